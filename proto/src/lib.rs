@@ -1,0 +1,21 @@
+//! The wire contract between agent and collector: generated messages, identifiers, and the checked form of a
+//! capture.
+//!
+//! [`wire`] is generated from `proto/lapwing/v1/lapwing.proto` and committed; a test regenerates it. What arrives is
+//! hostile until it went through [`Capture::try_from`].
+
+#![forbid(unsafe_code)]
+
+pub mod bounds;
+mod capture;
+mod ids;
+pub mod wire;
+
+pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
+pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};
+
+/// Minor version of the contract this build speaks.
+pub const MINOR: u32 = 0;
+
+/// Oldest minor a collector of this build serves.
+pub const OLDEST_MINOR: u32 = 0;
