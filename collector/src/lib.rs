@@ -1,1 +1,6 @@
 //! The collector.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod shutdown;
