@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use lapwing_rules::{Band, Digest, Excepted, Level, Mark, Release, RuleId, Scope, Span};
+use lapwing_rules::{Band, Digest, Excepted, Level, Release, RuleId, Scope, Span};
 
-use crate::bounds::{self, OutOfBounds};
-use crate::{BootId, wire};
+use crate::BootId;
+#[cfg(doc)]
+use crate::bounds;
 
 /// A value of a set that later builds may widen: what this build does not know is kept and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,10 +8,12 @@
 
 pub mod bounds;
 mod capture;
+mod convert;
 mod ids;
 pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
+pub use convert::{band_from_wire, band_to_wire};
 pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};
 
 /// Minor version of the contract this build speaks.

@@ -1,7 +1,31 @@
 //! The committed code is what the contract generates, byte for byte. To write it anew after a change of the
 //! contract: `LAPWING_REGENERATE=1 cargo test -p lapwing-proto --test contract`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use prost_types::field_descriptor_proto::Type;
+
+/// Every `bytes` field that a device may send, with its greatest length. A field that is not here fails the test.
+const DEVICE_BYTES: &[(&str, usize)] = &[
+    ("JoinRequest.csr", 2048),
+    ("RenewRequest.csr", 2048),
+    ("Capture.sealed_reference", 512),
+    ("Capture.boot_id", 16),
+    ("DeviceFacts.hardware_hash", 32),
+    ("Gap.epoch", 16),
+    ("Hello.boot_id", 16),
+    ("Hello.epoch", 16),
+    ("Hello.hardware_hash", 32),
+    ("Hello.incarnation", 16),
+    ("Media.serial_hash", 32),
+    ("Status.boot_id", 16),
+    ("Verdict.rule_set_digest", 32),
+];
+
+/// What a device sends.
+const DEVICE_MESSAGES: [&str; 6] =
+    ["JoinRequest", "DeliverUp", "ControlUp", "FetchRequest", "RenewRequest", "ResolveSessionRequest"];
 
 #[test]
 fn committed_code_is_what_the_contract_generates() {
@@ -21,4 +45,42 @@ fn committed_code_is_what_the_contract_generates() {
     }
     let held = std::fs::read_to_string(&committed).expect("committed code");
     assert!(held == fresh, "{} is stale: run with LAPWING_REGENERATE=1", committed.display());
+}
+
+#[test]
+fn no_bytes_field_of_a_device_could_carry_an_image() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile(["lapwing/v1/lapwing.proto"], [root.join("proto")]).expect("the contract parses");
+    let messages: BTreeMap<_, _> =
+        descriptors.file.iter().flat_map(|file| &file.message_type).map(|message| (message.name(), message)).collect();
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut queue: Vec<&str> = DEVICE_MESSAGES.to_vec();
+    while let Some(name) = queue.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        for field in &messages.get(name).unwrap_or_else(|| panic!("`{name}` is a message")).field {
+            let kind = field.r#type();
+            if kind == Type::Bytes {
+                found.insert(format!("{name}.{}", field.name()));
+            } else if kind == Type::Message {
+                queue.push(field.type_name().rsplit('.').next().expect("a name"));
+            }
+        }
+    }
+    let listed: BTreeSet<_> = DEVICE_BYTES.iter().map(|(field, _)| (*field).to_owned()).collect();
+    assert_eq!(found, listed);
+    let long: Vec<_> = DEVICE_BYTES.iter().filter(|(_, max)| *max > 64).map(|(field, _)| *field).collect();
+    assert_eq!(long, ["JoinRequest.csr", "RenewRequest.csr", "Capture.sealed_reference"]);
+}
+
+#[test]
+fn every_enum_has_an_unspecified_zero() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile(["lapwing/v1/lapwing.proto"], [root.join("proto")]).expect("the contract parses");
+    for set in descriptors.file.iter().flat_map(|file| &file.enum_type) {
+        let zero = set.value.first().expect("a value");
+        assert_eq!((zero.number(), zero.name().ends_with("_UNSPECIFIED")), (0, true), "{}", set.name());
+    }
 }
