@@ -1,1 +1,7 @@
-//! The agent.
+//! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
+
+pub mod clock;
+pub mod observation;
+mod platform;
+pub mod sensor;
+pub mod shutdown;

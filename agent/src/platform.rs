@@ -1,0 +1,15 @@
+//! What differs between operating systems: one module each, with the same signatures, chosen at compile time.
+//!
+//! Nothing outside this folder asks which system it runs on.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "windows")]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as imp;
+#[cfg(target_os = "windows")]
+use windows as imp;
+
+pub(crate) use imp::{boot_id, boot_us};
