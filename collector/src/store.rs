@@ -1,0 +1,246 @@
+//! The database: one SQLite file, and the only place that knows SQL.
+//!
+//! Write-ahead log with `synchronous = FULL`: what was committed survives a power cut. One connection writes, inside
+//! `BEGIN IMMEDIATE`, so that writers queue instead of failing half-way; a small pool reads and never waits for it.
+//! Every key begins with the school. SQL is written once, with `$1` placeholders; what differs between databases is
+//! in `dialect`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::ids::InvalidId;
+
+pub(crate) mod audit;
+pub(crate) mod keys;
+mod visible;
+
+pub use visible::{Visible, visible_to};
+
+/// Readers: pages are short, and a waiting page is cheaper than a cold connection.
+const READERS: u32 = 4;
+/// How long a writer of another process (a command-line import) may keep this one waiting.
+const BUSY: Duration = Duration::from_secs(10);
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "first school day", include_str!("store/migrations/0001_first_school_day.sql"))];
+
+/// The collector's database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+/// A write transaction; dropping it undoes it.
+#[derive(Debug)]
+pub struct Tx(sqlx::Transaction<'static, Sqlite>);
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("cannot open database `{path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A newer build wrote the database; this one must not touch it.
+    #[error("database `{path}` was written by a newer build (migration {found} is unknown here)")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The first migration this build does not know.
+        found: i64,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot migrate database `{path}`")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: MigrateError,
+    },
+    /// A statement failed.
+    #[error("database statement failed")]
+    Statement(#[from] sqlx::Error),
+    /// A row holds what it never should.
+    #[error("database holds a bad {what}")]
+    Corrupt {
+        /// Which column.
+        what: &'static str,
+    },
+    /// The operating system has no randomness to give.
+    #[error("no randomness for an identifier: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl StoreError {
+    /// Whether the same call may work later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Statement(error) => match error.as_database_error() {
+                // 5 SQLITE_BUSY, 6 SQLITE_LOCKED, 13 SQLITE_FULL, 10 SQLITE_IOERR; extended codes in the upper bytes
+                Some(database) => {
+                    let code = database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
+                    matches!(code & 0xff, 5 | 6 | 10 | 13)
+                }
+                None => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
+            },
+            Self::Randomness(_) => true,
+            Self::Open { .. } | Self::Newer { .. } | Self::Migrate { .. } | Self::Corrupt { .. } => false,
+        }
+    }
+}
+
+impl From<getrandom::Error> for StoreError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Randomness(error)
+    }
+}
+
+impl From<InvalidId> for StoreError {
+    fn from(invalid: InvalidId) -> Self {
+        Self::Corrupt { what: invalid.what }
+    }
+}
+
+impl Store {
+    /// Opens the database, making it or bringing its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Newer`] when a newer build wrote it; otherwise when it cannot be opened or migrated.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = connect_options(path);
+        let writer = open_pool(path, options.clone(), 1).await?;
+        migrate(path, &writer).await?;
+        let reader = open_pool(path, options.pragma("query_only", "ON"), READERS).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Connections that only read.
+    #[must_use]
+    pub const fn reader(&self) -> &SqlitePool {
+        &self.reader
+    }
+
+    /// Begins a write transaction, waiting for the one before it.
+    ///
+    /// # Errors
+    ///
+    /// When the database stays busy or cannot be written.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(Tx(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// Closes every connection, writing the log back into the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Tx {
+    /// The connection to run statements on.
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written; then nothing of it happened.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+pub(crate) fn connect_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("secure_delete", "ON")
+}
+
+pub(crate) async fn open_pool(
+    path: &Path,
+    options: SqliteConnectOptions,
+    connections: u32,
+) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
+    let migrations = MIGRATIONS.into_iter().map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    match Migrator::with_migrations(migrations.collect()).run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer { path: path.to_owned(), found }),
+        Err(source) => Err(StoreError::Migrate { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_build_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lapwing.db");
+        let store = Store::open(&path).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (900, 'later', TRUE, x'00', 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        store.close().await;
+        let error = Store::open(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 900, .. }), "{error}");
+        assert!(!error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_transaction_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
+        let insert = "INSERT INTO schools (school_id, name, zone, created_us) VALUES ($1, 'A', 'UTC', 1)";
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(insert).bind("dropped").execute(tx.connection()).await.unwrap();
+        drop(tx);
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(insert).bind("kept").execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+        let schools: Vec<String> =
+            sqlx::query_scalar("SELECT school_id FROM schools").fetch_all(store.reader()).await.unwrap();
+        assert_eq!(schools, ["kept"]);
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
+        assert!(sqlx::query("DELETE FROM schools").execute(store.reader()).await.is_err());
+    }
+}
