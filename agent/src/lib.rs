@@ -1,7 +1,10 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
 pub mod clock;
+pub mod counters;
+pub mod diagnostic;
 pub mod observation;
 mod platform;
 pub mod sensor;
 pub mod shutdown;
+pub mod status;

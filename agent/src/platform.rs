@@ -12,4 +12,16 @@ use linux as imp;
 #[cfg(target_os = "windows")]
 use windows as imp;
 
-pub(crate) use imp::{boot_id, boot_us};
+pub(crate) use imp::{
+    LocalListener, LocalStream, Orders, account, alive_within, boot_id, boot_us, connect, peer, tell_alive, tell_ready,
+    tell_stopping,
+};
+
+/// What the operating system may order a running service to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Drain and end.
+    Stop,
+    /// Read the configuration again.
+    Reload,
+}
