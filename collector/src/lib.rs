@@ -4,8 +4,12 @@
 
 pub mod actor;
 pub mod audit;
+pub mod authority;
 pub mod clock;
+pub mod config;
 pub mod ids;
 pub mod seal;
 pub mod shutdown;
 pub mod store;
+pub mod tls;
+pub mod token;

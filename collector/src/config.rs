@@ -1,0 +1,260 @@
+//! Configuration: what was written, all optional, becomes what holds, checked once, each value with its origin.
+//!
+//! ```toml
+//! data_dir = "/var/lib/lapwing-collector"
+//! host_names = ["collector.school.example", "10.0.0.5"]
+//!
+//! [school]
+//! id = "lanesfield"
+//! name = "Lanesfield Primary School"
+//! zone = "Europe/London"
+//!
+//! [trust]
+//! rule_keys = ["ed25519:<64 hexadecimal digits>"]
+//! policy_keys = ["ed25519:<64 hexadecimal digits>"]
+//! ```
+
+mod check;
+mod origin;
+mod written;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::VerifyingKey;
+use lapwing_proto::SchoolId;
+
+pub use origin::{Origin, Origins};
+pub use written::Written;
+
+/// Where the configuration is looked for when no file is named.
+pub const DEFAULT_FILE: &str = "/etc/lapwing/collector.toml";
+/// Largest configuration file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the database.
+    pub data_dir: PathBuf,
+    /// Folder of the keys: the authority's, and those of sealed evidence. Nobody else may read it.
+    pub keys_dir: PathBuf,
+    /// The school this collector serves.
+    pub school: School,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Names and addresses the server certificate is for; at least one.
+    pub host_names: Vec<String>,
+    /// What links in notifications begin with; absent, the first host name and the console's port.
+    pub base_url: Option<String>,
+    /// Who may sign what is published to devices.
+    pub trust: Trust,
+    /// Where notifications go out; absent, they wait.
+    pub smtp: Option<Smtp>,
+    /// The console's own certificate; absent, the authority issues one.
+    pub console_certificate: Option<CertificateFiles>,
+    /// Where each value came from.
+    pub origins: Origins,
+}
+
+/// A school.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct School {
+    /// Its id, first in every key of the database.
+    pub id: SchoolId,
+    /// What people call it.
+    pub name: String,
+    /// IANA time zone its hours are in.
+    pub zone: String,
+}
+
+/// The addresses of the three listeners. Port 0 takes a free one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Enrolment: server-authenticated TLS.
+    pub enrol: SocketAddr,
+    /// Enrolled devices: mutual TLS.
+    pub uplink: SocketAddr,
+    /// People: HTTPS.
+    pub console: SocketAddr,
+}
+
+/// Keys whose signatures are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Of rule sets.
+    pub rule_keys: Vec<VerifyingKey>,
+    /// Of policies.
+    pub policy_keys: Vec<VerifyingKey>,
+}
+
+/// A mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smtp {
+    /// Its name, which its certificate must carry.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How TLS starts; there is no mode without it.
+    pub tls: SmtpTls,
+    /// A further authority to trust it by, PEM.
+    pub extra_ca: Option<PathBuf>,
+    /// Sender of the notifications.
+    pub from: String,
+    /// Whom to sign in as; absent, without.
+    pub sign_in: Option<SmtpSignIn>,
+}
+
+/// A sign-in at a mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpSignIn {
+    /// User name.
+    pub user: String,
+    /// File that holds the password alone.
+    pub password_file: PathBuf,
+}
+
+/// How TLS starts on the way to a mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// By the STARTTLS command, which must succeed.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// A certificate chain and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// A configuration that cannot be used. Prints as `file:line: reason`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {reason}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct ConfigError {
+    file: PathBuf,
+    line: Option<usize>,
+    reason: String,
+}
+
+impl Config {
+    /// Reads and checks `file`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is no TOML, has an unknown key, or a value that cannot be used.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = read_bounded(file).map_err(|reason| ConfigError { file: file.to_owned(), line: None, reason })?;
+        Self::parse(file, &text)
+    }
+
+    /// Checks `text`, the content of `file`. Relative paths count from the file's folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let written: Written = toml::from_str(text).map_err(|error| ConfigError {
+            file: file.to_owned(),
+            line: error.span().map(|span| origin::line_of(text, span.start)),
+            reason: error.message().lines().next().unwrap_or("not TOML").to_owned(),
+        })?;
+        check::Checker::new(file, text).effective(written)
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("lapwing.db")
+    }
+
+    /// Keys that differ in `newer` and are read at start only.
+    #[must_use]
+    pub fn needs_restart_for(&self, newer: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("data_dir", self.data_dir != newer.data_dir),
+            ("keys_dir", self.keys_dir != newer.keys_dir),
+            ("school", self.school != newer.school),
+            ("listen", self.listen != newer.listen),
+            ("base_url", self.base_url != newer.base_url),
+            ("smtp", self.smtp != newer.smtp),
+        ];
+        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    }
+}
+
+fn read_bounded(file: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(file).map_err(|error| format!("cannot read it: {error}"))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(format!("is {size} bytes long, at most {MAX_FILE_BYTES} are read"));
+    }
+    std::fs::read_to_string(file).map_err(|error| format!("cannot read it: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str =
+        "data_dir = \"data\"\n[school]\nid = \"lanesfield\"\nname = \"Lanesfield\"\nzone = \"Europe/London\"\n";
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(Path::new("/etc/lapwing/collector.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_smallest_file_gets_defaults_and_paths_from_its_own_folder() {
+        let config = parse(SMALLEST).unwrap();
+
+        assert_eq!(config.data_dir, Path::new("/etc/lapwing/data"));
+        assert_eq!(config.keys_dir, Path::new("/etc/lapwing/data/keys"));
+        assert_eq!(config.host_names, ["localhost"]);
+        assert_eq!(config.origins.of("school.id"), Origin::File { line: 3 });
+        assert_eq!(config.origins.of("listen.enrol"), Origin::Default);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = parse(&format!("{SMALLEST}\n[listen]\nenroll = \"127.0.0.1:0\"\n")).unwrap_err();
+
+        assert!(error.starts_with("/etc/lapwing/collector.toml:8: unknown field `enroll`"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_names_line_key_and_reason() {
+        for (line, bad, wanted) in [
+            (6, "[listen]\nuplink = \"nowhere\"", "`listen.uplink`"),
+            (6, "[trust]\nrule_keys = [\"ed25519:12\"]", "`trust.rule_keys`"),
+            (6, "[smtp]\nhost = \"mail\"\nfrom = \"a@b\"\ntls = \"none\"", "`smtp.tls`"),
+        ] {
+            let error = parse(&format!("{SMALLEST}{bad}\n")).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+            assert!(error.starts_with("/etc/lapwing/collector.toml:"), "{error}");
+            assert!(!error.starts_with(&format!("/etc/lapwing/collector.toml:{line}:")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_school_is_named() {
+        assert!(parse("data_dir = \"/data\"").unwrap_err().ends_with(": `school.id` is missing"));
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_refused() {
+        let error = parse(&SMALLEST.replace("Europe/London", "Europe/Lapwing")).unwrap_err();
+
+        assert!(error.starts_with("/etc/lapwing/collector.toml:5: `school.zone`"), "{error}");
+    }
+
+    #[test]
+    fn what_is_read_at_start_only_is_listed() {
+        let old = parse(SMALLEST).unwrap();
+        let new = parse(&format!("base_url = \"https://console.example\"\nhost_names = [\"a\"]\n{SMALLEST}")).unwrap();
+
+        assert_eq!(old.needs_restart_for(&new), ["base_url"]);
+    }
+}
