@@ -1,0 +1,405 @@
+//! The signed container of rule sets and policies.
+//!
+//! All numbers are little-endian. The *header* is what is signed; it commits to every section by digest.
+//!
+//! ```text
+//! header      4  magic: "LWRS" rule set, "LWPL" policy
+//!             2  format, 1
+//!             2  lowest engine that reads it
+//!             2  highest engine that reads it
+//!             2  number of sections n, 1 to 16
+//!             8  release, from 1
+//!             8  valid from, Unix seconds
+//!             8  expires, Unix seconds; 0 never (expiry is reported, it never disarms)
+//!          n*48  section table: id (2), encoding (2), reserved 0 (4), stored bytes (4), plain bytes (4),
+//!                SHA-256 of the stored bytes (32)
+//! signatures  1  number of signatures m, 0 to 8
+//!          m*96  public key (32), Ed25519 over "lapwing artefact header, v1\0" and the header (64)
+//! body           the sections' stored bytes, in the table's order, without gaps or tail
+//! ```
+//!
+//! A reader checks, in this order: size, magic, format, signatures against its trusted keys, engine range, digests,
+//! and only then decodes a section. Encoding 0 is plain; encoding 1 is deflated and then masked with a key stream
+//! derived from release and section id. The mask is no secret: it keeps phrases out of `strings`, a disk search and
+//! an over-eager virus scanner, and nothing more.
+
+mod header;
+mod mask;
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::cursor::{Cursor, Short};
+use crate::{Digest, Release, RuleId, TrustedKeys};
+
+pub(crate) use header::{Encoding, Section};
+
+/// Largest artefact, in bytes.
+pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
+/// The engine of this build: grows when rule sets need something older builds cannot do.
+pub const ENGINE: u16 = 1;
+/// Most signatures an artefact carries.
+pub const MAX_SIGNATURES: usize = 8;
+/// Signed before the header, so that no signature made for another purpose is ever one of an artefact.
+const DOMAIN: &[u8] = b"lapwing artefact header, v1\0";
+const SIGNATURE_BYTES: usize = 96;
+
+/// What an artefact holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A compiled rule set.
+    RuleSet,
+    /// A school's policy.
+    Policy,
+}
+
+impl Kind {
+    /// The words an error uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RuleSet => "rule set",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// When an artefact is meant to be in force, in Unix seconds. A reader reports expiry and goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validity {
+    /// From this second.
+    pub not_before: u64,
+    /// Until this second; `None` without end.
+    pub expires: Option<u64>,
+}
+
+/// Why an artefact was refused. The caller keeps the last good one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArtefactError {
+    /// Larger than [`MAX_ARTEFACT_BYTES`].
+    #[error("artefact is larger than {MAX_ARTEFACT_BYTES} bytes")]
+    TooLarge,
+    /// Another kind of file.
+    #[error("not a {} artefact", .expected.as_str())]
+    WrongKind {
+        /// What was asked for.
+        expected: Kind,
+    },
+    /// A later layout.
+    #[error("artefact format {found} is not known to this build")]
+    UnknownFormat {
+        /// The format number found.
+        found: u16,
+    },
+    /// Fewer trusted keys than needed signed this header.
+    #[error("artefact has {found} of the {needed} trusted signatures it needs")]
+    Untrusted {
+        /// Valid signatures of distinct trusted keys.
+        found: usize,
+        /// The threshold.
+        needed: usize,
+    },
+    /// Made for other builds.
+    #[error("artefact needs engine {lowest} to {highest}, this build is {ENGINE}")]
+    EngineRange {
+        /// Lowest engine.
+        lowest: u16,
+        /// Highest engine.
+        highest: u16,
+    },
+    /// Truncated, damaged, or made by something else.
+    #[error("artefact is damaged: {what}")]
+    Damaged {
+        /// The part.
+        what: &'static str,
+    },
+    /// An embedded case gave another verdict than when it was compiled.
+    #[error("artefact failed its self-test at rule `{rule}`")]
+    SelfTest {
+        /// The rule of the case.
+        rule: RuleId,
+    },
+}
+
+impl ArtefactError {
+    /// Whether fetching the same artefact again can help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::TooLarge
+            | Self::WrongKind { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Untrusted { .. }
+            | Self::EngineRange { .. }
+            | Self::SelfTest { .. } => false,
+        }
+    }
+}
+
+/// An artefact that was built here and awaits signatures, or was read to be given another.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Artefact {
+    header: Vec<u8>,
+    signatures: Vec<(VerifyingKey, Signature)>,
+    body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Artefact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Artefact").field("digest", &self.digest()).field("signatures", &self.signatures.len()).finish()
+    }
+}
+
+impl Artefact {
+    /// Builds an unsigned artefact. The same input gives the same bytes.
+    pub(crate) fn build(kind: Kind, release: Release, validity: Validity, sections: &[Section]) -> Self {
+        let (header, body) = header::encode(kind, release, validity, sections);
+        Self { header, signatures: Vec::new(), body }
+    }
+
+    /// Reads an artefact without trusting it, to add a signature or to say who signed it.
+    ///
+    /// # Errors
+    ///
+    /// When it is too large, of another kind or format, or truncated.
+    pub fn read(bytes: &[u8], kind: Kind) -> Result<Self, ArtefactError> {
+        let parts = split(bytes, kind)?;
+        let signatures = parts.signatures()?;
+        Ok(Self { header: parts.header.to_vec(), signatures, body: parts.body.to_vec() })
+    }
+
+    /// Adds the signature of `key`, replacing an earlier one of the same key. Beyond [`MAX_SIGNATURES`] the oldest
+    /// goes.
+    pub fn add_signature(&mut self, key: &SigningKey) {
+        let public = key.verifying_key();
+        self.signatures.retain(|(signer, _)| *signer != public);
+        if self.signatures.len() == MAX_SIGNATURES {
+            self.signatures.remove(0);
+        }
+        self.signatures.push((public, key.sign(&signed_bytes(&self.header))));
+    }
+
+    /// Distinct keys whose signature over the header holds, trusted or not.
+    #[must_use]
+    pub fn signers(&self) -> Vec<VerifyingKey> {
+        let message = signed_bytes(&self.header);
+        let mut signers: Vec<VerifyingKey> = Vec::new();
+        for (key, signature) in &self.signatures {
+            if !signers.contains(key) && key.verify_strict(&message, signature).is_ok() {
+                signers.push(*key);
+            }
+        }
+        signers
+    }
+
+    /// The artefact's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.header.clone();
+        bytes.push(u8::try_from(self.signatures.len()).unwrap_or(u8::MAX));
+        for (key, signature) in &self.signatures {
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.extend_from_slice(&signature.to_bytes());
+        }
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// SHA-256 of the artefact's bytes, signatures included.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.to_bytes())
+    }
+}
+
+/// Signs an unsigned artefact and gives its bytes.
+#[must_use]
+pub fn sign(unsigned: &Artefact, key: &SigningKey) -> Vec<u8> {
+    let mut artefact = unsigned.clone();
+    artefact.add_signature(key);
+    artefact.to_bytes()
+}
+
+/// An artefact whose signatures, engine range and digests hold.
+pub(crate) struct Verified {
+    pub(crate) release: Release,
+    pub(crate) validity: Validity,
+    sections: Vec<(u16, Vec<u8>)>,
+}
+
+impl Verified {
+    /// Verifies `bytes` against `keys`, then reads the sections.
+    pub(crate) fn open(bytes: &[u8], kind: Kind, keys: &TrustedKeys) -> Result<Self, ArtefactError> {
+        let parts = split(bytes, kind)?;
+        let found = parts.trusted_signatures(keys)?;
+        if found < keys.threshold() {
+            return Err(ArtefactError::Untrusted { found, needed: keys.threshold() });
+        }
+        let header = header::decode(parts.header)?;
+        if !(header.lowest_engine..=header.highest_engine).contains(&ENGINE) {
+            let (lowest, highest) = (header.lowest_engine, header.highest_engine);
+            return Err(ArtefactError::EngineRange { lowest, highest });
+        }
+        let sections = header.sections(parts.body)?;
+        Ok(Self { release: header.release, validity: header.validity, sections })
+    }
+
+    /// The plain bytes of a section.
+    pub(crate) fn section(&self, id: u16) -> Result<&[u8], ArtefactError> {
+        let found = self.sections.iter().find(|(found, _)| *found == id);
+        found.map(|(_, bytes)| bytes.as_slice()).ok_or(ArtefactError::Damaged { what: "a section is missing" })
+    }
+}
+
+/// An artefact cut at its seams, nothing inside believed yet.
+struct Parts<'a> {
+    header: &'a [u8],
+    signatures: &'a [u8],
+    body: &'a [u8],
+}
+
+fn split(bytes: &[u8], kind: Kind) -> Result<Parts<'_>, ArtefactError> {
+    if bytes.len() > MAX_ARTEFACT_BYTES {
+        return Err(ArtefactError::TooLarge);
+    }
+    let length = header::length(bytes, kind)?;
+    let mut cursor = Cursor::new(bytes);
+    let parts = |cursor: &mut Cursor<'_>| -> Result<(usize, usize), Short> {
+        cursor.bytes(length)?;
+        Ok((usize::from(cursor.u8()?), cursor.left()))
+    };
+    let truncated = ArtefactError::Damaged { what: "it is truncated" };
+    let (count, left) = parts(&mut cursor).map_err(|Short| truncated.clone())?;
+    if count > MAX_SIGNATURES {
+        return Err(ArtefactError::Damaged { what: "it has too many signatures" });
+    }
+    let (head, tail) = bytes.split_at_checked(bytes.len() - left).ok_or_else(|| truncated.clone())?;
+    let (signatures, body) = tail.split_at_checked(count * SIGNATURE_BYTES).ok_or_else(|| truncated.clone())?;
+    let (header, _) = head.split_at_checked(length).ok_or(truncated)?;
+    Ok(Parts { header, signatures, body })
+}
+
+impl Parts<'_> {
+    /// Distinct trusted keys whose signature over the header holds.
+    fn trusted_signatures(&self, keys: &TrustedKeys) -> Result<usize, ArtefactError> {
+        let message = signed_bytes(self.header);
+        let mut trusted: Vec<VerifyingKey> = Vec::new();
+        for (key, signature) in self.signatures()? {
+            let counts = keys.keys().contains(&key) && !trusted.contains(&key);
+            if counts && key.verify_strict(&message, &signature).is_ok() {
+                trusted.push(key);
+            }
+        }
+        Ok(trusted.len())
+    }
+
+    /// Signatures whose key is a point on the curve; others can be of no trusted key.
+    fn signatures(&self) -> Result<Vec<(VerifyingKey, Signature)>, ArtefactError> {
+        let mut cursor = Cursor::new(self.signatures);
+        let mut signatures = Vec::new();
+        while cursor.left() > 0 {
+            let pair = |cursor: &mut Cursor<'_>| Ok((cursor.array::<32>()?, cursor.array::<64>()?));
+            let (key, signature) =
+                pair(&mut cursor).map_err(|Short| ArtefactError::Damaged { what: "it is truncated" })?;
+            if let Ok(key) = VerifyingKey::from_bytes(&key) {
+                signatures.push((key, Signature::from_bytes(&signature)));
+            }
+        }
+        Ok(signatures)
+    }
+}
+
+fn signed_bytes(header: &[u8]) -> Vec<u8> {
+    [DOMAIN, header].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn trust(seeds: &[u8], threshold: usize) -> TrustedKeys {
+        TrustedKeys::new(seeds.iter().map(|seed| key(*seed).verifying_key()).collect(), threshold).unwrap()
+    }
+
+    fn sample() -> Artefact {
+        let sections = [
+            Section { id: 1, encoding: Encoding::Plain, plain: b"in clear".to_vec() },
+            Section { id: 2, encoding: Encoding::Masked, plain: b"a quiet phrase, a quiet phrase".to_vec() },
+        ];
+        Artefact::build(Kind::RuleSet, Release::new(7), Validity { not_before: 5, expires: Some(9) }, &sections)
+    }
+
+    #[test]
+    fn sections_come_back_as_they_were() {
+        let signed = sign(&sample(), &key(1));
+        let verified = Verified::open(&signed, Kind::RuleSet, &trust(&[1], 1)).unwrap();
+        assert_eq!(verified.release, Release::new(7));
+        assert_eq!(verified.validity, Validity { not_before: 5, expires: Some(9) });
+        assert_eq!(verified.section(1), Ok(&b"in clear"[..]));
+        assert_eq!(verified.section(2), Ok(&b"a quiet phrase, a quiet phrase"[..]));
+        assert!(verified.section(3).is_err());
+    }
+
+    #[test]
+    fn a_masked_section_is_not_readable_in_the_bytes() {
+        let signed = sign(&sample(), &key(1));
+        assert!(signed.windows(8).any(|window| window == b"in clear"));
+        assert!(!signed.windows(5).any(|window| window == b"quiet"));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_refused() {
+        let signed = sign(&sample(), &key(1));
+        let keys = trust(&[1], 1);
+        for position in 0..signed.len() * 8 {
+            let mut bytes = signed.clone();
+            bytes[position / 8] ^= 1 << (position % 8);
+            assert!(Verified::open(&bytes, Kind::RuleSet, &keys).is_err(), "bit {position}");
+        }
+        for length in 0..signed.len() {
+            assert!(Verified::open(&signed[..length], Kind::RuleSet, &keys).is_err(), "length {length}");
+        }
+        let longer = [&signed[..], b"x"].concat();
+        assert!(Verified::open(&longer, Kind::RuleSet, &keys).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_not_trusted_does_not_count() {
+        let signed = sign(&sample(), &key(2));
+        let error = Verified::open(&signed, Kind::RuleSet, &trust(&[1], 1)).err();
+        assert_eq!(error, Some(ArtefactError::Untrusted { found: 0, needed: 1 }));
+    }
+
+    #[test]
+    fn a_threshold_counts_distinct_keys() {
+        let mut artefact = sample();
+        artefact.add_signature(&key(1));
+        artefact.signatures.push(artefact.signatures[0]);
+        let keys = trust(&[1, 2], 2);
+        let error = Verified::open(&artefact.to_bytes(), Kind::RuleSet, &keys).err();
+        assert_eq!(error, Some(ArtefactError::Untrusted { found: 1, needed: 2 }));
+        artefact.add_signature(&key(2));
+        assert!(Verified::open(&artefact.to_bytes(), Kind::RuleSet, &keys).is_ok());
+        assert_eq!(artefact.signers().len(), 2);
+    }
+
+    #[test]
+    fn a_signature_over_the_bare_header_is_none_of_an_artefact() {
+        let mut artefact = sample();
+        let signature = key(1).sign(&artefact.header);
+        artefact.signatures.push((key(1).verifying_key(), signature));
+        assert!(Verified::open(&artefact.to_bytes(), Kind::RuleSet, &trust(&[1], 1)).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_no_rule_set() {
+        let signed = sign(&sample(), &key(1));
+        let error = Verified::open(&signed, Kind::Policy, &trust(&[1], 1)).err();
+        assert_eq!(error, Some(ArtefactError::WrongKind { expected: Kind::Policy }));
+    }
+}
