@@ -4,7 +4,7 @@ pub mod clock;
 pub mod counters;
 pub mod diagnostic;
 pub mod observation;
-mod platform;
+pub mod platform;
 pub mod sensor;
 pub mod shutdown;
 pub mod status;

@@ -17,6 +17,10 @@ pub(crate) use imp::{
     tell_stopping,
 };
 
+pub use imp::{
+    create_private_file, create_private_folder, hardware_hash, hide_memory, host_name, keep_memory_small, sync_folder,
+};
+
 /// What the operating system may order a running service to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {

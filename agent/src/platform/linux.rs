@@ -2,10 +2,16 @@
 
 mod account;
 mod boot;
+mod facts;
+mod hardening;
 mod socket;
+mod storage;
 mod supervisor;
 
 pub(crate) use account::{account, peer};
 pub(crate) use boot::{boot_id, boot_us};
+pub use facts::{hardware_hash, host_name};
+pub use hardening::{hide_memory, keep_memory_small};
 pub(crate) use socket::{LocalListener, LocalStream, connect};
+pub use storage::{create_private_file, create_private_folder, sync_folder};
 pub(crate) use supervisor::{Orders, alive_within, tell_alive, tell_ready, tell_stopping};

@@ -1,13 +1,15 @@
 //! Windows: not served yet; what needs the system answers with an error.
 
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use lapwing_proto::BootId;
+use lapwing_proto::{BootId, bounds};
+use lapwing_rules::Digest;
 use tokio::net::windows::named_pipe::NamedPipeServer;
 
-use crate::observation::{FileOwner, SessionFacts};
+use crate::observation::{FileOwner, SessionFacts, cut};
 use crate::platform::Order;
 
 /// A connection between the service and a program of a session.
@@ -114,3 +116,54 @@ pub(crate) fn boot_id() -> io::Result<BootId> {
 fn unsupported() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "windows is not served yet")
 }
+
+/// Creates `path` for writing, with the access its folder gives.
+///
+/// # Errors
+///
+/// When it exists, or its folder refuses.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Creates the folder `path` and those above it, where they are missing.
+///
+/// # Errors
+///
+/// When a folder refuses.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(path)
+}
+
+/// Does nothing: NTFS journals its folders.
+///
+/// # Errors
+///
+/// Never.
+pub fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Not read here yet.
+#[must_use]
+pub fn hardware_hash() -> Option<Digest> {
+    None
+}
+
+/// The machine's name on the network; empty where it has none.
+#[must_use]
+pub fn host_name() -> String {
+    cut(sysinfo::System::host_name().unwrap_or_default(), bounds::MAX_NAME_BYTES)
+}
+
+/// Does nothing: error reports are off by policy, not by the program.
+///
+/// # Errors
+///
+/// Never.
+pub fn hide_memory() -> io::Result<()> {
+    Ok(())
+}
+
+/// Does nothing: the system's allocator has no such settings.
+pub fn keep_memory_small() {}
