@@ -7,9 +7,13 @@ pub mod audit;
 pub mod authority;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+mod fixture;
 pub mod ids;
+pub mod intake;
 pub mod seal;
 pub mod shutdown;
 pub mod store;
+pub mod subject;
 pub mod tls;
 pub mod token;

@@ -6,16 +6,21 @@
 //! in `dialect`.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
+use lapwing_proto::InvalidBytes;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::ids::InvalidId;
 
 pub(crate) mod audit;
+pub(crate) mod captures;
+mod dialect;
 pub(crate) mod keys;
+pub(crate) mod subjects;
 mod visible;
 
 pub use visible::{Visible, visible_to};
@@ -104,6 +109,12 @@ impl From<getrandom::Error> for StoreError {
     }
 }
 
+impl From<InvalidBytes> for StoreError {
+    fn from(_: InvalidBytes) -> Self {
+        Self::Corrupt { what: "identifier" }
+    }
+}
+
 impl From<InvalidId> for StoreError {
     fn from(invalid: InvalidId) -> Self {
         Self::Corrupt { what: invalid.what }
@@ -186,6 +197,25 @@ pub(crate) async fn open_pool(
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+/// Column `index` as an identifier.
+pub(crate) fn id<T>(row: &SqliteRow, index: usize) -> Result<T, StoreError>
+where
+    T: for<'a> TryFrom<&'a [u8]>,
+    for<'a> <T as TryFrom<&'a [u8]>>::Error: Into<StoreError>,
+{
+    let bytes: &[u8] = row.try_get(index)?;
+    T::try_from(bytes).map_err(Into::into)
+}
+
+/// Column `index` as one of a closed set of words.
+pub(crate) fn parsed<T>(row: &SqliteRow, index: usize) -> Result<T, StoreError>
+where
+    T: FromStr<Err = InvalidId>,
+{
+    let text: &str = row.try_get(index)?;
+    Ok(text.parse()?)
 }
 
 async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {

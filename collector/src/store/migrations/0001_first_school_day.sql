@@ -131,7 +131,7 @@ CREATE TABLE subjects (
     identity    BLOB NOT NULL,                 -- HMAC-SHA-256 of the person id, account, or (device, session)
     person_id   BLOB,
     account     TEXT,                          -- of 'account' and 'session'
-    audience    TEXT NOT NULL,                 -- 'pupil', 'staff', 'shared', 'unmapped_pupil', 'unmapped', 'guest'
+    audience    TEXT NOT NULL,                 -- 'pupil', 'staff', 'shared', 'guest', 'unmapped_pupil', 'unmapped_staff', 'unmapped'
     device_id   BLOB,                          -- of 'session'
     key_id      BLOB NOT NULL,                 -- of the evidence key, in the key file
     PRIMARY KEY (school_id, subject_id)
@@ -173,6 +173,8 @@ CREATE TABLE captures (
     rule        TEXT NOT NULL,                 -- of the highest hit
     category    TEXT NOT NULL,                 -- of the highest hit, unknown ids kept
     rule_set_release INTEGER NOT NULL,
+    marked      INTEGER NOT NULL,              -- 1: words of wanting to, or of how to, matched
+    repeats     INTEGER NOT NULL,              -- further hits on the device that this one stands for
     wall_us     INTEGER NOT NULL,
     received_us INTEGER NOT NULL,
     subject_id  BLOB NOT NULL,

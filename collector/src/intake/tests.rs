@@ -1,0 +1,149 @@
+use lapwing_rules::Category;
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixture::{DEVICE, EPOCH, School, delivery, title};
+
+const CAPTURES: &str = "SELECT COUNT(*) FROM captures";
+
+fn batch(first: u64, count: usize) -> Delivery {
+    let capture = title("amy", Category::Drugs, Level::Moderate, "matched words");
+    delivery(Level::Moderate, first, vec![capture; count])
+}
+
+fn gap(from: u64, to: u64) -> Gap {
+    Gap { epoch: None, from: Seq::new(from), to: Seq::new(to), reason: 1 }
+}
+
+#[tokio::test]
+async fn a_batch_sent_again_is_acknowledged_and_stored_once() {
+    let school = School::open().await;
+    let intake = school.intake();
+    assert_eq!(intake.take(batch(1, 3)).await.unwrap(), Seq::new(3));
+    assert_eq!(intake.take(batch(1, 3)).await.unwrap(), Seq::new(3));
+    assert_eq!(intake.take(batch(2, 4)).await.unwrap(), Seq::new(5));
+    assert_eq!(school.count(CAPTURES).await, 5);
+    assert_eq!(school.count("SELECT COUNT(DISTINCT seq) FROM captures").await, 5);
+    assert_eq!(intake.through(DEVICE, EPOCH, Level::Moderate).await.unwrap(), Seq::new(5));
+    assert_eq!(intake.through(DEVICE, EPOCH, Level::High).await.unwrap(), Seq::NONE);
+}
+
+#[tokio::test]
+async fn a_hole_is_refused_until_a_gap_accounts_for_it() {
+    let school = School::open().await;
+    let intake = school.intake();
+    intake.take(batch(1, 1)).await.unwrap();
+    let error = intake.take(batch(4, 1)).await.unwrap_err();
+    assert!(matches!(error, TakeError::Hole { expected, .. } if expected == Seq::new(2)), "{error}");
+    let short = Delivery { gaps: vec![gap(2, 2)], ..batch(4, 1) };
+    assert!(matches!(intake.take(short).await, Err(TakeError::Hole { .. })));
+    assert_eq!(school.count("SELECT COUNT(*) FROM gaps").await, 0);
+    let whole = || Delivery { gaps: vec![gap(3, 3), gap(2, 2)], ..batch(4, 1) };
+    assert_eq!(intake.take(whole()).await.unwrap(), Seq::new(4));
+    assert_eq!(intake.take(whole()).await.unwrap(), Seq::new(4));
+    assert_eq!(school.count("SELECT COUNT(*) FROM gaps").await, 2);
+    assert_eq!(school.count(CAPTURES).await, 2);
+}
+
+#[tokio::test]
+async fn a_gap_alone_moves_the_mark() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let alone = Delivery { gaps: vec![gap(1, 9)], ..delivery(Level::Low, 10, vec![]) };
+    assert_eq!(intake.take(alone).await.unwrap(), Seq::new(9));
+}
+
+#[tokio::test]
+async fn a_gap_of_an_earlier_spool_leaves_this_one_alone() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let earlier = Epoch::from_bytes([0xe0; 16]);
+    let gap = Gap { epoch: Some(earlier), ..gap(5, 8) };
+    assert_eq!(intake.take(Delivery { gaps: vec![gap], ..batch(1, 1) }).await.unwrap(), Seq::new(1));
+    assert_eq!(intake.through(DEVICE, earlier, Level::Moderate).await.unwrap(), Seq::new(8));
+}
+
+#[tokio::test]
+async fn what_breaks_the_contract_is_refused_whole() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let mut hitless = batch(1, 1);
+    for capture in &mut hitless.captures {
+        capture.verdict.hits.clear();
+    }
+    let refused = [
+        batch(0, 1),
+        batch(u64::MAX, 1),
+        batch(1, bounds::MAX_BATCH + 1),
+        Delivery { gaps: vec![gap(3, 2)], ..batch(1, 1) },
+        Delivery { gaps: vec![gap(1, u64::MAX)], ..batch(1, 1) },
+        Delivery { gaps: vec![gap(1, 1); bounds::MAX_GAPS + 1], ..batch(1, 1) },
+        hitless,
+    ];
+    for delivery in refused {
+        let error = intake.take(delivery).await.unwrap_err();
+        assert!(matches!(error, TakeError::Malformed(_)) && !error.is_transient(), "{error}");
+    }
+    assert_eq!(school.count(CAPTURES).await, 0);
+}
+
+#[tokio::test]
+async fn one_subject_has_one_row_whatever_the_case_of_its_account() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let captures = ["amy", "AMY", " Amy", "ben"].map(|name| title(name, Category::Drugs, Level::Moderate, "x"));
+    intake.take(delivery(Level::Moderate, 1, captures.to_vec())).await.unwrap();
+    assert_eq!(school.count("SELECT COUNT(*) FROM subjects").await, 2);
+}
+
+#[tokio::test]
+async fn an_erased_subject_gets_a_new_key_and_the_old_evidence_stays_shut() {
+    let school = School::open().await;
+    let intake = school.intake();
+    intake.take(batch(1, 1)).await.unwrap();
+    let read = "SELECT key_id FROM captures ORDER BY seq";
+    let keys: Vec<Vec<u8>> = sqlx::query_scalar(read).fetch_all(school.store.reader()).await.unwrap();
+    let erased = crate::ids::KeyId::try_from(keys.first().unwrap().as_slice()).unwrap();
+    assert!(school.vault.erase(erased).await.unwrap());
+    intake.take(batch(2, 1)).await.unwrap();
+    let keys: Vec<Vec<u8>> = sqlx::query_scalar(read).fetch_all(school.store.reader()).await.unwrap();
+    assert_ne!(keys.first(), keys.last());
+    assert!(school.vault.key(erased).await.unwrap().is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// However batches are cut and repeated, each sequence is stored once and the mark is the highest.
+    #[test]
+    fn every_sequence_is_stored_once(cuts in proptest::collection::vec((1u64..20, 1usize..8), 1..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let school = School::open().await;
+            let intake = school.intake();
+            let mut through = 0;
+            for (first, count) in cuts {
+                match intake.take(batch(first, count)).await {
+                    Ok(seq) => {
+                        through = through.max(first + count as u64 - 1);
+                        assert_eq!(seq, Seq::new(through));
+                    }
+                    Err(TakeError::Hole { expected, .. }) => {
+                        assert_eq!(expected, Seq::new(through + 1));
+                        assert!(first > through + 1);
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            assert_eq!(school.count(CAPTURES).await, through.cast_signed());
+            assert_eq!(school.count("SELECT COALESCE(MAX(seq), 0) FROM captures").await, through.cast_signed());
+        });
+    }
+}
+
+#[tokio::test]
+async fn triage_is_told_of_a_delivery() {
+    let school = School::open().await;
+    school.intake().take(batch(1, 1)).await.unwrap();
+    school.wake.notified().await;
+}

@@ -1,0 +1,110 @@
+//! Rows of subjects, and the accounts that lead to them.
+
+use std::collections::BTreeMap;
+
+use lapwing_proto::SchoolId;
+use serde_json::json;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::dialect::{bytes, each};
+use super::{Store, StoreError, Tx, id, parsed};
+use crate::actor::PersonId;
+use crate::ids::{KeyId, SubjectId};
+use crate::subject::{Kind, Named};
+
+/// Where a subject's captures are filed, and the key they are sealed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filed {
+    pub(crate) subject: SubjectId,
+    pub(crate) key: KeyId,
+}
+
+/// The persons that `accounts` (lower case) map to.
+pub(crate) async fn persons_of(
+    store: &Store,
+    school: &SchoolId,
+    accounts: &[String],
+) -> Result<BTreeMap<String, (PersonId, Kind)>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT a.account, p.person_id, p.kind FROM ",
+        each!("$2"),
+        " JOIN accounts AS a ON a.school_id = $1 AND a.account = each.value
+          JOIN persons AS p ON p.school_id = a.school_id AND p.person_id = a.person_id"
+    ))
+    .bind(school.as_str())
+    .bind(json!(accounts).to_string())
+    .fetch_all(store.reader())
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, (id(row, 1)?, parsed(row, 2)?)))).collect()
+}
+
+/// The stored subjects among `identities`, by identity.
+pub(crate) async fn filed(
+    store: &Store,
+    school: &SchoolId,
+    identities: &[[u8; 32]],
+) -> Result<BTreeMap<[u8; 32], Filed>, StoreError> {
+    let identities: Vec<_> =
+        identities.iter().map(|identity| json!({ "identity": data_encoding::HEXLOWER.encode(identity) })).collect();
+    let rows = sqlx::query(concat!(
+        "SELECT s.identity, s.subject_id, s.key_id FROM ",
+        each!("$2"),
+        " JOIN subjects AS s ON s.school_id = $1 AND s.identity = ",
+        bytes!("identity")
+    ))
+    .bind(school.as_str())
+    .bind(json!(identities).to_string())
+    .fetch_all(store.reader())
+    .await?;
+    rows.iter().map(read_filed).collect()
+}
+
+/// Adds a subject; one that stands already keeps its row.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    school: &SchoolId,
+    named: &Named,
+    identity: &[u8; 32],
+    filed: Filed,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO subjects
+         (school_id, subject_id, kind, identity, person_id, account, audience, device_id, key_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (school_id, identity) DO NOTHING",
+    )
+    .bind(school.as_str())
+    .bind(filed.subject.as_bytes().as_slice())
+    .bind(named.kind())
+    .bind(identity.as_slice())
+    .bind(named.person().map(|person| person.as_bytes().to_vec()))
+    .bind(named.account())
+    .bind(named.audience().as_str())
+    .bind(named.device().map(|device| device.as_bytes().to_vec()))
+    .bind(filed.key.as_bytes().as_slice())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Gives a subject whose key was erased a new one for what comes now.
+pub(crate) async fn replace_key(
+    tx: &mut Tx,
+    school: &SchoolId,
+    subject: SubjectId,
+    key: KeyId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE subjects SET key_id = $3 WHERE school_id = $1 AND subject_id = $2")
+        .bind(school.as_str())
+        .bind(subject.as_bytes().as_slice())
+        .bind(key.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+fn read_filed(row: &SqliteRow) -> Result<([u8; 32], Filed), StoreError> {
+    let identity: Vec<u8> = row.try_get(0)?;
+    let identity = identity.try_into().map_err(|_| StoreError::Corrupt { what: "identity" })?;
+    Ok((identity, Filed { subject: id(row, 1)?, key: id(row, 2)? }))
+}
