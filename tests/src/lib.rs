@@ -1,1 +1,38 @@
-//! End-to-end stories.
+//! What the end-to-end stories and the demonstration are made of: real programs, a real desktop, and the people who
+//! use them.
+//!
+//! [`Classroom`] opens a sample [`School`] with a PC; [`Desktop`], [`Browser`], [`Stick`] and [`Mailbox`] are what people
+//! touch; [`Console`] is a person at the console, through its own pages. Waiting is
+//! [`eventually`], never a sleep.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod browser;
+mod classroom;
+mod console;
+mod day;
+mod desktop;
+mod eventually;
+mod mailbox;
+mod pages;
+mod private;
+mod programs;
+mod running;
+mod school;
+mod stick;
+
+pub use account::Account;
+pub use browser::{Browser, Extension};
+pub use classroom::{Classroom, Desk};
+pub use console::{Console, Page, Row};
+pub use day::{Expected, Lesson, Report, Room, Stimulus, TIMETABLE, Who, play};
+pub use desktop::{Desktop, Window};
+pub use eventually::{eventually, eventually_within};
+pub use mailbox::Mailbox;
+pub use pages::Pages;
+pub use private::{Privileges, privileges};
+pub use programs::Programs;
+pub use running::Running;
+pub use school::{Agent, PASSWORD, PEOPLE, Person, School, sensors_work};
+pub use stick::Stick;

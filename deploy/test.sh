@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all: format, lints, unit and property tests, the end-to-end stories on a
+# virtual screen, the browser extension's own tests, and the type check of the Windows agent.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/shell/stages.sh
+. deploy/shell/stages.sh
+
+test_packages=(strace python3-aiosmtpd nodejs)
+windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
+
+install() {
+    install_packages "${desktop_packages[@]}"
+    command -v node >/dev/null && test_packages=("${test_packages[@]/nodejs/}")
+    # shellcheck disable=SC2068 # an emptied entry must vanish
+    install_packages ${test_packages[@]}
+    # The Windows check names what is absent itself.
+    install_packages "${windows_packages[@]}" || true
+    sweep_target
+}
+
+lints() {
+    cargo fmt --all --check && cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+}
+
+programs() {
+    cargo build --locked --workspace --bins --quiet
+}
+
+rust_tests() {
+    local runner=(cargo test --locked --workspace --quiet)
+    if cargo nextest --version >/dev/null 2>&1; then
+        runner=(cargo nextest run --locked --workspace)
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        tests/private.sh "${runner[@]}"
+    else
+        echo "not root: the stories that need accounts, browser policy and mounts are left out by name"
+        "${runner[@]}"
+    fi
+}
+
+packs() {
+    cargo run --locked --quiet -p lapwing-rules -- test --packs rules/packs
+}
+
+extension() {
+    node --test agent/extension/
+}
+
+stage "install" install
+stage "lints" lints
+stage "programs" programs
+stage "tests" rust_tests
+stage "rule packs" packs
+stage "extension" extension
+stage "windows type check" deploy/windows/check.sh
+stage_times

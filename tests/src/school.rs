@@ -1,0 +1,371 @@
+//! A sample school: its people, its collector, its PC.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use crate::{Console, Desktop, Mailbox, Programs, Running, eventually};
+
+/// The password of everybody in the sample school.
+pub const PASSWORD: &str = "a long sample pass phrase";
+
+/// Somebody of the sample school who signs in to the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Sign-in name.
+    pub login: &'static str,
+    /// Name in the roster.
+    pub name: &'static str,
+    /// Roles, as in people.csv.
+    pub roles: &'static str,
+}
+
+/// Everybody who signs in to the console.
+pub const PEOPLE: [Person; 6] = [
+    Person { login: "dsl", name: "Dana Sample", roles: "dsl" },
+    Person { login: "deputy", name: "Devi Sample", roles: "deputy_dsl" },
+    Person { login: "head", name: "Hari Sample", roles: "headteacher" },
+    Person { login: "chair", name: "Chris Sample", roles: "chair" },
+    Person { login: "technician", name: "Tess Sample", roles: "technician" },
+    Person { login: "governor", name: "Gwen Sample", roles: "governor" },
+];
+
+/// A running collector with the sample school's people, rule set and policy.
+#[derive(Debug)]
+pub struct School {
+    folder: PathBuf,
+    logs: PathBuf,
+    keys: Keys,
+    ready: Ready,
+    collector: Option<Running>,
+    /// Where its mails go.
+    pub mailbox: Mailbox,
+}
+
+/// The school's signing keys, text form of their public halves.
+#[derive(Debug)]
+struct Keys {
+    rules: String,
+    policy: String,
+}
+
+/// The collector's first line.
+#[derive(Clone, Debug, Deserialize)]
+struct Ready {
+    enrol: SocketAddr,
+    uplink: SocketAddr,
+    console: SocketAddr,
+}
+
+/// An agent's service on the sample school's PC.
+#[derive(Debug)]
+pub struct Agent {
+    folder: PathBuf,
+    config: PathBuf,
+    logs: PathBuf,
+    service: Option<Running>,
+}
+
+impl School {
+    /// Makes keys, compiles and signs the packs and the policy, starts the mail server and the collector, and brings
+    /// the people in. `accounts` are (account, name, role, class, band) of those who use the PC.
+    ///
+    /// # Errors
+    ///
+    /// When a program fails; the error says what it printed.
+    pub async fn open(folder: &Path, accounts: &[[String; 5]]) -> anyhow::Result<Self> {
+        let logs = folder.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let programs = Programs::built()?;
+        let keys = publishable(programs, folder)?;
+        let mailbox = Mailbox::start(folder, &logs)?;
+        let nothing = Ready {
+            enrol: SocketAddr::from(([127, 0, 0, 1], 0)),
+            uplink: SocketAddr::from(([127, 0, 0, 1], 0)),
+            console: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let mut school = Self { folder: folder.to_owned(), logs, keys, ready: nothing, collector: None, mailbox };
+        school.write_config()?;
+        school.bring_in_people(accounts)?;
+        school.collect(&["rules", "publish"], &[&school.folder.join("rules.lwrs")])?;
+        school.collect(&["policy", "publish"], &[&school.folder.join("policy.lwpl")])?;
+        school.start_collector()?;
+        // From here on a restart keeps the ports: agents know them.
+        school.write_config()?;
+        Ok(school)
+    }
+
+    /// Starts the collector again after [`School::kill_collector`].
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn start_collector(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(&Programs::built()?.collector);
+        command.arg("serve").arg("--config").arg(self.config());
+        let (collector, line) = Running::start_until_line("collector", command, &self.logs)?;
+        self.ready = serde_json::from_str(&line).with_context(|| format!("not a ready line: {line}"))?;
+        self.collector = Some(collector);
+        Ok(())
+    }
+
+    /// Kills the collector without a chance to tidy up.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn kill_collector(&mut self) -> anyhow::Result<()> {
+        self.collector.take().context("the collector runs")?.kill()
+    }
+
+    /// The console's address, such as `https://localhost:8443`.
+    #[must_use]
+    pub fn console_url(&self) -> String {
+        format!("https://localhost:{}", self.ready.console.port())
+    }
+
+    /// Somebody signed in at the console.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot sign in.
+    pub async fn signed_in(&self, login: &str) -> anyhow::Result<Console> {
+        let mut console = Console::visit(self.ready.console, &self.folder.join("authority.pem"))?;
+        console.sign_in(login, PASSWORD).await?;
+        Ok(console)
+    }
+
+    /// Where this school's files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where programs write their logs.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// Sets a PC up as MDM does, with a campaign token, and starts the agent's service.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be set up.
+    pub fn start_agent(&self, name: &str) -> anyhow::Result<Agent> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir_all(folder.join("state"))?;
+        let token = self.collect(&["token", "create", "--group", "sample-room", "--uses", "1"], &[])?;
+        std::fs::write(folder.join("token"), token.trim())?;
+        let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
+        let fingerprint =
+            authority.get("fingerprint").and_then(|value| value.as_str()).context("an authority has a fingerprint")?;
+        let config = folder.join("agent.toml");
+        std::fs::write(&config, self.agent_config(&folder, fingerprint))?;
+        let mut agent = Agent { folder, config, logs: self.logs.clone(), service: None };
+        agent.start()?;
+        Ok(agent)
+    }
+
+    fn agent_config(&self, folder: &Path, fingerprint: &str) -> String {
+        format!(
+            "state_dir = \"{state}\"\nsocket = \"{socket}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
+             [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
+             ca_fingerprint = \"{fingerprint}\"\n\n\
+             [enrol]\ntoken_file = \"{token}\"\n\n\
+             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n",
+            state = folder.join("state").display(),
+            socket = folder.join("agent.sock").display(),
+            enrol = self.ready.enrol.port(),
+            uplink = self.ready.uplink.port(),
+            token = folder.join("token").display(),
+            rules = self.keys.rules,
+            policy = self.keys.policy,
+        )
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("collector.toml")
+    }
+
+    fn write_config(&self) -> anyhow::Result<()> {
+        let text = format!(
+            "data_dir = \"{data}\"\nkeys_dir = \"{keys}\"\nhost_names = [\"localhost\"]\n\n\
+             [school]\nid = \"sample\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
+             [listen]\nenrol = \"{enrol}\"\nuplink = \"{uplink}\"\nconsole = \"{console}\"\n\n\
+             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n\n\
+             [smtp]\nhost = \"localhost\"\nport = {port}\ntls = \"starttls\"\nextra_ca = \"{authority}\"\n\
+             from = \"lapwing@sample.example\"\n",
+            data = self.folder.join("collector").display(),
+            keys = self.folder.join("collector-keys").display(),
+            enrol = self.ready.enrol,
+            uplink = self.ready.uplink,
+            console = self.ready.console,
+            rules = self.keys.rules,
+            policy = self.keys.policy,
+            port = self.mailbox.port(),
+            authority = self.mailbox.authority().display(),
+        );
+        std::fs::write(self.config(), text).context("failed to write collector.toml")
+    }
+
+    fn bring_in_people(&self, accounts: &[[String; 5]]) -> anyhow::Result<()> {
+        let mut roster = "account,name,role,class,band,mail\n".to_owned();
+        for [account, name, role, class, band] in accounts {
+            roster.push_str(&format!("{account},{name},{role},{class},{band},\n"));
+        }
+        for person in PEOPLE {
+            roster.push_str(&format!(
+                "{0},{1},staff;{2},,staff,{0}@sample.example\n",
+                person.login, person.name, person.roles
+            ));
+        }
+        let file = self.folder.join("people.csv");
+        std::fs::write(&file, roster)?;
+        self.collect(&["people", "import"], &[&file])?;
+        let password = self.folder.join("password");
+        std::fs::write(&password, PASSWORD)?;
+        for person in PEOPLE {
+            self.collect(
+                &["user", "add", "--login", person.login, "--account", person.login, "--password-file"],
+                &[&password],
+            )?;
+        }
+        let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
+        let pem = authority.get("pem").and_then(|value| value.as_str()).context("an authority has a certificate")?;
+        std::fs::write(self.folder.join("authority.pem"), pem).context("failed to write authority.pem")
+    }
+
+    /// Runs a command of the collector to its end and gives what it printed.
+    ///
+    /// # Errors
+    ///
+    /// When it fails; the error says what it printed.
+    pub fn collect(&self, words: &[&str], paths: &[&Path]) -> anyhow::Result<String> {
+        let mut command = Command::new(&Programs::built()?.collector);
+        command.args(words).args(paths).arg("--config").arg(self.config());
+        finish(command)
+    }
+}
+
+impl Agent {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(&Programs::built()?.agent);
+        command.arg("service").arg("--config").arg(&self.config);
+        self.service = Some(Running::start("agent", command, &self.logs)?);
+        Ok(())
+    }
+
+    /// Kills the service without a chance to tidy up.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.service.take().context("the agent runs")?.kill()
+    }
+
+    /// Stops the service.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.service.take().context("the agent runs")?.stop().await?;
+        Ok(())
+    }
+
+    /// Starts the session role on a desktop, as the person's log-on does.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start_session(&self, desktop: &Desktop) -> anyhow::Result<Running> {
+        let mut command = desktop.command(&Programs::built()?.agent.display().to_string());
+        command.arg("session").arg("--socket").arg(self.folder.join("agent.sock"));
+        Running::start(&format!("session-{}", desktop.account().name()), command, &self.logs)
+    }
+
+    /// Its local socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("agent.sock")
+    }
+
+    /// Its state folder.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+}
+
+/// Makes the school's keys, and leaves a signed rule set and policy in `folder`.
+fn publishable(programs: &Programs, folder: &Path) -> anyhow::Result<Keys> {
+    let rules = |words: &[&str], paths: &[(&str, &Path)]| {
+        let mut command = Command::new(&programs.rules);
+        command.args(words);
+        for (option, path) in paths {
+            command.arg(option).arg(path);
+        }
+        finish(command)
+    };
+    let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs");
+    let (rule_key, policy_key) = (folder.join("rules.key"), folder.join("policy.key"));
+    let public_rules = rules(&["keygen"], &[("--out", &rule_key)])?;
+    let public_policy = rules(&["keygen"], &[("--out", &policy_key)])?;
+    let set = folder.join("rules.lwrs");
+    rules(&["compile", "--release", "1"], &[("--packs", &packs), ("--key", &rule_key), ("--out", &set)])?;
+    let policy = folder.join("policy.json");
+    std::fs::write(&policy, POLICY)?;
+    let signed = folder.join("policy.lwpl");
+    rules(&["policy-sign"], &[("--policy", &policy), ("--key", &policy_key), ("--out", &signed)])?;
+    Ok(Keys { rules: public_rules.trim().to_owned(), policy: public_policy.trim().to_owned() })
+}
+
+/// The sample school's policy: all hours are school hours, and staff are watched.
+const POLICY: &str = r#"{
+  "release": 1,
+  "school": "sample",
+  "zone": "Europe/London",
+  "hours": "always",
+  "sites": "any",
+  "staff_watched": true,
+  "group_off": {},
+  "notice_version": 1
+}
+"#;
+
+fn finish(mut command: Command) -> anyhow::Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to run {command:?}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Waits until the technician's page shows every sensor of the PC at work, with `sessions` people signed in.
+///
+/// # Errors
+///
+/// When it does not within 30 seconds.
+pub async fn sensors_work(technician: &mut Console, sessions: usize) -> anyhow::Result<()> {
+    eventually(&format!("the devices page to show {sessions} sessions at work"), async || {
+        let page = technician.get("/devices").await.ok()?;
+        let working =
+            |sensor: &str| page.body.matches(&format!("data-sensor=\"{sensor}\" data-health=\"working\"")).count();
+        (working("titles") >= sessions && working("files") > 0 && working("media") > 0).then_some(())
+    })
+    .await
+}
