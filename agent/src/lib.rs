@@ -3,8 +3,11 @@
 pub mod clock;
 pub mod counters;
 pub mod diagnostic;
+pub mod frame;
 pub mod observation;
 pub mod platform;
 pub mod sensor;
+pub mod settle;
 pub mod shutdown;
+pub mod signal;
 pub mod status;
