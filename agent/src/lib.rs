@@ -1,6 +1,7 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
 pub mod clock;
+pub mod config;
 pub mod counters;
 pub mod diagnostic;
 pub mod frame;
