@@ -7,6 +7,7 @@ pub mod audit;
 pub mod authority;
 pub mod clock;
 pub mod config;
+pub mod console;
 #[cfg(test)]
 mod fixture;
 pub mod ids;

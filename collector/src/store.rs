@@ -18,8 +18,11 @@ use crate::ids::InvalidId;
 
 pub(crate) mod audit;
 pub(crate) mod captures;
+pub(crate) mod coverage;
 mod dialect;
 pub(crate) mod keys;
+pub(crate) mod queue;
+pub mod sign_ins;
 pub(crate) mod subjects;
 mod visible;
 

@@ -1,0 +1,90 @@
+//! The console: pages for those who triage, look after devices, or govern.
+//!
+//! ```text
+//! request -> headers, origin -> role extractor (session, roles) -> action -> store or command -> page
+//! ```
+//!
+//! One file an action. A page needs a [`frame::Frame`], and only a role extractor gives one: a handler that asks for no
+//! role makes no page. Everything about a concern is read through `visible_to`, and a concern that may not be opened
+//! answers as one that does not exist. Every page works without script.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use lapwing_proto::SchoolId;
+
+use crate::clock::Clock;
+use crate::seal::Vault;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+
+mod assets;
+mod blank;
+mod counts;
+mod devices;
+mod frame;
+mod gate;
+mod headers;
+mod home;
+mod posted;
+mod queue;
+mod refusal;
+mod role;
+mod rule_book;
+#[cfg(test)]
+mod seeded;
+mod session;
+mod sign_in;
+mod sign_out;
+mod suppression;
+mod words;
+
+pub use gate::Gate;
+pub use rule_book::{RuleBook, RuleWords};
+
+/// Longest form: a note of 2,000 characters, percent-encoded, and its tokens.
+const MAX_FORM_BYTES: usize = 32 * 1024;
+
+/// What the console stands on.
+#[derive(Clone)]
+pub struct ConsoleState {
+    /// The database.
+    pub store: Store,
+    /// Opens evidence.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The school it serves.
+    pub school: SchoolId,
+    /// What the rules in force say to people; swapped when a rule set is published.
+    pub rules: Arc<ArcSwap<RuleBook>>,
+    /// Ends live pages.
+    pub shutdown: Shutdown,
+    /// Where passwords are checked.
+    pub gate: Arc<Gate>,
+}
+
+/// The console's pages, to be served over TLS alone: its cookies are not sent otherwise.
+pub fn router(state: ConsoleState) -> Router {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-out", post(sign_out::submit))
+        .route("/queue", get(queue::page))
+        .route("/devices", get(devices::page))
+        .route("/counts", get(counts::page))
+        .route("/blank", get(blank::page))
+        .route("/assets/{name}", get(assets::file))
+        .fallback(refusal::no_such_page)
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn(headers::same_origin))
+        .layer(from_fn(headers::protect))
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The technician's page: every device by room, one word a state, the reason on the row. No content.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use lapwing_proto::wire::Health;
+
+use super::frame::{self, Frame};
+use super::refusal::Refusal;
+use super::role::Technician;
+use super::words::Present;
+use super::{ConsoleState, queue};
+use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage {
+    frame: Frame,
+    view: DevicesView,
+}
+
+struct DevicesView {
+    heard: String,
+    rooms: Vec<RoomView>,
+}
+
+struct RoomView {
+    name: String,
+    tally: String,
+    devices: Vec<DeviceView>,
+}
+
+struct DeviceView {
+    hostname: String,
+    state: DeviceState,
+    reasons: Vec<String>,
+    about: String,
+}
+
+/// How a device is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DeviceState {
+    Working,
+    Blind,
+    Silent,
+    Off,
+    New,
+    Refused,
+}
+
+/// `GET /devices`.
+pub(super) async fn page(State(state): State<ConsoleState>, technician: Technician) -> Result<Response, Refusal> {
+    let present = technician.present();
+    let devices = coverage::devices(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let view = DevicesView { heard: queue::heard(&state, &present).await?, rooms: rooms(&present, devices) };
+    frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
+}
+
+/// `devices` come sorted by room.
+fn rooms(present: &Present, devices: Vec<DeviceFacts>) -> Vec<RoomView> {
+    let chunks = devices.chunk_by(|a, b| a.room == b.room);
+    chunks.map(|devices| room(present, devices)).collect()
+}
+
+fn room(present: &Present, devices: &[DeviceFacts]) -> RoomView {
+    let name = devices.first().map(|device| device.room.as_str()).filter(|room| !room.is_empty());
+    let devices: Vec<DeviceView> = devices.iter().map(|facts| device(present, facts)).collect();
+    let working = devices.iter().filter(|device| device.state == DeviceState::Working).count();
+    RoomView {
+        name: name.unwrap_or("No room set").to_owned(),
+        tally: format!("{working} of {} working", devices.len()),
+        devices,
+    }
+}
+
+fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
+    let state = state(present, facts);
+    let mut reasons = match (state, facts.heard_us) {
+        (DeviceState::Silent, Some(heard)) => vec![format!("Last heard {}", present.when(heard))],
+        (DeviceState::Off, Some(heard)) => vec![format!("{} {}", goodbye(facts), present.when(heard))],
+        (DeviceState::Off, None) => vec![goodbye(facts).to_owned()],
+        (DeviceState::New | DeviceState::Silent, _) => vec!["Enrolled, and never heard since".to_owned()],
+        (DeviceState::Refused, _) => vec!["Its certificate was taken back".to_owned()],
+        (DeviceState::Working | DeviceState::Blind, _) => Vec::new(),
+    };
+    if matches!(state, DeviceState::Working | DeviceState::Blind) {
+        reasons.extend(facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words));
+        reasons.extend(facts.diagnostics.iter().map(|code| format!("Reports {code}")));
+    }
+    if facts.rule_set_release == 0 && state != DeviceState::New {
+        reasons.push("Has no rule set yet".to_owned());
+    }
+    reasons.dedup();
+    let about = format!("{} agent {}, rule set {}", system(&facts.os), facts.agent_version, facts.rule_set_release);
+    DeviceView { hostname: facts.hostname.clone(), state, reasons, about }
+}
+
+fn state(present: &Present, facts: &DeviceFacts) -> DeviceState {
+    if facts.is_revoked {
+        return DeviceState::Refused;
+    }
+    if facts.goodbye.is_some() {
+        return DeviceState::Off;
+    }
+    let Some(heard) = facts.heard_us else { return DeviceState::New };
+    if heard < present.now_us().saturating_sub(SILENT_US) {
+        return DeviceState::Silent;
+    }
+    let is_whole = facts.rule_set_release > 0 && facts.diagnostics.is_empty() && !facts.sensors.is_empty();
+    if is_whole && !facts.sensors.iter().any(is_blind) { DeviceState::Working } else { DeviceState::Blind }
+}
+
+/// The sensor of a session that has ended has nothing to see.
+fn is_blind(sensor: &SensorFacts) -> bool {
+    sensor.health != i64::from(Health::Working as i32) && sensor.reason != "session_ended"
+}
+
+fn sensor_words(sensor: &SensorFacts) -> String {
+    let what = match sensor.sensor.as_str() {
+        "titles" => "Window titles",
+        "urls" => "Web addresses",
+        "files" => "Files",
+        "media" => "Memory sticks",
+        other => other,
+    };
+    format!("{what}: {}", reason_words(&sensor.reason))
+}
+
+fn reason_words(code: &str) -> String {
+    let words = match code {
+        "no_display" => "nobody is signed in to a desktop",
+        "no_window_manager" => "the desktop has no window manager",
+        "wayland_without_titles" => "this Wayland desktop tells no titles",
+        "extension_silent" => "a browser is in front and its extension is silent",
+        "no_browser_host" => "the browser extension is not connected",
+        "watch_limit" => "the system's limit of watched folders is reached",
+        "no_such_folder" => "a folder to watch does not exist",
+        "not_permitted" => "the system does not permit it",
+        "not_supported_here" => "not supported on this system",
+        "failed" => "it stopped working",
+        "" => "no reason given",
+        other => return other.replace('_', " "),
+    };
+    words.to_owned()
+}
+
+fn goodbye(facts: &DeviceFacts) -> &'static str {
+    match facts.goodbye.as_deref() {
+        Some("shutdown") => "Shut down",
+        Some("sleep") => "Asleep since",
+        Some("stop") => "Agent stopped",
+        Some("upgrade") => "Upgrading since",
+        Some(_) | None => "Said goodbye",
+    }
+}
+
+fn system(os: &str) -> String {
+    let mut letters = os.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+impl DeviceState {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Working => "Working",
+            Self::Blind => "Partly blind",
+            Self::Silent => "Silent",
+            Self::Off => "Off",
+            Self::New => "New",
+            Self::Refused => "Refused",
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Blind => "blind",
+            Self::Silent => "silent",
+            Self::Off => "off",
+            Self::New => "new",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapwing_rules::{Category, Level};
+
+    use super::super::seeded::Seeded;
+
+    #[tokio::test]
+    async fn a_device_says_in_one_word_how_it_is_and_why() {
+        let seeded = Seeded::open().await;
+        let mut technician = seeded.visitor("tech").await;
+        let page = technician.get("/devices").await.body;
+        for words in ["IT room", "PC-12", "Partly blind", "Web addresses: a browser is in front", "0 of 1 working"] {
+            assert!(page.contains(words), "{words}");
+        }
+        seeded.clock.advance_us(10 * 60_000_000);
+        let page = technician.get("/devices").await.body;
+        assert!(page.contains("Silent") && page.contains("Last heard 10:00"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn the_page_is_the_same_with_a_concern_as_without() {
+        let seeded = Seeded::open().await;
+        let mut technician = seeded.visitor("tech").await;
+        let without = technician.get("/devices").await.body;
+        seeded.concern("amelia", Category::SelfHarm, Level::High, "words", &["dsl"]).await;
+        assert_eq!(technician.get("/devices").await.body, without);
+    }
+}

@@ -1,0 +1,83 @@
+//! What stands around every page, and how a page becomes an answer.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse as _, Response};
+
+use super::refusal::Refusal;
+use super::role::{Governor, Recipient, SignedIn, Technician};
+use super::session::Secret;
+use crate::actor::Role;
+
+/// The frame of a page, made for somebody who was let in.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    /// The school's name.
+    pub(super) school: String,
+    /// Its time zone.
+    pub(super) zone: String,
+    /// Who is signed in.
+    pub(super) name: String,
+    /// As what.
+    pub(super) roles: String,
+    /// The token of their forms.
+    pub(super) csrf: String,
+    /// Pages they may open.
+    pub(super) places: Vec<Place>,
+    /// The one that is open.
+    pub(super) here: &'static str,
+}
+
+/// A page in the header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Path.
+    pub(super) address: &'static str,
+    /// Name.
+    pub(super) words: &'static str,
+}
+
+const PLACES: [(Place, &[Role]); 3] = [
+    (Place { address: "/queue", words: "Concerns" }, Recipient::ROLES),
+    (Place { address: "/devices", words: "Devices" }, Technician::ROLES),
+    (Place { address: "/counts", words: "Counts" }, Governor::ROLES),
+];
+
+impl Frame {
+    /// The frame for `person` around the page at `here`.
+    pub(super) fn of(person: &SignedIn, here: &'static str) -> Self {
+        let session = person.session();
+        let roles = Role::ALL.into_iter().filter(|role| session.actor.has(*role)).map(role_words);
+        Self {
+            school: session.school_name.clone(),
+            zone: session.zone.clone(),
+            name: session.name.clone(),
+            roles: roles.collect::<Vec<_>>().join(", "),
+            csrf: Secret::from_bytes(&session.csrf).map_or_else(String::new, |secret| secret.text()),
+            places: places(person).collect(),
+            here,
+        }
+    }
+}
+
+/// The pages that `person` may open, the most pressing first.
+pub(super) fn places(person: &SignedIn) -> impl Iterator<Item = Place> {
+    PLACES.into_iter().filter(|(_, roles)| person.holds(roles)).map(|(place, _)| place)
+}
+
+/// Renders a page.
+pub(super) fn shown(page: &impl Template) -> Result<Response, Refusal> {
+    let html = page.render().map_err(|error| Refusal::failed(&error))?;
+    Ok(Html(html).into_response())
+}
+
+const fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Dsl => "DSL",
+        Role::DeputyDsl => "Deputy DSL",
+        Role::Headteacher => "Headteacher",
+        Role::Chair => "Chair of governors",
+        Role::Governor => "Governor",
+        Role::Technician => "Technician",
+        Role::SiteLead => "Site lead",
+    }
+}

@@ -1,0 +1,247 @@
+//! The queue: what to pick up next, and nothing more of a child than the choice needs.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use lapwing_rules::Level;
+use serde::Deserialize;
+
+use super::ConsoleState;
+use super::frame::{self, Frame};
+use super::refusal::Refusal;
+use super::role::{Recipient, SignedIn};
+use super::words::{self, Clock, Present};
+use crate::store::coverage;
+use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
+
+/// Rows on one page; beyond it a person cannot choose anyway.
+pub(super) const LIMIT: u32 = 200;
+
+/// Which list.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    show: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "queue.html")]
+struct QueuePage {
+    frame: Frame,
+    list: ListView,
+    current: Option<&'static str>,
+}
+
+/// The list beside every concern.
+#[derive(Clone, Debug)]
+pub(super) struct ListView {
+    heading: &'static str,
+    other: Other,
+    rows: Vec<RowView>,
+    /// Levels 1 and 2, for the weekly sign-off.
+    low: Vec<RowView>,
+    nothing: &'static str,
+    heard: String,
+    live: Option<&'static str>,
+    is_cut: bool,
+    limit: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Other {
+    address: &'static str,
+    words: &'static str,
+}
+
+/// One concern in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RowView {
+    pub(super) reference: String,
+    pub(super) level: Level,
+    pub(super) what: String,
+    pub(super) who: String,
+    pub(super) how_often: String,
+    pub(super) clock: String,
+    pub(super) is_late: bool,
+    pub(super) is_new: bool,
+}
+
+/// `GET /queue`.
+pub(super) async fn page(
+    State(state): State<ConsoleState>,
+    recipient: Recipient,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let shelf = if asked.show.as_deref() == Some("closed") { Shelf::Closed } else { Shelf::Open };
+    let list = list(&state, &recipient, shelf).await?;
+    frame::shown(&QueuePage { frame: Frame::of(&recipient, "/queue"), list, current: None })
+}
+
+/// The list of `shelf`, as `person` may see it.
+pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) -> Result<ListView, Refusal> {
+    let present = person.present();
+    let found = rows::rows(&state.store, person.actor(), shelf, LIMIT).await;
+    let found = found.map_err(|error| Refusal::failed(&error))?;
+    let is_cut = found.len() >= LIMIT as usize;
+    let views = found.iter().map(|row| row_view(&present, row));
+    let (rows, low) = match shelf {
+        Shelf::Open => views.partition(|row: &RowView| row.level > Level::Low),
+        Shelf::Closed => (views.collect(), Vec::new()),
+    };
+    let (heading, nothing, other, live) = match shelf {
+        Shelf::Open => (
+            "Concerns",
+            "No concerns.",
+            Other { address: "/queue?show=closed", words: "Show closed" },
+            Some("/queue/live"),
+        ),
+        Shelf::Closed => {
+            ("Closed concerns", "No closed concerns.", Other { address: "/queue", words: "Show open" }, None)
+        }
+    };
+    Ok(ListView {
+        heading,
+        other,
+        rows,
+        low,
+        nothing,
+        heard: heard(state, &present).await?,
+        live,
+        is_cut,
+        limit: LIMIT,
+    })
+}
+
+/// How many devices were heard, in a sentence.
+pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<String, Refusal> {
+    let (now_us, today_us) = (present.now_us(), present.today_us());
+    let heard = coverage::heard(&state.store, &state.school, now_us, today_us).await;
+    let heard = heard.map_err(|error| Refusal::failed(&error))?;
+    if heard.devices == 0 {
+        return Ok("No device is enrolled yet, so nothing is being watched.".to_owned());
+    }
+    let today = format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device"));
+    Ok(match (heard.silent, heard.silent_since_us) {
+        (0, _) => format!("{today}."),
+        (silent, None) => format!("{today}; {silent} silent since enrolment."),
+        (1, Some(since)) => format!("{today}; 1 silent since {}.", present.when(since)),
+        (silent, Some(since)) => format!("{today}; {silent} silent, the longest since {}.", present.when(since)),
+    })
+}
+
+/// A row as the list shows it.
+pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
+    let Clock { words: clock, is_late } = clock(present, row);
+    RowView {
+        reference: row.reference.clone(),
+        level: row.level,
+        what: words::category(&row.category),
+        who: masked(&row.subject),
+        how_often: words::how_often(present, row.captures, row.first_us, row.last_us),
+        clock,
+        is_late,
+        is_new: row.state == "new",
+    }
+}
+
+/// What is to be done by when, or where it stands.
+pub(super) fn clock(present: &Present, row: &QueueRow) -> Clock {
+    if row.state != "new" {
+        return Clock { words: state_words(&row.state), is_late: false };
+    }
+    if let Some(due_us) = row.acknowledge_by_us {
+        return present.acknowledge_by(due_us);
+    }
+    let words = match row.level {
+        Level::Info => "Counted only",
+        Level::Low => "Weekly sign-off",
+        Level::Moderate | Level::High | Level::Critical => "Not acknowledged",
+    };
+    Clock { words: words.to_owned(), is_late: false }
+}
+
+/// Where a concern stands.
+pub(super) fn state_words(state: &str) -> String {
+    let words = match state {
+        "new" => "Not acknowledged",
+        "false_positive" => "False alarm",
+        "pastoral" => "Pastoral support",
+        "concern_opened" => "On the child's file",
+        "legal_hold" => "Kept for legal reasons",
+        other => {
+            let mut letters = other.chars();
+            let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+            return format!("{first}{}", letters.as_str().replace('_', " "));
+        }
+    };
+    words.to_owned()
+}
+
+/// Whom it is about, masked: lists do not spell out names.
+fn masked(subject: &SubjectFacts) -> String {
+    if let Some(person) = &subject.person {
+        let place = if person.class.is_empty() { subject.audience.as_str() } else { person.class.as_str() };
+        return format!("{}, {place}", words::initials(&person.name));
+    }
+    let account = words::masked_account(subject.account.as_deref().unwrap_or_default());
+    match (subject.audience.as_str(), &subject.device) {
+        ("shared", Some((_, room))) if !room.is_empty() => format!("Class log-on, {room}"),
+        ("shared", Some((hostname, _))) => format!("Class log-on, {hostname}"),
+        ("shared", None) => "Class log-on".to_owned(),
+        ("unmapped_pupil", _) => format!("{account}, a pupil not on the list"),
+        _ => format!("{account}, not on the list"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use lapwing_rules::Category;
+
+    use super::super::seeded::Seeded;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_row_says_level_topic_masked_account_count_and_clock_and_no_evidence() {
+        let seeded = Seeded::open().await;
+        seeded.concern("amelia", Category::SelfHarm, Level::High, "seeded words", &["dsl"]).await;
+        let page = seeded.visitor("dsl").await.get("/queue").await.body;
+        for words in ["High", "Self-harm", "A. J., 8B", "Once, 10:00", "Acknowledge within 12 minutes"] {
+            assert!(page.contains(words), "{words}");
+        }
+        assert!(!page.contains("Amelia") && !page.contains("seeded words"));
+    }
+
+    #[tokio::test]
+    async fn low_levels_stand_in_a_list_of_their_own_and_closed_ones_in_none() {
+        let seeded = Seeded::open().await;
+        let low = seeded.concern("ben", Category::Gambling, Level::Low, "words", &["dsl"]).await;
+        let closed = seeded.concern("ben", Category::Drugs, Level::Moderate, "words", &["dsl"]).await;
+        seeded.set_state(&closed, "closed").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let open = dsl.get("/queue").await.body;
+        assert!(open.contains("weekly sign-off") && open.contains(&low) && !open.contains(&closed));
+        let shelf = dsl.get("/queue?show=closed").await.body;
+        assert!(shelf.contains(&closed) && !shelf.contains(&low));
+    }
+
+    #[tokio::test]
+    async fn an_empty_queue_says_how_many_devices_were_heard() {
+        let seeded = Seeded::open().await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let page = dsl.get("/queue").await.body;
+        assert!(page.contains("No concerns.") && page.contains("1 of 1 device heard today."), "{page}");
+        seeded.clock.advance_us(10 * 60_000_000);
+        assert!(dsl.get("/queue").await.body.contains("1 silent since 10:00."));
+    }
+
+    #[tokio::test]
+    async fn a_concern_about_oneself_leaves_the_page_as_it_was() {
+        let seeded = Seeded::open().await;
+        let mut head = seeded.visitor("head").await;
+        let without = head.get("/queue").await.body;
+        seeded.concern("head", Category::Gambling, Level::High, "words", &["chair", "head"]).await;
+        assert_eq!(head.get("/queue").await.body, without);
+        assert_eq!(head.get("/queue?show=closed").await.status, StatusCode::OK);
+        assert!(seeded.visitor("chair").await.get("/queue").await.body.contains("R. B., staff"));
+    }
+}

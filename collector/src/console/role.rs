@@ -1,0 +1,113 @@
+//! Who may open a page: an extractor for each role. Whoever holds none of them is refused before the handler runs.
+
+use axum::extract::FromRequestParts;
+use http::Method;
+use http::request::Parts;
+
+use super::ConsoleState;
+use super::refusal::{self, Refusal};
+use super::session::{self, Secret};
+use super::words::Present;
+use crate::actor::{Actor, Role};
+use crate::store::sign_ins::{self, Session};
+
+/// A person with an open session. Made by the extractors below alone.
+#[derive(Clone)]
+pub(super) struct SignedIn {
+    session: Session,
+    secret: Secret,
+    now_us: i64,
+}
+
+impl SignedIn {
+    /// Who asks.
+    pub(super) const fn actor(&self) -> &Actor {
+        &self.session.actor
+    }
+
+    /// Their name and school, for the frame of a page.
+    pub(super) const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The secret behind their cookie.
+    pub(super) const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The moment of the request, in the school's zone.
+    pub(super) fn present(&self) -> Present {
+        Present::new(self.now_us, &self.session.zone)
+    }
+
+    /// Whether they hold one of `roles`.
+    pub(super) fn holds(&self, roles: &[Role]) -> bool {
+        roles.iter().any(|role| self.session.actor.has(*role))
+    }
+
+    async fn of(parts: &Parts, state: &ConsoleState) -> Result<Self, Refusal> {
+        let onward = if parts.method == Method::GET { refusal::onward(&parts.uri) } else { None };
+        let signed_out = Refusal::SignedOut { onward };
+        let Some(secret) = session::of_request(parts) else { return Err(signed_out) };
+        let (now_us, hash) = (state.clock.wall_us(), secret.hash());
+        let session = sign_ins::session(&state.store, &state.school, &hash, now_us).await;
+        let Some(session) = session.map_err(|error| Refusal::failed(&error))? else { return Err(signed_out) };
+        Ok(Self { session, secret, now_us })
+    }
+
+    async fn used(self, state: &ConsoleState) -> Result<Self, Refusal> {
+        let touched = sign_ins::touch(&state.store, &self.secret.hash(), &self.session, self.now_us).await;
+        touched.map_err(|error| Refusal::failed(&error))?;
+        Ok(self)
+    }
+}
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident, $roles:expr) => {
+        $(#[$doc])*
+        pub(super) struct $name(SignedIn);
+
+        impl $name {
+            /// The roles that open it.
+            pub(super) const ROLES: &[Role] = &$roles;
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = SignedIn;
+
+            fn deref(&self) -> &SignedIn {
+                &self.0
+            }
+        }
+
+        impl FromRequestParts<ConsoleState> for $name {
+            type Rejection = Refusal;
+
+            async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Refusal> {
+                let person = SignedIn::of(parts, state).await?;
+                if person.holds(Self::ROLES) { Ok(Self(person.used(state).await?)) } else { Err(Refusal::WrongRole) }
+            }
+        }
+    };
+}
+
+role!(
+    /// Whoever may be named as a recipient of a concern. Which ones they see is routing's to say.
+    Recipient,
+    [Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair, Role::SiteLead]
+);
+role!(
+    /// Looks after devices; sees no content.
+    Technician,
+    [Role::Technician]
+);
+role!(
+    /// Sees counts, no individual.
+    Governor,
+    [Role::Governor]
+);
+role!(
+    /// Anybody who is signed in, with whatever role: for pages that show nothing of anybody.
+    Anyone,
+    Role::ALL
+);

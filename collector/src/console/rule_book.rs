@@ -1,0 +1,41 @@
+//! What the rules in force say to people: titles and guidance by rule.
+
+use std::collections::BTreeMap;
+
+use lapwing_rules::{Release, RuleId};
+
+/// Words of the rule set in force; empty before the first is published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleBook {
+    release: Option<Release>,
+    words: BTreeMap<RuleId, RuleWords>,
+}
+
+/// What one rule says to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleWords {
+    /// What it looks for.
+    pub title: String,
+    /// What the reader does next; may be empty.
+    pub guidance: String,
+}
+
+impl RuleBook {
+    /// The words of one release.
+    #[must_use]
+    pub fn new(release: Release, words: impl IntoIterator<Item = (RuleId, RuleWords)>) -> Self {
+        Self { release: Some(release), words: words.into_iter().collect() }
+    }
+
+    /// The release in force.
+    #[must_use]
+    pub const fn release(&self) -> Option<Release> {
+        self.release
+    }
+
+    /// The words of `rule`, where the set in force has it.
+    #[must_use]
+    pub fn words(&self, rule: &RuleId) -> Option<&RuleWords> {
+        self.words.get(rule)
+    }
+}

@@ -1,0 +1,400 @@
+//! Sign-ins of people who use the console, and their sessions.
+//!
+//! A password is kept as an argon2id string, a session as the SHA-256 of its cookie: neither opens anything to whoever
+//! reads the file.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use lapwing_proto::SchoolId;
+use sqlx::Row;
+
+use super::{Store, StoreError, Tx, id};
+use crate::actor::{Actor, PersonId, Role};
+use crate::audit::{self, Act, ActKind};
+
+/// Longest sign-in name, in bytes.
+pub const MAX_LOGIN_BYTES: usize = 64;
+/// Longest password, in bytes: more would only cost time.
+pub const MAX_PASSWORD_BYTES: usize = 256;
+/// Shortest password, in characters.
+pub const MIN_PASSWORD_CHARS: usize = 12;
+/// Failures in a row before a sign-in closes for a while.
+const TRIES: i64 = 5;
+/// The first closing; it doubles with every further failure, up to [`LONGEST_LOCK_US`].
+const FIRST_LOCK_US: i64 = 60_000_000;
+const LONGEST_LOCK_US: i64 = 15 * 60_000_000;
+/// Memory of one hash in KiB, passes and lanes (OWASP's first choice for argon2id).
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+/// A session ends this long after its last use.
+pub const IDLE_US: i64 = 15 * 60_000_000;
+/// A session ends this long after it began, used or not.
+pub const ABSOLUTE_US: i64 = 8 * 60 * 60_000_000;
+/// Uses closer together than this are written once.
+const TOUCH_US: i64 = 30_000_000;
+
+/// A sign-in name: 1 to 64 bytes without white space or control characters, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Login(String);
+
+/// A text that is no sign-in name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a sign-in name: expected 1 to 64 bytes without spaces")]
+pub struct InvalidLogin;
+
+/// Why a password was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Too short or too long.
+    #[error("password must have {MIN_PASSWORD_CHARS} characters or more, and at most {MAX_PASSWORD_BYTES} bytes")]
+    Length,
+    /// The hash could not be made.
+    #[error("cannot hash the password")]
+    Hash,
+}
+
+/// An argon2id string. `Debug` prints `<redacted>`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashedPassword(String);
+
+/// What a new sign-in needs.
+#[derive(Clone, Debug)]
+pub struct NewSignIn {
+    /// Its name.
+    pub login: Login,
+    /// Whose it is; the person is on the school's list already.
+    pub person: PersonId,
+    /// Where notifications go; empty for nowhere.
+    pub mail: String,
+    /// The password.
+    pub password: HashedPassword,
+}
+
+/// A sign-in as the door needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct SignIn {
+    pub(crate) person: PersonId,
+    pub(crate) password: HashedPassword,
+    pub(crate) locked_until_us: i64,
+}
+
+/// SHA-256 of a session's cookie.
+pub(crate) type SessionHash = [u8; 32];
+
+/// An open session, with what every page shows of its person and school.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) actor: Actor,
+    pub(crate) name: String,
+    pub(crate) school_name: String,
+    pub(crate) zone: String,
+    pub(crate) csrf: Vec<u8>,
+    used_us: i64,
+}
+
+impl Login {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Login {
+    type Err = InvalidLogin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLogin> {
+        let login = text.trim().to_lowercase();
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if login.is_empty() || login.len() > MAX_LOGIN_BYTES || login.contains(odd) {
+            return Err(InvalidLogin);
+        }
+        Ok(Self(login))
+    }
+}
+
+impl fmt::Debug for HashedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashedPassword(<redacted>)")
+    }
+}
+
+impl HashedPassword {
+    /// Whether `password` is the one. Takes some tens of milliseconds of one core: call it where that may wait.
+    pub(crate) fn is_of(&self, password: &str) -> bool {
+        let Ok(hash) = PasswordHash::new(&self.0) else { return false };
+        hasher().is_ok_and(|hasher| hasher.verify_password(password.as_bytes(), &hash).is_ok())
+    }
+}
+
+/// Hashes a password with argon2id and a fresh salt. Takes some tens of milliseconds of one core.
+///
+/// # Errors
+///
+/// [`PasswordError::Length`] outside the bounds; [`PasswordError::Hash`] without randomness or memory.
+pub fn hash_password(password: &str) -> Result<HashedPassword, PasswordError> {
+    if password.chars().count() < MIN_PASSWORD_CHARS || password.len() > MAX_PASSWORD_BYTES {
+        return Err(PasswordError::Length);
+    }
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|_| PasswordError::Hash)?;
+    let salt = SaltString::encode_b64(&salt).map_err(|_| PasswordError::Hash)?;
+    let hash = hasher()?.hash_password(password.as_bytes(), &salt).map_err(|_| PasswordError::Hash)?;
+    Ok(HashedPassword(hash.to_string()))
+}
+
+/// Adds a sign-in, or replaces the one of that name; sessions of its person end.
+///
+/// # Errors
+///
+/// When the database cannot be written.
+pub async fn add(store: &Store, school: &SchoolId, sign_in: &NewSignIn, now_us: i64) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    sqlx::query(
+        "INSERT INTO sign_ins (school_id, login, person_id, mail, password) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (school_id, login) DO UPDATE SET person_id = excluded.person_id, mail = excluded.mail,
+         password = excluded.password, failures = 0, locked_until_us = 0",
+    )
+    .bind(school.as_str())
+    .bind(sign_in.login.as_str())
+    .bind(sign_in.person.as_bytes().as_slice())
+    .bind(&sign_in.mail)
+    .bind(&sign_in.password.0)
+    .execute(tx.connection())
+    .await?;
+    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND person_id = $2")
+        .bind(school.as_str())
+        .bind(sign_in.person.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    let product = Actor::Product { school: school.clone() };
+    audit::append(&mut tx, &Act::new(&product, now_us, ActKind::SignInChanged, sign_in.person)).await?;
+    tx.commit().await
+}
+
+/// The school's name, for the door.
+pub(crate) async fn school_name(store: &Store, school: &SchoolId) -> Result<String, StoreError> {
+    let name: Option<String> = sqlx::query_scalar("SELECT name FROM schools WHERE school_id = $1")
+        .bind(school.as_str())
+        .fetch_optional(store.reader())
+        .await?;
+    Ok(name.unwrap_or_default())
+}
+
+/// The sign-in of that name.
+pub(crate) async fn find(store: &Store, school: &SchoolId, login: &Login) -> Result<Option<SignIn>, StoreError> {
+    let row =
+        sqlx::query("SELECT person_id, password, locked_until_us FROM sign_ins WHERE school_id = $1 AND login = $2")
+            .bind(school.as_str())
+            .bind(login.as_str())
+            .fetch_optional(store.reader())
+            .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SignIn {
+        person: id(&row, 0)?,
+        password: HashedPassword(row.try_get(1)?),
+        locked_until_us: row.try_get(2)?,
+    }))
+}
+
+/// Counts a wrong password, and closes the sign-in for a while after several.
+pub(crate) async fn count_failure(
+    store: &Store,
+    school: &SchoolId,
+    login: &Login,
+    person: PersonId,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let failures: i64 = sqlx::query_scalar(
+        "UPDATE sign_ins SET failures = failures + 1 WHERE school_id = $1 AND login = $2 RETURNING failures",
+    )
+    .bind(school.as_str())
+    .bind(login.as_str())
+    .fetch_one(tx.connection())
+    .await?;
+    sqlx::query("UPDATE sign_ins SET locked_until_us = $3 WHERE school_id = $1 AND login = $2")
+        .bind(school.as_str())
+        .bind(login.as_str())
+        .bind(now_us.saturating_add(lock_us(failures)))
+        .execute(tx.connection())
+        .await?;
+    let product = Actor::Product { school: school.clone() };
+    let act = Act::new(&product, now_us, ActKind::SignInFailed, person).with("failures", failures);
+    audit::append(&mut tx, &act).await?;
+    tx.commit().await
+}
+
+/// Opens a session for a person who gave the right password, ending `previous`.
+pub(crate) async fn open_session(
+    store: &Store,
+    opening: &Opening<'_>,
+    previous: Option<&SessionHash>,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    sqlx::query("UPDATE sign_ins SET failures = 0, locked_until_us = 0 WHERE school_id = $1 AND login = $2")
+        .bind(opening.school.as_str())
+        .bind(opening.login.as_str())
+        .execute(tx.connection())
+        .await?;
+    if let Some(previous) = previous {
+        delete_session(&mut tx, previous).await?;
+    }
+    sqlx::query("DELETE FROM web_sessions WHERE used_us < $1 OR created_us < $2")
+        .bind(now_us.saturating_sub(IDLE_US))
+        .bind(now_us.saturating_sub(ABSOLUTE_US))
+        .execute(tx.connection())
+        .await?;
+    sqlx::query(
+        "INSERT INTO web_sessions (session_hash, school_id, person_id, csrf, created_us, used_us)
+         VALUES ($1, $2, $3, $4, $5, $5)",
+    )
+    .bind(opening.hash.as_slice())
+    .bind(opening.school.as_str())
+    .bind(opening.person.as_bytes().as_slice())
+    .bind(opening.csrf.as_slice())
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    let actor = Actor::Person { school: opening.school.clone(), person: opening.person, roles: BTreeSet::new() };
+    audit::append(&mut tx, &Act::new(&actor, now_us, ActKind::SignedIn, opening.person)).await?;
+    tx.commit().await
+}
+
+/// A session to be.
+pub(crate) struct Opening<'a> {
+    pub(crate) school: &'a SchoolId,
+    pub(crate) login: &'a Login,
+    pub(crate) person: PersonId,
+    pub(crate) hash: SessionHash,
+    pub(crate) csrf: [u8; 32],
+}
+
+/// The open session behind a cookie, unless it has ended by time.
+pub(crate) async fn session(
+    store: &Store,
+    school: &SchoolId,
+    hash: &SessionHash,
+    now_us: i64,
+) -> Result<Option<Session>, StoreError> {
+    let row = sqlx::query(
+        "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone FROM web_sessions AS w
+         JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
+         JOIN schools AS s ON s.school_id = w.school_id
+         WHERE w.session_hash = $1 AND w.school_id = $2 AND w.used_us >= $3 AND w.created_us >= $4",
+    )
+    .bind(hash.as_slice())
+    .bind(school.as_str())
+    .bind(now_us.saturating_sub(IDLE_US))
+    .bind(now_us.saturating_sub(ABSOLUTE_US))
+    .fetch_optional(store.reader())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let person: PersonId = id(&row, 0)?;
+    Ok(Some(Session {
+        actor: Actor::Person { school: school.clone(), person, roles: roles(store, school, person).await? },
+        csrf: row.try_get(1)?,
+        used_us: row.try_get(2)?,
+        name: row.try_get(3)?,
+        school_name: row.try_get(4)?,
+        zone: row.try_get(5)?,
+    }))
+}
+
+/// Notes that a session was used just now.
+pub(crate) async fn touch(store: &Store, hash: &SessionHash, session: &Session, now_us: i64) -> Result<(), StoreError> {
+    if now_us.saturating_sub(session.used_us) < TOUCH_US {
+        return Ok(());
+    }
+    let mut tx = store.begin().await?;
+    sqlx::query("UPDATE web_sessions SET used_us = $2 WHERE session_hash = $1 AND used_us < $2")
+        .bind(hash.as_slice())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    tx.commit().await
+}
+
+/// Ends a session at its person's wish.
+pub(crate) async fn close_session(
+    store: &Store,
+    hash: &SessionHash,
+    actor: &Actor,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    delete_session(&mut tx, hash).await?;
+    let who = actor.person().map_or_else(String::new, |person| person.to_string());
+    audit::append(&mut tx, &Act::new(actor, now_us, ActKind::SignedOut, who)).await?;
+    tx.commit().await
+}
+
+async fn delete_session(tx: &mut Tx, hash: &SessionHash) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM web_sessions WHERE session_hash = $1")
+        .bind(hash.as_slice())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+async fn roles(store: &Store, school: &SchoolId, person: PersonId) -> Result<BTreeSet<Role>, StoreError> {
+    let roles: Vec<String> =
+        sqlx::query_scalar("SELECT role FROM person_roles WHERE school_id = $1 AND person_id = $2")
+            .bind(school.as_str())
+            .bind(person.as_bytes().as_slice())
+            .fetch_all(store.reader())
+            .await?;
+    // A role of a newer build opens nothing here.
+    Ok(roles.iter().filter_map(|role| role.parse().ok()).collect())
+}
+
+fn hasher() -> Result<Argon2<'static>, PasswordError> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, None).map_err(|_| PasswordError::Hash)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn lock_us(failures: i64) -> i64 {
+    let Ok(beyond) = u32::try_from(failures - TRIES) else { return 0 };
+    FIRST_LOCK_US.saturating_mul(1 << beyond.min(10)).min(LONGEST_LOCK_US)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_verifies_against_its_own_hash_alone() {
+        let hash = hash_password("correct horse battery").unwrap();
+        assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(hash.is_of("correct horse battery"));
+        assert!(!hash.is_of("correct horse batterY"));
+        assert_eq!(format!("{hash:?}"), "HashedPassword(<redacted>)");
+    }
+
+    #[test]
+    fn passwords_outside_the_bounds_are_refused() {
+        assert_eq!(hash_password("too short"), Err(PasswordError::Length));
+        assert_eq!(hash_password(&"x".repeat(257)), Err(PasswordError::Length));
+    }
+
+    #[test]
+    fn a_sign_in_closes_after_five_failures_and_longer_each_time() {
+        assert_eq!(lock_us(4), 0);
+        assert_eq!(lock_us(5), FIRST_LOCK_US);
+        assert_eq!(lock_us(6), 2 * FIRST_LOCK_US);
+        assert_eq!(lock_us(50), LONGEST_LOCK_US);
+    }
+
+    #[test]
+    fn sign_in_names_are_folded_and_bounded() {
+        assert_eq!(" S.Okafor ".parse::<Login>().unwrap().as_str(), "s.okafor");
+        assert!("".parse::<Login>().is_err());
+        assert!("a b".parse::<Login>().is_err());
+        assert!("x".repeat(65).parse::<Login>().is_err());
+    }
+}
