@@ -8,8 +8,6 @@ pub mod authority;
 pub mod clock;
 pub mod config;
 pub mod console;
-#[cfg(test)]
-mod fixture;
 pub mod ids;
 pub mod intake;
 pub mod routing;

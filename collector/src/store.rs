@@ -19,16 +19,16 @@ use crate::ids::InvalidId;
 
 pub(crate) mod audit;
 pub(crate) mod captures;
-pub(crate) mod coverage;
 pub(crate) mod concerns;
+pub(crate) mod coverage;
 mod dialect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod keys;
-pub(crate) mod queue;
-pub mod sign_ins;
 pub(crate) mod outbox;
 pub(crate) mod people;
+pub(crate) mod queue;
+pub mod sign_ins;
 pub(crate) mod steps;
 pub(crate) mod subjects;
 mod visible;
