@@ -11,19 +11,29 @@ pub struct DeviceKey(SubjectPublicKeyInfo);
 
 /// A request that no certificate is issued for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.reason())]
 pub enum CsrInvalid {
     /// Longer than 2048 bytes.
-    #[error("the request is longer than {MAX_CSR_BYTES} bytes")]
     TooLong,
     /// No PKCS #10.
-    #[error("the request is not PKCS #10")]
     Malformed,
     /// Its signature is not by its own key.
-    #[error("the request is not signed by its own key")]
     Signature,
     /// Neither P-256 nor Ed25519.
-    #[error("the request's key is neither P-256 nor Ed25519")]
     Algorithm,
+}
+
+impl CsrInvalid {
+    /// The reason in words, as a device is told.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooLong => "the signing request is too long",
+            Self::Malformed => "the signing request is not PKCS #10",
+            Self::Signature => "the signing request is not signed by its own key",
+            Self::Algorithm => "the signing request's key is neither P-256 nor Ed25519",
+        }
+    }
 }
 
 impl DeviceKey {

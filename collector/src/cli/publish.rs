@@ -1,0 +1,82 @@
+//! `policy publish`: verified before stored; a running collector announces them within a second.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand};
+use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
+use lapwing_rules::{Digest, Release, TrustedKeys, VerifyingKey};
+
+use super::{ConfigFile, Desk, Failure, read_given, say};
+use crate::audit::{self, Act, ActKind};
+use crate::config::Config;
+use crate::store::artefacts::{self, ArtefactKind, Stored};
+
+/// Signatures needed.
+const THRESHOLD: usize = 1;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Verify a policy and offer it to every device.
+    Publish(Publish),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// The signed artefact.
+    artefact: PathBuf,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Policy {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Self::Publish(publish) = self;
+        publish.run(ArtefactKind::Policy).await
+    }
+}
+
+impl Publish {
+    async fn run(self, kind: ArtefactKind) -> Result<(), Failure> {
+        let config = self.file.load()?;
+        let bytes = read_given(&self.artefact, MAX_ARTEFACT_BYTES as u64)?;
+        let release = verify_policy(&bytes, &config)
+            .with_context(|| format!("`{}` is not published", self.artefact.display()))
+            .map_err(Failure::Unusable)?;
+        let desk = self.file.open().await?;
+        let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
+        store(&desk, kind, &artefact).await?;
+        desk.store.close().await;
+        say(format!("release {release} is published"))
+    }
+}
+
+/// The release of a policy of this school.
+fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
+    let policy = lapwing_rules::Policy::load(bytes, &trusted("trust.policy_keys", &config.trust.policy_keys)?)?;
+    let (theirs, ours) = (&policy.school, config.school.id.as_str());
+    anyhow::ensure!(theirs == ours, "the policy is of school `{theirs}`, this collector serves `{ours}`");
+    Ok(policy.release)
+}
+
+fn trusted(key: &str, keys: &[VerifyingKey]) -> anyhow::Result<TrustedKeys> {
+    TrustedKeys::new(keys.to_vec(), THRESHOLD).with_context(|| format!("`{key}` in the configuration is not usable"))
+}
+
+async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored) -> Result<(), Failure> {
+    let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
+    let act = match kind {
+        ArtefactKind::RuleSet => ActKind::RuleSetPublished,
+        ArtefactKind::Policy => ActKind::PolicyPublished,
+    };
+    let mut tx = desk.store.begin().await?;
+    let newest = artefacts::newest(&mut tx, school, kind).await?;
+    if artefact.release.number() <= newest {
+        let reason = anyhow!("release {} is not published: release {newest} is", artefact.release);
+        return Err(Failure::Unusable(reason));
+    }
+    artefacts::insert(&mut tx, school, kind, artefact, now_us).await?;
+    let act = Act::new(&desk.product(), now_us, act, artefact.release).with("digest", artefact.digest);
+    audit::append(&mut tx, &act).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,193 @@
+//! Ingest: what devices may do over the wire, and nothing else.
+//!
+//! ```text
+//! enrol   Join                  token -> device, certificate
+//! uplink  Deliver               Hello -> Welcome, Batch -> intake -> Ack
+//!         Control               Status -> device health; rule set, policy, renewal announced
+//!         Fetch, Renew, ResolveSession
+//! ```
+//!
+//! The certificate says who calls, a message never does. Everything in a message is checked against the contract's
+//! bounds before it is used; every refusal has a code of its own.
+
+mod control;
+mod deliver;
+mod enrol;
+mod fetch;
+mod heard;
+mod incarnation;
+mod published;
+mod rate;
+mod refusal;
+mod renew;
+mod resolve;
+mod serve;
+mod status;
+mod uplink;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
+use lapwing_proto::wire::enrol_server::EnrolServer;
+use lapwing_proto::wire::uplink_server::UplinkServer;
+use lapwing_proto::{DeviceId, SchoolId, wire};
+use tokio::sync::{Semaphore, watch};
+
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::intake::Intake;
+use crate::shutdown::Shutdown;
+use crate::store::{Store, StoreError, devices};
+use heard::Heard;
+use incarnation::Live;
+use published::Published;
+use rate::RateLimit;
+
+pub use refusal::{ERROR_CODE_KEY, Refused};
+pub use serve::{Connections, ServeError};
+
+/// Largest message at enrolment: a token, a request, a few names.
+const MAX_JOIN_BYTES: usize = 8 * 1024;
+/// Batches that are decoded and not yet committed, in bytes over all devices; a batch that finds no room is refused
+/// with a delay.
+const MAX_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+
+/// What ingest stands on.
+pub struct IngestParts {
+    /// The school.
+    pub school: SchoolId,
+    /// The database.
+    pub store: Store,
+    /// Takes batches.
+    pub intake: Intake,
+    /// Issues certificates.
+    pub authority: Arc<Authority>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends open streams.
+    pub shutdown: Shutdown,
+}
+
+/// Everything the two services share.
+pub struct Ingest {
+    school: SchoolId,
+    store: Store,
+    intake: Intake,
+    authority: Arc<Authority>,
+    clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+    /// The deny-set, as last read.
+    denied: ArcSwap<BTreeSet<DeviceId>>,
+    published: watch::Sender<Published>,
+    live: Live,
+    heard: Heard,
+    rate: RateLimit,
+    in_flight_bytes: Semaphore,
+}
+
+/// The enrolment service.
+pub struct EnrolService(Arc<Ingest>);
+
+/// The service of enrolled devices.
+pub struct UplinkService(Arc<Ingest>);
+
+/// What [`Ingest::refresh`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// A rule set or policy was published since.
+    Published,
+    /// The same as before.
+    Same,
+}
+
+impl Ingest {
+    /// Ingest that has not read yet what is published and who is denied: see [`Ingest::refresh`].
+    #[must_use]
+    pub fn new(parts: IngestParts) -> Arc<Self> {
+        Arc::new(Self {
+            school: parts.school,
+            store: parts.store,
+            intake: parts.intake,
+            authority: parts.authority,
+            clock: parts.clock,
+            shutdown: parts.shutdown,
+            denied: ArcSwap::default(),
+            published: watch::Sender::new(Published::default()),
+            live: Live::default(),
+            heard: Heard::default(),
+            rate: RateLimit::default(),
+            in_flight_bytes: Semaphore::new(MAX_IN_FLIGHT_BYTES),
+        })
+    }
+
+    /// The enrolment service, its messages bounded.
+    #[must_use]
+    pub fn enrol_service(self: &Arc<Self>) -> EnrolServer<EnrolService> {
+        EnrolServer::new(EnrolService(Arc::clone(self))).max_decoding_message_size(MAX_JOIN_BYTES)
+    }
+
+    /// The uplink service, its messages bounded.
+    #[must_use]
+    pub fn uplink_service(self: &Arc<Self>) -> UplinkServer<UplinkService> {
+        UplinkServer::new(UplinkService(Arc::clone(self))).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Reads who is denied and what is published, by this process or another. Two short queries.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read; what was read before stays.
+    pub async fn refresh(&self) -> Result<Refreshed, StoreError> {
+        let denied = devices::revoked(&self.store, &self.school).await?;
+        if denied != **self.denied.load() {
+            self.denied.store(Arc::new(denied));
+        }
+        let published = self.published.borrow().clone();
+        match published.newer(&self.store, &self.school).await? {
+            Some(newer) => {
+                self.published.send_replace(newer);
+                Ok(Refreshed::Published)
+            }
+            None => Ok(Refreshed::Same),
+        }
+    }
+
+    /// Writes when devices were last heard.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written; those times are lost until the devices are heard again.
+    pub async fn write_heard(&self) -> Result<(), StoreError> {
+        self.heard.write(&self.store, &self.school).await
+    }
+
+    fn check_not_denied(&self, device: DeviceId) -> Result<(), Refused> {
+        if self.denied.load().contains(&device) {
+            return Err(Refused::Revoked);
+        }
+        Ok(())
+    }
+
+    async fn goodbye(&self, device: DeviceId, goodbye: &wire::Goodbye) -> Result<(), Refused> {
+        let reason = match wire::GoodbyeReason::try_from(goodbye.reason) {
+            Ok(wire::GoodbyeReason::Shutdown) => "shutdown",
+            Ok(wire::GoodbyeReason::Sleep) => "sleep",
+            Ok(wire::GoodbyeReason::Stop) => "stop",
+            Ok(wire::GoodbyeReason::Upgrade) => "upgrade",
+            Ok(wire::GoodbyeReason::Unspecified) | Err(_) => "unknown",
+        };
+        let mut tx = self.store.begin().await?;
+        devices::goodbye(&mut tx, &self.school, device, reason, self.clock.wall_us()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn note_refusal(&self, device: DeviceId, stream: &'static str, refused: &Refused) {
+        let code = refused.code().as_str_name();
+        match std::error::Error::source(refused) {
+            Some(cause) => tracing::error!(device.id = %device, stream, code, error = cause, "device refused"),
+            None => tracing::info!(device.id = %device, stream, code, reason = %refused, "device refused"),
+        }
+    }
+}

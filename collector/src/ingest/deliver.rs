@@ -1,0 +1,211 @@
+//! Delivery: Hello and Welcome, then batches, each acknowledged after its commit.
+//!
+//! The answers' stream is what runs: asked for the next answer, it reads the next message and does it. A device that
+//! does not read its answers is thus not read either, and nothing has to be spawned.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_CREDIT, OutOfBounds};
+use lapwing_proto::wire::{self, deliver_down, deliver_up};
+use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq};
+use lapwing_rules::Level;
+use prost::Message;
+use tonic::{Status, Streaming};
+
+use super::incarnation::Turn;
+use super::{Ingest, Refused};
+use crate::intake::{Delivery, Gap};
+use crate::store::{deliveries, devices};
+use crate::tls::Peer;
+
+/// A device says Hello within this.
+const HELLO_WITHIN: Duration = Duration::from_secs(15);
+/// A stream without a batch ends after this; the device opens another when it has something.
+const IDLE: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long a batch waits for room before the device is told to come back.
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
+const BUSY_RETRY: Duration = Duration::from_secs(3);
+
+/// The stream of answers.
+pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<wire::DeliverDown, Status>> + Send>>;
+
+/// Serves one stream of `peer`.
+pub(super) fn serve(ingest: Arc<Ingest>, peer: Peer, inbound: Streaming<wire::DeliverUp>) -> Answers {
+    let stream = DeliverStream { ingest, peer, inbound, phase: Phase::Greeting };
+    Box::pin(stream::unfold(stream, DeliverStream::answer))
+}
+
+struct DeliverStream {
+    ingest: Arc<Ingest>,
+    peer: Peer,
+    inbound: Streaming<wire::DeliverUp>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// Nothing but a Hello may come.
+    Greeting,
+    /// Batches come.
+    Open(Turn),
+    /// A refusal was sent.
+    Over,
+}
+
+impl DeliverStream {
+    async fn answer(mut self) -> Option<(Result<wire::DeliverDown, Status>, Self)> {
+        let message = self.next().await?;
+        let answer = match self.take(message).await {
+            Ok(answer) => answer?,
+            Err(refused) => {
+                self.ingest.note_refusal(self.peer.device, "delivery", &refused);
+                self.phase = Phase::Over;
+                deliver_down::Message::Refusal(refused.to_wire())
+            }
+        };
+        Some((Ok(wire::DeliverDown { message: Some(answer) }), self))
+    }
+
+    /// The next message; none when the device is done, silent too long, or the collector stops.
+    async fn next(&mut self) -> Option<deliver_up::Message> {
+        let within = match self.phase {
+            Phase::Greeting => HELLO_WITHIN,
+            Phase::Open(_) => IDLE,
+            Phase::Over => return None,
+        };
+        tokio::select! {
+            () = self.ingest.shutdown.requested() => None,
+            message = tokio::time::timeout(within, self.inbound.message()) => message.ok()?.ok()??.message,
+        }
+    }
+
+    async fn take(&mut self, message: deliver_up::Message) -> Result<Option<deliver_down::Message>, Refused> {
+        self.ingest.check_not_denied(self.peer.device)?;
+        match (message, &mut self.phase) {
+            (deliver_up::Message::Hello(hello), Phase::Greeting) => {
+                let (turn, welcome) = greet(&self.ingest, self.peer, &hello).await?;
+                self.phase = Phase::Open(turn);
+                Ok(Some(deliver_down::Message::Welcome(welcome)))
+            }
+            (deliver_up::Message::Batch(batch), Phase::Open(turn)) => {
+                let ack = take_batch(&self.ingest, self.peer, turn, batch).await?;
+                Ok(Some(deliver_down::Message::Ack(ack)))
+            }
+            (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn)) => {
+                turn.carry(&self.ingest.store, &self.ingest.school).await?;
+                self.ingest.goodbye(self.peer.device, &goodbye).await?;
+                Ok(None)
+            }
+            (_, Phase::Greeting) => Err(Refused::Malformed("a stream begins with Hello".to_owned())),
+            (_, Phase::Open(_) | Phase::Over) => Err(Refused::Malformed("Hello comes once".to_owned())),
+        }
+    }
+}
+
+async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn, wire::Welcome), Refused> {
+    let (epoch, presented) = check_hello(hello)?;
+    let enrolled = devices::find(&ingest.store, &ingest.school, peer.device).await?.ok_or(Refused::Revoked)?;
+    let hardware = (enrolled.hardware_hash.as_slice(), hello.hardware_hash.as_slice());
+    if !hardware.0.is_empty() && !hardware.1.is_empty() && hardware.0 != hardware.1 {
+        return Err(Refused::Clone);
+    }
+    let turn = ingest.live.welcome((&ingest.store, &ingest.school), (peer.device, epoch), presented).await?;
+    let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
+    let welcome = wire::Welcome {
+        incarnation: turn.incarnation().as_bytes().to_vec(),
+        server_time_us: ingest.clock.wall_us(),
+        credit: MAX_CREDIT,
+        high_water: marks.into_iter().map(|(lane, through)| mark(lane, through)).collect(),
+        minor: MINOR,
+    };
+    ingest.heard.note(peer.device, ingest.clock.wall_us());
+    Ok((turn, welcome))
+}
+
+fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>), Refused> {
+    if !(OLDEST_MINOR..=MINOR).contains(&hello.minor) {
+        return Err(Refused::Version { minor: hello.minor });
+    }
+    bounds::text("hello.agent_version", &hello.agent_version, 32)?;
+    bounds::list("hello.lanes", &hello.lanes, Level::ALL.len())?;
+    if !matches!(hello.hardware_hash.len(), 0 | 32) {
+        return Err(OutOfBounds::new("hello.hardware_hash", "32 bytes or none").into());
+    }
+    BootId::try_from(hello.boot_id.as_slice())?;
+    let epoch = Epoch::try_from(hello.epoch.as_slice())?;
+    let presented = match hello.incarnation.as_slice() {
+        [] => None,
+        bytes => Some(Incarnation::try_from(bytes)?),
+    };
+    Ok((epoch, presented))
+}
+
+async fn take_batch(ingest: &Ingest, peer: Peer, turn: &mut Turn, batch: wire::Batch) -> Result<wire::Ack, Refused> {
+    let size = u32::try_from(batch.encoded_len()).unwrap_or(u32::MAX);
+    let room = tokio::time::timeout(ROOM_WITHIN, ingest.in_flight_bytes.acquire_many(size)).await;
+    let Ok(Ok(_room)) = room else { return Err(Refused::Busy { retry: BUSY_RETRY }) };
+    let delivery = check_batch(ingest, peer, turn.epoch(), batch)?;
+    turn.carry(&ingest.store, &ingest.school).await?;
+    let lane = delivery.lane;
+    let through = ingest.intake.take(delivery).await?;
+    ingest.heard.note(peer.device, ingest.clock.wall_us());
+    Ok(wire::Ack {
+        through: vec![mark(lane, through)],
+        server_time_us: ingest.clock.wall_us(),
+        credit: MAX_CREDIT,
+        retry_delay_ms: 0,
+    })
+}
+
+fn check_batch(ingest: &Ingest, peer: Peer, epoch: Epoch, batch: wire::Batch) -> Result<Delivery, Refused> {
+    let lane = lane("batch.lane", batch.lane)?;
+    bounds::list("batch.captures", &batch.captures, bounds::MAX_BATCH)?;
+    bounds::list("batch.gaps", &batch.gaps, bounds::MAX_GAPS)?;
+    if batch.captures.is_empty() && batch.gaps.is_empty() {
+        return Err(OutOfBounds::new("batch.captures", "at least one, or a gap").into());
+    }
+    let gaps = batch.gaps.iter().map(|gap| check_gap(lane, gap)).collect::<Result<_, _>>()?;
+    let captures = batch.captures.into_iter().map(|capture| check_capture(lane, capture)).collect::<Result<_, _>>()?;
+    Ok(Delivery {
+        device: peer.device,
+        epoch,
+        lane,
+        first: Seq::new(batch.first_seq),
+        captures,
+        gaps,
+        received_us: ingest.clock.wall_us(),
+    })
+}
+
+fn check_capture(lane: Level, capture: wire::Capture) -> Result<Capture, Refused> {
+    if capture.encoded_len() > MAX_CAPTURE_BYTES {
+        return Err(OutOfBounds::new("batch.captures", format!("at most {MAX_CAPTURE_BYTES} bytes each")).into());
+    }
+    let capture = Capture::try_from(capture)?;
+    if capture.level() != lane {
+        return Err(OutOfBounds::new("batch.captures", "captures of the lane's level").into());
+    }
+    Ok(capture)
+}
+
+fn check_gap(of: Level, gap: &wire::Gap) -> Result<Gap, Refused> {
+    if lane("gap.lane", gap.lane)? != of {
+        return Err(OutOfBounds::new("gap.lane", "the batch's lane").into());
+    }
+    let epoch = match gap.epoch.as_slice() {
+        [] => None,
+        bytes => Some(Epoch::try_from(bytes)?),
+    };
+    Ok(Gap { epoch, from: Seq::new(gap.from), to: Seq::new(gap.to), reason: gap.reason })
+}
+
+fn lane(field: &'static str, number: u32) -> Result<Level, Refused> {
+    let level = u8::try_from(number).ok().and_then(|number| Level::try_from(number).ok());
+    level.ok_or_else(|| OutOfBounds::new(field, "1 to 5").into())
+}
+
+fn mark(lane: Level, through: Seq) -> wire::LaneMark {
+    wire::LaneMark { lane: u32::from(lane.number()), through: through.number() }
+}

@@ -1,0 +1,170 @@
+//! Telling copies of one identity apart: each Welcome renews the incarnation, and the one before counts only until the
+//! new one has carried a message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId};
+
+use super::Refused;
+use crate::store::deliveries::{self, Incarnations, Previous};
+use crate::store::{Store, Tx};
+
+/// The right to deliver of one stream, until another takes it over or the stream ends.
+#[derive(Debug)]
+pub(super) struct Turn {
+    live: Live,
+    device: DeviceId,
+    epoch: Epoch,
+    incarnation: Incarnation,
+    /// Whether a message came under this incarnation.
+    carried: bool,
+}
+
+/// Who delivers now; one entry an open stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Live(Arc<Mutex<HashMap<(DeviceId, Epoch), Incarnation>>>);
+
+impl Live {
+    /// Answers a Hello: a new incarnation, or [`Refused::Clone`].
+    pub(super) async fn welcome(
+        &self,
+        (store, school): (&Store, &SchoolId),
+        (device, epoch): (DeviceId, Epoch),
+        presented: Option<Incarnation>,
+    ) -> Result<Turn, Refused> {
+        let incarnation = Incarnation::random()?;
+        let mut tx = store.begin().await?;
+        let known = deliveries::incarnations(&mut tx, school, device, epoch).await?;
+        let renewed = renew(known, presented, incarnation).ok_or(Refused::Clone)?;
+        deliveries::set_incarnations(&mut tx, school, device, epoch, renewed).await?;
+        // Inside the transaction, so that the last to commit is also the last to deliver.
+        let turn = Turn { live: self.clone(), device, epoch, incarnation, carried: false };
+        self.set(device, epoch, incarnation);
+        tx.commit().await?;
+        Ok(turn)
+    }
+
+    fn set(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((device, epoch), incarnation);
+    }
+
+    fn is(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(device, epoch)) == Some(&incarnation)
+    }
+
+    fn end(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
+        let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.get(&(device, epoch)) == Some(&incarnation) {
+            live.remove(&(device, epoch));
+        }
+    }
+}
+
+impl Turn {
+    pub(super) const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// A message came: from now on nothing but this incarnation counts.
+    pub(super) async fn carry(&mut self, store: &Store, school: &SchoolId) -> Result<(), Refused> {
+        if !self.live.is(self.device, self.epoch, self.incarnation) {
+            return Err(Refused::Clone);
+        }
+        if self.carried {
+            return Ok(());
+        }
+        let mut tx = store.begin().await?;
+        self.carry_first(&mut tx, school).await?;
+        tx.commit().await?;
+        self.carried = true;
+        Ok(())
+    }
+
+    async fn carry_first(&self, tx: &mut Tx, school: &SchoolId) -> Result<(), Refused> {
+        let known = deliveries::incarnations(tx, school, self.device, self.epoch).await?;
+        if known.map(|known| known.current) != Some(self.incarnation) {
+            return Err(Refused::Clone);
+        }
+        let alone = Incarnations { current: self.incarnation, previous: Previous::Over };
+        Ok(deliveries::set_incarnations(tx, school, self.device, self.epoch, alone).await?)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.live.end(self.device, self.epoch, self.incarnation);
+    }
+}
+
+/// The rule: what stands after a Hello that presents `presented`, or none where it is a copy.
+fn renew(known: Option<Incarnations>, presented: Option<Incarnation>, fresh: Incarnation) -> Option<Incarnations> {
+    let previous = presented.map_or(Previous::First, Previous::Earlier);
+    let counts = match known {
+        None => true,
+        Some(known) => previous == Previous::Earlier(known.current) || previous == known.previous,
+    };
+    counts.then_some(Incarnations { current: fresh, previous })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn incarnation(number: u8) -> Incarnation {
+        Incarnation::from_bytes([number; 16])
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        HelloThenLost,
+        HelloThenStored,
+        HelloThenMessage,
+    }
+
+    proptest! {
+        /// One device that stores each incarnation before its first batch, cut off wherever it may be.
+        #[test]
+        fn a_device_alone_is_never_taken_for_a_copy(
+            events in prop::collection::vec(
+                prop_oneof![Just(Event::HelloThenLost), Just(Event::HelloThenStored), Just(Event::HelloThenMessage)],
+                1..60,
+            )
+        ) {
+            let mut known = None;
+            let mut held = None;
+            for (number, event) in (1..).zip(events) {
+                let fresh = incarnation(number);
+                let renewed = renew(known, held, fresh);
+                prop_assert!(renewed.is_some());
+                known = renewed;
+                match event {
+                    Event::HelloThenLost => {}
+                    Event::HelloThenStored => held = Some(fresh),
+                    Event::HelloThenMessage => {
+                        held = Some(fresh);
+                        known = Some(Incarnations { current: fresh, previous: Previous::Over });
+                    }
+                }
+            }
+        }
+
+        /// However many Hellos went by: once the original has carried a message, whatever a copy took with it before
+        /// is refused.
+        #[test]
+        fn a_copy_is_refused_once_the_original_has_delivered(hellos in 1_u8..50) {
+            let copied = (hellos > 1).then(|| incarnation(hellos - 1));
+            let after = Incarnations { current: incarnation(hellos), previous: Previous::Over };
+
+            prop_assert_eq!(renew(Some(after), copied, incarnation(200)), None);
+            prop_assert_eq!(renew(Some(after), None, incarnation(200)), None);
+            prop_assert!(renew(Some(after), Some(incarnation(hellos)), incarnation(200)).is_some());
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Every way to say no to a device, each with a code of its own.
+
+use std::time::Duration;
+
+use lapwing_proto::bounds::OutOfBounds;
+use lapwing_proto::{InvalidBytes, Seq, wire};
+use prost::Message;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::authority::{AuthorityError, CsrInvalid};
+use crate::intake::TakeError;
+use crate::store::StoreError;
+
+/// Metadata key that carries the number of the [`wire::ErrorCode`] beside a status.
+pub const ERROR_CODE_KEY: &str = "lapwing-error-code";
+/// Longest detail, in bytes.
+const MAX_DETAIL_BYTES: usize = 256;
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// Why a device was refused. The message goes to the device: it names no content and no person.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Bounds or shape.
+    #[error("malformed message: {0}")]
+    Malformed(String),
+    /// No such campaign token.
+    #[error("the enrolment token is not known")]
+    TokenUnknown,
+    /// The campaign is over.
+    #[error("the enrolment token has expired")]
+    TokenExpired,
+    /// The campaign is used up.
+    #[error("the enrolment token has no uses left")]
+    TokenSpent,
+    /// The signing request.
+    #[error("{0}")]
+    Csr(&'static str),
+    /// Another copy of this identity is live.
+    #[error("another copy of this identity has delivered since")]
+    Clone,
+    /// The device is denied, or was never enrolled here.
+    #[error("this device is denied")]
+    Revoked,
+    /// A sequence is missing.
+    #[error("sequence {found} came where {expected} was expected")]
+    Hole {
+        /// What fits.
+        expected: Seq,
+        /// What came.
+        found: Seq,
+    },
+    /// Too much at once.
+    #[error("too much at once")]
+    Busy {
+        /// When to come back.
+        retry: Duration,
+    },
+    /// The device speaks another minor version.
+    #[error("minor version {minor} is not served")]
+    Version {
+        /// The device's.
+        minor: u32,
+    },
+    /// No such artefact.
+    #[error("no such artefact")]
+    NotFound,
+    /// The collector cannot read or write its database or keys.
+    #[error("the collector cannot store now")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Refused {
+    /// The code on the wire.
+    #[must_use]
+    pub const fn code(&self) -> wire::ErrorCode {
+        match self {
+            Self::Malformed(_) => wire::ErrorCode::Malformed,
+            Self::TokenUnknown => wire::ErrorCode::TokenUnknown,
+            Self::TokenExpired => wire::ErrorCode::TokenExpired,
+            Self::TokenSpent => wire::ErrorCode::TokenSpent,
+            Self::Csr(_) => wire::ErrorCode::CsrInvalid,
+            Self::Clone => wire::ErrorCode::Clone,
+            Self::Revoked => wire::ErrorCode::Revoked,
+            Self::Hole { .. } => wire::ErrorCode::Hole,
+            Self::Busy { .. } => wire::ErrorCode::Busy,
+            Self::Version { .. } => wire::ErrorCode::Version,
+            Self::NotFound => wire::ErrorCode::NotFound,
+            Self::Store(_) => wire::ErrorCode::Store,
+        }
+    }
+
+    const fn grpc(&self) -> Code {
+        match self {
+            Self::Malformed(_) | Self::Csr(_) => Code::InvalidArgument,
+            Self::TokenUnknown | Self::TokenExpired => Code::Unauthenticated,
+            Self::TokenSpent | Self::Busy { .. } => Code::ResourceExhausted,
+            Self::Clone | Self::Hole { .. } | Self::Version { .. } => Code::FailedPrecondition,
+            Self::Revoked => Code::PermissionDenied,
+            Self::NotFound => Code::NotFound,
+            Self::Store(_) => Code::Unavailable,
+        }
+    }
+
+    const fn retry(&self) -> Duration {
+        match self {
+            Self::Busy { retry } => *retry,
+            Self::Store(_) => STORE_RETRY,
+            Self::Malformed(_)
+            | Self::TokenUnknown
+            | Self::TokenExpired
+            | Self::TokenSpent
+            | Self::Csr(_)
+            | Self::Clone
+            | Self::Revoked
+            | Self::Hole { .. }
+            | Self::Version { .. }
+            | Self::NotFound => Duration::ZERO,
+        }
+    }
+
+    /// The message inside a stream.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::Refusal {
+        let mut detail = self.to_string();
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
+        wire::Refusal {
+            code: self.code().into(),
+            detail,
+            retry_delay_ms: u32::try_from(self.retry().as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl From<Refused> for Status {
+    /// Code, message, the [`wire::Refusal`] as details, and its code as metadata.
+    fn from(refused: Refused) -> Self {
+        let refusal = refused.to_wire();
+        let details = refusal.encode_to_vec().into();
+        let mut status = Self::with_details(refused.grpc(), refusal.detail, details);
+        status.metadata_mut().insert(ERROR_CODE_KEY, MetadataValue::from(refusal.code));
+        status
+    }
+}
+
+impl From<OutOfBounds> for Refused {
+    fn from(broken: OutOfBounds) -> Self {
+        Self::Malformed(broken.to_string())
+    }
+}
+
+impl From<InvalidBytes> for Refused {
+    fn from(invalid: InvalidBytes) -> Self {
+        Self::Malformed(invalid.to_string())
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<AuthorityError> for Refused {
+    fn from(error: AuthorityError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<getrandom::Error> for Refused {
+    fn from(error: getrandom::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<CsrInvalid> for Refused {
+    fn from(invalid: CsrInvalid) -> Self {
+        Self::Csr(invalid.reason())
+    }
+}
+
+impl From<TakeError> for Refused {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Hole { expected, found } => Self::Hole { expected, found },
+            TakeError::Malformed(reason) => Self::Malformed(reason.to_owned()),
+            error @ (TakeError::Store(_) | TakeError::Seal(_)) => Self::Store(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_carries_code_details_and_metadata_and_no_cause() {
+        let status = Status::from(Refused::Store(Box::new(std::io::Error::other("disk /secret is full"))));
+
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.metadata().get(ERROR_CODE_KEY).unwrap(), "13");
+        let refusal = wire::Refusal::decode(status.details()).unwrap();
+        assert_eq!(refusal.code, i32::from(wire::ErrorCode::Store));
+        assert_eq!(refusal.retry_delay_ms, 5000);
+        assert!(!format!("{status:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_between_characters() {
+        let refusal = Refused::Malformed("ö".repeat(300)).to_wire();
+
+        assert!(refusal.detail.len() <= MAX_DETAIL_BYTES);
+    }
+}

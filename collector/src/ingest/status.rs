@@ -1,0 +1,122 @@
+//! What a device says of itself, checked against the bounds of the contract.
+
+use std::collections::BTreeMap;
+
+use lapwing_proto::bounds::{self, OutOfBounds};
+use lapwing_proto::{BootId, wire};
+
+use crate::store::device_health::{Health, SensorState};
+
+const MAX_SENSORS: usize = 16;
+const MAX_COUNTS: usize = 256;
+const MAX_DIAGNOSTICS: usize = 16;
+const MAX_KEY_BYTES: usize = 96;
+/// Most that one status may add to one count: an hour of a fast typist on one helpline page.
+const MAX_COUNT: u64 = 10_000;
+/// Days a count may lie back: the longest a device keeps it.
+const MAX_DAYS_BACK: i64 = 15;
+const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
+const COUNT_PREFIXES: [&str; 2] = ["support:", "shadow:"];
+
+/// A checked status.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) health: Health,
+    /// By key and day since 1970.
+    pub(super) counts: BTreeMap<(String, u32), u64>,
+}
+
+/// Checks `status`, received at `now_us`.
+pub(super) fn check(status: wire::Status, now_us: i64) -> Result<Told, OutOfBounds> {
+    bounds::list("status.sensors", &status.sensors, MAX_SENSORS)?;
+    bounds::list("status.counts", &status.counts, MAX_COUNTS)?;
+    bounds::list("status.diagnostics", &status.diagnostics, MAX_DIAGNOSTICS)?;
+    BootId::try_from(status.boot_id.as_slice()).map_err(|_| OutOfBounds::new("status.boot_id", "16 bytes"))?;
+    let sensors = status.sensors.into_iter().map(sensor).collect::<Result<_, _>>()?;
+    let diagnostics = status.diagnostics.into_iter().map(diagnostic).collect::<Result<_, _>>()?;
+    let mut counts = BTreeMap::new();
+    for counted in status.counts {
+        let (key, count) = count(counted, now_us)?;
+        let total: &mut u64 = counts.entry(key).or_default();
+        *total = total.saturating_add(count).min(MAX_COUNT);
+    }
+    let health = Health {
+        sensors,
+        diagnostics,
+        rule_set_release: status.rule_set_release,
+        policy_release: status.policy_release,
+    };
+    Ok(Told { health, counts })
+}
+
+fn sensor(told: wire::SensorState) -> Result<((String, String), SensorState), OutOfBounds> {
+    bounds::text("status.sensors.sensor", &told.sensor, 16)?;
+    bounds::text("status.sensors.reason", &told.reason, 48)?;
+    bounds::text("status.sensors.session", &told.session, bounds::MAX_NAME_BYTES)?;
+    bounds::text("status.sensors.detail", &told.detail, 128)?;
+    let state = SensorState { health: told.health, reason: told.reason, detail: told.detail };
+    Ok(((told.sensor, told.session), state))
+}
+
+fn diagnostic(told: wire::Diagnostic) -> Result<(String, String), OutOfBounds> {
+    bounds::text("status.diagnostics.code", &told.code, 16)?;
+    bounds::text("status.diagnostics.detail", &told.detail, 256)?;
+    Ok((told.code, told.detail))
+}
+
+fn count(told: wire::Count, now_us: i64) -> Result<((String, u32), u64), OutOfBounds> {
+    bounds::text("status.counts.key", &told.key, MAX_KEY_BYTES)?;
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_' | b':');
+    if !COUNT_PREFIXES.iter().any(|prefix| told.key.starts_with(prefix)) || !told.key.bytes().all(allowed) {
+        return Err(OutOfBounds::new("status.counts.key", "support: and a host, or shadow: and a rule"));
+    }
+    let today = now_us.div_euclid(DAY_US);
+    if !(today - MAX_DAYS_BACK..=today + 1).contains(&i64::from(told.day)) {
+        return Err(OutOfBounds::new("status.counts.day", format!("within {MAX_DAYS_BACK} days")));
+    }
+    Ok(((told.key, told.day), told.count.min(MAX_COUNT)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_US: i64 = 20_000 * DAY_US;
+
+    fn status(counts: Vec<wire::Count>) -> wire::Status {
+        wire::Status { boot_id: vec![0; 16], counts, ..wire::Status::default() }
+    }
+
+    fn count_of(key: &str, day: u32, count: u64) -> wire::Count {
+        wire::Count { key: key.to_owned(), day, count }
+    }
+
+    #[test]
+    fn counts_that_name_anything_else_or_another_time_are_refused() {
+        for bad in [
+            count_of("support:Somebody Else", 20_000, 1),
+            count_of("account:jo", 20_000, 1),
+            count_of("support:childline.org.uk", 19_900, 1),
+            count_of("support:childline.org.uk", 20_002, 1),
+        ] {
+            assert!(check(status(vec![bad]), NOW_US).is_err());
+        }
+    }
+
+    #[test]
+    fn a_count_is_added_up_and_capped() {
+        let one = count_of("support:childline.org.uk", 20_000, 3);
+        let huge = count_of("shadow:self_harm.method", 19_990, u64::MAX);
+
+        let told = check(status(vec![one.clone(), one, huge]), NOW_US).unwrap();
+
+        assert_eq!(told.counts[&("support:childline.org.uk".to_owned(), 20_000)], 6);
+        assert_eq!(told.counts[&("shadow:self_harm.method".to_owned(), 19_990)], MAX_COUNT);
+    }
+
+    #[test]
+    fn lists_over_their_bound_are_refused() {
+        let sensors = vec![wire::SensorState::default(); MAX_SENSORS + 1];
+        assert!(check(wire::Status { sensors, ..status(vec![]) }, NOW_US).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! The service of enrolled devices. Each call begins with the certificate: it alone says which device calls.
+
+use std::sync::Arc;
+
+use lapwing_proto::bounds::{self, MAX_ACCOUNT_BYTES, MAX_GROUPS, MAX_NAME_BYTES};
+use lapwing_proto::wire;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Ingest, Refused, UplinkService, control, deliver, fetch, renew, resolve};
+use crate::tls::{Peer, peer_of};
+
+#[tonic::async_trait]
+impl wire::uplink_server::Uplink for UplinkService {
+    type DeliverStream = deliver::Answers;
+    type ControlStream = control::Directives;
+    type FetchStream = fetch::Chunks;
+
+    async fn deliver(
+        &self,
+        request: Request<Streaming<wire::DeliverUp>>,
+    ) -> Result<Response<Self::DeliverStream>, Status> {
+        let peer = admit(&self.0, &request, "delivery")?;
+        Ok(Response::new(deliver::serve(Arc::clone(&self.0), peer, request.into_inner())))
+    }
+
+    async fn control(
+        &self,
+        request: Request<Streaming<wire::ControlUp>>,
+    ) -> Result<Response<Self::ControlStream>, Status> {
+        let peer = admit(&self.0, &request, "control")?;
+        Ok(Response::new(control::serve(Arc::clone(&self.0), peer, request.into_inner())))
+    }
+
+    async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        admit(&self.0, &request, "fetch")?;
+        Ok(Response::new(fetch::serve(&self.0, request.get_ref())?))
+    }
+
+    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewResponse>, Status> {
+        let peer = admit(&self.0, &request, "renewal")?;
+        let renewed = renew::serve(&self.0, peer, &request.get_ref().csr).await;
+        let renewed = renewed.inspect_err(|refused| self.0.note_refusal(peer.device, "renewal", refused));
+        Ok(Response::new(renewed?))
+    }
+
+    async fn resolve_session(
+        &self,
+        request: Request<wire::ResolveSessionRequest>,
+    ) -> Result<Response<wire::ResolveSessionResponse>, Status> {
+        let peer = admit(&self.0, &request, "resolving")?;
+        let asked = request.get_ref();
+        bounds::text("resolve.account", &asked.account, MAX_ACCOUNT_BYTES).map_err(Refused::from)?;
+        bounds::list("resolve.groups", &asked.groups, MAX_GROUPS).map_err(Refused::from)?;
+        for group in &asked.groups {
+            bounds::text("resolve.groups", group, MAX_NAME_BYTES).map_err(Refused::from)?;
+        }
+        Ok(Response::new(resolve::serve(&self.0, peer, &asked.account).await?))
+    }
+}
+
+/// Who calls, unless the certificate names nobody or its device is denied.
+fn admit<T>(ingest: &Ingest, request: &Request<T>, what: &'static str) -> Result<Peer, Status> {
+    let certificates = request.peer_certs();
+    let certificate = certificates.as_ref().and_then(|chain| chain.first());
+    let peer = certificate.and_then(|certificate| peer_of(certificate).ok()).ok_or(Refused::Revoked)?;
+    ingest.check_not_denied(peer.device).inspect_err(|refused| ingest.note_refusal(peer.device, what, refused))?;
+    Ok(peer)
+}

@@ -1,0 +1,249 @@
+//! Starting and stopping: the one place that spawns, and that knows every part.
+//!
+//! ```text
+//! start   store, vault, authority -> ingest -> three listeners, console, triage, notifier -> ready
+//! run     accept loops | gRPC | console | upkeep (who is denied, what is published, certificates, last heard)
+//! stop    no new connections, streams end after the message they are in, at most 10 s; then the store closes
+//! ```
+
+mod accept;
+mod upkeep;
+mod web;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::authority::{Authority, AuthorityError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::console::{self, ConsoleState};
+use crate::ingest::{Ingest, IngestParts};
+use crate::intake::Intake;
+use crate::seal::{SealError, Vault};
+use crate::shutdown::Shutdown;
+use crate::store::{Store, StoreError, schools};
+use crate::subject::AccountGroups;
+use crate::tls::{TlsConfigs, TlsError};
+use upkeep::Upkeep;
+
+/// What stopping waits for at most.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// A collector at work.
+pub struct Collector {
+    config: Arc<ArcSwap<Config>>,
+    addresses: Addresses,
+    authority: Arc<Authority>,
+    tls: TlsConfigs,
+    clock: Arc<dyn Clock>,
+    ingest: Arc<Ingest>,
+    store: Store,
+    vault: Vault,
+    tasks: TaskTracker,
+    shutdown: Shutdown,
+}
+
+/// Where a collector listens; as JSON, the line it prints when it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// Enrolment.
+    pub enrol: SocketAddr,
+    /// Enrolled devices.
+    pub uplink: SocketAddr,
+    /// People.
+    pub console: SocketAddr,
+}
+
+/// Why a collector does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A folder cannot be made.
+    #[error("cannot make folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys of evidence.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Opens the database of `config`, making it at the first start, and stores the school.
+///
+/// # Errors
+///
+/// When the folder or the database cannot be made or opened.
+pub async fn open_store(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
+    made.map_err(|source| StartError::Folder { path: config.data_dir.clone(), source })?;
+    let store = Store::open(&config.database()).await?;
+    let mut tx = store.begin().await?;
+    schools::ensure(&mut tx, &config.school, clock.wall_us()).await?;
+    tx.commit().await?;
+    Ok(store)
+}
+
+impl Collector {
+    /// Starts everything; when it returns, all three listeners are open.
+    ///
+    /// # Errors
+    ///
+    /// When a file, key or certificate cannot be used or an address is taken.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let authority = Authority::open_or_create(&config.keys_dir, &config.school.id, clock.as_ref())?;
+        let authority = Arc::new(authority);
+        let store = open_store(&config, clock.as_ref()).await?;
+        let vault = Vault::open(&config.keys_dir, config.school.id.clone()).await?;
+        let tls = TlsConfigs::new(&config, &authority, &clock)?;
+        let (tasks, shutdown) = (TaskTracker::new(), Shutdown::new());
+        let wake_triage = Arc::new(tokio::sync::Notify::new());
+        let ingest = Ingest::new(IngestParts {
+            school: config.school.id.clone(),
+            store: store.clone(),
+            intake: Intake::new(
+                config.school.id.clone(),
+                store.clone(),
+                vault.clone(),
+                AccountGroups::default(),
+                Arc::clone(&wake_triage),
+            ),
+            authority: Arc::clone(&authority),
+            clock: Arc::clone(&clock),
+            shutdown: shutdown.clone(),
+        });
+        ingest.refresh().await?;
+        let listeners = Listeners::bind(&config).await?;
+        let addresses = listeners.addresses;
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let collector = Self { config, addresses, authority, tls, clock, ingest, store, vault, tasks, shutdown };
+        collector.spawn_all(listeners);
+        collector.tasks.close();
+        Ok(collector)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Takes a new configuration: certificates are issued and read anew. Answers what needs a restart.
+    ///
+    /// # Errors
+    ///
+    /// When a certificate cannot be issued or read: then everything stays as it was.
+    pub fn reload(&self, newer: Config) -> Result<Vec<&'static str>, TlsError> {
+        self.tls.reload(&newer, &self.authority, &self.clock)?;
+        let restart = self.config.load().needs_restart_for(&newer);
+        self.config.store(Arc::new(newer));
+        Ok(restart)
+    }
+
+    /// Returns when a part failed that the rest cannot do without.
+    pub async fn failed(&self) {
+        self.shutdown.requested().await;
+    }
+
+    /// Whether such a part failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shutdown.is_requested()
+    }
+
+    /// Stops: no new connections, 10 s for what is open, then the store closes.
+    pub async fn stop(self) {
+        self.shutdown.request();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "not everything ended in time");
+        }
+        if let Err(error) = self.ingest.write_heard().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "times of last hearing are not written");
+        }
+        self.vault.close().await;
+        self.store.close().await;
+    }
+
+    fn spawn_all(&self, listeners: Listeners) {
+        let tls = &self.tls;
+        let enrol = self.accept("enrol", listeners.enrol, &tls.enrol);
+        let uplink = self.accept("uplink", listeners.uplink, &tls.uplink);
+        let console = self.accept("console", listeners.console, &tls.console);
+        self.spawn_grpc("enrol", Arc::clone(&self.ingest).serve_enrol(enrol));
+        self.spawn_grpc("uplink", Arc::clone(&self.ingest).serve_uplink(uplink));
+        let upkeep = Upkeep {
+            config: Arc::clone(&self.config),
+            authority: Arc::clone(&self.authority),
+            tls: tls.clone(),
+            clock: Arc::clone(&self.clock),
+            ingest: Arc::clone(&self.ingest),
+            shutdown: self.shutdown.clone(),
+        };
+        self.tasks.spawn(upkeep.run());
+        self.spawn_console(console::router(self.console_state()), console);
+    }
+
+    fn console_state(&self) -> ConsoleState {
+        ConsoleState {
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            clock: Arc::clone(&self.clock),
+            school: self.config.load().school.id.clone(),
+            rules: Arc::default(),
+            shutdown: self.shutdown.clone(),
+            gate: Arc::default(),
+        }
+    }
+}
+
+/// The three open listeners.
+struct Listeners {
+    enrol: TcpListener,
+    uplink: TcpListener,
+    console: TcpListener,
+    addresses: Addresses,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, StartError> {
+        let (enrol, enrol_at) = bind(config.listen.enrol).await?;
+        let (uplink, uplink_at) = bind(config.listen.uplink).await?;
+        let (console, console_at) = bind(config.listen.console).await?;
+        let addresses = Addresses { enrol: enrol_at, uplink: uplink_at, console: console_at };
+        Ok(Self { enrol, uplink, console, addresses })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(address).await.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|source| StartError::Listen { address, source })
+}

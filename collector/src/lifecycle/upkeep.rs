@@ -1,0 +1,100 @@
+//! What has to be looked after while everything runs: one loop, once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ingest::{Ingest, Refreshed};
+use crate::shutdown::Shutdown;
+use crate::tls::TlsConfigs;
+
+/// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
+const EVERY: Duration = Duration::from_secs(1);
+const HEARD_EVERY_US: i64 = 60 * 1_000_000;
+/// A third of a server certificate's life.
+const CERTIFICATES_EVERY_US: i64 = 10 * 24 * 60 * 60 * 1_000_000;
+
+pub(super) struct Upkeep {
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) authority: Arc<Authority>,
+    pub(super) tls: TlsConfigs,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Upkeep {
+    pub(super) async fn run(self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let started_us = self.clock.wall_us();
+        let (mut heard_us, mut certificates_us) = (started_us, started_us);
+        loop {
+            tokio::select! {
+                () = self.shutdown.requested() => return,
+                _ = ticks.tick() => {}
+            }
+            let now_us = self.clock.wall_us();
+            self.refresh().await;
+            if is_due(&mut heard_us, now_us, HEARD_EVERY_US) {
+                self.write_heard().await;
+            }
+            if is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
+                self.renew_certificates();
+            }
+            // Without a service manager there is nobody to tell.
+            let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+
+    async fn refresh(&self) {
+        match self.ingest.refresh().await {
+            Ok(Refreshed::Published) => tracing::info!("a rule set or policy was published"),
+            Ok(Refreshed::Same) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read what is published"),
+        }
+    }
+
+    async fn write_heard(&self) {
+        if let Err(error) = self.ingest.write_heard().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "times of last hearing are not written");
+        }
+    }
+
+    fn renew_certificates(&self) {
+        match self.tls.reload(&self.config.load(), &self.authority, &self.clock) {
+            Ok(()) => tracing::info!("server certificates were renewed"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "server certificates are not renewed");
+            }
+        }
+    }
+}
+
+/// Whether `every_us` went by since `last_us`, either way: a clock that was set back does not stop the upkeep.
+fn is_due(last_us: &mut i64, now_us: i64, every_us: i64) -> bool {
+    let due = now_us.abs_diff(*last_us) >= every_us.unsigned_abs();
+    if due {
+        *last_us = now_us;
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_is_due_after_its_time_and_when_the_clock_jumps_back() {
+        let mut last_us = 1000;
+
+        assert!(!is_due(&mut last_us, 1009, 10));
+        assert!(is_due(&mut last_us, 1010, 10));
+        assert!(!is_due(&mut last_us, 1015, 10));
+        assert!(is_due(&mut last_us, 5, 10));
+    }
+}

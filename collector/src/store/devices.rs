@@ -1,0 +1,166 @@
+//! Enrolled devices, their certificates, and who of them is denied.
+
+use std::collections::BTreeSet;
+
+use lapwing_proto::{DeviceId, SchoolId};
+use sqlx::Row;
+
+use super::{Store, StoreError, Tx};
+use crate::authority::DeviceCertificate;
+
+/// Devices whose time of last hearing is written in one transaction: a drain of captures never waits long behind it.
+const HEARD_AT_ONCE: usize = 256;
+
+/// A device that enrols.
+#[derive(Debug)]
+pub(crate) struct NewDevice<'a> {
+    pub(crate) device: DeviceId,
+    pub(crate) hostname: &'a str,
+    pub(crate) room: &'a str,
+    pub(crate) device_group: &'a str,
+    /// Empty where the firmware names nothing.
+    pub(crate) hardware_hash: &'a [u8],
+    pub(crate) os: &'a str,
+    pub(crate) agent_version: &'a str,
+    pub(crate) enrolled_us: i64,
+}
+
+/// What is known of an enrolled device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Enrolled {
+    pub(crate) device_group: String,
+    /// Empty where the firmware named nothing.
+    pub(crate) hardware_hash: Vec<u8>,
+}
+
+/// Stores a device.
+pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) -> Result<(), StoreError> {
+    let hardware_hash = (!new.hardware_hash.is_empty()).then_some(new.hardware_hash);
+    sqlx::query(
+        "INSERT INTO devices
+         (school_id, device_id, hostname, room, device_group, hardware_hash, os, agent_version, enrolled_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(school.as_str())
+    .bind(new.device.as_bytes().as_slice())
+    .bind(new.hostname)
+    .bind(new.room)
+    .bind(new.device_group)
+    .bind(hardware_hash)
+    .bind(new.os)
+    .bind(new.agent_version)
+    .bind(new.enrolled_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Records a certificate.
+pub(crate) async fn insert_certificate(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    certificate: &DeviceCertificate,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO device_certificates (school_id, device_id, serial, public_key_digest, issued_us, not_after_us)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(school.as_str())
+    .bind(device.as_bytes().as_slice())
+    .bind(certificate.serial.as_slice())
+    .bind(certificate.public_key_digest.as_slice())
+    .bind(certificate.issued_us)
+    .bind(certificate.not_after_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Certificates that `device` was issued after `since_us`.
+pub(crate) async fn certificates_since(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    since_us: i64,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT COUNT(*) FROM device_certificates WHERE school_id = $1 AND device_id = $2 AND issued_us > $3",
+    )
+    .bind(school.as_str())
+    .bind(device.as_bytes().as_slice())
+    .bind(since_us)
+    .fetch_one(tx.connection())
+    .await?)
+}
+
+/// The device, unless it never enrolled.
+pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
+    let row = sqlx::query("SELECT device_group, hardware_hash FROM devices WHERE school_id = $1 AND device_id = $2")
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .fetch_optional(store.reader())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let hardware_hash = row.try_get::<Option<Vec<u8>>, _>(1)?.unwrap_or_default();
+    Ok(Some(Enrolled { device_group: row.try_get(0)?, hardware_hash }))
+}
+
+/// Denies `device` from now on. Says whether there is such a device.
+pub(crate) async fn revoke(tx: &mut Tx, school: &SchoolId, device: DeviceId, now_us: i64) -> Result<bool, StoreError> {
+    let updated =
+        sqlx::query("UPDATE devices SET revoked_us = COALESCE(revoked_us, $3) WHERE school_id = $1 AND device_id = $2")
+            .bind(school.as_str())
+            .bind(device.as_bytes().as_slice())
+            .bind(now_us)
+            .execute(tx.connection())
+            .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+/// The deny-set.
+pub(crate) async fn revoked(store: &Store, school: &SchoolId) -> Result<BTreeSet<DeviceId>, StoreError> {
+    let ids: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT device_id FROM devices WHERE school_id = $1 AND revoked_us IS NOT NULL")
+            .bind(school.as_str())
+            .fetch_all(store.reader())
+            .await?;
+    ids.iter()
+        .map(|id| DeviceId::try_from(id.as_slice()).map_err(|_| StoreError::Corrupt { what: "device id" }))
+        .collect()
+}
+
+/// Writes when devices were last heard, a bounded number in each transaction.
+pub(crate) async fn heard(store: &Store, school: &SchoolId, heard: &[(DeviceId, i64)]) -> Result<(), StoreError> {
+    for some in heard.chunks(HEARD_AT_ONCE) {
+        let mut tx = store.begin().await?;
+        for (device, heard_us) in some {
+            sqlx::query("UPDATE devices SET heard_us = $3 WHERE school_id = $1 AND device_id = $2")
+                .bind(school.as_str())
+                .bind(device.as_bytes().as_slice())
+                .bind(heard_us)
+                .execute(tx.connection())
+                .await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Records that `device` said goodbye, and why.
+pub(crate) async fn goodbye(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    reason: &str,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE devices SET goodbye = $3, heard_us = $4 WHERE school_id = $1 AND device_id = $2")
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .bind(reason)
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
