@@ -3,8 +3,11 @@
 pub mod clock;
 pub mod counters;
 pub mod diagnostic;
+pub mod durable;
+pub mod identity;
 pub mod observation;
 pub mod platform;
 pub mod sensor;
 pub mod shutdown;
+pub mod spool;
 pub mod status;

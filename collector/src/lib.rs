@@ -9,15 +9,15 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
-#[cfg(test)]
-mod fixture;
 pub mod ids;
 pub mod ingest;
 pub mod intake;
 pub mod lifecycle;
+pub mod routing;
 pub mod seal;
 pub mod shutdown;
 pub mod store;
 pub mod subject;
 pub mod tls;
 pub mod token;
+pub mod triage;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use lapwing_proto::InvalidBytes;
+use lapwing_rules::Level;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
@@ -20,15 +21,21 @@ pub(crate) mod accounts;
 pub mod artefacts;
 pub(crate) mod audit;
 pub(crate) mod captures;
+pub(crate) mod concerns;
 pub(crate) mod coverage;
 pub(crate) mod deliveries;
 pub(crate) mod device_health;
 pub(crate) mod devices;
 mod dialect;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod keys;
+pub(crate) mod outbox;
+pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod schools;
 pub mod sign_ins;
+pub(crate) mod steps;
 pub(crate) mod subjects;
 pub(crate) mod tokens;
 mod visible;
@@ -226,6 +233,12 @@ where
 {
     let text: &str = row.try_get(index)?;
     Ok(text.parse()?)
+}
+
+/// Column `index` as a level.
+pub(crate) fn level(row: &SqliteRow, index: usize) -> Result<Level, StoreError> {
+    let number: u8 = row.try_get(index)?;
+    Level::try_from(number).map_err(|_| StoreError::Corrupt { what: "level" })
 }
 
 async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {

@@ -17,9 +17,9 @@ use super::session::{self, Secret};
 use super::{ConsoleState, RuleBook, RuleWords, router};
 use crate::actor::PersonId;
 use crate::clock::ManualClock;
-use crate::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::ids::ConcernId;
 use crate::shutdown::Shutdown;
+use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
 
 pub(super) const PASSWORD: &str = "a lapwing calls twice";

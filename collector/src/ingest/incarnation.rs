@@ -121,33 +121,34 @@ mod tests {
         Incarnation::from_bytes([number; 16])
     }
 
+    /// How far a device gets after its Hello.
     #[derive(Clone, Copy, Debug)]
-    enum Event {
-        HelloThenLost,
-        HelloThenStored,
-        HelloThenMessage,
+    enum Reached {
+        Nothing,
+        Stored,
+        Message,
     }
 
     proptest! {
         /// One device that stores each incarnation before its first batch, cut off wherever it may be.
         #[test]
         fn a_device_alone_is_never_taken_for_a_copy(
-            events in prop::collection::vec(
-                prop_oneof![Just(Event::HelloThenLost), Just(Event::HelloThenStored), Just(Event::HelloThenMessage)],
+            reached in prop::collection::vec(
+                prop_oneof![Just(Reached::Nothing), Just(Reached::Stored), Just(Reached::Message)],
                 1..60,
             )
         ) {
             let mut known = None;
             let mut held = None;
-            for (number, event) in (1..).zip(events) {
+            for (number, got) in (1..).zip(reached) {
                 let fresh = incarnation(number);
                 let renewed = renew(known, held, fresh);
                 prop_assert!(renewed.is_some());
                 known = renewed;
-                match event {
-                    Event::HelloThenLost => {}
-                    Event::HelloThenStored => held = Some(fresh),
-                    Event::HelloThenMessage => {
+                match got {
+                    Reached::Nothing => {}
+                    Reached::Stored => held = Some(fresh),
+                    Reached::Message => {
                         held = Some(fresh);
                         known = Some(Incarnations { current: fresh, previous: Previous::Over });
                     }

@@ -32,8 +32,9 @@ impl RateLimit {
             }
         }
         let bucket = buckets.entry(address).or_insert(now_us);
-        let busy_until_us = (*bucket).clamp(now_us, now_us.saturating_add(BURST * EVERY_US)) + EVERY_US;
-        let over_us = busy_until_us - now_us - BURST * EVERY_US;
+        *bucket = (*bucket).clamp(now_us, now_us.saturating_add(BURST * EVERY_US));
+        let busy_until_us = bucket.saturating_add(EVERY_US);
+        let over_us = busy_until_us.saturating_sub(now_us).saturating_sub(BURST * EVERY_US);
         if over_us > 0 {
             return Err(Duration::from_micros(over_us.unsigned_abs()));
         }

@@ -2,7 +2,7 @@ use lapwing_rules::Category;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{DEVICE, EPOCH, School, delivery, title};
+use crate::store::fixture::{DEVICE, EPOCH, School, delivery, title};
 
 const CAPTURES: &str = "SELECT COUNT(*) FROM captures";
 
@@ -102,11 +102,11 @@ async fn an_erased_subject_gets_a_new_key_and_the_old_evidence_stays_shut() {
     let intake = school.intake();
     intake.take(batch(1, 1)).await.unwrap();
     let read = "SELECT key_id FROM captures ORDER BY seq";
-    let keys: Vec<Vec<u8>> = sqlx::query_scalar(read).fetch_all(school.store.reader()).await.unwrap();
+    let keys = school.bytes(read).await;
     let erased = crate::ids::KeyId::try_from(keys.first().unwrap().as_slice()).unwrap();
     assert!(school.vault.erase(erased).await.unwrap());
     intake.take(batch(2, 1)).await.unwrap();
-    let keys: Vec<Vec<u8>> = sqlx::query_scalar(read).fetch_all(school.store.reader()).await.unwrap();
+    let keys = school.bytes(read).await;
     assert_ne!(keys.first(), keys.last());
     assert!(school.vault.key(erased).await.unwrap().is_none());
 }

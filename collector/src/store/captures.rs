@@ -4,9 +4,11 @@ use data_encoding::HEXLOWER;
 use lapwing_proto::{DeviceId, Epoch, SchoolId, Seq};
 use lapwing_rules::Level;
 use serde_json::json;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::dialect::{bytes, each, number, text};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, id};
 use crate::ids::{CaptureId, KeyId, SubjectId};
 
 /// One lane of one spool.
@@ -33,6 +35,19 @@ pub(crate) struct SealedCapture {
     pub(crate) subject: SubjectId,
     pub(crate) key: KeyId,
     pub(crate) sealed: Vec<u8>,
+}
+
+/// What triage reads of a capture.
+#[derive(Clone, Debug)]
+pub(crate) struct Untriaged {
+    pub(crate) id: CaptureId,
+    pub(crate) level: Level,
+    pub(crate) category: String,
+    pub(crate) marked: bool,
+    pub(crate) repeats: u64,
+    pub(crate) wall_us: i64,
+    pub(crate) received_us: i64,
+    pub(crate) subject: SubjectId,
 }
 
 /// The high-water mark of a lane; [`Seq::NONE`] for one never heard of.
@@ -155,6 +170,35 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Up to `limit` captures that triage has not taken, highest level first, then in order of arrival.
+pub(crate) async fn untriaged(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<Vec<Untriaged>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT capture_id, lane, category, marked, repeats, wall_us, received_us, subject_id FROM captures
+         WHERE school_id = $1 AND triaged_us IS NULL ORDER BY lane DESC, received_us, seq LIMIT $2",
+    )
+    .bind(school.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(read_untriaged).collect()
+}
+
+/// Marks a capture as taken by triage.
+pub(crate) async fn set_triaged(
+    tx: &mut Tx,
+    school: &SchoolId,
+    capture: CaptureId,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE captures SET triaged_us = $3 WHERE school_id = $1 AND capture_id = $2")
+        .bind(school.as_str())
+        .bind(capture.as_bytes().as_slice())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 fn to_json(capture: &SealedCapture) -> serde_json::Value {
     json!({
         "id": HEXLOWER.encode(capture.id.as_bytes()),
@@ -169,6 +213,19 @@ fn to_json(capture: &SealedCapture) -> serde_json::Value {
         "subject": HEXLOWER.encode(capture.subject.as_bytes()),
         "key": HEXLOWER.encode(capture.key.as_bytes()),
         "sealed": HEXLOWER.encode(&capture.sealed),
+    })
+}
+
+fn read_untriaged(row: &SqliteRow) -> Result<Untriaged, StoreError> {
+    Ok(Untriaged {
+        id: id(row, 0)?,
+        level: super::level(row, 1)?,
+        category: row.try_get(2)?,
+        marked: row.try_get::<i64, _>(3)? != 0,
+        repeats: row.try_get::<i64, _>(4)?.unsigned_abs(),
+        wall_us: row.try_get(5)?,
+        received_us: row.try_get(6)?,
+        subject: id(row, 7)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Rows of subjects, and the accounts that lead to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lapwing_proto::SchoolId;
 use serde_json::json;
@@ -9,9 +9,17 @@ use sqlx::sqlite::SqliteRow;
 
 use super::dialect::{bytes, each};
 use super::{Store, StoreError, Tx, id, parsed};
-use crate::actor::PersonId;
+use crate::actor::{PersonId, Role};
 use crate::ids::{KeyId, SubjectId};
-use crate::subject::{Kind, Named};
+use crate::subject::{Audience, Kind, Named};
+
+/// A stored subject: who it is to routing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) audience: Audience,
+    pub(crate) person: Option<PersonId>,
+    pub(crate) roles: BTreeSet<Role>,
+}
 
 /// Where a subject's captures are filed, and the key they are sealed under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +109,36 @@ pub(crate) async fn replace_key(
         .execute(tx.connection())
         .await?;
     Ok(())
+}
+
+/// Who a subject is now: a person counts by today's row of people.csv, not by that of the first capture.
+pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<Subject, StoreError> {
+    let row = sqlx::query(
+        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id FROM subjects AS s
+         LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
+         WHERE s.school_id = $1 AND s.subject_id = $2",
+    )
+    .bind(school.as_str())
+    .bind(subject.as_bytes().as_slice())
+    .fetch_one(tx.connection())
+    .await?;
+    let audience = parsed(&row, 0)?;
+    let person: Option<Vec<u8>> = row.try_get(1)?;
+    let person = person.map(|bytes| PersonId::try_from(bytes.as_slice())).transpose()?;
+    let roles = match person {
+        Some(person) => roles_of(tx, school, person).await?,
+        None => BTreeSet::new(),
+    };
+    Ok(Subject { audience, person, roles })
+}
+
+async fn roles_of(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<BTreeSet<Role>, StoreError> {
+    let rows = sqlx::query("SELECT role FROM person_roles WHERE school_id = $1 AND person_id = $2")
+        .bind(school.as_str())
+        .bind(person.as_bytes().as_slice())
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(|row| parsed(row, 0)).collect()
 }
 
 fn read_filed(row: &SqliteRow) -> Result<([u8; 32], Filed), StoreError> {

@@ -198,7 +198,7 @@ CREATE TABLE concerns (
     state       TEXT NOT NULL,
     first_us    INTEGER NOT NULL,              -- earliest capture seen
     last_us     INTEGER NOT NULL,              -- latest capture seen
-    captures    INTEGER NOT NULL,
+    captures    INTEGER NOT NULL,              -- hits, those inside a cooldown on the device included
     opened_us   INTEGER NOT NULL,
     acknowledge_by_us INTEGER,                 -- NULL: no target
     verdict     TEXT,                          -- 'true', 'false', 'unclear'

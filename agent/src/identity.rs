@@ -1,0 +1,136 @@
+//! Who this device is: its key and certificate, whom it trusts, and which copy of the identity it is.
+//!
+//! Two files in the state folder, each replaced whole and readable by the service alone:
+//!
+//! ```text
+//! identity.json   {"format":1,"device_id","key","certificate","authorities","server_time_us"}; DER in base64
+//! incarnation     epoch 16 ‖ incarnation 16
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lapwing_proto::{DeviceId, Epoch, Incarnation};
+use tokio::sync::watch;
+
+use crate::durable;
+
+mod certificate;
+mod file;
+mod hardware;
+
+pub use certificate::{CertificateError, DeviceKey, Identity};
+pub use hardware::HardwareHash;
+
+const IDENTITY_FILE: &str = "identity.json";
+const INCARNATION_FILE: &str = "incarnation";
+const ID_BYTES: usize = 16;
+
+/// The identity in the state folder, shared by all who speak for the device.
+#[derive(Debug)]
+pub struct IdentityStore {
+    folder: PathBuf,
+    current: watch::Sender<Option<Arc<Identity>>>,
+}
+
+impl IdentityStore {
+    /// Opens what `state_dir` holds. An identity that cannot be read is kept as `identity.json.bad`, and the device
+    /// has to enrol again.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn open(state_dir: &Path) -> io::Result<Self> {
+        let path = state_dir.join(IDENTITY_FILE);
+        let identity = match durable::read_bounded(&path, file::MAX_BYTES) {
+            Ok(bytes) => match file::read(&bytes) {
+                Ok(identity) => Some(Arc::new(identity)),
+                Err(error) => {
+                    tracing::error!(error = %error, "the identity cannot be read: the device has to enrol again");
+                    std::fs::rename(&path, state_dir.join("identity.json.bad"))?;
+                    None
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { folder: state_dir.to_owned(), current: watch::Sender::new(identity) })
+    }
+
+    /// The identity, once the device is enrolled.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Identity>> {
+        self.current.borrow().clone()
+    }
+
+    /// The device's id, once it is enrolled.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceId> {
+        self.current.borrow().as_ref().map(|identity| identity.device())
+    }
+
+    /// Wakes at enrolment and renewal.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<Option<Arc<Identity>>> {
+        self.current.subscribe()
+    }
+
+    /// Takes an identity into use once it is durable.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; the former one stays then.
+    pub fn replace(&self, identity: Identity) -> io::Result<()> {
+        durable::replace(&self.folder.join(IDENTITY_FILE), &file::write(&identity)?)?;
+        self.current.send_replace(Some(Arc::new(identity)));
+        Ok(())
+    }
+
+    /// The incarnation that the last Welcome gave for `epoch`.
+    #[must_use]
+    pub fn incarnation(&self, epoch: Epoch) -> Option<Incarnation> {
+        let bytes = durable::read_bounded(&self.folder.join(INCARNATION_FILE), 2 * ID_BYTES).ok()?;
+        let (of, incarnation) = bytes.split_at_checked(ID_BYTES)?;
+        if of != epoch.as_bytes() {
+            return None;
+        }
+        Incarnation::try_from(incarnation).ok()
+    }
+
+    /// Keeps the incarnation of a Welcome. Durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn set_incarnation(&self, epoch: Epoch, incarnation: Incarnation) -> io::Result<()> {
+        let bytes = [epoch.as_bytes().as_slice(), incarnation.as_bytes().as_slice()].concat();
+        durable::replace(&self.folder.join(INCARNATION_FILE), &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_incarnation_belongs_to_its_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = IdentityStore::open(folder.path()).unwrap();
+        let (epoch, incarnation) = (Epoch::from_bytes([1; 16]), Incarnation::from_bytes([2; 16]));
+        assert_eq!(store.incarnation(epoch), None);
+        store.set_incarnation(epoch, incarnation).unwrap();
+        let reopened = IdentityStore::open(folder.path()).unwrap();
+        assert_eq!(reopened.incarnation(epoch), Some(incarnation));
+        assert_eq!(reopened.incarnation(Epoch::from_bytes([3; 16])), None);
+    }
+
+    #[test]
+    fn an_identity_that_cannot_be_read_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(IDENTITY_FILE), b"{").unwrap();
+        let store = IdentityStore::open(folder.path()).unwrap();
+        assert!(store.current().is_none());
+        assert!(folder.path().join("identity.json.bad").exists());
+    }
+}

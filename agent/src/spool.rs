@@ -1,0 +1,451 @@
+//! The spool: what matched, kept on the device until the collector has committed it.
+//!
+//! # On disk
+//!
+//! ```text
+//! FOLDER/lock        held by the process that has the spool open
+//! FOLDER/epoch       16 bytes: of the store under live, so that its loss can be told
+//! FOLDER/live/       a sled store (0.34.7; conf, db), one tree
+//! FOLDER/quarantine/ the last store that could not be used, if any
+//! FOLDER/ballast     1 MiB, given up when the disk is full: dropping records needs room too
+//!
+//! key                              value
+//! 00                               "LWSP" ‖ format 1 ‖ epoch 16 ‖ n ‖ hardware hash n ‖ probe
+//! 01 ‖ lane ‖ seq 8 ‖ part         part of a record, at most 700 bytes
+//! 02 ‖ lane                        next sequence 8
+//! 03 ‖ lane ‖ from 8               to 8 ‖ reason            a gap of this epoch
+//! 04 ‖ index                       lapwing.v1.Gap           a gap of an earlier epoch
+//! 05                               count 4                  critical captures that found no room
+//!
+//! record = format 1 ‖ wall µs 8 ‖ boot µs 8 ‖ boot id 16 ‖ nonce 24 ‖ XChaCha20-Poly1305(lapwing.v1.Capture)
+//! ```
+//!
+//! Numbers are big-endian. A record is bound to epoch, lane, sequence and its head; its tag is its checksum. Records
+//! are split because sled moves a leaf of more than 16 KiB to a file that it never syncs.
+//!
+//! # Durability
+//!
+//! After opening: fsync of `conf`, `db` and the folders. A commit: one batch a capture, then one `flush` and one
+//! `sync_data` of `db` for all of them. Whoever finds no commit under way commits at once; what arrives during a
+//! sync waits and shares the next one. An acknowledgement is not synced: lost, it costs a delivery that the collector
+//! drops.
+//!
+//! # Limits
+//!
+//! Live bytes stay within [`SpoolLimits::live_bytes`]. A capture makes room by dropping the oldest of the lowest lane
+//! not above its own, and leaves a [`Gap`]; where there is none to drop, it is itself the gap. Critical captures are
+//! never dropped, and lower lanes never take their reserve; when nothing is left to drop, they are counted into the
+//! last one that was not yet read for delivery, else into the next one stored.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lapwing_proto::{Epoch, Seq, bounds, wire};
+use lapwing_rules::Level;
+use prost::Message;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::identity::HardwareHash;
+
+mod engine;
+mod inspect;
+mod key;
+mod lane;
+mod ledger;
+mod place;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use inspect::{Inspection, RecordFacts, inspect};
+pub use key::SpoolKey;
+pub use lane::{Gap, GapReason, LaneState};
+
+use engine::EngineError;
+use ledger::{Ledger, Resumed};
+use place::Place;
+use record::Stamp;
+
+/// How much the spool keeps, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolLimits {
+    /// Live records of all lanes, keys included, in bytes.
+    pub live_bytes: u64,
+    /// Part of them that only critical captures may use, in bytes.
+    pub critical_bytes: u64,
+    /// Age limit of all but critical captures.
+    pub max_age: Duration,
+}
+
+impl Default for SpoolLimits {
+    fn default() -> Self {
+        Self { live_bytes: 64 * 1024 * 1024, critical_bytes: 8 * 1024 * 1024, max_age: Duration::from_hours(14 * 24) }
+    }
+}
+
+/// What became of a capture; durable in each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is held under this sequence.
+    Stored(Seq),
+    /// A critical one that found no room: counted into another's repeats.
+    Counted,
+    /// No room and nothing below it to drop: this sequence became a gap.
+    Dropped(Seq),
+}
+
+/// What opening found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenReport {
+    /// What was done.
+    pub opened: Opened,
+    /// The epoch of the spool now open.
+    pub epoch: Epoch,
+    /// Records held.
+    pub held: u64,
+    /// Sequences found damaged or missing; they are gaps now.
+    pub damaged: u64,
+}
+
+/// How a spool came to be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// There was none.
+    Fresh,
+    /// It was there.
+    Continued,
+    /// The one that was there could not be read; a new epoch began, and gaps tell of it.
+    Quarantined,
+    /// The one that was there is of other hardware; a new epoch began, and gaps tell of it.
+    Foreign,
+}
+
+/// Why the spool did not do as it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpoolError {
+    /// Another process has it open.
+    #[error("the spool is in use by another process")]
+    InUse,
+    /// A capture is over its bound.
+    #[error("a capture of {0} bytes is over the bound of a spool record")]
+    TooLarge(usize),
+    /// The collector acknowledged what was never made.
+    #[error("lane {lane} was acknowledged through {through}, which it never reached")]
+    Impossible {
+        /// The lane.
+        lane: Level,
+        /// What the collector said.
+        through: Seq,
+    },
+    /// The disk is full; the next attempt drops the lowest lanes first.
+    #[error("the disk under the spool is full")]
+    DiskFull,
+    /// The store failed; the next attempt opens it anew.
+    #[error("the spool's store failed: {0}")]
+    Store(String),
+}
+
+impl SpoolError {
+    fn store(error: &EngineError) -> Self {
+        if error.is_disk_full() { Self::DiskFull } else { Self::Store(error.to_string()) }
+    }
+}
+
+/// The spool, shared by those who append and the uplink. Calls block while they reach the disk: make them where
+/// blocking is allowed.
+pub struct Spool {
+    place: Place,
+    clock: Arc<dyn Clock>,
+    /// `None` after a failure, until the next call opens the store anew.
+    ledger: Mutex<Option<Ledger>>,
+    /// Captures that wait for the commit under way to end.
+    queue: Mutex<Vec<Arc<Waiting>>>,
+    summary: Mutex<Summary>,
+    appended: watch::Sender<u64>,
+}
+
+/// A capture on its way into a group.
+struct Waiting {
+    level: Level,
+    capture: Vec<u8>,
+    /// Where a first attempt put it: it may have got there although the commit failed.
+    tried: Mutex<Option<Seq>>,
+    outcome: Mutex<Option<Result<Appended, SpoolError>>>,
+}
+
+/// What is told without waiting for the disk.
+#[derive(Clone, Debug)]
+struct Summary {
+    epoch: Epoch,
+    lanes: Vec<LaneState>,
+    live_bytes: u64,
+    disk_full: bool,
+}
+
+impl Spool {
+    /// Opens the spool in `folder`, or makes it. One that cannot be read, or was written on other hardware, is moved
+    /// to quarantine, and a new epoch begins.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::InUse`], and when the disk refuses.
+    pub fn open(
+        folder: &Path,
+        key: &SpoolKey,
+        hardware: HardwareHash,
+        limits: SpoolLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, OpenReport), SpoolError> {
+        let place = Place::take(folder, key.clone(), hardware, limits)?;
+        let (ledger, report) = place.open(&stamp(clock.as_ref()))?;
+        place.keep_ballast();
+        let summary = summarise(&ledger, report.epoch);
+        let spool = Self {
+            place,
+            clock,
+            ledger: Mutex::new(Some(ledger)),
+            queue: Mutex::default(),
+            summary: Mutex::new(summary),
+            appended: watch::Sender::new(0),
+        };
+        spool.expire()?;
+        Ok((spool, report))
+    }
+
+    /// Keeps a capture. What is answered is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::TooLarge`] above [`bounds::MAX_CAPTURE_BYTES`]; otherwise when the disk refuses, and then the
+    /// capture is not kept.
+    pub fn append(&self, lane: Level, capture: &wire::Capture) -> Result<Appended, SpoolError> {
+        let capture = capture.encode_to_vec();
+        if capture.len() > bounds::MAX_CAPTURE_BYTES {
+            return Err(SpoolError::TooLarge(capture.len()));
+        }
+        let waiting = Arc::new(Waiting { level: lane, capture, tried: Mutex::new(None), outcome: Mutex::new(None) });
+        lock(&self.queue).push(Arc::clone(&waiting));
+        let mut ledger = lock(&self.ledger);
+        if let Some(outcome) = lock(&waiting.outcome).take() {
+            return outcome;
+        }
+        let group = std::mem::take(&mut *lock(&self.queue));
+        let mut outcome = self.commit(&mut ledger, &group);
+        if outcome == Err(SpoolError::DiskFull) {
+            outcome = self.commit(&mut ledger, &group);
+        }
+        if let Err(error) = outcome {
+            for member in &group {
+                *lock(&member.outcome) = Some(Err(error.clone()));
+            }
+        }
+        drop(ledger);
+        self.appended.send_modify(|commits| *commits = commits.wrapping_add(1));
+        lock(&waiting.outcome).take().unwrap_or_else(|| Err(SpoolError::Store("a group lost a member".into())))
+    }
+
+    /// Reads captures for delivery: at most `max` and 1 MiB, each following the other, the first at or above `from`.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn read(&self, lane: Level, from: Seq, max: usize) -> Result<Vec<(Seq, wire::Capture)>, SpoolError> {
+        self.with(|ledger| ledger.read(lane, from, max))
+    }
+
+    /// Forgets the captures and gaps that the collector has committed.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Impossible`] for a sequence that was never made; otherwise when the disk refuses.
+    pub fn acknowledge(&self, lane: Level, through: Seq) -> Result<(), SpoolError> {
+        let known = self.with(|ledger| {
+            let known = through < ledger.lane_next(lane);
+            if known {
+                ledger.acknowledge(lane, through)?;
+            }
+            Ok(known)
+        })?;
+        if known { Ok(()) } else { Err(SpoolError::Impossible { lane, through }) }
+    }
+
+    /// Takes up delivery where the collector says its commits end, one mark a lane; a lane without one has none.
+    /// Answers the lanes whose captures had to move above a mark, since the store came back from an earlier time.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Impossible`] for a mark that was never reached; otherwise when the disk refuses.
+    pub fn resume(&self, marks: &[(Level, Seq)]) -> Result<Vec<Level>, SpoolError> {
+        let now = stamp(self.clock.as_ref());
+        let mut moved = Vec::new();
+        for lane in Level::ALL {
+            let through = marks.iter().find(|(of, _)| *of == lane).map_or(Seq::NONE, |(_, mark)| *mark);
+            match self.with(|ledger| {
+                let resumed = ledger.resume(lane, through, &now)?;
+                if resumed == Resumed::Overtaken {
+                    ledger.commit()?;
+                }
+                Ok(resumed)
+            })? {
+                Resumed::Agreed => {}
+                Resumed::Overtaken => moved.push(lane),
+                Resumed::Impossible => return Err(SpoolError::Impossible { lane, through }),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The gaps of a lane that end at or above `from`.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn gaps(&self, lane: Level, from: Seq) -> Result<Vec<Gap>, SpoolError> {
+        self.with(|ledger| Ok(ledger.gaps(lane, from)))
+    }
+
+    /// The gaps that earlier epochs left.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn earlier_gaps(&self) -> Result<Vec<Gap>, SpoolError> {
+        self.with(|ledger| Ok(ledger.earlier_gaps().to_vec()))
+    }
+
+    /// Forgets the gaps that earlier epochs left in a lane: the collector has them.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn forget_earlier_gaps(&self, lane: Level) -> Result<(), SpoolError> {
+        self.with(|ledger| ledger.forget_earlier(lane))
+    }
+
+    /// Drops what is older than the spool keeps. Also done at each append.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn expire(&self) -> Result<(), SpoolError> {
+        let now = stamp(self.clock.as_ref());
+        self.with(|ledger| ledger.expire(&now))
+    }
+
+    /// What each lane holds, lowest first.
+    #[must_use]
+    pub fn lane_states(&self) -> Vec<LaneState> {
+        lock(&self.summary).lanes.clone()
+    }
+
+    /// Live bytes of all lanes, keys included.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        lock(&self.summary).live_bytes
+    }
+
+    /// Which spool this is. Changes when the store had to be replaced.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        lock(&self.summary).epoch
+    }
+
+    /// Changes with each commit.
+    #[must_use]
+    pub fn appended(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    fn commit(&self, ledger: &mut Option<Ledger>, group: &[Arc<Waiting>]) -> Result<(), SpoolError> {
+        let now = stamp(self.clock.as_ref());
+        let outcomes = self.apply(ledger, |ledger| {
+            ledger.expire(&now)?;
+            let outcomes: Result<Vec<_>, _> = group.iter().map(|member| member.append_to(ledger, &now)).collect();
+            ledger.commit()?;
+            outcomes
+        })?;
+        for (member, outcome) in group.iter().zip(outcomes) {
+            *lock(&member.outcome) = Some(Ok(outcome));
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut Ledger) -> Result<T, EngineError>) -> Result<T, SpoolError> {
+        self.apply(&mut lock(&self.ledger), call)
+    }
+
+    /// Runs `call` on the open store, opened anew where the last call failed.
+    fn apply<T>(
+        &self,
+        held: &mut Option<Ledger>,
+        call: impl FnOnce(&mut Ledger) -> Result<T, EngineError>,
+    ) -> Result<T, SpoolError> {
+        let ledger = match held {
+            Some(ledger) => ledger,
+            None => held.insert(self.reopen()?),
+        };
+        let result = call(ledger).map_err(|error| SpoolError::store(&error));
+        let mut summary = lock(&self.summary);
+        match &result {
+            Ok(_) => *summary = summarise(ledger, summary.epoch),
+            Err(error) => {
+                summary.disk_full = *error == SpoolError::DiskFull;
+                *held = None;
+            }
+        }
+        result
+    }
+
+    fn reopen(&self) -> Result<Ledger, SpoolError> {
+        let (disk_full, live_bytes) = {
+            let summary = lock(&self.summary);
+            (summary.disk_full, summary.live_bytes)
+        };
+        if disk_full {
+            self.place.drop_ballast();
+        }
+        let (mut ledger, report) = self.place.open(&stamp(self.clock.as_ref()))?;
+        if disk_full {
+            ledger.shrink_to(live_bytes / 4 * 3).map_err(|error| SpoolError::store(&error))?;
+            tracing::warn!(spool.bytes = ledger.live_bytes(), "the disk is full: the spool dropped its lowest lanes");
+        } else {
+            self.place.keep_ballast();
+        }
+        *lock(&self.summary) = summarise(&ledger, report.epoch);
+        Ok(ledger)
+    }
+}
+
+impl Waiting {
+    fn append_to(&self, ledger: &mut Ledger, now: &Stamp) -> Result<Appended, EngineError> {
+        let tried = lock(&self.tried).take();
+        if let Some(seq) = tried
+            && ledger.holds(self.level, seq, &self.capture)?
+        {
+            return Ok(Appended::Stored(seq));
+        }
+        *lock(&self.tried) = Some(ledger.lane_next(self.level));
+        ledger.append(self.level, &self.capture, now)
+    }
+}
+
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spool").field("summary", &*lock(&self.summary)).finish_non_exhaustive()
+    }
+}
+
+fn summarise(ledger: &Ledger, epoch: Epoch) -> Summary {
+    Summary { epoch, lanes: ledger.lane_states(), live_bytes: ledger.live_bytes(), disk_full: false }
+}
+
+fn stamp(clock: &dyn Clock) -> Stamp {
+    Stamp { wall_us: clock.wall_us(), boot_us: clock.boot_us(), boot_id: clock.boot_id() }
+}
+
+/// Locks what stays consistent even where a holder panicked: a ledger that failed is replaced.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,120 @@
+//! The store under the spool, held so that what was committed survives a power cut.
+//!
+//! On Linux sled's `flush` ends in `sync_file_range`, which is no fsync. So `conf`, `db` and the folder are synced
+//! through handles of our own after opening, and each commit is `apply_batch`, `flush`, then `sync_data` of `db`
+//! through such a handle. Every call is guarded: a panic inside becomes [`EngineError::Unreadable`].
+
+use std::fs::File;
+use std::io;
+use std::ops::RangeBounds;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+
+use sled::{Batch, IVec, Mode};
+
+use crate::platform;
+
+const CACHE_BYTES: u64 = 1024 * 1024;
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// Why the store did not do as it was told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EngineError {
+    /// What is on disk makes no sense: move it away.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+    /// The disk said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl EngineError {
+    /// Whether room on the disk would help.
+    pub(super) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io(error) => matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded),
+            Self::Unreadable(_) => false,
+        }
+    }
+}
+
+impl From<sled::Error> for EngineError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(cause) => {
+                if matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
+                    return Self::Unreadable(cause.to_string());
+                }
+                Self::Io(cause)
+            }
+            sled::Error::Corruption { .. } => Self::Unreadable("corruption".into()),
+            sled::Error::Unsupported(why) | sled::Error::ReportableBug(why) => Self::Unreadable(why),
+            sled::Error::CollectionNotFound(_) => Self::Unreadable("a tree is missing".into()),
+        }
+    }
+}
+
+/// An open store.
+pub(super) struct Engine {
+    db: sled::Db,
+    file: File,
+}
+
+impl Engine {
+    /// Opens the store in `folder`, or makes it.
+    pub(super) fn open(folder: &Path) -> Result<Self, EngineError> {
+        platform::create_private_folder(folder)?;
+        let config = sled::Config::new()
+            .path(folder)
+            .mode(Mode::LowSpace)
+            .cache_capacity(CACHE_BYTES)
+            .segment_size(SEGMENT_BYTES)
+            .flush_every_ms(None);
+        let db = guarded(|| config.open())?;
+        File::options().read(true).write(true).open(folder.join("conf"))?.sync_all()?;
+        let file = File::options().read(true).write(true).open(folder.join("db"))?;
+        file.sync_all()?;
+        platform::sync_folder(folder)?;
+        Ok(Self { db, file })
+    }
+
+    /// Applies a batch as one: all of it or nothing survives. Durable after [`Engine::commit`].
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), EngineError> {
+        guarded(|| self.db.apply_batch(batch))
+    }
+
+    /// Makes durable everything applied so far.
+    pub(super) fn commit(&self) -> Result<(), EngineError> {
+        guarded(|| self.db.flush())?;
+        Ok(self.file.sync_data()?)
+    }
+
+    /// The value under a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, EngineError> {
+        guarded(|| self.db.get(key))
+    }
+
+    /// Visits entries in key order until `visit` answers `false`.
+    pub(super) fn visit(
+        &self,
+        keys: impl RangeBounds<Vec<u8>>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), EngineError> {
+        guarded(|| {
+            for entry in self.db.range(keys) {
+                let (key, value) = entry?;
+                if !visit(&key, &value) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, EngineError> {
+    match panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(EngineError::Unreadable("it panicked".into())),
+    }
+}

@@ -1,0 +1,33 @@
+//! Triage: captures become concerns that people decide on.
+//!
+//! ```text
+//! capture -> level (what it weighs) -> grouping (which concern) -> routing (who) -> one transaction
+//! ```
+//!
+//! The decisions are pure; [`Triage`] carries them out; [`commands`] are what people do with a concern afterwards.
+
+pub mod commands;
+mod deadline;
+mod grouping;
+mod level;
+mod reference;
+mod state;
+mod worker;
+
+pub(crate) use grouping::Candidate;
+pub use grouping::WINDOW;
+pub use state::{Decision, InvalidTransition, Move, State};
+pub use worker::Triage;
+
+use lapwing_proto::SchoolId;
+
+use crate::ids::ConcernId;
+
+/// Something about a concern changed. Carries no more than which: whoever listens asks again what they may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcernChanged {
+    /// The school.
+    pub school: SchoolId,
+    /// The concern.
+    pub concern: ConcernId,
+}

@@ -1,0 +1,213 @@
+//! What people do with a concern: one transaction each, with the act in the audit log.
+//!
+//! Whoever is no recipient gets [`CommandError::NotFound`], the same as for a concern that does not exist, and the
+//! attempt is in the log. Evidence is unsealed only after the act of opening it has been committed.
+
+mod evidence;
+mod judgement;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+pub use evidence::{Evidence, Note, Opened, OpenedCapture};
+pub use judgement::{Judgement, Outcome, Verdict};
+
+use super::ConcernChanged;
+use super::state::{InvalidTransition, Move, State};
+use crate::actor::Actor;
+use crate::audit::{self, Act, ActKind};
+use crate::clock::Clock;
+use crate::ids::{ConcernId, KeyId, StepId};
+use crate::seal::{Place, SealError, Vault};
+use crate::store::concerns::{self, Standing};
+use crate::store::steps::{self, NewStep};
+use crate::store::{Store, StoreError, Tx};
+
+/// Longest note, in bytes.
+pub const MAX_NOTE_BYTES: usize = 8 * 1024;
+/// Table of a note's seal.
+const STEPS: &str = "concern_steps";
+
+/// Carries out what people do.
+#[derive(Clone)]
+pub struct Desk {
+    store: Store,
+    vault: Vault,
+    clock: Arc<dyn Clock>,
+    events: broadcast::Sender<ConcernChanged>,
+}
+
+/// Why it was not done; nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is none, or the actor may not know of it.
+    #[error("no such concern for this actor")]
+    NotFound,
+    /// The concern's life has no such step.
+    #[error(transparent)]
+    Invalid(#[from] InvalidTransition),
+    /// The step needs two approvers besides whoever asks.
+    #[error("an illegal case closes with two approvers besides whoever asks")]
+    NeedsApprovers,
+    /// A note is empty or too long.
+    #[error("a note has 1 to {MAX_NOTE_BYTES} bytes, not {0}")]
+    NoteLength(usize),
+    /// The evidence was erased, and with it the key that a note would be sealed under.
+    #[error("what was known of the subject was erased")]
+    Erased,
+    /// The database did not do it.
+    #[error("cannot store the decision")]
+    Store(#[from] StoreError),
+    /// The vault did not do it.
+    #[error("cannot use the vault")]
+    Seal(#[from] SealError),
+}
+
+/// A step about to be committed.
+struct Step<'a> {
+    moved: Move,
+    kind: &'static str,
+    act: ActKind,
+    note: Option<&'a str>,
+}
+
+impl Desk {
+    /// A desk over `store`; listeners are told by `events`.
+    #[must_use]
+    pub fn new(store: Store, vault: Vault, clock: Arc<dyn Clock>, events: broadcast::Sender<ConcernChanged>) -> Self {
+        Self { store, vault, clock, events }
+    }
+
+    /// Takes a concern.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn acknowledge(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
+        let step =
+            Step { moved: Move::Acknowledge, kind: "acknowledged", act: ActKind::ConcernAcknowledged, note: None };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// Writes a note, sealed under the subject's key.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn note(&self, actor: &Actor, concern: ConcernId, text: &str) -> Result<State, CommandError> {
+        let text = text.trim();
+        if text.is_empty() || text.len() > MAX_NOTE_BYTES {
+            return Err(CommandError::NoteLength(text.len()));
+        }
+        let step = Step { moved: Move::Note, kind: "noted", act: ActKind::ConcernNoted, note: Some(text) };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// Decides, and says whether the rule was right. May be done again while the concern is not closed.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn judge(&self, actor: &Actor, concern: ConcernId, judgement: Judgement) -> Result<State, CommandError> {
+        let moved = Move::Decide(judgement.decision());
+        let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note: None };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        let (verdict, outcome) = (judgement.verdict().as_str(), judgement.outcome().as_str());
+        concerns::set_verdict(&mut tx, actor.school(), concern, Some(verdict), Some(outcome)).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// Finishes a concern that was decided.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NeedsApprovers`] for an illegal class; otherwise [`CommandError`].
+    pub async fn close(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
+        let step = Step { moved: Move::Close, kind: "closed", act: ActKind::ConcernClosed, note: None };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        if is_illegal(&standing.category) {
+            return Err(CommandError::NeedsApprovers);
+        }
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// Takes a decided or closed concern up again. Its verdict and outcome are taken back; the steps keep them.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn reopen(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
+        let step = Step { moved: Move::Reopen, kind: "reopened", act: ActKind::ConcernReopened, note: None };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        concerns::set_verdict(&mut tx, actor.school(), concern, None, None).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// Begins, and refuses whoever may not know of the concern, with a leaf in the log.
+    async fn begin(&self, actor: &Actor, concern: ConcernId) -> Result<(Tx, Standing), CommandError> {
+        let mut tx = self.store.begin().await?;
+        if let Some(standing) = concerns::standing(&mut tx, actor, concern).await? {
+            return Ok((tx, standing));
+        }
+        audit::append(&mut tx, &Act::new(actor, self.clock.wall_us(), ActKind::ConcernRefused, concern)).await?;
+        tx.commit().await?;
+        Err(CommandError::NotFound)
+    }
+
+    async fn carry_out(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        concern: ConcernId,
+        standing: &Standing,
+        step: Step<'_>,
+    ) -> Result<State, CommandError> {
+        let to = standing.state.after(step.moved)?;
+        let at_us = self.clock.wall_us();
+        let id = StepId::random().map_err(StoreError::from)?;
+        let sealed = match step.note {
+            Some(text) => Some(self.seal_note(standing.key, id, text).await?),
+            None => None,
+        };
+        let note = sealed.as_ref().map(|(key, sealed)| (*key, sealed.as_slice()));
+        let row = NewStep { id, concern, kind: step.kind, from: standing.state, to, at_us, note };
+        steps::insert(tx, actor, &row).await?;
+        concerns::set_state(tx, actor.school(), concern, to, at_us).await?;
+        let act = Act::new(actor, at_us, step.act, concern).with("step", id).with("to", to);
+        audit::append(tx, &act).await?;
+        Ok(to)
+    }
+
+    async fn finish(&self, tx: Tx, actor: &Actor, concern: ConcernId) -> Result<(), CommandError> {
+        tx.commit().await?;
+        // Nobody listening is nothing lost: a page reads the database when it opens.
+        let _ = self.events.send(ConcernChanged { school: actor.school().clone(), concern });
+        Ok(())
+    }
+
+    async fn seal_note(&self, key: KeyId, step: StepId, text: &str) -> Result<(KeyId, Vec<u8>), CommandError> {
+        let key = self.vault.key(key).await?.ok_or(CommandError::Erased)?;
+        let sealed = self.vault.seal(&key, Place { table: STEPS, row: step.as_bytes() }, text.as_bytes())?;
+        Ok((key.id(), sealed))
+    }
+}
+
+fn is_illegal(category: &str) -> bool {
+    category.parse::<lapwing_rules::Category>().is_ok_and(|category| category.class().is_illegal())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! The worker: takes what waits, highest level first, and commits everything a capture causes together.
+//!
+//! Concern, recipients, outbox rows, audit leaves and the mark on the capture are one transaction: a crash repeats the
+//! transaction, not the effect. The write lock that it begins with is the lease: no second worker reads the same rows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use lapwing_proto::SchoolId;
+use lapwing_rules::Level;
+use tokio::sync::{Notify, broadcast};
+
+use super::deadline::acknowledge_by;
+use super::grouping::{Effect, WINDOW, decide};
+use super::level::Facts;
+use super::state::State;
+use super::{ConcernChanged, reference};
+use crate::actor::Actor;
+use crate::audit::{self, Act, ActKind};
+use crate::clock::Clock;
+use crate::ids::{ConcernId, StepId};
+use crate::routing::{About, Recipient, Staffing, Told, route};
+use crate::shutdown::Shutdown;
+use crate::store::captures::{self, Untriaged};
+use crate::store::concerns::{self, NewConcern};
+use crate::store::steps::{self, NewStep};
+use crate::store::{Store, StoreError, Tx, outbox, people, subjects};
+
+/// Captures a transaction: far below what would make a page wait.
+const BATCH: u32 = 32;
+/// Wait after a database error before the same rows are tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// References are 30 random bits; a few tries find a free one in any school.
+const REFERENCE_TRIES: usize = 16;
+
+/// Turns captures of one school into concerns.
+pub struct Triage {
+    actor: Actor,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+    mail: Arc<Notify>,
+    events: broadcast::Sender<ConcernChanged>,
+}
+
+/// What stays the same during one transaction.
+struct Setting {
+    staffing: Staffing,
+    zone: TimeZone,
+    now_us: i64,
+}
+
+/// What recipients are told of.
+struct Announced<'a> {
+    concern: ConcernId,
+    reference: &'a str,
+    level: Level,
+}
+
+impl Triage {
+    /// A worker for `school`: told of captures by `wake`, it tells the mailer by `mail` and listeners by `events`.
+    pub const fn new(
+        school: SchoolId,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        wake: Arc<Notify>,
+        mail: Arc<Notify>,
+        events: broadcast::Sender<ConcernChanged>,
+    ) -> Self {
+        Self { actor: Actor::Product { school }, store, clock, wake, mail, events }
+    }
+
+    /// Works until `shutdown`. At start it takes what an earlier run left.
+    pub async fn run(self, shutdown: Shutdown) {
+        while !shutdown.is_requested() {
+            match self.drain(&shutdown).await {
+                Ok(()) => tokio::select! {
+                    () = self.wake.notified() => {}
+                    () = shutdown.requested() => {}
+                },
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "triage cannot use the database");
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        () = shutdown.requested() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn drain(&self, shutdown: &Shutdown) -> Result<(), StoreError> {
+        while !shutdown.is_requested() {
+            if self.step().await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one batch; says how many captures it held.
+    pub(crate) async fn step(&self) -> Result<usize, StoreError> {
+        let school = self.actor.school();
+        let mut tx = self.store.begin().await?;
+        let waiting = captures::untriaged(&mut tx, school, BATCH).await?;
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let setting = Setting {
+            staffing: people::staffing(&mut tx, school).await?,
+            zone: people::zone(&mut tx, school).await?,
+            now_us: self.clock.wall_us(),
+        };
+        let mut changed = BTreeSet::new();
+        for capture in &waiting {
+            changed.extend(self.triage(&mut tx, capture, &setting).await?);
+            captures::set_triaged(&mut tx, school, capture.id, setting.now_us).await?;
+        }
+        tx.commit().await?;
+        self.mail.notify_one();
+        for concern in changed {
+            // Nobody listening is nothing lost: a page reads the database when it opens.
+            let _ = self.events.send(ConcernChanged { school: school.clone(), concern });
+        }
+        Ok(waiting.len())
+    }
+
+    async fn triage(
+        &self,
+        tx: &mut Tx,
+        capture: &Untriaged,
+        setting: &Setting,
+    ) -> Result<Option<ConcernId>, StoreError> {
+        let school = self.actor.school();
+        let facts = facts(capture);
+        let seen_us = capture.wall_us.min(capture.received_us);
+        let candidate = concerns::candidate(tx, school, capture.subject, &capture.category, seen_us, WINDOW).await?;
+        let concern = match decide(facts, candidate) {
+            Effect::None => return Ok(None),
+            Effect::Opens { level } => self.open(tx, capture, level, seen_us, setting).await?,
+            Effect::Joins { concern } => {
+                concerns::count(tx, school, concern, seen_us, facts.hits, setting.now_us).await?;
+                concern
+            }
+            Effect::Raises { concern, level, from, to } => {
+                concerns::count(tx, school, concern, seen_us, facts.hits, setting.now_us).await?;
+                self.raise(tx, capture, concern, (level, from, to), setting).await?;
+                concern
+            }
+        };
+        concerns::link(tx, school, concern, capture.id).await?;
+        Ok(Some(concern))
+    }
+
+    async fn open(
+        &self,
+        tx: &mut Tx,
+        capture: &Untriaged,
+        level: Level,
+        seen_us: i64,
+        setting: &Setting,
+    ) -> Result<ConcernId, StoreError> {
+        let school = self.actor.school();
+        let new = NewConcern {
+            id: ConcernId::random()?,
+            reference: self.free_reference(tx).await?,
+            subject: capture.subject,
+            category: &capture.category,
+            level,
+            seen_us,
+            hits: facts(capture).hits,
+            opened_us: setting.now_us,
+            acknowledge_by_us: acknowledge_by(level, setting.now_us, &setting.zone),
+        };
+        concerns::insert(tx, school, &new).await?;
+        self.record(tx, new.id, "opened", (State::New, State::New), setting.now_us).await?;
+        let announced = Announced { concern: new.id, reference: &new.reference, level };
+        self.tell(tx, capture, announced, setting).await?;
+        let act = Act::new(&self.actor, setting.now_us, ActKind::ConcernOpened, new.id).with("level", level);
+        audit::append(tx, &act).await?;
+        Ok(new.id)
+    }
+
+    async fn raise(
+        &self,
+        tx: &mut Tx,
+        capture: &Untriaged,
+        concern: ConcernId,
+        (level, from, to): (Level, State, State),
+        setting: &Setting,
+    ) -> Result<(), StoreError> {
+        let school = self.actor.school();
+        let by_us = acknowledge_by(level, setting.now_us, &setting.zone);
+        let reference = concerns::raise(tx, school, concern, level, by_us).await?;
+        concerns::set_state(tx, school, concern, to, setting.now_us).await?;
+        self.record(tx, concern, "raised", (from, to), setting.now_us).await?;
+        self.tell(tx, capture, Announced { concern, reference: &reference, level }, setting).await?;
+        let act = Act::new(&self.actor, setting.now_us, ActKind::ConcernRaised, concern).with("level", level);
+        audit::append(tx, &act).await?;
+        Ok(())
+    }
+
+    /// Names the recipients, and puts a message into the outbox for those to be told at once.
+    async fn tell(
+        &self,
+        tx: &mut Tx,
+        capture: &Untriaged,
+        Announced { concern, reference, level }: Announced<'_>,
+        setting: &Setting,
+    ) -> Result<(), StoreError> {
+        let school = self.actor.school();
+        let subject = subjects::read(tx, school, capture.subject).await?;
+        let about = About {
+            audience: subject.audience,
+            person: subject.person,
+            roles: subject.roles,
+            class: facts(capture).class(),
+        };
+        let recipients = route(&about, level, &setting.staffing);
+        if recipients.is_empty() {
+            tracing::error!(concern.id = %concern, "nobody at the school may see a concern: import people with roles");
+        }
+        concerns::add_recipients(tx, school, concern, &recipients, setting.now_us).await?;
+        for Recipient { person, .. } in recipients.into_iter().filter(|one| one.told == Told::AtOnce) {
+            outbox::insert(tx, school, person, reference, level, setting.now_us).await?;
+        }
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        concern: ConcernId,
+        kind: &'static str,
+        (from, to): (State, State),
+        at_us: i64,
+    ) -> Result<(), StoreError> {
+        let step = NewStep { id: StepId::random()?, concern, kind, from, to, at_us, note: None };
+        steps::insert(tx, &self.actor, &step).await
+    }
+
+    async fn free_reference(&self, tx: &mut Tx) -> Result<String, StoreError> {
+        for _ in 0..REFERENCE_TRIES {
+            let reference = reference::random()?;
+            if !concerns::reference_exists(tx, self.actor.school(), &reference).await? {
+                return Ok(reference);
+            }
+        }
+        Err(StoreError::Corrupt { what: "set of references: none is free" })
+    }
+}
+
+fn facts(capture: &Untriaged) -> Facts {
+    Facts {
+        level: capture.level,
+        category: capture.category.parse().ok(),
+        marked: capture.marked,
+        hits: capture.repeats.saturating_add(1),
+    }
+}
+
+#[cfg(test)]
+mod tests;

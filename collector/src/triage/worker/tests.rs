@@ -1,0 +1,167 @@
+use lapwing_proto::Capture;
+use lapwing_rules::Category;
+
+use super::*;
+use crate::actor::Role;
+use crate::clock::ManualClock;
+use crate::store::fixture::{DEVICE, EPOCH, NINE_US, School, delivery, title};
+use crate::subject::Kind;
+
+const MINUTE_US: i64 = 60_000_000;
+
+fn triage(school: &School) -> (Triage, broadcast::Receiver<ConcernChanged>) {
+    let (events, changed) = broadcast::channel(64);
+    let clock = Arc::new(ManualClock::at(NINE_US));
+    let mail = Arc::new(Notify::new());
+    let worker = Triage::new(school.id.clone(), school.store.clone(), clock, Arc::clone(&school.wake), mail, events);
+    (worker, changed)
+}
+
+/// Delivers each capture in the lane of its level, and lets triage take all.
+async fn arrive(school: &School, captures: Vec<Capture>) {
+    for capture in captures {
+        let lane = capture.level();
+        let intake = school.intake();
+        let next = intake.through(DEVICE, EPOCH, lane).await.unwrap().next().number();
+        intake.take(delivery(lane, next, vec![capture])).await.unwrap();
+    }
+    while triage(school).0.step().await.unwrap() > 0 {}
+}
+
+fn at(minutes: i64, capture: Capture) -> Capture {
+    Capture { wall_us: NINE_US - 600 * MINUTE_US + minutes * MINUTE_US, ..capture }
+}
+
+fn drugs(account: &str) -> Capture {
+    title(account, Category::Drugs, Level::Moderate, "words")
+}
+
+#[tokio::test]
+async fn a_burst_is_one_concern_and_another_subject_or_category_is_not() {
+    let school = School::open().await;
+    let hate = title("amy", Category::Hate, Level::High, "words");
+    let burst = [at(0, drugs("amy")), at(30, drugs("amy")), at(80, drugs("AMY")), at(81, drugs("ben")), at(82, hate)];
+    arrive(&school, burst.to_vec()).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 3);
+    assert_eq!(school.count("SELECT MAX(captures) FROM concerns").await, 3);
+    let spread = school.count("SELECT MAX(last_us - first_us) FROM concerns").await;
+    assert_eq!(spread, 80 * MINUTE_US);
+    arrive(&school, vec![at(200, drugs("amy"))]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 4);
+    assert_eq!(school.count("SELECT COUNT(*) FROM captures WHERE triaged_us IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn a_capture_takes_effect_once_however_often_triage_runs() {
+    let school = School::open().await;
+    school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
+    arrive(&school, vec![title("amy", Category::SelfHarm, Level::High, "words")]).await;
+    arrive(&school, vec![]).await;
+    for table in ["SELECT COUNT(*) FROM concerns", "SELECT COUNT(*) FROM outbox", "SELECT COUNT(*) FROM audit_leaves"] {
+        assert_eq!(school.count(table).await, 1, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_highest_level_is_taken_first() {
+    let school = School::open().await;
+    let levels = [Level::Low, Level::Critical, Level::Moderate];
+    let captures = levels.map(|level| title("amy", Category::Threats, level, "words"));
+    for (index, capture) in captures.into_iter().enumerate() {
+        let account = format!("pupil{index}");
+        let capture = Capture { account: lapwing_proto::Account { name: account, ..capture.account }, ..capture };
+        school.intake().take(delivery(capture.level(), 1, vec![capture])).await.unwrap();
+    }
+    triage(&school).0.step().await.unwrap();
+    let order = school.texts("SELECT CAST(level AS TEXT) FROM concerns ORDER BY rowid").await;
+    assert_eq!(order, ["5", "3", "2"]);
+}
+
+#[tokio::test]
+async fn a_concern_about_the_dsl_is_the_headteachers_alone() {
+    let school = School::open().await;
+    let dsl = school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
+    let head = school.person("head", Kind::Staff, &[Role::Headteacher]).await;
+    arrive(&school, vec![drugs("dsl"), drugs("amy")]).await;
+    let [about_dsl, about_amy] = school.concerns().await.try_into().unwrap();
+    assert_eq!(concerns::recipients(&school.store, about_dsl).await, [head]);
+    assert_eq!(concerns::recipients(&school.store, about_amy).await, [dsl]);
+}
+
+#[tokio::test]
+async fn only_urgent_levels_put_mail_into_the_outbox() {
+    let school = School::open().await;
+    school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
+    school.person("deputy", Kind::Staff, &[Role::DeputyDsl]).await;
+    arrive(&school, vec![drugs("amy")]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM outbox").await, 0);
+    arrive(&school, vec![title("amy", Category::SelfHarm, Level::High, "words")]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM outbox").await, 1);
+    arrive(&school, vec![title("amy", Category::Threats, Level::Critical, "words")]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM outbox").await, 3);
+}
+
+#[tokio::test]
+async fn something_worse_raises_the_concern_and_tells_again() {
+    let school = School::open().await;
+    school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
+    let threat = |level| title("amy", Category::Threats, level, "words");
+    arrive(&school, vec![threat(Level::Moderate)]).await;
+    arrive(&school, vec![threat(Level::High)]).await;
+    assert_eq!(school.texts("SELECT level || state FROM concerns").await, ["4new"]);
+    assert_eq!(school.texts("SELECT kind FROM concern_steps ORDER BY rowid").await, ["opened", "raised"]);
+    assert_eq!(school.count("SELECT COUNT(*) FROM outbox").await, 1);
+}
+
+#[tokio::test]
+async fn repeated_low_behaviour_is_looked_at_the_same_day() {
+    let school = School::open().await;
+    let low = || title("amy", Category::Profanity, Level::Low, "words");
+    arrive(&school, vec![low(), Capture { repeats: 2, ..low() }]).await;
+    assert_eq!(school.count("SELECT level FROM concerns").await, 2);
+    arrive(&school, vec![low()]).await;
+    assert_eq!(school.count("SELECT level FROM concerns").await, 3);
+    assert_eq!(school.count("SELECT captures FROM concerns").await, 5);
+}
+
+#[tokio::test]
+async fn the_daily_check_opens_nothing() {
+    let school = School::open().await;
+    arrive(&school, vec![title("amy", Category::Canary, Level::Info, "words")]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 0);
+    assert_eq!(school.count("SELECT COUNT(*) FROM captures WHERE triaged_us IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn a_device_clock_ahead_of_ours_counts_as_now() {
+    let school = School::open().await;
+    arrive(&school, vec![at(100_000, drugs("amy"))]).await;
+    assert_eq!(school.count("SELECT last_us FROM concerns").await, NINE_US);
+}
+
+#[tokio::test]
+async fn the_worker_takes_what_waited_and_what_arrives_and_stops_when_asked() {
+    let school = School::open().await;
+    school.intake().take(delivery(Level::Moderate, 1, vec![drugs("amy")])).await.unwrap();
+    let (worker, mut changed) = triage(&school);
+    let shutdown = Shutdown::new();
+    let work = worker.run(shutdown.clone());
+    let watch = async {
+        let first = changed.recv().await.unwrap();
+        school.intake().take(delivery(Level::Moderate, 2, vec![drugs("ben")])).await.unwrap();
+        let second = changed.recv().await.unwrap();
+        assert_ne!(first.concern, second.concern);
+        shutdown.request();
+    };
+    tokio::join!(work, watch);
+}
+
+#[tokio::test]
+async fn what_triage_did_is_in_a_sound_log() {
+    let school = School::open().await;
+    let threat = |level| title("amy", Category::Threats, level, "words");
+    arrive(&school, vec![threat(Level::Moderate), drugs("amy")]).await;
+    arrive(&school, vec![threat(Level::High)]).await;
+    let report = audit::verify(&school.store, &school.id).await.unwrap();
+    assert_eq!((report.leaves, report.faults.len()), (3, 0));
+}
