@@ -1,13 +1,17 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
 pub mod clock;
+pub mod config;
 pub mod counters;
 pub mod diagnostic;
 pub mod durable;
+pub mod frame;
 pub mod identity;
 pub mod observation;
 pub mod platform;
 pub mod sensor;
+pub mod settle;
 pub mod shutdown;
+pub mod signal;
 pub mod spool;
 pub mod status;

@@ -18,7 +18,8 @@ pub(crate) use imp::{
 };
 
 pub use imp::{
-    create_private_file, create_private_folder, hardware_hash, hide_memory, host_name, keep_memory_small, sync_folder,
+    Display, Titles, create_private_file, create_private_folder, hardware_hash, hide_memory, host_name,
+    keep_memory_small, sync_folder,
 };
 
 /// What the operating system may order a running service to do.

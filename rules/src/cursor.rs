@@ -1,6 +1,6 @@
 //! Bounds-checked reading of little-endian records.
 
-/// Ran past the end.
+/// Ran past the end, or found a text that is no UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Short;
 
@@ -50,6 +50,25 @@ impl<'a> Cursor<'a> {
     /// A `u32` length or index.
     pub(crate) fn size(&mut self) -> Result<usize, Short> {
         usize::try_from(self.u32()?).map_err(|_| Short)
+    }
+
+    /// A `u16` length and that many bytes of UTF-8.
+    pub(crate) fn text(&mut self) -> Result<&'a str, Short> {
+        let length = usize::from(self.u16()?);
+        std::str::from_utf8(self.bytes(length)?).map_err(|_| Short)
+    }
+
+    /// A `u32` count and that many entries of at least one byte each, so that a false count cannot reserve memory.
+    pub(crate) fn list<T>(&mut self, mut entry: impl FnMut(&mut Self) -> Result<T, Short>) -> Result<Vec<T>, Short> {
+        let count = self.size()?;
+        if count > self.left() {
+            return Err(Short);
+        }
+        let mut entries = Vec::with_capacity(count.min(4096));
+        for _ in 0..count {
+            entries.push(entry(self)?);
+        }
+        Ok(entries)
     }
 
     /// Succeeds when everything was read.

@@ -1,9 +1,10 @@
-//! Classes of hosts.
+//! Hosts: classes, patterns, and the walk from a host to the domains above it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use url::Host;
 
 use crate::InvalidId;
 
@@ -52,5 +53,101 @@ impl FromStr for HostClass {
             .into_iter()
             .find(|class| class.as_str() == text)
             .ok_or_else(|| InvalidId::new("host class", text, "support, confidential, protected or ordinary"))
+    }
+}
+
+/// How far below a named host a pattern reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Reach {
+    /// The host and its subdomains.
+    Subtree,
+    /// The host alone.
+    Exact,
+}
+
+/// A host as packs write it: `example.org` for itself and its subdomains, `=example.org` for itself alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct HostPattern {
+    pub(crate) host: String,
+    pub(crate) reach: Reach,
+}
+
+impl FromStr for HostPattern {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (name, reach) = match text.strip_prefix('=') {
+            Some(name) => (name, Reach::Exact),
+            None => (text, Reach::Subtree),
+        };
+        let refused = || InvalidId::new("host", text, "a host such as `example.org`, or `=example.org` for it alone");
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | ':' | '[' | ']' | '_');
+        if !name.chars().all(plain) || name.ends_with('.') {
+            return Err(refused());
+        }
+        match Host::parse(name).map_err(|_| refused())? {
+            Host::Domain(host) if reach == Reach::Subtree && !host.contains('.') => Err(refused()),
+            host @ (Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => Ok(Self { host: host.to_string(), reach }),
+        }
+    }
+}
+
+impl HostPattern {
+    pub(crate) fn holds(&self, host: &str) -> bool {
+        match host.strip_suffix(self.host.as_str()) {
+            Some("") => true,
+            Some(prefix) => self.reach == Reach::Subtree && prefix.ends_with('.'),
+            None => false,
+        }
+    }
+}
+
+/// The host and every domain above it, nearest first: `a.b.org`, `b.org`, `org`. Takes time linear in the host.
+pub(crate) fn domains(host: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above)).take(MAX_LABELS)
+}
+
+/// More labels than a valid host name has.
+const MAX_LABELS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> HostPattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_subtree_holds_itself_and_what_is_below() {
+        assert!(pattern("childline.org.uk").holds("childline.org.uk"));
+        assert!(pattern("childline.org.uk").holds("www.childline.org.uk"));
+        assert!(!pattern("childline.org.uk").holds("notchildline.org.uk"));
+        assert!(!pattern("childline.org.uk").holds("childline.org.uk.evil.example"));
+    }
+
+    #[test]
+    fn an_exact_host_holds_itself_alone() {
+        assert!(pattern("=example.org").holds("example.org"));
+        assert!(!pattern("=example.org").holds("www.example.org"));
+    }
+
+    #[test]
+    fn hosts_are_kept_in_the_form_urls_give() {
+        assert_eq!(pattern("BÜCHER.example").host, "xn--bcher-kva.example");
+        assert_eq!(pattern("127.0.0.1").host, "127.0.0.1");
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in ["", "=", "com", "https://a.org", "a.org/path", "a b.org", "*.a.org", "a.org."] {
+            assert!(text.parse::<HostPattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn domains_go_up_to_the_top() {
+        assert_eq!(domains("a.b.org").collect::<Vec<_>>(), ["a.b.org", "b.org", "org"]);
+        assert_eq!(domains(&"a.".repeat(4000)).count(), MAX_LABELS);
     }
 }

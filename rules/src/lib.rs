@@ -13,10 +13,16 @@ mod artefact;
 mod band;
 mod category;
 mod cursor;
+mod fold;
 mod host;
 mod ids;
+mod judge;
 mod level;
+mod lexicon;
+mod matcher;
 mod policy;
+mod program;
+mod rule_set;
 mod scope;
 mod trust;
 mod url;
@@ -33,6 +39,8 @@ pub use policy::{
     Day, Decision, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy, PolicyError, Presence, Sites,
     TimeOfDay, Watched, WeekMinute, sign_policy,
 };
+pub use program::{PackFacts, RuleFacts};
+pub use rule_set::{MAX_TEXTS, RuleSet};
 pub use scope::{Scope, Text};
 pub use trust::{TrustError, TrustedKeys, key_text, parse_key};
 pub use url::{MAX_SEARCH_TERMS, MAX_URL_BYTES, UrlError, UrlParts, split_url};

@@ -4,9 +4,11 @@ mod account;
 mod boot;
 mod facts;
 mod hardening;
+mod readiness;
 mod socket;
 mod storage;
 mod supervisor;
+mod titles;
 
 pub(crate) use account::{account, peer};
 pub(crate) use boot::{boot_id, boot_us};
@@ -15,3 +17,4 @@ pub use hardening::{hide_memory, keep_memory_small};
 pub(crate) use socket::{LocalListener, LocalStream, connect};
 pub use storage::{create_private_file, create_private_folder, sync_folder};
 pub(crate) use supervisor::{Orders, alive_within, tell_alive, tell_ready, tell_stopping};
+pub use titles::{Display, Titles};

@@ -1,5 +1,7 @@
 //! Windows: not served yet; what needs the system answers with an error.
 
+mod sensors;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -11,6 +13,8 @@ use tokio::net::windows::named_pipe::NamedPipeServer;
 
 use crate::observation::{FileOwner, SessionFacts, cut};
 use crate::platform::Order;
+
+pub use sensors::{Display, Titles};
 
 /// A connection between the service and a program of a session.
 pub(crate) type LocalStream = NamedPipeServer;

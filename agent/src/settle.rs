@@ -1,0 +1,169 @@
+//! Waits until a value stands still, so that typing is never mirrored.
+//!
+//! A title or URL becomes a signal when it stood for [`STILL`], or when it was left: the focus moved to another
+//! window, the tab closed, or another document was committed in it. One that is replaced in the same window, or by
+//! `history.pushState`, is dropped unmatched and the clock starts again. Pure: time is an argument, and the next
+//! moment something is due is an answer.
+
+mod browser;
+mod desk;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lapwing_proto::Account;
+
+use crate::observation::{FileOwner, Observation, SessionFacts, SessionId};
+use crate::signal::{Moment, Signal, account_of_owner};
+use browser::TabNews;
+use desk::Desk;
+
+/// How long a value stands before it is looked at.
+pub const STILL: Duration = Duration::from_millis(300);
+/// How long a browser may be in front without a word of its extension before that is reported.
+pub const SILENCE: Duration = Duration::from_secs(60);
+/// Most sessions followed at once; the one that was quiet longest makes room.
+pub const MAX_SESSIONS: usize = 64;
+
+/// What settling yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Something to judge.
+    Signal(Box<Signal>),
+    /// Whether the URLs of a session can be seen changed.
+    Urls(SessionId, Sight),
+    /// A URL was over its bound.
+    Oversize,
+}
+
+impl From<Signal> for Settled {
+    fn from(signal: Signal) -> Self {
+        Self::Signal(Box::new(signal))
+    }
+}
+
+/// Whether a session's URLs can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The extension of a browser speaks.
+    Seen,
+    /// A browser is in front and its extension is silent.
+    Silent,
+}
+
+/// One shown value and since when.
+#[derive(Clone, Debug)]
+struct Shown<T> {
+    value: T,
+    since: Moment,
+    is_settled: bool,
+}
+
+impl<T> Shown<T> {
+    fn new(value: T, since: Moment) -> Self {
+        Self { value, since, is_settled: false }
+    }
+
+    /// Marks it as looked at; `None` when it already was.
+    fn settle(&mut self) -> Option<(&T, Moment)> {
+        if self.is_settled {
+            return None;
+        }
+        self.is_settled = true;
+        Some((&self.value, self.since))
+    }
+
+    /// Marks it as looked at where it stood long enough.
+    fn settle_if_still(&mut self, now: Moment) -> Option<(&T, Moment)> {
+        if self.deadline().is_some_and(|due| due <= now.boot_us) { self.settle() } else { None }
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        (!self.is_settled).then(|| after(self.since, STILL))
+    }
+}
+
+/// All sessions of the device.
+#[derive(Debug)]
+pub struct Settle {
+    desks: BTreeMap<SessionId, Desk>,
+    /// Names the account behind a number, for media mounted where nobody is signed in.
+    account_of: fn(u32) -> FileOwner,
+}
+
+impl Settle {
+    /// Nobody is signed in yet. `account_of` names the account behind a number.
+    #[must_use]
+    pub fn new(account_of: fn(u32) -> FileOwner) -> Self {
+        Self { desks: BTreeMap::new(), account_of }
+    }
+
+    /// Takes one observation. Times never go back.
+    pub fn observe(&mut self, observation: Observation, now: Moment) -> Vec<Settled> {
+        let mut out = self.tick(now);
+        match observation {
+            Observation::Title { session, window, title, app, .. } => {
+                self.desk(session, now).title(window, title, &app, now, &mut out);
+            }
+            Observation::Unfocused { session } => self.desk(session, now).unfocused(&mut out),
+            Observation::Tab { session, browser, tab, event, private } => {
+                self.desk(session, now).tab(&browser, TabNews { tab, event, private }, now, &mut out);
+            }
+            Observation::BrowserGone { session, browser } => self.desk(session, now).browser_gone(&browser, &mut out),
+            Observation::File { account, name, .. } => {
+                let account = self.account_of_uid(account.uid).unwrap_or_else(|| account_of_owner(&account));
+                out.push(Signal::file(now, account, &name).into());
+            }
+            Observation::Media { facts, owner, .. } => {
+                out.push(Signal::media(now, self.account_of_medium(owner), facts).into());
+            }
+        }
+        out
+    }
+
+    /// Yields what stood long enough by `now`.
+    pub fn tick(&mut self, now: Moment) -> Vec<Settled> {
+        let mut out = Vec::new();
+        for desk in self.desks.values_mut() {
+            desk.tick(now, &mut out);
+        }
+        out
+    }
+
+    /// When [`Settle::tick`] next has something to do, in microseconds since the device started.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        self.desks.values().filter_map(Desk::deadline).min()
+    }
+
+    fn desk(&mut self, session: SessionFacts, now: Moment) -> &mut Desk {
+        if self.desks.len() >= MAX_SESSIONS && !self.desks.contains_key(&session.id) {
+            let quietest = self.desks.iter().min_by_key(|(_, desk)| desk.active).map(|(id, _)| id.clone());
+            quietest.and_then(|id| self.desks.remove(&id));
+        }
+        let desk = self.desks.entry(session.id.clone()).or_insert_with(|| Desk::new(&session, now));
+        desk.active = now;
+        desk
+    }
+
+    /// The account of a session that this number is signed in to, the most recently active one first.
+    fn account_of_uid(&self, uid: u32) -> Option<Account> {
+        self.desks.values().filter(|desk| desk.uid == uid).max_by_key(|desk| desk.active).map(|d| d.account.clone())
+    }
+
+    /// Whom a medium belongs to: the account it was mounted for, else whoever was active last.
+    fn account_of_medium(&self, owner: Option<u32>) -> Account {
+        let Some(uid) = owner else {
+            let last = self.desks.values().max_by_key(|desk| desk.active);
+            return last.map(|desk| desk.account.clone()).unwrap_or_default();
+        };
+        self.account_of_uid(uid).unwrap_or_else(|| account_of_owner(&(self.account_of)(uid)))
+    }
+}
+
+fn after(moment: Moment, wait: Duration) -> u64 {
+    moment.boot_us.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! One browser: its tabs and which of them is in front.
+
+use std::collections::BTreeMap;
+
+use lapwing_proto::{Account, bounds};
+use lapwing_rules::{UrlError, split_url};
+
+use super::{Settled, Shown};
+use crate::observation::{TabEvent, cut};
+use crate::signal::{Moment, Signal};
+
+/// Most tabs followed in one browser; the one that changed longest ago makes room.
+const MAX_TABS: usize = 512;
+
+/// Browsers that cannot be told apart by what their windows and extensions call themselves are one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    Chromium,
+    Edge,
+    Firefox,
+    Other,
+}
+
+/// Beginnings of program and browser names, in lower case.
+const NAMES: [(&str, Family); 13] = [
+    ("google-chrome", Family::Chromium),
+    ("chromium", Family::Chromium),
+    ("chrome", Family::Chromium),
+    ("microsoft-edge", Family::Edge),
+    ("msedge", Family::Edge),
+    ("edge", Family::Edge),
+    ("firefox", Family::Firefox),
+    ("brave", Family::Other),
+    ("opera", Family::Other),
+    ("vivaldi", Family::Other),
+    ("epiphany", Family::Other),
+    ("konqueror", Family::Other),
+    ("falkon", Family::Other),
+];
+
+/// What is known of one browser.
+#[derive(Debug)]
+pub(super) struct Browser {
+    name: String,
+    tabs: BTreeMap<u64, Tab>,
+    front: Option<u64>,
+}
+
+/// What a browser says of one of its tabs.
+#[derive(Debug)]
+pub(super) struct TabNews {
+    pub(super) tab: u64,
+    pub(super) event: TabEvent,
+    pub(super) private: bool,
+}
+
+#[derive(Debug)]
+struct Tab {
+    url: Shown<String>,
+    page: Page,
+}
+
+/// What a browser's title is scoped by.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// `None` for a page that is not on the web.
+    pub(super) host: Option<String>,
+    pub(super) private: bool,
+}
+
+impl Family {
+    /// The family a program belongs to; `None` for one that is no browser.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        NAMES.into_iter().find(|(start, _)| name.starts_with(start)).map(|(_, family)| family)
+    }
+}
+
+impl Tab {
+    fn new(url: String, private: bool, now: Moment) -> Self {
+        let host = split_url(&url).ok().map(|parts| parts.host);
+        Self { url: Shown::new(url, now), page: Page { host, private } }
+    }
+}
+
+impl Browser {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: cut(name.to_owned(), bounds::MAX_NAME_BYTES), tabs: BTreeMap::new(), front: None }
+    }
+
+    pub(super) fn tab(&mut self, news: TabNews, account: &Account, now: Moment, out: &mut Vec<Settled>) {
+        let TabNews { tab, event, private } = news;
+        match event {
+            TabEvent::Committed { url } => {
+                self.leave(tab, account, out);
+                self.show(tab, Tab::new(url, private, now), account, out);
+                self.front.get_or_insert(tab);
+            }
+            TabEvent::SameDocument { url } => {
+                if self.url_of(tab) != Some(url.as_str()) {
+                    self.show(tab, Tab::new(url, private, now), account, out);
+                }
+                self.front.get_or_insert(tab);
+            }
+            TabEvent::Activated { url } => {
+                if let Some(left) = self.front.filter(|front| *front != tab) {
+                    self.leave(left, account, out);
+                }
+                self.front = Some(tab);
+                if self.url_of(tab) != Some(url.as_str()) {
+                    self.show(tab, Tab::new(url, private, now), account, out);
+                }
+            }
+            TabEvent::Closed => {
+                self.leave(tab, account, out);
+                self.tabs.remove(&tab);
+                self.front = self.front.filter(|front| *front != tab);
+            }
+        }
+    }
+
+    /// The page of the tab in front, where one is known.
+    pub(super) fn front(&self) -> Option<&Page> {
+        self.front.and_then(|tab| self.tabs.get(&tab)).map(|tab| &tab.page)
+    }
+
+    pub(super) fn leave_all(&mut self, account: &Account, out: &mut Vec<Settled>) {
+        let tabs: Vec<u64> = self.tabs.keys().copied().collect();
+        for tab in tabs {
+            self.leave(tab, account, out);
+        }
+    }
+
+    pub(super) fn tick(&mut self, account: &Account, now: Moment, out: &mut Vec<Settled>) {
+        for tab in self.tabs.values_mut() {
+            let private = tab.page.private;
+            if let Some((url, seen)) = tab.url.settle_if_still(now) {
+                push(url, private, seen, account, &self.name, out);
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.tabs.values().filter_map(|tab| tab.url.deadline()).min()
+    }
+
+    fn url_of(&self, tab: u64) -> Option<&str> {
+        self.tabs.get(&tab).map(|tab| tab.url.value.as_str())
+    }
+
+    /// Looks at what a tab shows, unless it was looked at.
+    fn leave(&mut self, tab: u64, account: &Account, out: &mut Vec<Settled>) {
+        let Some(tab) = self.tabs.get_mut(&tab) else { return };
+        let private = tab.page.private;
+        if let Some((url, seen)) = tab.url.settle() {
+            push(url, private, seen, account, &self.name, out);
+        }
+    }
+
+    fn show(&mut self, number: u64, tab: Tab, account: &Account, out: &mut Vec<Settled>) {
+        if self.tabs.len() >= MAX_TABS && !self.tabs.contains_key(&number) {
+            let oldest = self.tabs.iter().min_by_key(|(_, tab)| tab.url.since).map(|(number, _)| *number);
+            if let Some(oldest) = oldest {
+                self.leave(oldest, account, out);
+                self.tabs.remove(&oldest);
+            }
+        }
+        self.tabs.insert(number, tab);
+    }
+}
+
+/// A page that is not on the web is nothing to look at.
+fn push(url: &str, private: bool, seen: Moment, account: &Account, browser: &str, out: &mut Vec<Settled>) {
+    match split_url(url) {
+        Ok(parts) => {
+            let signal = Signal::url(seen, account.clone(), browser, &parts);
+            out.push(Signal { private_window: private, ..signal }.into());
+        }
+        Err(UrlError::TooLong) => out.push(Settled::Oversize),
+        Err(UrlError::NotWeb | UrlError::Malformed) => {}
+    }
+}

@@ -1,0 +1,8 @@
+//! The sensors against a real X server, real folders and a real mount. What a machine lacks is skipped by name.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may stop at a surprise")]
+
+mod desktop;
+mod seeing;
+mod titles;

@@ -1,0 +1,95 @@
+//! Window titles on a virtual screen.
+
+use lapwing_agent::observation::Observation;
+use lapwing_agent::platform::{Display, Titles};
+use lapwing_agent::sensor::{Reason, SensorHealth};
+
+use crate::desktop::{Desktop, Program};
+use crate::seeing::{Seeing, session};
+
+fn watch(desktop: &Desktop) -> Seeing {
+    Seeing::with(Titles::new(session(), Display::X11(desktop.name.clone())))
+}
+
+/// A screen with a manager and a sensor that has found it.
+async fn working() -> Option<(Desktop, Program, Seeing)> {
+    let desktop = Desktop::bare()?;
+    let manager = desktop.manage()?;
+    let seeing = watch(&desktop);
+    seeing.is(SensorHealth::Working).await;
+    Some((desktop, manager, seeing))
+}
+
+/// The next title, past the moments in which nothing is in front.
+async fn next_title(seeing: &mut Seeing) -> (u64, String, String) {
+    loop {
+        if let Observation::Title { window, title, app, .. } = seeing.next().await {
+            return (window, title, app);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_window_a_new_title_and_a_closed_window_are_seen() {
+    let Some((desktop, _manager, mut seeing)) = working().await else { return };
+    let first = desktop.open("Fractions – Year 5");
+    let (first_id, title, app) = next_title(&mut seeing).await;
+    assert_eq!((title.as_str(), app.as_str()), ("Fractions – Year 5", "Exercise"));
+    first.rename("Decimals – Year 5");
+    assert_eq!(next_title(&mut seeing).await.1, "Decimals – Year 5");
+    let second = desktop.open("Timetable");
+    let (second_id, title, _) = next_title(&mut seeing).await;
+    assert_eq!(title, "Timetable");
+    assert_ne!(first_id, second_id);
+    second.close();
+    assert_eq!(next_title(&mut seeing).await.0, first_id);
+}
+
+#[tokio::test]
+async fn a_title_as_of_old_and_a_huge_one_are_read_within_bounds() {
+    let Some((desktop, _manager, mut seeing)) = working().await else { return };
+    let window = desktop.open("first");
+    assert_eq!(next_title(&mut seeing).await.1, "first");
+    window.rename(&"é".repeat(20_000));
+    let huge = next_title(&mut seeing).await.1;
+    assert_eq!(huge, "é".repeat(2048));
+    window.rename_as_of_old(b"caf\xe9");
+    let mut title = next_title(&mut seeing).await.1;
+    if title == huge {
+        title = next_title(&mut seeing).await.1;
+    }
+    assert_eq!(title, "café");
+}
+
+#[tokio::test]
+async fn a_screen_without_a_manager_is_blind_until_one_appears_and_again_when_it_dies() {
+    let Some(desktop) = Desktop::bare() else { return };
+    let mut seeing = watch(&desktop);
+    seeing.is(SensorHealth::Blind(Reason::NoWindowManager, None)).await;
+    let Some(manager) = desktop.manage() else { return };
+    seeing.is(SensorHealth::Working).await;
+    let _window = desktop.open("seen");
+    assert_eq!(next_title(&mut seeing).await.1, "seen");
+    drop(manager);
+    seeing.is(SensorHealth::Blind(Reason::NoWindowManager, None)).await;
+    let Some(_manager) = desktop.manage() else { return };
+    seeing.is(SensorHealth::Working).await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_display_is_the_end_of_the_session() {
+    let Some((desktop, manager, seeing)) = working().await else { return };
+    desktop.end();
+    seeing.is(SensorHealth::Blind(Reason::SessionEnded, None)).await;
+    drop(manager);
+}
+
+#[tokio::test]
+async fn a_sensor_without_titles_to_see_says_why_and_ends() {
+    let reasons = [(Display::None, Reason::NoDisplay), (Display::Wayland, Reason::WaylandWithoutTitles)];
+    for (display, reason) in reasons {
+        let seeing = Seeing::with(Titles::new(session(), display));
+        seeing.is(SensorHealth::Unavailable(reason, None)).await;
+        assert!(seeing.stop().await.is_empty());
+    }
+}

@@ -1,0 +1,255 @@
+//! Folding: one reading of a text, however it was written, with offsets back to the original.
+//!
+//! A text becomes *words* (runs of letters and digits) after NFKC compatibility mapping, lower-casing, dropping accents
+//! and other combining marks, apostrophes, controls, zero-width and bidirectional characters. Every word keeps the bytes of the
+//! original it came from. Beside the words stand *readings*: what a word, or a run of words, may have been meant to
+//! say. A reading covers the words it replaces; the words themselves are always kept, so that `mp3` or `bob@school` still
+//! match as they stand.
+//!
+//! | written | reading |
+//! |---|---|
+//! | `k1ll`, `a$$` | look-alike digits and symbols as letters, in words of at least two letters (one beside a symbol) |
+//! | `сut` (Cyrillic `с`) | look-alike letters as Latin, in a mixed word, or where a text holds look-alikes alone |
+//! | `kiiill` | every run of three or more as one letter and as two |
+//! | `s e x`, `k.y.s` | three or more single letters with the same gap between them as one word |
+//!
+//! Time and memory are linear in the text: a word has at most [`MAX_READINGS`] readings, a reading at most
+//! [`MAX_WORD_BYTES`].
+
+mod character;
+mod reading;
+
+use std::ops::Range;
+
+use character::{Kind, Unit};
+
+/// Longest word a phrase can hold, in folded bytes; longer words of a text match nothing.
+pub(crate) const MAX_WORD_BYTES: usize = 64;
+/// Most readings of one word or run.
+const MAX_READINGS: usize = 16;
+
+/// A folded text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folded {
+    buffer: String,
+    words: Vec<Word>,
+    /// In order of `first`.
+    readings: Vec<Reading>,
+}
+
+/// A word as it stands.
+#[derive(Clone, Debug)]
+struct Word {
+    text: Range<usize>,
+    original: Range<usize>,
+    units: Range<usize>,
+}
+
+/// What a run of words may say as one word.
+#[derive(Clone, Debug)]
+struct Reading {
+    text: Range<usize>,
+    original: Range<usize>,
+    words: Range<usize>,
+}
+
+/// A word or reading that begins at some word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step<'a> {
+    /// The folded word.
+    pub(crate) word: &'a str,
+    /// Index of the word after it.
+    pub(crate) next: usize,
+    /// First byte of the original.
+    pub(crate) start: usize,
+    /// One past its last byte.
+    pub(crate) end: usize,
+}
+
+/// Folds a text.
+pub(crate) fn fold(text: &str) -> Folded {
+    let units = character::units(text);
+    let mut folded = Folded::default();
+    folded.take_words(&units);
+    reading::add(&mut folded, &units);
+    folded
+}
+
+impl Folded {
+    /// Number of words.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The words as they stand.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(|word| self.text(&word.text))
+    }
+
+    /// Original bytes from the start of word `first` to the end of the word before `next`.
+    pub(crate) fn original(&self, first: usize, next: usize) -> Option<Range<usize>> {
+        let start = self.words.get(first)?.original.start;
+        let end = self.words.get(next.checked_sub(1)?)?.original.end;
+        Some(start..end)
+    }
+
+    /// The word at `first` and every reading that begins there.
+    pub(crate) fn steps(&self, first: usize) -> impl Iterator<Item = Step<'_>> {
+        let word = self.words.get(first).map(|word| (&word.text, &word.original, first + 1));
+        let from = self.readings.partition_point(|reading| reading.words.start < first);
+        let readings = self.readings.iter().skip(from).take_while(move |reading| reading.words.start == first);
+        let readings = readings.map(|reading| (&reading.text, &reading.original, reading.words.end));
+        word.into_iter().chain(readings).map(|(text, original, next)| Step {
+            word: self.text(text),
+            next,
+            start: original.start,
+            end: original.end,
+        })
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        self.buffer.get(range.clone()).unwrap_or_default()
+    }
+
+    fn take_words(&mut self, units: &[Unit]) {
+        let mut index = 0;
+        while let Some(unit) = units.get(index) {
+            if unit.kind != Kind::Letter {
+                index += 1;
+                continue;
+            }
+            let run = units.iter().skip(index).take_while(|unit| unit.kind == Kind::Letter);
+            let (from, start) = (self.buffer.len(), unit.start);
+            let (mut end, mut count) = (unit.end, 0);
+            for unit in run {
+                self.buffer.push(unit.character);
+                (end, count) = (unit.end, count + 1);
+            }
+            let units = index..index + count;
+            self.words.push(Word { text: from..self.buffer.len(), original: start..end, units });
+            index += count;
+        }
+    }
+
+    fn push_reading(&mut self, text: &str, original: Range<usize>, words: Range<usize>) {
+        let from = self.buffer.len();
+        self.buffer.push_str(text);
+        self.readings.push(Reading { text: from..self.buffer.len(), original, words });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(text: &str) -> Vec<String> {
+        fold(text).words().map(str::to_owned).collect()
+    }
+
+    /// All readings that begin at the first word, the word itself left out.
+    fn readings(text: &str) -> Vec<String> {
+        fold(text).steps(0).skip(1).map(|step| step.word.to_owned()).collect()
+    }
+
+    fn reads(text: &str, word: &str) -> bool {
+        let folded = fold(text);
+        (0..folded.len()).any(|first| folded.steps(first).any(|step| step.word == word))
+    }
+
+    #[test]
+    fn case_width_accents_and_apostrophes_are_folded() {
+        assert_eq!(words("Don’t STOP, café ＦＵＬＬ ﬁne"), ["dont", "stop", "cafe", "full", "fine"]);
+        assert_eq!(words("self-harm_how.to"), ["self", "harm", "how", "to"]);
+        assert_eq!(words("z\u{200b}e\u{202e}r\u{ad}o"), ["zero"]);
+        assert_eq!(words("c\u{335}u\u{335}t"), ["cut"]);
+        assert_eq!(words("ⓒⓤⓣ 🅒🅤🅣"), ["cut", "cut"]);
+    }
+
+    #[test]
+    fn offsets_lead_back_to_the_original() {
+        let text = "«É\u{200b}t\u{301}é» ok";
+        let folded = fold(text);
+        let step = folded.steps(0).next().unwrap();
+        assert_eq!((step.word, text.get(step.start..step.end).unwrap()), ("ete", "É\u{200b}t\u{301}é"));
+        assert_eq!(text.get(folded.original(0, 2).unwrap()).unwrap(), "É\u{200b}t\u{301}é» ok");
+    }
+
+    #[test]
+    fn digits_and_symbols_read_as_letters_inside_words() {
+        assert!(reads("p0rn", "porn") && reads("k1ll", "kill") && reads("se1f", "self") && reads("p@ss", "pass"));
+        assert!(reads("a$$", "ass") && reads("sh!t", "shit"));
+        assert!(readings("3d").is_empty() && readings("2024").is_empty() && readings("kill!").is_empty());
+        assert_eq!(words("mp3 p@ss"), ["mp3", "p", "ss"], "the words as they stand are kept");
+    }
+
+    #[test]
+    fn look_alike_letters_read_as_latin() {
+        assert!(reads("сut", "cut"), "a mixed word");
+        assert!(reads("ѕех", "sex"), "a text of look-alikes alone");
+        assert!(!reads("рот и нос", "pot"), "a Russian text stays Russian");
+        assert!(reads("ΗATE", "hate"));
+    }
+
+    #[test]
+    fn long_repeats_read_as_one_or_two_letters() {
+        for text in ["kill", "kiiill", "kiiiiilllll", "KILLLL"] {
+            assert!(reads(text, "kill"), "{text}");
+        }
+        assert!(!reads("asss", "a") && reads("cooool", "cool"));
+        assert!(!reads("good", "god"));
+    }
+
+    #[test]
+    fn spaced_out_letters_read_as_one_word() {
+        for text in ["s e c r e t", "s.e.c.r.e.t", "s - e - c - r - e - t", "why i s e c r e t", "s_3_c_r_3_t"] {
+            assert!(reads(text, "secret"), "{text}");
+        }
+        assert!(reads("s.e.c r.e.t", "sec"), "another gap ends the word");
+        assert!(!reads("a b", "ab"));
+    }
+
+    #[test]
+    fn a_reading_covers_the_words_it_replaces() {
+        let text = "be s-e-t now";
+        let folded = fold(text);
+        let step = folded.steps(1).find(|step| step.word == "set").unwrap();
+        assert_eq!((step.next, text.get(step.start..step.end).unwrap()), (4, "s-e-t"));
+    }
+
+    #[test]
+    fn hostile_texts_have_bounded_readings() {
+        for text in
+            ["1a".repeat(2000), "a ".repeat(4000), "iii1".repeat(1000), "@a".repeat(2000), "\u{fdfa}".repeat(1000)]
+        {
+            let folded = fold(&text);
+            assert!(folded.readings.len() <= folded.words.len() * MAX_READINGS + MAX_READINGS);
+            assert!(folded.readings.iter().all(|reading| reading.text.len() <= MAX_WORD_BYTES));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn offsets_stand_on_character_boundaries(text in "\\PC{0,40}|[a-c1@$! .'\u{200b}с]{0,40}") {
+            let folded = fold(&text);
+            for first in 0..folded.len() {
+                for step in folded.steps(first) {
+                    prop_assert!(text.is_char_boundary(step.start) && text.is_char_boundary(step.end));
+                    prop_assert!(step.start < step.end && step.next > first && step.next <= folded.len());
+                }
+            }
+        }
+
+        #[test]
+        fn folding_twice_changes_nothing(text in any::<String>()) {
+            let once = words(&text);
+            prop_assert_eq!(words(&once.join(" ")), once);
+        }
+
+        #[test]
+        fn compatibility_forms_fold_alike(text in any::<String>()) {
+            use unicode_normalization::UnicodeNormalization as _;
+            prop_assert_eq!(words(&text.nfkc().collect::<String>()), words(&text.nfkd().collect::<String>()));
+        }
+    }
+}

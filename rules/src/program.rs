@@ -1,0 +1,309 @@
+//! What a rule set is made of, once compiled: tables that a matcher can use as they are.
+//!
+//! The sections of a rule set's artefact, each a list of records (numbers little-endian, text as length and UTF-8):
+//!
+//! ```text
+//! 1 packs       id, version, title
+//! 2 rules       facts, bands and scopes as bit sets, test
+//! 3 words       every word of every phrase, sorted; a word's number is its place
+//! 4 phrases     each a list of word numbers, sorted
+//! 5 phrase rows phrase, rule, role; sorted by phrase
+//! 6 substrings  each a text, with its rows (rule, role)
+//! 7 hosts       every named host, sorted
+//! 8 host rows   host, reach, use; sorted by host
+//! 9 cases       rule, scope, text, whether the rule fires
+//! ```
+
+mod decode;
+mod encode;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::host::Reach;
+use crate::lexicon::Lexicon;
+use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
+
+pub(crate) use decode::decode;
+pub(crate) use encode::encode;
+
+/// Most groups of one rule.
+pub(crate) const MAX_GROUPS: usize = 6;
+
+/// A pack that went into a rule set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFacts {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: u32,
+    /// Its title.
+    pub title: String,
+}
+
+/// What people are told of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFacts {
+    /// Its id; it starts with the pack's.
+    pub id: RuleId,
+    /// What it found, in plain words.
+    pub title: String,
+    /// Its category.
+    pub category: Category,
+    /// Its level where a band has none of its own.
+    pub level: Level,
+    /// Levels of single bands.
+    pub levels: BTreeMap<Band, Level>,
+    /// What the DSL does next.
+    pub guidance: String,
+    /// How long the same rule on the same account is counted rather than reported again.
+    pub cooldown: Duration,
+}
+
+impl RuleFacts {
+    /// The level for an account of `band`.
+    #[must_use]
+    pub fn level_for(&self, band: Band) -> Level {
+        self.levels.get(&band).copied().unwrap_or(self.level)
+    }
+}
+
+/// A compiled rule set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) packs: Vec<PackFacts>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) words: Lexicon,
+    pub(crate) phrases: Phrases,
+    pub(crate) phrase_rows: Vec<PhraseRow>,
+    pub(crate) substrings: Vec<Substring>,
+    pub(crate) hosts: Lexicon,
+    pub(crate) host_rows: Vec<HostRow>,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// A compiled rule, without its words and hosts: those point at it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) facts: RuleFacts,
+    pub(crate) bands: Bands,
+    pub(crate) scopes: Scopes,
+    pub(crate) test: Test,
+}
+
+/// When what was found is a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// Any find; with a threshold, finds of distinct phrases in one text whose weights reach it.
+    Any { threshold: Option<i32> },
+    /// A find of every group in one text.
+    All { groups: u8 },
+    /// A find of every group in one text, with at most `within` words between the first and the last.
+    Near { within: u16, order: Order, groups: u8 },
+    /// Any removable medium.
+    Medium,
+}
+
+/// Whether groups must stand in the order written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Any,
+    AsWritten,
+}
+
+/// A set of bands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bands(pub(crate) u16);
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scopes(pub(crate) u8);
+
+impl Bands {
+    pub(crate) const ALL: Self = Self((1 << Band::ALL.len()) - 1);
+
+    pub(crate) fn holds(self, band: Band) -> bool {
+        self.0 & (1 << band as u16) != 0
+    }
+}
+
+impl FromIterator<Band> for Bands {
+    fn from_iter<I: IntoIterator<Item = Band>>(bands: I) -> Self {
+        Self(bands.into_iter().fold(0, |set, band| set | 1 << band as u16))
+    }
+}
+
+impl Scopes {
+    pub(crate) const ALL: Self = Self((1 << Scope::ALL.len()) - 1);
+
+    pub(crate) fn holds(self, scope: Scope) -> bool {
+        self.0 & (1 << scope as u8) != 0
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u8))
+    }
+}
+
+/// What a phrase or substring is to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// One of the terms of a group.
+    Term { group: u8, mark: Mark, weight: i16 },
+    /// Words that consume the finds they cover.
+    Exception,
+}
+
+/// A phrase in a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PhraseRow {
+    pub(crate) phrase: u32,
+    pub(crate) rule: u32,
+    pub(crate) role: Role,
+}
+
+/// Letters that are found inside words, folded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Substring {
+    pub(crate) text: String,
+    pub(crate) rows: Vec<(u32, Role)>,
+}
+
+/// A host in a rule or class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HostRow {
+    pub(crate) host: u32,
+    pub(crate) reach: Reach,
+    pub(crate) purpose: HostPurpose,
+}
+
+/// What a host is named for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum HostPurpose {
+    /// The rule fires there.
+    Rule(u32),
+    /// The rule is silent there.
+    Exception(u32),
+    /// The host has this class.
+    Class(HostClass),
+}
+
+/// An example that a reader of the artefact runs again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) rule: u32,
+    pub(crate) scope: CaseScope,
+    pub(crate) text: String,
+    pub(crate) fires: bool,
+}
+
+/// Where the text of an example stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CaseScope {
+    /// A text of this scope.
+    Text(Scope),
+    /// A whole URL, split as on a device.
+    Url,
+}
+
+/// Phrases as lists of word numbers, sorted, so that phrases with a common beginning stand together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Phrases {
+    words: Vec<u32>,
+    /// Where each phrase ends.
+    ends: Vec<u32>,
+    /// Where the phrases that begin with each word start; one more entry than words.
+    by_first: Vec<u32>,
+}
+
+impl Phrases {
+    /// Takes sorted, distinct phrases over `words` words; `None` when they are not so.
+    pub(crate) fn new(phrases: &[Vec<u32>], words: usize) -> Option<Self> {
+        let sorted = phrases.iter().zip(phrases.iter().skip(1)).all(|(left, right)| left < right);
+        let known = |word: &u32| usize::try_from(*word).is_ok_and(|word| word < words);
+        if !sorted || !phrases.iter().all(|phrase| !phrase.is_empty() && phrase.iter().all(known)) {
+            return None;
+        }
+        let mut ends = Vec::with_capacity(phrases.len());
+        let mut flat = Vec::new();
+        for phrase in phrases {
+            flat.extend_from_slice(phrase);
+            ends.push(u32::try_from(flat.len()).ok()?);
+        }
+        let firsts: Vec<u32> = phrases.iter().filter_map(|phrase| phrase.first().copied()).collect();
+        let by_first = (0..=u32::try_from(words).ok()?)
+            .map(|word| u32::try_from(firsts.partition_point(|first| *first < word)).ok())
+            .collect::<Option<Vec<u32>>>()?;
+        Some(Self { words: flat, ends, by_first })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, phrase: usize) -> Option<&[u32]> {
+        let start = match phrase.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.words.get(usize::try_from(start).ok()?..usize::try_from(*self.ends.get(phrase)?).ok()?)
+    }
+
+    /// Phrases that begin with `word`.
+    pub(crate) fn starting_with(&self, word: u32) -> std::ops::Range<usize> {
+        let bound = |word: usize| self.by_first.get(word).and_then(|at| usize::try_from(*at).ok());
+        let word = usize::try_from(word).unwrap_or(usize::MAX);
+        match (bound(word), word.checked_add(1).and_then(bound)) {
+            (Some(from), Some(to)) => from..to,
+            (_, _) => 0..0,
+        }
+    }
+
+    /// Those of `range` (which agree in `depth` words) whose next word is `word`.
+    pub(crate) fn continued(&self, range: std::ops::Range<usize>, depth: usize, word: u32) -> std::ops::Range<usize> {
+        let before = |bound: u32| {
+            let (mut low, mut high) = (range.start, range.end);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let next = self.get(middle).and_then(|phrase| phrase.get(depth)).map_or(0, |next| u64::from(*next) + 1);
+                if next <= u64::from(bound) { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        before(word)..before(word.saturating_add(1))
+    }
+
+    /// Whether the first phrase of `range` has `depth` words and no more.
+    pub(crate) fn ends_at(&self, range: &std::ops::Range<usize>, depth: usize) -> bool {
+        !range.is_empty() && self.get(range.start).is_some_and(|phrase| phrase.len() == depth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_with_a_common_beginning_are_narrowed_word_by_word() {
+        let phrases = Phrases::new(&[vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 2], vec![2]], 3).unwrap();
+        let first = phrases.starting_with(0);
+        assert_eq!(first, 0..4);
+        assert!(phrases.ends_at(&first, 1));
+        assert_eq!(phrases.continued(first.clone(), 1, 0), 1..1);
+        let second = phrases.continued(first, 1, 1);
+        assert_eq!(second, 1..3);
+        assert!(phrases.ends_at(&second, 2));
+        assert_eq!(phrases.continued(second, 2, 2), 2..3);
+        assert_eq!(phrases.starting_with(1), 4..4);
+        assert_eq!(phrases.starting_with(9), 0..0);
+    }
+
+    #[test]
+    fn unsorted_or_unknown_words_are_refused() {
+        assert!(Phrases::new(&[vec![1], vec![0]], 2).is_none());
+        assert!(Phrases::new(&[vec![2]], 2).is_none());
+        assert!(Phrases::new(&[vec![]], 2).is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! Reading a program from the sections of a verified artefact. Signed is not the same as sane: every number that
+//! points somewhere is checked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{
+    Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Role,
+    Rule, RuleFacts, Scopes, Substring, Test,
+};
+use crate::artefact::Verified;
+use crate::cursor::{Cursor, Short};
+use crate::host::Reach;
+use crate::lexicon::Lexicon;
+use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
+
+/// Reads every section.
+pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
+    let sections = Sections(verified);
+    let packs = sections.list(1, "its packs", pack)?;
+    let rules = sections.list(2, "its rules", rule)?;
+    let words = sections.strings(3, "its words")?;
+    let phrases = sections.list(4, "its phrases", phrase)?;
+    let phrases = Phrases::new(&phrases, words.len()).ok_or(ArtefactError::Damaged { what: "its phrases" })?;
+    let phrase_rows = sections.list(5, "its phrase rows", |cursor| phrase_row(cursor, phrases.len(), &rules))?;
+    let substrings = sections.list(6, "its substrings", |cursor| substring(cursor, &rules))?;
+    let hosts = sections.strings(7, "its hosts")?;
+    let host_rows = sections.list(8, "its host rows", |cursor| host_row(cursor, hosts.len(), rules.len()))?;
+    let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
+    if !phrase_rows.is_sorted() || !host_rows.is_sorted() {
+        return Err(ArtefactError::Damaged { what: "the order of its rows" });
+    }
+    Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases })
+}
+
+struct Sections<'a>(&'a Verified);
+
+impl<'a> Sections<'a> {
+    fn list<T>(
+        &self,
+        id: u16,
+        what: &'static str,
+        entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Short>,
+    ) -> Result<Vec<T>, ArtefactError> {
+        let mut cursor = Cursor::new(self.0.section(id)?);
+        let entries = cursor.list(entry).and_then(|entries| cursor.end().map(|()| entries));
+        entries.map_err(|Short| ArtefactError::Damaged { what })
+    }
+
+    fn strings(&self, id: u16, what: &'static str) -> Result<Lexicon, ArtefactError> {
+        let strings = self.list(id, what, Cursor::text)?;
+        let sorted = strings.iter().zip(strings.iter().skip(1)).all(|(left, right)| left < right);
+        if sorted { Ok(Lexicon::new(strings)) } else { Err(ArtefactError::Damaged { what }) }
+    }
+}
+
+fn pack(cursor: &mut Cursor<'_>) -> Result<PackFacts, Short> {
+    Ok(PackFacts { id: cursor.text()?.to_owned(), version: cursor.u32()?, title: cursor.text()?.to_owned() })
+}
+
+fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
+    let id = cursor.text()?.parse().map_err(|_| Short)?;
+    let title = cursor.text()?.to_owned();
+    let category = cursor.text()?.parse().map_err(|_| Short)?;
+    let level = level(cursor)?;
+    let mut levels = BTreeMap::new();
+    for _ in 0..cursor.u8()? {
+        let band = usize::from(cursor.u8()?);
+        levels.insert(*Band::ALL.get(band).ok_or(Short)?, self::level(cursor)?);
+    }
+    let guidance = cursor.text()?.to_owned();
+    let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
+    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown };
+    let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
+    Ok(Rule { facts, bands, scopes, test: test(cursor)? })
+}
+
+fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
+    Level::try_from(cursor.u8()?).map_err(|_| Short)
+}
+
+fn test(cursor: &mut Cursor<'_>) -> Result<Test, Short> {
+    match cursor.u8()? {
+        0 => Ok(Test::Any { threshold: Some(cursor.u32()?.cast_signed()).filter(|threshold| *threshold != 0) }),
+        1 => Ok(Test::All { groups: groups(cursor)? }),
+        2 => {
+            let within = cursor.u16()?;
+            let order = if cursor.u8()? == 0 { Order::Any } else { Order::AsWritten };
+            Ok(Test::Near { within, order, groups: groups(cursor)? })
+        }
+        3 => Ok(Test::Medium),
+        _ => Err(Short),
+    }
+}
+
+fn groups(cursor: &mut Cursor<'_>) -> Result<u8, Short> {
+    let groups = cursor.u8()?;
+    if (1..=MAX_GROUPS).contains(&usize::from(groups)) { Ok(groups) } else { Err(Short) }
+}
+
+fn phrase(cursor: &mut Cursor<'_>) -> Result<Vec<u32>, Short> {
+    (0..cursor.u8()?).map(|_| cursor.u32()).collect()
+}
+
+fn phrase_row(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Result<PhraseRow, Short> {
+    let phrase = index(cursor, phrases)?;
+    let rule = index(cursor, rules.len())?;
+    Ok(PhraseRow { phrase, rule, role: role(cursor, rules, rule)? })
+}
+
+fn substring(cursor: &mut Cursor<'_>, rules: &[Rule]) -> Result<Substring, Short> {
+    let text = cursor.text()?.to_owned();
+    let rows = cursor.list(|cursor| {
+        let rule = index(cursor, rules.len())?;
+        Ok((rule, role(cursor, rules, rule)?))
+    })?;
+    if text.is_empty() { Err(Short) } else { Ok(Substring { text, rows }) }
+}
+
+fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Short> {
+    match cursor.u8()? {
+        0 => Ok(Role::Exception),
+        1 => {
+            let group = cursor.u8()?;
+            let rule = usize::try_from(rule).ok().and_then(|rule| rules.get(rule)).ok_or(Short)?;
+            let groups = match rule.test {
+                Test::Any { .. } => 1,
+                Test::All { groups } | Test::Near { groups, .. } => groups,
+                Test::Medium => 0,
+            };
+            let mark = match cursor.u8()? {
+                0 => Mark::Topic,
+                1 => Mark::Intent,
+                2 => Mark::Method,
+                3 => Mark::Context,
+                _ => return Err(Short),
+            };
+            let weight = cursor.u16()?.cast_signed();
+            if group < groups { Ok(Role::Term { group, mark, weight }) } else { Err(Short) }
+        }
+        _ => Err(Short),
+    }
+}
+
+fn host_row(cursor: &mut Cursor<'_>, hosts: usize, rules: usize) -> Result<HostRow, Short> {
+    let host = index(cursor, hosts)?;
+    let reach = if cursor.u8()? == 0 { Reach::Subtree } else { Reach::Exact };
+    let purpose = match cursor.u8()? {
+        0 => HostPurpose::Rule(index(cursor, rules)?),
+        1 => HostPurpose::Exception(index(cursor, rules)?),
+        2 => HostPurpose::Class(*HostClass::ALL.get(usize::from(cursor.u8()?)).ok_or(Short)?),
+        _ => return Err(Short),
+    };
+    Ok(HostRow { host, reach, purpose })
+}
+
+fn case(cursor: &mut Cursor<'_>, rules: usize) -> Result<Case, Short> {
+    let rule = index(cursor, rules)?;
+    let scope = match cursor.u8()? {
+        u8::MAX => CaseScope::Url,
+        scope => CaseScope::Text(*Scope::ALL.get(usize::from(scope)).ok_or(Short)?),
+    };
+    let fires = cursor.u8()? != 0;
+    Ok(Case { rule, scope, fires, text: cursor.text()?.to_owned() })
+}
+
+fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {
+    let index = cursor.u32()?;
+    if usize::try_from(index).is_ok_and(|index| index < count) { Ok(index) } else { Err(Short) }
+}

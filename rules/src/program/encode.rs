@@ -1,0 +1,150 @@
+//! Writing a program as the sections of an artefact.
+
+use super::{CaseScope, HostPurpose, Order, Program, Role, Rule, Test};
+use crate::artefact::{Encoding, Section};
+use crate::host::Reach;
+use crate::{HostClass, Mark};
+
+/// The sections, in the order of their ids. The same program gives the same bytes.
+pub(crate) fn encode(program: &Program) -> Vec<Section> {
+    let phrases: Vec<&[u32]> = (0..program.phrases.len()).filter_map(|index| program.phrases.get(index)).collect();
+    let sections = [
+        list(&program.packs, |out, pack| {
+            out.text(&pack.id).number(pack.version).text(&pack.title);
+        }),
+        list(&program.rules, rule),
+        list(&program.words.iter().collect::<Vec<_>>(), |out, word| {
+            out.text(word);
+        }),
+        list(&phrases, |out, phrase| {
+            out.byte(phrase.len()).numbers(phrase);
+        }),
+        list(&program.phrase_rows, |out, row| {
+            out.number(row.phrase).number(row.rule);
+            role(out, row.role);
+        }),
+        list(&program.substrings, |out, substring| {
+            out.text(&substring.text).count(substring.rows.len());
+            for (rule, kind) in &substring.rows {
+                out.number(*rule);
+                role(out, *kind);
+            }
+        }),
+        list(&program.hosts.iter().collect::<Vec<_>>(), |out, host| {
+            out.text(host);
+        }),
+        list(&program.host_rows, |out, row| {
+            out.number(row.host).byte(match row.reach {
+                Reach::Subtree => 0,
+                Reach::Exact => 1,
+            });
+            purpose(out, row.purpose);
+        }),
+        list(&program.cases, |out, case| {
+            let scope = match case.scope {
+                CaseScope::Text(scope) => scope as usize,
+                CaseScope::Url => usize::from(u8::MAX),
+            };
+            out.number(case.rule).byte(scope).byte(usize::from(case.fires)).text(&case.text);
+        }),
+    ];
+    (1..).zip(sections).map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain }).collect()
+}
+
+fn rule(out: &mut Record, rule: &Rule) {
+    let facts = &rule.facts;
+    out.text(facts.id.as_str()).text(&facts.title).text(facts.category.id()).byte(facts.level as usize);
+    out.byte(facts.levels.len());
+    for (band, level) in &facts.levels {
+        out.byte(*band as usize).byte(*level as usize);
+    }
+    out.text(&facts.guidance).number(u32::try_from(facts.cooldown.as_secs()).unwrap_or(u32::MAX));
+    out.short(rule.bands.0).byte(usize::from(rule.scopes.0));
+    match rule.test {
+        Test::Any { threshold } => out.byte(0).number(threshold.map_or(0, i32::cast_unsigned)),
+        Test::All { groups } => out.byte(1).byte(usize::from(groups)),
+        Test::Near { within, order, groups } => {
+            out.byte(2).short(within).byte(usize::from(order == Order::AsWritten)).byte(usize::from(groups))
+        }
+        Test::Medium => out.byte(3),
+    };
+}
+
+fn role(out: &mut Record, role: Role) {
+    match role {
+        Role::Exception => out.byte(0),
+        Role::Term { group, mark, weight } => {
+            let mark = match mark {
+                Mark::Topic => 0,
+                Mark::Intent => 1,
+                Mark::Method => 2,
+                Mark::Context => 3,
+            };
+            out.byte(1).byte(usize::from(group)).byte(mark).short(weight.cast_unsigned())
+        }
+    };
+}
+
+fn purpose(out: &mut Record, purpose: HostPurpose) {
+    match purpose {
+        HostPurpose::Rule(rule) => out.byte(0).number(rule),
+        HostPurpose::Exception(rule) => out.byte(1).number(rule),
+        HostPurpose::Class(class) => out.byte(2).byte(match class {
+            HostClass::Ordinary => 0,
+            HostClass::Support => 1,
+            HostClass::Confidential => 2,
+            HostClass::Protected => 3,
+        }),
+    };
+}
+
+fn list<T>(entries: &[T], mut entry: impl FnMut(&mut Record, &T)) -> Vec<u8> {
+    let mut out = Record::default();
+    out.count(entries.len());
+    for each in entries {
+        entry(&mut out, each);
+    }
+    out.bytes
+}
+
+/// A record being written. What does not fit its field is cut to the largest value: the compiler's bounds keep all
+/// values far below, and a reader runs the examples again.
+#[derive(Default)]
+struct Record {
+    bytes: Vec<u8>,
+}
+
+impl Record {
+    fn byte(&mut self, value: usize) -> &mut Self {
+        self.bytes.push(u8::try_from(value).unwrap_or(u8::MAX));
+        self
+    }
+
+    fn short(&mut self, value: u16) -> &mut Self {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    fn number(&mut self, value: u32) -> &mut Self {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    fn numbers(&mut self, values: &[u32]) -> &mut Self {
+        for value in values {
+            self.number(*value);
+        }
+        self
+    }
+
+    fn count(&mut self, value: usize) -> &mut Self {
+        self.number(u32::try_from(value).unwrap_or(u32::MAX))
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        let kept = text.get(..text.floor_char_boundary(usize::from(u16::MAX))).unwrap_or_default();
+        self.short(u16::try_from(kept.len()).unwrap_or(u16::MAX));
+        self.bytes.extend_from_slice(kept.as_bytes());
+        self
+    }
+}

@@ -1,0 +1,165 @@
+//! A loaded rule set: what a device, the collector and the tools judge signals by.
+
+use std::collections::BTreeMap;
+
+use crate::artefact::Verified;
+use crate::matcher::{Find, Matcher};
+use crate::program::{self, CaseScope, HostPurpose, Program, Rule};
+use crate::{
+    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Text, TrustedKeys,
+    Validity, Verdict, judge, split_url,
+};
+
+/// Most texts of one signal.
+pub const MAX_TEXTS: usize = 16;
+/// The pack without which a school's device has nothing to say about illegal content.
+const ILLEGAL_BASE: &str = "illegal_base";
+
+/// A verified, compiled rule set. Share it in an `Arc`; nothing in it changes.
+#[derive(Debug)]
+pub struct RuleSet {
+    release: Release,
+    digest: Digest,
+    validity: Validity,
+    matcher: Matcher,
+}
+
+impl RuleSet {
+    /// Verifies an artefact, reads it, and runs the cases embedded in it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not signed by enough trusted keys, is made for another engine, is damaged, or judges one of its own
+    /// cases otherwise than when it was compiled. The caller keeps the rule set it has.
+    pub fn load(artefact: &[u8], keys: &TrustedKeys) -> Result<Self, ArtefactError> {
+        let verified = Verified::open(artefact, Kind::RuleSet, keys)?;
+        let program = program::decode(&verified)?;
+        let rule_set = Self::assemble(program, verified.release, Digest::of(artefact), verified.validity)?;
+        rule_set.self_test()?;
+        Ok(rule_set)
+    }
+
+    pub(crate) fn assemble(
+        program: Program,
+        release: Release,
+        digest: Digest,
+        validity: Validity,
+    ) -> Result<Self, ArtefactError> {
+        let matcher = Matcher::new(program).ok_or(ArtefactError::Damaged { what: "its substrings" })?;
+        Ok(Self { release, digest, validity, matcher })
+    }
+
+    /// Its release.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    /// SHA-256 of the artefact it was loaded from.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// When it is meant to be in force. Expiry never disarms: report it and go on.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The packs it was compiled from, by id.
+    #[must_use]
+    pub fn packs(&self) -> &[PackFacts] {
+        &self.matcher.program().packs
+    }
+
+    /// Whether the illegal base pack is one of them.
+    #[must_use]
+    pub fn has_illegal_base(&self) -> bool {
+        self.packs().iter().any(|pack| pack.id == ILLEGAL_BASE)
+    }
+
+    /// The rule of this id.
+    #[must_use]
+    pub fn rule(&self, id: &RuleId) -> Option<&RuleFacts> {
+        let rules = &self.matcher.program().rules;
+        let at = rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok()?;
+        rules.get(at).map(|rule| &rule.facts)
+    }
+
+    /// All rules, by id.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleFacts> {
+        self.matcher.program().rules.iter().map(|rule| &rule.facts)
+    }
+
+    /// How the pages of `host` (as [`split_url`] gives it) are treated. The nearest named domain decides; where one
+    /// host has several classes, the most careful.
+    #[must_use]
+    pub fn host_class(&self, host: &str) -> HostClass {
+        let class = |purpose: HostPurpose| match purpose {
+            HostPurpose::Class(class) => Some(class),
+            HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
+        };
+        let mut nearest = self.matcher.host_purposes(host).map(|purposes| purposes.into_iter().filter_map(class).max());
+        nearest.find_map(|class| class).unwrap_or_default()
+    }
+
+    /// Judges the texts of one signal for an account of `band`. Pure: the same texts, band and rule set give the same
+    /// verdict everywhere.
+    ///
+    /// At most [`MAX_TEXTS`] texts are looked at, and of each the first [`Text::MAX_BYTES`]. Time is linear in the
+    /// texts. A domain rule's span covers the whole host; a rule for any removable medium has no span.
+    #[must_use]
+    pub fn evaluate(&self, texts: &[Text], band: Band) -> Verdict {
+        let mut finds: BTreeMap<u32, Vec<Find>> = BTreeMap::new();
+        for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
+            self.matcher.find(index, text, band, &mut finds);
+        }
+        let silenced = self.matcher.silenced(texts);
+        let mut hits: Vec<Hit> = finds
+            .into_iter()
+            .filter(|(rule, _)| !silenced.contains(rule))
+            .filter_map(|(rule, finds)| judge::hit(self.matcher.rule(rule)?, band, &finds, self.matcher.program()))
+            .collect();
+        hits.sort_by(|left, right| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule)));
+        hits.truncate(Verdict::MAX_HITS);
+        Verdict { release: self.release, rule_set: self.digest, band, hits }
+    }
+
+    fn self_test(&self) -> Result<(), ArtefactError> {
+        for case in &self.matcher.program().cases {
+            let Some(rule) = self.matcher.rule(case.rule) else { continue };
+            if self.fires(rule, case.scope, &case.text) != case.fires {
+                return Err(ArtefactError::SelfTest { rule: rule.facts.id.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `rule` fires on a text, in the first band it is for.
+    pub(crate) fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
+        let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
+        let verdict = self.evaluate(&case_texts(scope, text), band);
+        verdict.hits.iter().any(|hit| hit.rule == rule.facts.id)
+    }
+}
+
+/// The texts a device would judge for an example; none for a URL that cannot be split.
+pub(crate) fn case_texts(scope: CaseScope, text: &str) -> Vec<Text> {
+    match scope {
+        CaseScope::Text(scope) => vec![Text::new(scope, text)],
+        CaseScope::Url => split_url(text).map(|parts| parts.texts()).unwrap_or_default(),
+    }
+}
+
+impl Matcher {
+    /// Rules that are silent on the host of this signal.
+    fn silenced(&self, texts: &[Text]) -> Vec<u32> {
+        let hosts = texts.iter().take(MAX_TEXTS).filter(|text| text.scope == Scope::UrlHost);
+        let exception = |purpose: HostPurpose| match purpose {
+            HostPurpose::Exception(rule) => Some(rule),
+            HostPurpose::Rule(_) | HostPurpose::Class(_) => None,
+        };
+        hosts.flat_map(|host| self.host_purposes(&host.text).flatten()).filter_map(exception).collect()
+    }
+}
