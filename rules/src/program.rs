@@ -134,8 +134,6 @@ impl FromIterator<Band> for Bands {
 }
 
 impl Scopes {
-    pub(crate) const ALL: Self = Self((1 << Scope::ALL.len()) - 1);
-
     pub(crate) fn holds(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }

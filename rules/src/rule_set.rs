@@ -13,7 +13,7 @@ use crate::{
 /// Most texts of one signal.
 pub const MAX_TEXTS: usize = 16;
 /// The pack without which a school's device has nothing to say about illegal content.
-const ILLEGAL_BASE: &str = "illegal_base";
+pub(crate) const ILLEGAL_BASE: &str = "illegal_base";
 
 /// A verified, compiled rule set. Share it in an `Arc`; nothing in it changes.
 #[derive(Debug)]
@@ -111,19 +111,23 @@ impl RuleSet {
     /// texts. A domain rule's span covers the whole host; a rule for any removable medium has no span.
     #[must_use]
     pub fn evaluate(&self, texts: &[Text], band: Band) -> Verdict {
+        let mut hits: Vec<Hit> = self.judge(texts, band).collect();
+        hits.sort_by(|left, right| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule)));
+        hits.truncate(Verdict::MAX_HITS);
+        Verdict { release: self.release, rule_set: self.digest, band, hits }
+    }
+
+    /// Every hit, by rule.
+    pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
         let mut finds: BTreeMap<u32, Vec<Find>> = BTreeMap::new();
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
             self.matcher.find(index, text, band, &mut finds);
         }
         let silenced = self.matcher.silenced(texts);
-        let mut hits: Vec<Hit> = finds
+        finds
             .into_iter()
-            .filter(|(rule, _)| !silenced.contains(rule))
-            .filter_map(|(rule, finds)| judge::hit(self.matcher.rule(rule)?, band, &finds, self.matcher.program()))
-            .collect();
-        hits.sort_by(|left, right| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule)));
-        hits.truncate(Verdict::MAX_HITS);
-        Verdict { release: self.release, rule_set: self.digest, band, hits }
+            .filter(move |(rule, _)| !silenced.contains(rule))
+            .filter_map(move |(rule, finds)| judge::hit(self.matcher.rule(rule)?, band, &finds, self.matcher.program()))
     }
 
     fn self_test(&self) -> Result<(), ArtefactError> {
@@ -137,10 +141,9 @@ impl RuleSet {
     }
 
     /// Whether `rule` fires on a text, in the first band it is for.
-    pub(crate) fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
+    fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
         let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
-        let verdict = self.evaluate(&case_texts(scope, text), band);
-        verdict.hits.iter().any(|hit| hit.rule == rule.facts.id)
+        self.judge(&case_texts(scope, text), band).any(|hit| hit.rule == rule.facts.id)
     }
 }
 

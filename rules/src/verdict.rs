@@ -1,8 +1,11 @@
 //! What a rule set says of one signal, complete enough to explain itself.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Band, Category, Digest, Level, Release, RuleId};
+use crate::{Band, Category, Digest, InvalidId, Level, Release, RuleId};
 
 /// Everything that fired on one signal. No hit: the signal is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,39 @@ pub enum Mark {
     Method,
     /// Words that had to stand near.
     Context,
+}
+
+impl Mark {
+    /// All marks.
+    pub const ALL: [Self; 4] = [Self::Topic, Self::Intent, Self::Method, Self::Context];
+
+    /// The one text form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Intent => "intent",
+            Self::Method => "method",
+            Self::Context => "context",
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Mark {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::ALL
+            .into_iter()
+            .find(|mark| mark.as_str() == text)
+            .ok_or_else(|| InvalidId::new("mark", text, "topic, intent, method or context"))
+    }
 }
 
 /// An allow-phrase that won over a span.

@@ -1,0 +1,135 @@
+//! The command line.
+
+mod categories;
+mod check;
+mod compile;
+mod explain;
+mod files;
+mod keys;
+mod policy_sign;
+mod sign;
+mod verify;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lapwing_rules::Diagnostic;
+
+/// Rule packs of Lapwing: checked, tested, compiled, signed, explained.
+#[derive(Debug, Parser)]
+#[command(name = "lapwing-rules", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the language and the lints of packs, without running examples.
+    Check(check::Check),
+    /// Check packs and run every example in every band.
+    Test(check::Test),
+    /// Compile packs into a signed rule set.
+    Compile(compile::Compile),
+    /// Say what a rule set makes of a text or URL, and why.
+    Explain(explain::Explain),
+    /// Make a signing key (file readable by its owner alone) and print its public half.
+    Keygen(keys::Keygen),
+    /// Add a signature to a rule set or policy.
+    Sign(sign::Sign),
+    /// Verify a rule set or policy as a device does.
+    Verify(verify::Verify),
+    /// Check a policy written as JSON and sign it.
+    PolicySign(policy_sign::PolicySign),
+    /// List the categories rules can name.
+    Categories(categories::Categories),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Fine,
+    Problems,
+}
+
+/// Why a command did not end.
+#[derive(Debug)]
+enum Failure {
+    /// What was given cannot be used: exit 64.
+    BadInput(anyhow::Error),
+    /// Something else went wrong: exit 2.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Failure {
+    fn bad_input(error: impl Into<anyhow::Error>) -> Self {
+        Self::BadInput(error.into())
+    }
+
+    /// Packs that do not compile, each mistake with its source.
+    fn diagnostics(diagnostics: &[Diagnostic]) -> Self {
+        Self::BadInput(anyhow::anyhow!("{}", rendered(diagnostics)))
+    }
+}
+
+/// Parses the command line, runs the command and tells how it ended.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let is_error = error.use_stderr();
+            // The reader of a closed pipe does not want the text.
+            let _ = error.print();
+            return if is_error { ExitCode::from(64) } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut out = String::new();
+    let ended = arguments.command.run(&mut out);
+    let written = std::io::stdout().lock().write_all(out.as_bytes());
+    match (ended, written) {
+        (Ok(Outcome::Fine), Ok(())) => ExitCode::SUCCESS,
+        (Ok(Outcome::Problems), Ok(())) => ExitCode::from(1),
+        (Ok(_), Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        (Ok(_), Err(error)) => complain(&error.into(), 2),
+        (Err(Failure::BadInput(error)), _) => complain(&error, 64),
+        (Err(Failure::Failed(error)), _) => complain(&error, 2),
+    }
+}
+
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr().lock(), "lapwing-rules: {error:#}");
+    ExitCode::from(code)
+}
+
+impl Command {
+    fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        match self {
+            Self::Check(command) => command.run(out),
+            Self::Test(command) => command.run(out),
+            Self::Compile(command) => command.run(out),
+            Self::Explain(command) => command.run(out),
+            Self::Keygen(command) => command.run(out),
+            Self::Sign(command) => command.run(out),
+            Self::Verify(command) => command.run(out),
+            Self::PolicySign(command) => command.run(out),
+            Self::Categories(command) => command.run(out),
+        }
+    }
+}
+
+/// Diagnostics with their sources, and their number.
+fn rendered(diagnostics: &[Diagnostic]) -> String {
+    let mut text: Vec<String> = diagnostics.iter().map(Diagnostic::render).collect();
+    text.push(match diagnostics.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    });
+    text.join("\n\n")
+}

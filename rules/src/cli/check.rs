@@ -1,0 +1,83 @@
+//! `check` and `test`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lapwing_rules::{Code, Diagnostic, Release, Validity};
+use serde_json::json;
+
+use super::{Failure, Outcome, files, rendered};
+
+/// Examples of each kind that a rule has at least.
+const LEAST_EXAMPLES: usize = 3;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Folder of packs.
+    #[arg(long)]
+    packs: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Folder of packs.
+    #[arg(long)]
+    packs: PathBuf,
+}
+
+impl Check {
+    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let (counts, diagnostics) = files::compiler(&self.packs)?.least_examples(LEAST_EXAMPLES).check();
+        if self.json {
+            let problems: Vec<_> = diagnostics.iter().map(as_json).collect();
+            out.push_str(&format!("{:#}\n", json!({ "problems": problems })));
+        } else if diagnostics.is_empty() {
+            out.push_str(&format!(
+                "{} packs, {} rules, {} phrases: no problems\n",
+                counts.packs, counts.rules, counts.phrases
+            ));
+        } else {
+            out.push_str(&format!("{}\n", rendered(&diagnostics)));
+        }
+        Ok(if diagnostics.is_empty() { Outcome::Fine } else { Outcome::Problems })
+    }
+}
+
+impl Test {
+    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let compiler = files::compiler(&self.packs)?.least_examples(LEAST_EXAMPLES);
+        match compiler.compile(Release::new(1), Validity::default()) {
+            Ok(_) => {
+                let (counts, _) = compiler.check();
+                out.push_str(&format!(
+                    "{} packs, {} rules, {} examples: all as they should be\n",
+                    counts.packs, counts.rules, counts.examples
+                ));
+                Ok(Outcome::Fine)
+            }
+            Err(diagnostics) if diagnostics.iter().all(is_about_examples) => {
+                out.push_str(&format!("{}\n", rendered(&diagnostics)));
+                Ok(Outcome::Problems)
+            }
+            Err(diagnostics) => Err(Failure::diagnostics(&diagnostics)),
+        }
+    }
+}
+
+fn is_about_examples(diagnostic: &Diagnostic) -> bool {
+    matches!(diagnostic.code(), Code::TooFewExamples | Code::MustMatch | Code::MustNotMatch)
+}
+
+fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
+    json!({
+        "code": diagnostic.code().as_str(),
+        "file": diagnostic.file(),
+        "line": diagnostic.line(),
+        "column": diagnostic.column(),
+        "message": diagnostic.message(),
+        "help": diagnostic.advice(),
+    })
+}

@@ -1,0 +1,46 @@
+//! `policy-sign`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use lapwing_rules::{Digest, Policy, key_text, sign_policy};
+
+use super::{Failure, Outcome, files, keys};
+
+const MAX_JSON_BYTES: u64 = 256 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct PolicySign {
+    /// The policy as JSON.
+    #[arg(long)]
+    policy: PathBuf,
+    /// Key file to sign with.
+    #[arg(long)]
+    key: PathBuf,
+    /// Where to write the signed policy; replaced only by a complete one.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl PolicySign {
+    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let key = keys::signing_key(&self.key)?;
+        let json = files::read(&self.policy, MAX_JSON_BYTES)?;
+        let policy = String::from_utf8(json)
+            .map_err(anyhow::Error::from)
+            .and_then(|json| Ok(Policy::from_json(&json)?))
+            .with_context(|| format!("cannot use `{}`", self.policy.display()))
+            .map_err(Failure::BadInput)?;
+        let bytes = sign_policy(&policy, &key).map_err(Failure::bad_input)?;
+        files::replace(&self.out, &bytes)?;
+        out.push_str(&format!(
+            "policy release {} of school {}, signed by {}\nsha256 {}\n",
+            policy.release,
+            policy.school,
+            key_text(&key.verifying_key()),
+            Digest::of(&bytes)
+        ));
+        Ok(Outcome::Fine)
+    }
+}

@@ -1,0 +1,46 @@
+//! `sign`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use lapwing_rules::{Artefact, ArtefactError, Kind, MAX_ARTEFACT_BYTES, key_text};
+
+use super::{Failure, Outcome, files, keys};
+
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The rule set or policy.
+    #[arg(long)]
+    set: PathBuf,
+    /// Key file to sign with.
+    #[arg(long)]
+    key: PathBuf,
+    /// Where to write it; by default in its place.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+impl Sign {
+    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let key = keys::signing_key(&self.key)?;
+        let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
+        let (_, mut artefact) =
+            read(&bytes).with_context(|| format!("cannot sign `{}`", self.set.display())).map_err(Failure::BadInput)?;
+        artefact.add_signature(&key);
+        files::replace(self.out.as_ref().unwrap_or(&self.set), &artefact.to_bytes())?;
+        out.push_str(&format!("signed by {}\nsha256 {}\n", key_text(&key.verifying_key()), artefact.digest()));
+        Ok(Outcome::Fine)
+    }
+}
+
+/// Reads an artefact of either kind.
+pub(super) fn read(bytes: &[u8]) -> Result<(Kind, Artefact), ArtefactError> {
+    match Artefact::read(bytes, Kind::Policy) {
+        Ok(artefact) => Ok((Kind::Policy, artefact)),
+        Err(ArtefactError::WrongKind { .. }) => {
+            Artefact::read(bytes, Kind::RuleSet).map(|artefact| (Kind::RuleSet, artefact))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,225 @@
+//! From packs to a rule set: read, expand, fold with the agent's own code, lint, number, run every example.
+
+mod examples;
+mod expand;
+mod lint;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::pack::{self, Pack};
+use crate::program::{PackFacts, Program, encode};
+use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
+use expand::Draft;
+
+/// Builds a rule set out of packs.
+///
+/// The order in which packs are added makes no difference, and the same packs give the same bytes.
+///
+/// ```
+/// use lapwing_rules::{Compiler, Release, Validity};
+///
+/// let errors = Compiler::new().pack("packs/a.toml", "[pack]\nid = \"b\"").compile(Release::new(1), Validity::default());
+/// let lines: Vec<String> = errors.expect_err("three keys are missing").iter().map(ToString::to_string).collect();
+/// assert_eq!(lines[0], "packs/a.toml:1:1: R003: `[pack]` needs `version`");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    sources: Vec<Arc<Source>>,
+    least_examples: usize,
+}
+
+impl Compiler {
+    /// A compiler without packs, content with any number of examples.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pack: the name of its file, whose stem is the pack's id, and its TOML.
+    #[must_use]
+    pub fn pack(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        self.sources.push(Arc::new(Source { file: file.into(), text: text.into() }));
+        self
+    }
+
+    /// Asks for at least so many examples of each kind in every rule.
+    #[must_use]
+    pub fn least_examples(mut self, count: usize) -> Self {
+        self.least_examples = count;
+        self
+    }
+
+    /// Compiles the packs into an unsigned artefact.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in every pack, by file and place.
+    pub fn compile(&self, release: Release, validity: Validity) -> Result<Artefact, Vec<Diagnostic>> {
+        Ok(artefact(&self.program()?, release, validity))
+    }
+
+    /// Compiles the packs into a rule set at once, for tools and tests. Its digest is that of the unsigned artefact.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in every pack, by file and place.
+    pub fn rule_set(&self, release: Release) -> Result<RuleSet, Vec<Diagnostic>> {
+        let program = self.program()?;
+        let digest = artefact(&program, release, Validity::default()).digest();
+        RuleSet::assemble(program, release, digest, Validity::default()).map_err(|_| Vec::new())
+    }
+
+    /// Checks the language and the lints of every pack, without running examples. The counts are what was read.
+    #[must_use]
+    pub fn check(&self) -> (Counts, Vec<Diagnostic>) {
+        let mut diagnostics = Vec::new();
+        let packs = self.read(&mut diagnostics);
+        let drafts = self.drafts(&packs, &mut diagnostics);
+        let counts = Counts::of(packs.len(), &drafts);
+        (counts, sorted(diagnostics))
+    }
+
+    fn program(&self) -> Result<Program, Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        let packs = self.read(&mut diagnostics);
+        let drafts = self.drafts(&packs, &mut diagnostics);
+        // Examples of a rule set that lacks a rule, or has one half read, would fail for reasons already told.
+        if !diagnostics.is_empty() {
+            return Err(sorted(diagnostics));
+        }
+        let program = tables::program(facts(&packs), &packs, &drafts);
+        let program = program.and_then(|program| examples::run(program, &drafts, &mut diagnostics));
+        match program {
+            Some(program) if diagnostics.is_empty() => Ok(program),
+            Some(_) | None => Err(sorted(diagnostics)),
+        }
+    }
+
+    fn read(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Arc<Source>, Pack)> {
+        let mut sources = self.sources.clone();
+        sources.sort_by(|left, right| left.file.cmp(&right.file));
+        sources.into_iter().filter_map(|source| pack::read(&source, diagnostics).map(|pack| (source, pack))).collect()
+    }
+
+    fn drafts<'a>(&self, packs: &'a [(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>) -> Vec<Draft<'a>> {
+        check_names(packs, diagnostics);
+        let drafts = expand::drafts(packs, diagnostics);
+        lint::check(&drafts, self.least_examples, diagnostics);
+        drafts
+    }
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packs.
+    pub packs: usize,
+    /// Rules.
+    pub rules: usize,
+    /// Phrases, lists written out in every rule that uses them.
+    pub phrases: usize,
+    /// Examples of both kinds.
+    pub examples: usize,
+}
+
+impl Counts {
+    fn of(packs: usize, drafts: &[Draft<'_>]) -> Self {
+        let examples = |draft: &Draft<'_>| draft.written.must_match.len() + draft.written.must_not_match.len();
+        Self {
+            packs,
+            rules: drafts.len(),
+            phrases: drafts.iter().map(|draft| draft.phrases.len()).sum(),
+            examples: drafts.iter().map(examples).sum(),
+        }
+    }
+}
+
+fn artefact(program: &Program, release: Release, validity: Validity) -> Artefact {
+    Artefact::build(Kind::RuleSet, release, validity, &encode(program))
+}
+
+impl Program {
+    /// A rule set that is only asked for verdicts.
+    fn into_rule_set(self) -> Option<RuleSet> {
+        RuleSet::assemble(self, Release::new(1), Digest::of(&[]), Validity::default()).ok()
+    }
+}
+
+fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|left, right| left.place().cmp(&right.place()));
+    diagnostics
+}
+
+fn facts(packs: &[(Arc<Source>, Pack)]) -> Vec<PackFacts> {
+    let facts =
+        |pack: &Pack| PackFacts { id: pack.id.get_ref().clone(), version: pack.version, title: pack.title.clone() };
+    let mut facts: Vec<PackFacts> = packs.iter().map(|(_, pack)| facts(pack)).collect();
+    facts.sort_by(|left, right| left.id.cmp(&right.id));
+    facts
+}
+
+/// Ids fit their places, and none stands twice.
+fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>) {
+    let mut pack_ids = Names::new("pack");
+    let mut rule_ids = Names::new("rule");
+    for (source, pack) in packs {
+        if pack.id.get_ref() != source.stem() {
+            let message = format!("pack `{}` stands in a file named `{}`", pack.id.get_ref(), source.stem());
+            let diagnostic = Diagnostic::new(Code::Misnamed, source, pack.id.span(), message, "not the file's name");
+            diagnostics.push(diagnostic.help("a pack's id is the name of its file without `.toml`"));
+        }
+        pack_ids.take(source, &pack.id, diagnostics);
+        let (mut lists, mut domains) = (Names::new("list"), Names::new("list of hosts"));
+        pack.lists.iter().for_each(|list| lists.take(source, &list.id, diagnostics));
+        pack.domains.iter().for_each(|list| domains.take(source, &list.id, diagnostics));
+        for rule in &pack.rules {
+            let id = Spanned::new(rule.id.span(), rule.id.get_ref().to_string());
+            let prefix = format!("{}.", pack.id.get_ref());
+            if !id.get_ref().starts_with(&prefix) {
+                let message = format!("rule `{}` stands in pack `{}`", id.get_ref(), pack.id.get_ref());
+                let diagnostic = Diagnostic::new(Code::Misnamed, source, id.span(), message, "another pack's id");
+                diagnostics.push(diagnostic.help(format!("a rule's id begins with `{prefix}`")));
+            }
+            rule_ids.take(source, &id, diagnostics);
+        }
+    }
+}
+
+/// Names seen so far.
+struct Names {
+    what: &'static str,
+    seen: BTreeMap<String, String>,
+}
+
+impl Names {
+    fn new(what: &'static str) -> Self {
+        Self { what, seen: BTreeMap::new() }
+    }
+
+    fn take(&mut self, source: &Arc<Source>, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
+        let place = Diagnostic::new(Code::Repeated, source, name.span(), "", "");
+        let place = format!("{}:{}", place.file(), place.line());
+        if let Some(earlier) = self.seen.insert(name.get_ref().clone(), place) {
+            let message = format!("{} `{}` stands here and at {earlier}", self.what, name.get_ref());
+            diagnostics.push(Diagnostic::new(Code::Repeated, source, name.span(), message, "the second one"));
+        }
+    }
+}
+
+/// Where a draft comes from, for diagnostics.
+impl Draft<'_> {
+    fn diagnostic(
+        &self,
+        code: Code,
+        span: std::ops::Range<usize>,
+        message: impl Into<String>,
+        label: &str,
+    ) -> Diagnostic {
+        Diagnostic::new(code, self.source, span, message, label)
+    }
+}

@@ -1,0 +1,50 @@
+//! Every example of every rule is run in every band the rule is for.
+
+use super::expand::Draft;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::pack::Example;
+use crate::program::Program;
+use crate::rule_set::case_texts;
+use crate::{Band, RuleSet};
+
+/// Runs the examples and gives the program back.
+pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Option<Program> {
+    let rule_set = program.clone().into_rule_set()?;
+    for draft in drafts {
+        for example in &draft.written.must_match {
+            if let Some(band) = first_band(draft, |band| !fires(&rule_set, draft, example, band)) {
+                let message = format!("rule `{}` does not fire on this example in band {band}", draft.rule.facts.id);
+                let diagnostic = draft.diagnostic(Code::MustMatch, example.text.span(), message, "must match");
+                diagnostics.push(diagnostic);
+            }
+        }
+        for example in &draft.written.must_not_match {
+            if let Some(band) = first_band(draft, |band| fires(&rule_set, draft, example, band)) {
+                let found = found(&rule_set, draft, example, band);
+                let message = format!("rule `{}` fires on this example in band {band}", draft.rule.facts.id);
+                let diagnostic = draft.diagnostic(Code::MustNotMatch, example.text.span(), message, "must not match");
+                diagnostics.push(diagnostic.help(format!("found: {found}")));
+            }
+        }
+    }
+    Some(program)
+}
+
+fn first_band(draft: &Draft<'_>, holds: impl Fn(Band) -> bool) -> Option<Band> {
+    Band::ALL.into_iter().filter(|band| draft.rule.bands.holds(*band)).find(|band| holds(*band))
+}
+
+fn fires(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> bool {
+    let texts = case_texts(example.scope, example.text.get_ref());
+    rule_set.judge(&texts, band).any(|hit| hit.rule == draft.rule.facts.id)
+}
+
+/// The words that were found, for the author's eye.
+fn found(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> String {
+    let texts = case_texts(example.scope, example.text.get_ref());
+    let mut hits = rule_set.judge(&texts, band);
+    let spans = hits.find(|hit| hit.rule == draft.rule.facts.id).map(|hit| hit.spans).unwrap_or_default();
+    let word =
+        |span: &crate::Span| texts.get(span.text)?.text.get(span.start..span.end).map(|word| format!("`{word}`"));
+    spans.iter().filter_map(word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,234 @@
+//! Rules with their lists written out and their phrases folded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::fold::{MAX_WORD_BYTES, fold};
+use crate::host::HostPattern;
+use crate::pack::{Exception, Group, HostRef, Matching, Pack, RuleSource, Term, Words};
+use crate::program::{Bands, Order, Role, Rule, RuleFacts, Scopes, Test};
+use crate::{Mark, Scope};
+
+/// Most words of a phrase.
+const MAX_PHRASE_WORDS: usize = 16;
+/// Longest phrase, folded, in bytes: what a capture can carry of an exception.
+const MAX_PHRASE_BYTES: usize = 128;
+/// Shortest substring, folded, in bytes.
+const MIN_SUBSTRING_BYTES: usize = 4;
+
+/// A rule on its way into the tables.
+pub(super) struct Draft<'a> {
+    pub(super) source: &'a Arc<Source>,
+    pub(super) written: &'a RuleSource,
+    pub(super) is_base: bool,
+    pub(super) rule: Rule,
+    pub(super) phrases: Vec<(Phrase, Role)>,
+    pub(super) substrings: Vec<(String, Role)>,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) silent_hosts: Vec<HostPattern>,
+}
+
+/// A folded phrase and where it was written.
+pub(super) struct Phrase {
+    pub(super) words: Vec<String>,
+    pub(super) span: std::ops::Range<usize>,
+}
+
+/// Every rule of every pack, by id.
+pub(super) fn drafts<'a>(packs: &'a [(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>) -> Vec<Draft<'a>> {
+    let mut drafts = Vec::new();
+    for (source, pack) in packs {
+        let mut expander = Expander::new(source, pack, diagnostics);
+        drafts.extend(pack.rules.iter().map(|rule| expander.draft(rule)));
+    }
+    drafts.sort_by(|left, right| left.rule.facts.id.cmp(&right.rule.facts.id));
+    drafts
+}
+
+struct Expander<'a, 'd> {
+    source: &'a Arc<Source>,
+    is_base: bool,
+    lists: BTreeMap<&'a str, &'a [Spanned<String>]>,
+    hosts: BTreeMap<&'a str, &'a [Spanned<HostPattern>]>,
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+impl<'a, 'd> Expander<'a, 'd> {
+    fn new(source: &'a Arc<Source>, pack: &'a Pack, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        let lists = pack.lists.iter().map(|list| (list.id.get_ref().as_str(), list.phrases.as_slice())).collect();
+        let hosts = pack.domains.iter().map(|list| (list.id.get_ref().as_str(), list.hosts.as_slice())).collect();
+        Self { source, is_base: pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE, lists, hosts, diagnostics }
+    }
+
+    fn draft(&mut self, written: &'a RuleSource) -> Draft<'a> {
+        let rule = Rule {
+            facts: facts(written),
+            bands: written.bands.as_ref().map_or(Bands::ALL, |bands| bands.get_ref().iter().copied().collect()),
+            scopes: written.scopes.get_ref().iter().copied().collect::<Scopes>(),
+            test: test(written.matching.get_ref()),
+        };
+        let mut draft = Draft {
+            source: self.source,
+            written,
+            is_base: self.is_base,
+            rule,
+            phrases: Vec::new(),
+            substrings: Vec::new(),
+            hosts: Vec::new(),
+            silent_hosts: Vec::new(),
+        };
+        self.matching(&mut draft);
+        for exception in &written.exceptions {
+            match exception {
+                Exception::Phrase(phrase) => {
+                    draft.phrases.extend(self.phrase(phrase).map(|phrase| (phrase, Role::Exception)));
+                }
+                Exception::Host(host) => draft.silent_hosts.push(host.get_ref().clone()),
+            }
+        }
+        draft
+    }
+
+    fn matching(&mut self, draft: &mut Draft<'a>) {
+        let scope = |scope| if let [only] = draft.written.scopes.get_ref().as_slice() { *only == scope } else { false };
+        let (on_hosts, on_media) = (scope(Scope::UrlHost), scope(Scope::Media));
+        match draft.written.matching.get_ref() {
+            Matching::Any { terms, threshold } => {
+                self.terms(draft, terms, 0, Mark::Topic, i16::from(threshold.is_some()));
+            }
+            Matching::All { groups } => self.groups(draft, groups, Mark::Topic),
+            Matching::Near { groups, .. } => self.groups(draft, groups, Mark::Context),
+            Matching::Substring { texts, .. } => {
+                for text in texts {
+                    let folded = self.substring(text);
+                    let role = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
+                    draft.substrings.extend(folded.map(|text| (text, role)));
+                }
+            }
+            Matching::Domain { hosts } => {
+                self.needs_scope(draft, on_hosts, "domain", Scope::UrlHost);
+                for host in hosts {
+                    self.hosts(draft, host);
+                }
+            }
+            Matching::Medium => self.needs_scope(draft, on_media, "media", Scope::Media),
+            Matching::Label { terms } => {
+                self.needs_scope(draft, on_media, "media", Scope::Media);
+                self.terms(draft, terms, 0, Mark::Topic, 0);
+            }
+        }
+    }
+
+    fn needs_scope(&mut self, draft: &Draft<'a>, is_so: bool, shape: &str, scope: Scope) {
+        if !is_so {
+            let span = draft.written.scopes.span();
+            let message = format!("a `{shape}` match has the scope `{scope}` alone");
+            let diagnostic = Diagnostic::new(Code::MatchShape, self.source, span, message, "other scopes");
+            self.diagnostics.push(diagnostic.help(format!("write `scopes = [\"{scope}\"]`")));
+        }
+    }
+
+    /// Groups after the first default to `later`.
+    fn groups(&mut self, draft: &mut Draft<'a>, groups: &'a [Group], later: Mark) {
+        for (number, group) in (0..).zip(groups) {
+            let default = if number == 0 { Mark::Topic } else { later };
+            self.terms(draft, &group.terms, number, group.mark.unwrap_or(default), 0);
+        }
+    }
+
+    fn terms(&mut self, draft: &mut Draft<'a>, terms: &'a [Term], group: u8, mark: Mark, weight: i16) {
+        for term in terms {
+            let role = Role::Term { group, mark: term.mark.unwrap_or(mark), weight: term.weight.unwrap_or(weight) };
+            let phrases = match &term.words {
+                Words::Phrase(phrase) => std::slice::from_ref(phrase),
+                Words::List(id) => match self.lists.get(id.get_ref().as_str()) {
+                    Some(phrases) => phrases,
+                    None => {
+                        self.unknown_list(id, "list");
+                        continue;
+                    }
+                },
+            };
+            for phrase in phrases {
+                draft.phrases.extend(self.phrase(phrase).map(|phrase| (phrase, role)));
+            }
+        }
+    }
+
+    fn hosts(&mut self, draft: &mut Draft<'a>, host: &'a HostRef) {
+        match host {
+            HostRef::Host(host) => draft.hosts.push(host.get_ref().clone()),
+            HostRef::List(id) => match self.hosts.get(id.get_ref().as_str()) {
+                Some(hosts) => draft.hosts.extend(hosts.iter().map(|host| host.get_ref().clone())),
+                None => self.unknown_list(id, "domains"),
+            },
+        }
+    }
+
+    fn unknown_list(&mut self, id: &Spanned<String>, table: &str) {
+        let message = format!("there is no `[[{table}]]` named `{}` in this pack", id.get_ref());
+        self.diagnostics.push(Diagnostic::new(Code::UnknownList, self.source, id.span(), message, "unknown"));
+    }
+
+    fn phrase(&mut self, written: &Spanned<String>) -> Option<Phrase> {
+        let words: Vec<String> = fold(written.get_ref()).words().map(str::to_owned).collect();
+        let span = written.span();
+        if words.is_empty() {
+            let message = "a phrase needs a letter or a digit";
+            self.diagnostics.push(Diagnostic::new(Code::NoWords, self.source, span, message, "nothing is left of it"));
+            return None;
+        }
+        let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+        let long = words.iter().any(|word| word.len() > MAX_WORD_BYTES);
+        if words.len() > MAX_PHRASE_WORDS || bytes > MAX_PHRASE_BYTES || long {
+            let message = format!(
+                "a phrase has at most {MAX_PHRASE_WORDS} words of {MAX_WORD_BYTES} bytes and {MAX_PHRASE_BYTES} bytes in all"
+            );
+            self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, span, message, "too long"));
+            return None;
+        }
+        Some(Phrase { words, span })
+    }
+
+    fn substring(&mut self, written: &Spanned<String>) -> Option<String> {
+        let folded = fold(written.get_ref());
+        let text = folded.words().next().unwrap_or_default().to_owned();
+        if folded.len() == 1 && (MIN_SUBSTRING_BYTES..=MAX_WORD_BYTES).contains(&text.len()) {
+            return Some(text);
+        }
+        let message = format!("a substring is part of one word, of {MIN_SUBSTRING_BYTES} to {MAX_WORD_BYTES} bytes");
+        self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, written.span(), message, "not so"));
+        None
+    }
+}
+
+fn facts(written: &RuleSource) -> RuleFacts {
+    let category = *written.category.get_ref();
+    RuleFacts {
+        id: written.id.get_ref().clone(),
+        title: written.title.clone(),
+        category,
+        level: written.level.as_ref().map_or(category.default_level(), |level| *level.get_ref()),
+        levels: written.levels.iter().map(|(band, level)| (*band, *level.get_ref())).collect(),
+        guidance: written.guidance.clone(),
+        cooldown: Duration::from_secs(u64::from(written.cooldown_s)),
+    }
+}
+
+fn test(matching: &Matching) -> Test {
+    let count = |groups: &Vec<Group>| u8::try_from(groups.len()).unwrap_or(u8::MAX);
+    match matching {
+        Matching::Any { threshold, .. } => Test::Any { threshold: *threshold },
+        Matching::All { groups } => Test::All { groups: count(groups) },
+        Matching::Near { within, ordered, groups } => {
+            let order = if *ordered { Order::AsWritten } else { Order::Any };
+            Test::Near { within: *within, order, groups: count(groups) }
+        }
+        Matching::Substring { .. } | Matching::Domain { .. } | Matching::Label { .. } => Test::Any { threshold: None },
+        Matching::Medium => Test::Medium,
+    }
+}

@@ -1,0 +1,125 @@
+//! What a rule may say and must not.
+
+use super::expand::Draft;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::pack::{Example, Matching};
+use crate::program::{CaseScope, Role, Test};
+use crate::{Level, Scope, Text, split_url};
+
+/// Checks every rule.
+pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &mut Vec<Diagnostic>) {
+    for draft in drafts {
+        diagnostics.extend(lone_word(draft));
+        diagnostics.extend(weakened(draft));
+        diagnostics.extend(not_illegal(draft));
+        diagnostics.extend(no_reason(draft));
+        diagnostics.extend(unreachable(draft));
+        diagnostics.extend(few_examples(draft, least_examples));
+        let examples = draft.written.must_match.iter().chain(&draft.written.must_not_match);
+        diagnostics.extend(examples.filter_map(|example| unusable(draft, example)));
+    }
+}
+
+/// A single word is never level 5: level 5 needs intent, first person, or method and plan beside it.
+fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let facts = &draft.rule.facts;
+    let critical = facts.level == Level::Critical || facts.levels.values().any(|level| *level == Level::Critical);
+    if !critical || draft.rule.test != (Test::Any { threshold: None }) {
+        return None;
+    }
+    let lone = draft.phrases.iter().find(|(phrase, role)| *role != Role::Exception && phrase.words.len() == 1);
+    let span = match lone {
+        Some((phrase, _)) => phrase.span.clone(),
+        None if !draft.substrings.is_empty() => draft.written.matching.span(),
+        None => return None,
+    };
+    let message = format!("rule `{}` is level 5 on a single word", facts.id);
+    let diagnostic = draft.diagnostic(Code::LoneWordCritical, span, message, "one word alone");
+    Some(diagnostic.help("ask for intent, first person or method beside it with `near` or `all`, or lower the level"))
+}
+
+fn weakened(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let facts = &draft.rule.facts;
+    if !facts.category.class().is_illegal() {
+        return None;
+    }
+    let least = facts.category.default_level();
+    let levels = draft.written.level.iter().chain(draft.written.levels.iter().map(|(_, level)| level));
+    let mut low = levels.filter(|level| *level.get_ref() < least);
+    if let Some(level) = low.next() {
+        let message = format!("`{}` is an illegal category: level {least} is its least", facts.category);
+        return Some(draft.diagnostic(Code::IllegalWeakened, level.span(), message, "lower"));
+    }
+    let bands = draft.written.bands.as_ref()?;
+    let message = format!("`{}` is an illegal category: its rules hold for every band", facts.category);
+    Some(draft.diagnostic(Code::IllegalWeakened, bands.span(), message, "some bands"))
+}
+
+fn not_illegal(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let category = &draft.written.category;
+    if !draft.is_base || category.get_ref().class().is_illegal() {
+        return None;
+    }
+    let message = format!("`{}` is not an illegal category", category.get_ref());
+    let diagnostic = draft.diagnostic(Code::NotIllegal, category.span(), message, "in the illegal base pack");
+    Some(diagnostic.help("move the rule to another pack"))
+}
+
+fn no_reason(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let matching = &draft.written.matching;
+    let Matching::Substring { has_reason: false, .. } = matching.get_ref() else { return None };
+    let message = "a `substring` match needs a `reason`";
+    let diagnostic = draft.diagnostic(Code::NoReason, matching.span(), message, "`reason` is missing");
+    Some(diagnostic.help("say why whole words will not do: substrings are what finds town names"))
+}
+
+fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let Test::Any { threshold: Some(threshold) } = draft.rule.test else { return None };
+    let weight = |role: &Role| match role {
+        Role::Term { weight, .. } => i64::from(*weight).max(0),
+        Role::Exception => 0,
+    };
+    let most: i64 = draft.phrases.iter().map(|(_, role)| weight(role)).sum();
+    if most >= i64::from(threshold) {
+        return None;
+    }
+    let message = format!("all weights together are {most}, the threshold is {threshold}");
+    Some(draft.diagnostic(Code::NoEffect, draft.written.matching.span(), message, "never fires"))
+}
+
+fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {
+    let (matching, silent) = (draft.written.must_match.len(), draft.written.must_not_match.len());
+    if matching >= least && silent >= least {
+        return None;
+    }
+    let message = format!(
+        "rule `{}` has {matching} `must_match` and {silent} `must_not_match` examples, {least} of each are needed",
+        draft.rule.facts.id
+    );
+    Some(draft.diagnostic(Code::TooFewExamples, draft.written.id.span(), message, "this rule"))
+}
+
+/// An example that the rule cannot look at proves nothing, unless any medium at all is what it looks for.
+fn unusable(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
+    let span = example.text.span();
+    let text = example.text.get_ref();
+    let holds = |scope: Scope| draft.rule.scopes.holds(scope);
+    match example.scope {
+        CaseScope::Url if split_url(text).is_err() => {
+            Some(draft.diagnostic(Code::InvalidValue, span, "an example of scope `url` is a whole URL", "not a URL"))
+        }
+        CaseScope::Url if ![Scope::UrlHost, Scope::UrlPath, Scope::Query].into_iter().any(holds) => {
+            let message = format!("rule `{}` looks at no part of a URL", draft.rule.facts.id);
+            Some(draft.diagnostic(Code::NoEffect, span, message, "never looked at"))
+        }
+        CaseScope::Text(scope) if !holds(scope) && draft.rule.test != Test::Medium => {
+            let message = format!("rule `{}` does not look at the scope `{scope}`", draft.rule.facts.id);
+            Some(draft.diagnostic(Code::NoEffect, span, message, "never looked at"))
+        }
+        CaseScope::Text(_) if text.len() > Text::MAX_BYTES => {
+            let message = format!("an example is at most {} bytes", Text::MAX_BYTES);
+            Some(draft.diagnostic(Code::OutOfBounds, span, message, "too long"))
+        }
+        CaseScope::Url | CaseScope::Text(_) => None,
+    }
+}

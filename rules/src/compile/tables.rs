@@ -1,0 +1,110 @@
+//! Numbers words, phrases, hosts and rules, in an order that depends on nothing but themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::expand::Draft;
+use crate::diagnostic::Source;
+use crate::host::HostPattern;
+use crate::lexicon::Lexicon;
+use crate::pack::{Example, Pack};
+use crate::program::{Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Role, Substring};
+
+/// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
+pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Program> {
+    let words: BTreeSet<&str> = drafts
+        .iter()
+        .flat_map(|draft| &draft.phrases)
+        .flat_map(|(phrase, _)| phrase.words.iter().map(String::as_str))
+        .collect();
+    let words = Lexicon::new(words);
+    let numbered = |draft: &Draft<'_>| -> Option<Vec<(Vec<u32>, Role)>> {
+        let number = |phrase: &[String]| phrase.iter().map(|word| words.number(word)).collect::<Option<Vec<u32>>>();
+        draft.phrases.iter().map(|(phrase, role)| Some((number(&phrase.words)?, *role))).collect()
+    };
+    let numbered: Vec<Vec<(Vec<u32>, Role)>> = drafts.iter().map(numbered).collect::<Option<_>>()?;
+    let phrases: BTreeSet<&[u32]> = numbered.iter().flatten().map(|(phrase, _)| phrase.as_slice()).collect();
+    let phrases: Vec<Vec<u32>> = phrases.into_iter().map(<[u32]>::to_vec).collect();
+    let phrase_rows = phrase_rows(&phrases, &numbered);
+    let phrases = Phrases::new(&phrases, words.len())?;
+    let (hosts, host_rows) = hosts(sources, drafts)?;
+    Some(Program {
+        packs,
+        rules: drafts.iter().map(|draft| draft.rule.clone()).collect(),
+        words,
+        phrases,
+        phrase_rows,
+        substrings: substrings(drafts),
+        hosts,
+        host_rows,
+        cases: cases(drafts),
+    })
+}
+
+/// One row for each phrase, rule and group; the first written wins where a phrase stands twice.
+fn phrase_rows(phrases: &[Vec<u32>], numbered: &[Vec<(Vec<u32>, Role)>]) -> Vec<PhraseRow> {
+    let mut rows: BTreeMap<(u32, u32, Option<u8>), Role> = BTreeMap::new();
+    for (rule, terms) in (0..).zip(numbered) {
+        for (phrase, role) in terms {
+            let at = phrases.partition_point(|known| known < phrase);
+            let group = match role {
+                Role::Term { group, .. } => Some(*group),
+                Role::Exception => None,
+            };
+            if let Ok(at) = u32::try_from(at) {
+                rows.entry((at, rule, group)).or_insert(*role);
+            }
+        }
+    }
+    let mut rows: Vec<PhraseRow> =
+        rows.into_iter().map(|((phrase, rule, _), role)| PhraseRow { phrase, rule, role }).collect();
+    rows.sort();
+    rows
+}
+
+fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {
+    let mut rows: BTreeMap<&str, BTreeSet<(u32, Role)>> = BTreeMap::new();
+    for (rule, draft) in (0..).zip(drafts) {
+        for (text, role) in &draft.substrings {
+            rows.entry(text).or_default().insert((rule, *role));
+        }
+    }
+    rows.into_iter().map(|(text, rows)| Substring { text: text.to_owned(), rows: rows.into_iter().collect() }).collect()
+}
+
+fn hosts(sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<(Lexicon, Vec<HostRow>)> {
+    let mut named: Vec<(&HostPattern, HostPurpose)> = Vec::new();
+    for (_, pack) in sources {
+        for list in &pack.domains {
+            named.extend(list.hosts.iter().map(|host| (host.get_ref(), HostPurpose::Class(list.class))));
+        }
+    }
+    for (rule, draft) in (0..).zip(drafts) {
+        named.extend(draft.hosts.iter().map(|host| (host, HostPurpose::Rule(rule))));
+        named.extend(draft.silent_hosts.iter().map(|host| (host, HostPurpose::Exception(rule))));
+    }
+    named.retain(|(_, purpose)| *purpose != HostPurpose::Class(crate::HostClass::Ordinary));
+    let names: BTreeSet<&str> = named.iter().map(|(pattern, _)| pattern.host.as_str()).collect();
+    let lexicon = Lexicon::new(names);
+    let row = |(pattern, purpose): (&HostPattern, HostPurpose)| {
+        Some(HostRow { host: lexicon.number(&pattern.host)?, reach: pattern.reach, purpose })
+    };
+    let rows: BTreeSet<HostRow> = named.into_iter().map(row).collect::<Option<_>>()?;
+    Some((lexicon, rows.into_iter().collect()))
+}
+
+/// The first example of each kind of every rule.
+fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
+    let case = |rule: u32, example: &Example, fires: bool| Case {
+        rule,
+        scope: example.scope,
+        text: example.text.get_ref().clone(),
+        fires,
+    };
+    let of = |(rule, draft): (u32, &Draft<'_>)| {
+        let fires = draft.written.must_match.first().map(|example| case(rule, example, true));
+        let silent = draft.written.must_not_match.first().map(|example| case(rule, example, false));
+        fires.into_iter().chain(silent)
+    };
+    (0..).zip(drafts).flat_map(of).collect()
+}

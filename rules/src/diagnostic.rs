@@ -1,0 +1,223 @@
+//! What is wrong with a pack, where, and what to do about it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// The kinds of mistakes, each with a code that stays the same from release to release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// R001: not TOML.
+    Syntax,
+    /// R002: a key that is not part of the language.
+    UnknownKey,
+    /// R003: a key that must be there.
+    MissingKey,
+    /// R004: another type of value is expected.
+    WrongType,
+    /// R005: a value that is not one of those allowed.
+    InvalidValue,
+    /// R006: too long, too many, too large, or none at all.
+    OutOfBounds,
+    /// R007: the same id or phrase twice.
+    Repeated,
+    /// R008: a list that is not in this pack.
+    UnknownList,
+    /// R009: an id that does not fit its place.
+    Misnamed,
+    /// R010: a match that is none, or several, or does not fit the scopes.
+    MatchShape,
+    /// R011: a phrase without any word.
+    NoWords,
+    /// R012: too few examples.
+    TooFewExamples,
+    /// R013: an example that must match and does not.
+    MustMatch,
+    /// R014: an example that must not match and does.
+    MustNotMatch,
+    /// R015: a single word at level 5.
+    LoneWordCritical,
+    /// R016: a rule of an illegal category that is weakened.
+    IllegalWeakened,
+    /// R017: a rule of another category in the illegal base pack.
+    NotIllegal,
+    /// R018: a substring without a reason.
+    NoReason,
+    /// R019: something that has no effect.
+    NoEffect,
+}
+
+impl Code {
+    /// The code people look up.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "R001",
+            Self::UnknownKey => "R002",
+            Self::MissingKey => "R003",
+            Self::WrongType => "R004",
+            Self::InvalidValue => "R005",
+            Self::OutOfBounds => "R006",
+            Self::Repeated => "R007",
+            Self::UnknownList => "R008",
+            Self::Misnamed => "R009",
+            Self::MatchShape => "R010",
+            Self::NoWords => "R011",
+            Self::TooFewExamples => "R012",
+            Self::MustMatch => "R013",
+            Self::MustNotMatch => "R014",
+            Self::LoneWordCritical => "R015",
+            Self::IllegalWeakened => "R016",
+            Self::NotIllegal => "R017",
+            Self::NoReason => "R018",
+            Self::NoEffect => "R019",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A pack's file, kept for its diagnostics.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) file: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// The name of the file without folder and ending.
+    pub(crate) fn stem(&self) -> &str {
+        Path::new(&self.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+    }
+}
+
+/// One mistake. `Display` gives one line, [`Diagnostic::render`] the marked source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    code: Code,
+    message: String,
+    label: String,
+    help: Option<String>,
+    source: Arc<Source>,
+    span: Range<usize>,
+}
+
+impl Diagnostic {
+    pub(crate) fn new(
+        code: Code,
+        source: &Arc<Source>,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        let end = source.text.floor_char_boundary(span.end);
+        let start = source.text.floor_char_boundary(span.start.min(end));
+        Self {
+            code,
+            message: message.into(),
+            label: label.into(),
+            help: None,
+            source: Arc::clone(source),
+            span: start..end,
+        }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What kind of mistake.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The file as it was named to the compiler.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
+    /// Line of its first character, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.before().matches('\n').count() + 1
+    }
+
+    /// Column of its first character, from 1, in characters.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.before().rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1
+    }
+
+    /// What is wrong, in one sentence without a full stop.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The mistake with its source line, marked.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let snippet = Snippet::source(self.source.text.as_str())
+            .path(self.source.file.as_str())
+            .annotation(AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_str()));
+        let mut group = Level::ERROR.primary_title(self.message.as_str()).id(self.code.as_str()).element(snippet);
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        Renderer::plain().render(&[group])
+    }
+
+    /// What diagnostics are sorted by: file, place, code.
+    pub(crate) fn place(&self) -> (&str, usize, Code) {
+        (&self.source.file, self.span.start, self.code)
+    }
+
+    fn before(&self) -> &str {
+        self.source.text.get(..self.span.start).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}: {}", self.file(), self.line(), self.column(), self.code, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_line_and_a_column_of_characters() {
+        let source = Arc::new(Source { file: "packs/a.toml".into(), text: "one\né two\n".into() });
+        let diagnostic = Diagnostic::new(Code::UnknownKey, &source, 7..10, "two is not known", "here").help("drop it");
+        assert_eq!(diagnostic.to_string(), "packs/a.toml:2:3: R002: two is not known");
+        assert_eq!(source.stem(), "a");
+        let rendered = diagnostic.render();
+        assert!(rendered.contains("error[R002]: two is not known") && rendered.contains("help: drop it"), "{rendered}");
+    }
+
+    #[test]
+    fn a_span_beyond_the_source_is_brought_back() {
+        let source = Arc::new(Source { file: "a".into(), text: "é".into() });
+        let diagnostic = Diagnostic::new(Code::Syntax, &source, 1..9, "x", "y");
+        assert_eq!((diagnostic.line(), diagnostic.column()), (1, 1));
+        assert!(!diagnostic.render().is_empty());
+    }
+}

@@ -1,0 +1,85 @@
+//! Verdicts in words.
+
+use std::fmt::Write as _;
+
+use crate::{Hit, RuleSet, Span, Text, Verdict};
+
+impl Verdict {
+    /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
+    /// exceptions that applied, and what to do next.
+    ///
+    /// `texts` are those that were judged (a text that is missing is left out), `rules` the rule set that judged; titles
+    /// and guidance of rules it does not have are left out.
+    #[must_use]
+    pub fn explain(&self, texts: &[Text], rules: &RuleSet) -> String {
+        let mut out = String::new();
+        let count = match self.hits.len() {
+            0 => "nothing fired".to_owned(),
+            1 => "1 rule fired".to_owned(),
+            count => format!("{count} rules fired"),
+        };
+        line(&mut out, format_args!("rule set release {}, band {}: {count}", self.release, self.band));
+        for hit in &self.hits {
+            explain_hit(&mut out, hit, texts, rules);
+        }
+        out
+    }
+}
+
+fn explain_hit(out: &mut String, hit: &Hit, texts: &[Text], rules: &RuleSet) {
+    let facts = rules.rule(&hit.rule);
+    let title = facts.map_or("", |facts| facts.title.as_str());
+    line(out, format_args!("\nlevel {} {}  {}  {title}", hit.level, hit.level.word(), hit.rule));
+    line(out, format_args!("  category   {} ({})", hit.category.name(), hit.category));
+    if hit.spans.is_empty() {
+        line(out, format_args!("  matched    the fact alone, no words"));
+    }
+    for (index, text) in texts.iter().enumerate() {
+        let spans: Vec<&Span> = hit.spans.iter().filter(|span| span.text == index).collect();
+        if !spans.is_empty() {
+            line(out, format_args!("  {:<10} {}", text.scope, marked(&text.text, &spans)));
+        }
+        for span in spans {
+            let words = text.text.get(span.start..span.end).unwrap_or_default();
+            line(out, format_args!("             {} \"{words}\"{}", span.mark, weight(span.weight)));
+        }
+    }
+    for excepted in &hit.excepted {
+        line(out, format_args!("  excepted   \"{}\" covered words that therefore do not count", excepted.phrase));
+    }
+    if hit.weight != 0 {
+        line(out, format_args!("  weight     {}", hit.weight));
+    }
+    if let Some(facts) = facts {
+        line(out, format_args!("  next       {}", facts.guidance));
+    }
+}
+
+fn weight(weight: i32) -> String {
+    if weight == 0 { String::new() } else { format!(" ({weight:+})") }
+}
+
+/// The text with every stretch of matched words in brackets; overlapping stretches become one.
+fn marked(text: &str, spans: &[&Span]) -> String {
+    let mut out = String::with_capacity(text.len() + 2 * spans.len());
+    let mut at = 0;
+    let mut spans = spans.iter().peekable();
+    while let Some(span) = spans.next() {
+        let mut end = span.end;
+        while let Some(next) = spans.next_if(|next| next.start < end) {
+            end = end.max(next.end);
+        }
+        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push('[');
+        out.push_str(text.get(span.start.max(at)..end).unwrap_or_default());
+        out.push(']');
+        at = end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+fn line(out: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(out, "{line}");
+}

@@ -1,0 +1,171 @@
+//! Rule packs as people write them: TOML, one file a pack, unknown keys refused.
+//!
+//! Reading keeps the place of every value and goes on after a mistake, so that all of them are told at once.
+
+mod matching;
+mod reader;
+mod rule;
+
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::host::HostPattern;
+use crate::program::CaseScope;
+use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
+use reader::{Fields, Reader};
+
+/// Largest pack, in bytes.
+pub(crate) const MAX_PACK_BYTES: usize = 4 * 1024 * 1024;
+/// Longest title, in bytes.
+const MAX_TITLE_BYTES: usize = 120;
+/// Most entries of a list, a domain list or an `any`.
+const MAX_ENTRIES: usize = 200_000;
+
+/// A pack.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    pub(crate) id: Spanned<String>,
+    pub(crate) version: u32,
+    pub(crate) title: String,
+    pub(crate) lists: Vec<List>,
+    pub(crate) domains: Vec<Domains>,
+    pub(crate) rules: Vec<RuleSource>,
+}
+
+/// Phrases under a name.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) id: Spanned<String>,
+    pub(crate) phrases: Vec<Spanned<String>>,
+}
+
+/// Hosts under a name, with the class they give.
+#[derive(Debug)]
+pub(crate) struct Domains {
+    pub(crate) id: Spanned<String>,
+    pub(crate) class: HostClass,
+    pub(crate) hosts: Vec<Spanned<HostPattern>>,
+}
+
+/// A rule.
+#[derive(Debug)]
+pub(crate) struct RuleSource {
+    pub(crate) id: Spanned<RuleId>,
+    pub(crate) title: String,
+    pub(crate) category: Spanned<Category>,
+    pub(crate) level: Option<Spanned<Level>>,
+    pub(crate) levels: Vec<(Band, Spanned<Level>)>,
+    pub(crate) bands: Option<Spanned<Vec<Band>>>,
+    pub(crate) scopes: Spanned<Vec<Scope>>,
+    pub(crate) guidance: String,
+    pub(crate) cooldown_s: u32,
+    pub(crate) matching: Spanned<Matching>,
+    pub(crate) exceptions: Vec<Exception>,
+    pub(crate) must_match: Vec<Example>,
+    pub(crate) must_not_match: Vec<Example>,
+}
+
+/// What a rule looks for.
+#[derive(Debug)]
+pub(crate) enum Matching {
+    Any { terms: Vec<Term>, threshold: Option<i32> },
+    All { groups: Vec<Group> },
+    Near { within: u16, ordered: bool, groups: Vec<Group> },
+    Substring { texts: Vec<Spanned<String>>, has_reason: bool },
+    Domain { hosts: Vec<HostRef> },
+    Medium,
+    Label { terms: Vec<Term> },
+}
+
+/// A phrase or list with what it says.
+#[derive(Debug)]
+pub(crate) struct Term {
+    pub(crate) words: Words,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) weight: Option<i16>,
+}
+
+/// Where the words of a term stand.
+#[derive(Debug)]
+pub(crate) enum Words {
+    Phrase(Spanned<String>),
+    List(Spanned<String>),
+}
+
+/// Terms of which one must be there.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) terms: Vec<Term>,
+    pub(crate) mark: Option<Mark>,
+}
+
+/// A host or a list of hosts.
+#[derive(Debug)]
+pub(crate) enum HostRef {
+    Host(Spanned<HostPattern>),
+    List(Spanned<String>),
+}
+
+/// What silences a rule.
+#[derive(Debug)]
+pub(crate) enum Exception {
+    Phrase(Spanned<String>),
+    Host(Spanned<HostPattern>),
+}
+
+/// A text that shows what a rule does.
+#[derive(Debug)]
+pub(crate) struct Example {
+    pub(crate) scope: CaseScope,
+    pub(crate) text: Spanned<String>,
+}
+
+/// Reads a pack as far as it goes; every mistake is added to `diagnostics`.
+pub(crate) fn read(source: &Arc<Source>, diagnostics: &mut Vec<Diagnostic>) -> Option<Pack> {
+    if source.text.len() > MAX_PACK_BYTES {
+        let message = format!("a pack is at most {MAX_PACK_BYTES} bytes");
+        diagnostics.push(Diagnostic::new(Code::OutOfBounds, source, 0..0, message, "this file is larger"));
+        return None;
+    }
+    let (document, errors) = toml::de::DeTable::parse_recoverable(&source.text);
+    let mut reader = Reader::new(source, diagnostics);
+    for error in &errors {
+        reader.syntax(error);
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let root = Fields::new(document.get_ref(), 0..0, "a pack");
+    reader.known(&root, &["pack", "list", "domains", "rule"]);
+    let lists = reader.tables(&root, "list", list);
+    let domains = reader.tables(&root, "domains", domains_list);
+    let rules = reader.tables(&root, "rule", rule::rule);
+    let pack = reader.required_table(&root, "pack", "`[pack]`")?;
+    reader.known(&pack, &["id", "version", "title", "sources"]);
+    let id = reader.text(&pack, "id", RuleId::MAX_BYTES);
+    let version = reader.integer(&pack, "version", 1..=i64::from(u32::MAX), None);
+    let title = reader.text(&pack, "title", MAX_TITLE_BYTES);
+    let sources = reader.texts(&pack, "sources", MAX_ENTRIES);
+    let (id, version, title) = (id?, u32::try_from(version?.into_inner()).ok()?, title?.into_inner());
+    sources?;
+    Some(Pack { id, version, title, lists, domains, rules })
+}
+
+fn list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<List> {
+    reader.known(fields, &["id", "phrases"]);
+    let id = reader.text(fields, "id", RuleId::MAX_BYTES);
+    let phrases = reader.texts(fields, "phrases", MAX_ENTRIES);
+    Some(List { id: id?, phrases: phrases? })
+}
+
+fn domains_list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Domains> {
+    reader.known(fields, &["id", "class", "hosts"]);
+    let id = reader.text(fields, "id", RuleId::MAX_BYTES);
+    let class = reader.optional_parsed::<HostClass>(fields, "class");
+    let hosts = reader.texts(fields, "hosts", MAX_ENTRIES);
+    let hosts = hosts?.into_iter().filter_map(|host| reader.parsed(host)).collect();
+    let class = class.map_or(HostClass::Ordinary, Spanned::into_inner);
+    Some(Domains { id: id?, class, hosts })
+}
