@@ -122,8 +122,10 @@ pub enum Observation {
         account: FileOwner,
         /// The watched folder.
         folder: PathBuf,
-        /// The file's name.
+        /// The file's name; of the first where it stands for several.
         name: String,
+        /// How many drops it stands for: 1, or more where a folder was flooded.
+        burst: u32,
     },
     /// A removable medium was mounted.
     Media {

@@ -179,7 +179,8 @@ fn files_and_media_belong_to_whoever_is_signed_in() {
     let mut device = Device::new();
     device.title(0, 1, "x", "editor");
     let owner = nobody(PUPIL);
-    device.sees(1, Observation::File { account: owner, folder: "/home/kim".into(), name: "a.txt".to_owned() });
+    device
+        .sees(1, Observation::File { account: owner, folder: "/home/kim".into(), name: "a.txt".to_owned(), burst: 1 });
     for owner in [Some(PUPIL), None, Some(7)] {
         let facts = lapwing_proto::Media::default();
         device.sees(2, Observation::Media { facts, mount_point: "/media/x".into(), owner });

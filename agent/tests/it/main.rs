@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may stop at a surprise")]
 
 mod desktop;
+mod media;
 mod seeing;
 mod titles;

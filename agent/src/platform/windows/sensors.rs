@@ -43,4 +43,26 @@ impl Sensor for Titles {
     }
 }
 
+/// The sensor for removable media.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Media {}
+
+impl Media {
+    /// A sensor for the drives of this machine.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {}
+    }
+}
+
+impl Sensor for Media {
+    fn name(&self) -> SensorName {
+        SensorName::Media
+    }
+
+    async fn run(self, _out: Observations, health: HealthBoard, _shutdown: Shutdown) {
+        health.set(self.name(), None, UNSERVED);
+    }
+}
+
 const UNSERVED: SensorHealth = SensorHealth::Unavailable(Reason::NotSupportedHere, None);
