@@ -56,14 +56,14 @@ impl Counters {
         self.0.matched.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Something was dropped.
-    pub fn count_dropped(&self, why: Dropped) {
+    /// Something was dropped, so many times.
+    pub fn count_dropped(&self, why: Dropped, times: u32) {
         let number = match why {
             Dropped::Oversize => &self.0.oversize,
             Dropped::Rate => &self.0.rate,
             Dropped::Malformed => &self.0.malformed,
         };
-        number.fetch_add(1, Ordering::Relaxed);
+        number.fetch_add(u64::from(times), Ordering::Relaxed);
     }
 
     /// Counts `key` on the day of `wall_us`, without account or time.

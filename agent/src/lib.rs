@@ -1,5 +1,6 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
+pub mod browser_host;
 pub mod clock;
 pub mod config;
 pub mod counters;
@@ -7,9 +8,11 @@ pub mod diagnostic;
 pub mod durable;
 pub mod frame;
 pub mod identity;
+mod local;
 pub mod observation;
 pub mod platform;
 pub mod sensor;
+pub mod session;
 pub mod settle;
 pub mod shutdown;
 pub mod signal;

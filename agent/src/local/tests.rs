@@ -1,0 +1,159 @@
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+use tokio_util::codec::Framed;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::frame::{FrameCodec, Health, HealthKind, Hello, Message, Received, Role, Tab, TabKind, Title};
+use crate::observation::{Observation, TabEvent};
+use crate::platform::{self, LocalStream};
+use crate::sensor::{Reason, SensorHealth, SensorName};
+
+/// A service that hears, and one program connected to it.
+struct Pair {
+    program: Framed<LocalStream, FrameCodec>,
+    heard: mpsc::Receiver<Observation>,
+    health: HealthBoard,
+    counters: Counters,
+    _folder: tempfile::TempDir,
+}
+
+/// Runs `story` beside the service it talks to.
+async fn beside<F: Future<Output = ()>>(story: impl FnOnce(Pair) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.sock");
+    let listener = LocalListener::bind(&path).unwrap();
+    let (out, heard) = mpsc::channel(2_000);
+    let (health, counters) = (HealthBoard::new(), Counters::new());
+    let (_notice, notice) = watch::channel(3);
+    let clock = Arc::new(ManualClock::at(0));
+    let ears = Ears { out, health: health.clone(), counters: counters.clone(), notice, clock };
+    let program = Framed::new(platform::connect(&path).await.unwrap(), FrameCodec::default());
+    let pair = Pair { program, heard, health, counters, _folder: folder };
+    tokio::select! {
+        () = serve(listener, ears, Shutdown::new()) => panic!("the service ended"),
+        () = story(pair) => {}
+    }
+}
+
+impl Pair {
+    async fn says(&mut self, message: Message) {
+        self.program.send(&message).await.unwrap();
+    }
+
+    async fn hears(&mut self) -> Message {
+        match self.program.next().await.unwrap().unwrap() {
+            Received::Message(message) => message,
+            Received::Oversize | Received::Malformed => panic!("the service said something unreadable"),
+        }
+    }
+
+    async fn enters_as(&mut self, role: Role) {
+        self.says(Message::Hello(Hello { role })).await;
+        assert!(matches!(self.hears().await, Message::Ready(ready) if ready.notice == 3));
+    }
+
+    /// Waits until the service has taken everything said so far.
+    async fn settles(&mut self) {
+        self.says(Message::Ping).await;
+        assert!(matches!(self.hears().await, Message::Pong));
+    }
+}
+
+fn title(text: &str) -> Message {
+    Message::Title(Title { window: 1, title: text.to_owned(), app: "editor".to_owned(), pid: 1 })
+}
+
+fn tab(url: String) -> Message {
+    let event = TabKind::Committed;
+    Message::Tab(Tab { browser: "chromium".to_owned(), tab: 4, event, url, private: true })
+}
+
+#[tokio::test]
+async fn a_title_is_stamped_with_the_kernels_account() {
+    beside(|mut pair| async move {
+        pair.enters_as(Role::Session).await;
+        pair.says(title("Homework")).await;
+        let Some(Observation::Title { session, title, .. }) = pair.heard.recv().await else { panic!("no title") };
+        assert_eq!(session.uid, nix::unistd::getuid().as_raw());
+        assert_eq!(title, "Homework");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_tells_nothing_but_its_own() {
+    beside(|mut pair| async move {
+        pair.says(title("before the hello")).await;
+        pair.enters_as(Role::BrowserHost).await;
+        pair.says(title("not a browser's")).await;
+        pair.says(tab("https://one.example/".to_owned())).await;
+        let Some(Observation::Tab { event, private, .. }) = pair.heard.recv().await else { panic!("no tab") };
+        assert!(event == TabEvent::Committed { url: "https://one.example/".to_owned() } && private);
+        assert_eq!(pair.counters.to_wire().dropped_malformed, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_exceeds_its_bound_is_dropped_and_counted_and_the_rest_is_heard() {
+    beside(|mut pair| async move {
+        pair.enters_as(Role::BrowserHost).await;
+        pair.says(tab(format!("https://one.example/{}", "a".repeat(9_000)))).await;
+        pair.says(Message::Dropped(crate::frame::Lost { oversize: 2, malformed: u32::MAX })).await;
+        pair.says(tab("https://two.example/".to_owned())).await;
+        pair.settles().await;
+        assert_eq!(pair.heard.len(), 1);
+        let counted = pair.counters.to_wire();
+        assert_eq!((counted.dropped_oversize, counted.dropped_malformed), (3, 1_000));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_is_dropped_and_counted() {
+    beside(|mut pair| async move {
+        pair.enters_as(Role::Session).await;
+        for _ in 0..600 {
+            pair.says(title("again")).await;
+        }
+        for _ in 0..499 {
+            pair.heard.recv().await.unwrap();
+        }
+        drop(pair.program);
+        assert!(matches!(pair.heard.recv().await, Some(Observation::Unfocused { .. })));
+        assert_eq!(pair.counters.to_wire().dropped_rate, 101);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sessions_program_says_how_titles_are_and_its_end_says_so_too() {
+    beside(|mut pair| async move {
+        pair.enters_as(Role::Session).await;
+        let blind = SensorHealth::Blind(Reason::NoWindowManager, None);
+        pair.says(Message::Health(Health::of(SensorName::Titles, &blind))).await;
+        let health = HealthKind::Working;
+        let forged = Health { sensor: "files".to_owned(), health, reason: String::new(), detail: String::new() };
+        pair.says(Message::Health(forged)).await;
+        pair.settles().await;
+        assert_eq!(pair.health.snapshot().into_values().collect::<Vec<_>>(), [blind]);
+        drop(pair.program);
+        assert!(matches!(pair.heard.recv().await, Some(Observation::Unfocused { .. })));
+        let ended = SensorHealth::Unavailable(Reason::SessionEnded, None);
+        assert_eq!(pair.health.snapshot().into_values().collect::<Vec<_>>(), [ended]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_is_reported() {
+    beside(|mut pair| async move {
+        pair.enters_as(Role::BrowserHost).await;
+        pair.says(tab("https://one.example/".to_owned())).await;
+        drop(pair.program);
+        pair.heard.recv().await.unwrap();
+        assert!(matches!(pair.heard.recv().await, Some(Observation::BrowserGone { .. })));
+    })
+    .await;
+}
