@@ -1,0 +1,86 @@
+//! Matches a signal by the rule set, and counts what repeats.
+
+mod cooldown;
+
+use lapwing_proto::Signal as Kind;
+use lapwing_rules::{Band, Category, Hit, Mark, RuleSet, Scope, Verdict};
+
+use crate::scope::Look;
+use crate::signal::Signal;
+pub use cooldown::Cooldowns;
+
+/// What matching a signal found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// No rule fired: the signal is forgotten.
+    Nothing,
+    /// A page that offers help was opened: counted for the school, without account, device or time.
+    Support(String),
+    /// Rules fired again so soon that they are counted alone.
+    Repeated,
+    /// Rules fired.
+    Hits(Found),
+}
+
+/// Rules that fired, and how often they did unreported before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// At least one hit, highest level first.
+    pub verdict: Verdict,
+    /// Hits inside the cooldown before this one.
+    pub repeats: u32,
+}
+
+/// Matches `signal` as `look` allows.
+pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, cooldowns: &mut Cooldowns) -> Detected {
+    let mut verdict = rules.evaluate(&signal.texts, band);
+    verdict.hits.retain(|hit| look.allows(hit.category, hit.level));
+    if signal.kind == Kind::Title {
+        verdict.hits.iter_mut().for_each(|hit| keep_title_spans(hit, signal));
+        verdict.hits.retain(|hit| !hit.spans.is_empty());
+    }
+    if look.is_support() && !has_intent(&verdict) {
+        return support(signal);
+    }
+    if verdict.hits.is_empty() {
+        return Detected::Nothing;
+    }
+    let mut repeats = 0_u32;
+    verdict.hits.retain(|hit| match cooldown(hit, rules) {
+        // The daily check shows that the path works, each time.
+        None => true,
+        Some(length) => match cooldowns.enter(&signal.account, &hit.rule, length, signal.seen.boot_us) {
+            Some(before) => {
+                repeats = repeats.saturating_add(before);
+                true
+            }
+            None => false,
+        },
+    });
+    if verdict.hits.is_empty() { Detected::Repeated } else { Detected::Hits(Found { verdict, repeats }) }
+}
+
+/// A browser's title is matched with its page's host so that exceptions for the host hold; what fires on the host is
+/// the URL's to report.
+fn keep_title_spans(hit: &mut Hit, signal: &Signal) {
+    let is_title = |text: usize| signal.texts.get(text).is_some_and(|text| text.scope == Scope::Title);
+    hit.spans.retain(|span| is_title(span.text));
+    hit.excepted.retain(|won| is_title(won.text));
+}
+
+fn has_intent(verdict: &Verdict) -> bool {
+    verdict.hits.iter().flat_map(|hit| &hit.spans).any(|span| span.mark == Mark::Intent)
+}
+
+/// A page is counted once, by its URL.
+fn support(signal: &Signal) -> Detected {
+    match (&signal.host, signal.kind) {
+        (Some(host), Kind::Url) => Detected::Support(host.clone()),
+        (Some(_) | None, Kind::Title | Kind::Url | Kind::FileDrop | Kind::Media | Kind::System) => Detected::Nothing,
+    }
+}
+
+fn cooldown(hit: &Hit, rules: &RuleSet) -> Option<std::time::Duration> {
+    let facts = rules.rule(&hit.rule)?;
+    (facts.category != Category::Canary).then_some(facts.cooldown)
+}
