@@ -57,6 +57,9 @@ enum What {
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
+    /// Rule sets.
+    #[command(subcommand)]
+    Rules(publish::Rules),
     /// Policies.
     #[command(subcommand)]
     Policy(publish::Policy),
@@ -118,6 +121,7 @@ impl What {
             Self::Check(check) => check.run(),
             Self::Token(token) => token.run().await,
             Self::Device(device) => device.run().await,
+            Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,
             Self::Ca(ca) => ca.run(),
             Self::Audit(audit) => audit.run().await,

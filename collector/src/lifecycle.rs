@@ -7,6 +7,8 @@
 //! ```
 
 mod accept;
+mod listeners;
+mod rule_words;
 mod upkeep;
 mod web;
 
@@ -18,13 +20,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
 
 use crate::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::console::{self, ConsoleState};
+use crate::console::{self, ConsoleState, RuleBook};
 use crate::ingest::{Ingest, IngestParts};
 use crate::intake::Intake;
 use crate::seal::{SealError, Vault};
@@ -32,10 +34,16 @@ use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
 use crate::subject::AccountGroups;
 use crate::tls::{TlsConfigs, TlsError};
+use crate::triage::{ConcernChanged, Triage};
+use listeners::Listeners;
 use upkeep::Upkeep;
 
 /// What stopping waits for at most.
 pub const DRAIN: Duration = Duration::from_secs(10);
+/// What closing the database gets after it, where something still uses it.
+const CLOSE: Duration = Duration::from_secs(2);
+/// Changes of concerns kept for a live page that is slow to read.
+const CHANGES: usize = 256;
 
 /// A collector at work.
 pub struct Collector {
@@ -47,8 +55,18 @@ pub struct Collector {
     ingest: Arc<Ingest>,
     store: Store,
     vault: Vault,
+    rules: Arc<ArcSwap<RuleBook>>,
+    waking: Waking,
     tasks: TaskTracker,
     shutdown: Shutdown,
+}
+
+/// Who is woken when something is to be done.
+struct Waking {
+    triage: Arc<Notify>,
+    mail: Arc<Notify>,
+    /// Live pages. A page that lags behind loses events and reads the queue anew.
+    changed: broadcast::Sender<ConcernChanged>,
 }
 
 /// Where a collector listens; as JSON, the line it prints when it is ready.
@@ -122,8 +140,7 @@ impl Collector {
         let store = open_store(&config, clock.as_ref()).await?;
         let vault = Vault::open(&config.keys_dir, config.school.id.clone()).await?;
         let tls = TlsConfigs::new(&config, &authority, &clock)?;
-        let (tasks, shutdown) = (TaskTracker::new(), Shutdown::new());
-        let wake_triage = Arc::new(tokio::sync::Notify::new());
+        let (waking, shutdown) = (Waking::new(), Shutdown::new());
         let ingest = Ingest::new(IngestParts {
             school: config.school.id.clone(),
             store: store.clone(),
@@ -132,17 +149,29 @@ impl Collector {
                 store.clone(),
                 vault.clone(),
                 AccountGroups::default(),
-                Arc::clone(&wake_triage),
+                Arc::clone(&waking.triage),
             ),
             authority: Arc::clone(&authority),
             clock: Arc::clone(&clock),
             shutdown: shutdown.clone(),
         });
         ingest.refresh().await?;
-        let listeners = Listeners::bind(&config).await?;
+        let listeners = Listeners::bind(&config.listen).await?;
         let addresses = listeners.addresses;
-        let config = Arc::new(ArcSwap::from_pointee(config));
-        let collector = Self { config, addresses, authority, tls, clock, ingest, store, vault, tasks, shutdown };
+        let collector = Self {
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            addresses,
+            authority,
+            tls,
+            clock,
+            ingest,
+            store,
+            vault,
+            rules: Arc::default(),
+            waking,
+            tasks: TaskTracker::new(),
+            shutdown,
+        };
         collector.spawn_all(listeners);
         collector.tasks.close();
         Ok(collector)
@@ -186,8 +215,10 @@ impl Collector {
         if let Err(error) = self.ingest.write_heard().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "times of last hearing are not written");
         }
-        self.vault.close().await;
-        self.store.close().await;
+        let close = async { tokio::join!(self.vault.close(), self.store.close()) };
+        if tokio::time::timeout(CLOSE, close).await.is_err() {
+            tracing::warn!("the database is still in use");
+        }
     }
 
     fn spawn_all(&self, listeners: Listeners) {
@@ -203,10 +234,24 @@ impl Collector {
             tls: tls.clone(),
             clock: Arc::clone(&self.clock),
             ingest: Arc::clone(&self.ingest),
+            store: self.store.clone(),
+            rules: Arc::clone(&self.rules),
             shutdown: self.shutdown.clone(),
         };
         self.tasks.spawn(upkeep.run());
+        self.tasks.spawn(self.triage().run(self.shutdown.clone()));
         self.spawn_console(console::router(self.console_state()), console);
+    }
+
+    fn triage(&self) -> Triage {
+        Triage::new(
+            self.config.load().school.id.clone(),
+            self.store.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.waking.triage),
+            Arc::clone(&self.waking.mail),
+            self.waking.changed.clone(),
+        )
     }
 
     fn console_state(&self) -> ConsoleState {
@@ -215,35 +260,15 @@ impl Collector {
             vault: self.vault.clone(),
             clock: Arc::clone(&self.clock),
             school: self.config.load().school.id.clone(),
-            rules: Arc::default(),
+            rules: Arc::clone(&self.rules),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),
         }
     }
 }
 
-/// The three open listeners.
-struct Listeners {
-    enrol: TcpListener,
-    uplink: TcpListener,
-    console: TcpListener,
-    addresses: Addresses,
-}
-
-impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, StartError> {
-        let (enrol, enrol_at) = bind(config.listen.enrol).await?;
-        let (uplink, uplink_at) = bind(config.listen.uplink).await?;
-        let (console, console_at) = bind(config.listen.console).await?;
-        let addresses = Addresses { enrol: enrol_at, uplink: uplink_at, console: console_at };
-        Ok(Self { enrol, uplink, console, addresses })
+impl Waking {
+    fn new() -> Self {
+        Self { triage: Arc::default(), mail: Arc::default(), changed: broadcast::Sender::new(CHANGES) }
     }
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let bound = TcpListener::bind(address).await.and_then(|listener| {
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    bound.map_err(|source| StartError::Listen { address, source })
 }

@@ -1,11 +1,11 @@
-//! `policy publish`: verified before stored; a running collector announces them within a second.
+//! `rules publish` and `policy publish`: verified before stored; a running collector announces them within a second.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
-use lapwing_rules::{Digest, Release, TrustedKeys, VerifyingKey};
+use lapwing_rules::{Digest, Release, RuleSet, TrustedKeys, VerifyingKey};
 
 use super::{ConfigFile, Desk, Failure, read_given, say};
 use crate::audit::{self, Act, ActKind};
@@ -14,6 +14,12 @@ use crate::store::artefacts::{self, ArtefactKind, Stored};
 
 /// Signatures needed.
 const THRESHOLD: usize = 1;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Rules {
+    /// Verify a rule set and offer it to every device.
+    Publish(Publish),
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -29,6 +35,13 @@ pub(super) struct Publish {
     file: ConfigFile,
 }
 
+impl Rules {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Self::Publish(publish) = self;
+        publish.run(ArtefactKind::RuleSet).await
+    }
+}
+
 impl Policy {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self::Publish(publish) = self;
@@ -40,7 +53,11 @@ impl Publish {
     async fn run(self, kind: ArtefactKind) -> Result<(), Failure> {
         let config = self.file.load()?;
         let bytes = read_given(&self.artefact, MAX_ARTEFACT_BYTES as u64)?;
-        let release = verify_policy(&bytes, &config)
+        let verified = match kind {
+            ArtefactKind::RuleSet => verify_rule_set(&bytes, &config),
+            ArtefactKind::Policy => verify_policy(&bytes, &config),
+        };
+        let release = verified
             .with_context(|| format!("`{}` is not published", self.artefact.display()))
             .map_err(Failure::Unusable)?;
         let desk = self.file.open().await?;
@@ -49,6 +66,13 @@ impl Publish {
         desk.store.close().await;
         say(format!("release {release} is published"))
     }
+}
+
+/// The release of a rule set that devices will accept.
+fn verify_rule_set(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
+    let rules = RuleSet::load(bytes, &trusted("trust.rule_keys", &config.trust.rule_keys)?)?;
+    anyhow::ensure!(rules.has_illegal_base(), "the rule set lacks the illegal base pack: devices refuse it");
+    Ok(rules.release())
 }
 
 /// The release of a policy of this school.

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::rule_words;
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::console::RuleBook;
 use crate::ingest::{Ingest, Refreshed};
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use crate::tls::TlsConfigs;
 
 /// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
@@ -24,6 +27,8 @@ pub(super) struct Upkeep {
     pub(super) tls: TlsConfigs,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ingest: Arc<Ingest>,
+    pub(super) store: Store,
+    pub(super) rules: Arc<ArcSwap<RuleBook>>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -31,6 +36,7 @@ impl Upkeep {
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.read_rule_words().await;
         let started_us = self.clock.wall_us();
         let (mut heard_us, mut certificates_us) = (started_us, started_us);
         loop {
@@ -53,9 +59,22 @@ impl Upkeep {
 
     async fn refresh(&self) {
         match self.ingest.refresh().await {
-            Ok(Refreshed::Published) => tracing::info!("a rule set or policy was published"),
+            Ok(Refreshed::Published) => {
+                tracing::info!("a rule set or policy was published");
+                self.read_rule_words().await;
+            }
             Ok(Refreshed::Same) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read what is published"),
+        }
+    }
+
+    async fn read_rule_words(&self) {
+        match rule_words::read(&self.store, &self.config.load()).await {
+            Ok(Some(words)) => self.rules.store(Arc::new(words)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the console lacks the newest rules' words");
+            }
         }
     }
 
