@@ -11,11 +11,13 @@ mod deadline;
 mod grouping;
 mod level;
 mod reference;
+mod reroute;
 mod state;
 mod worker;
 
 pub(crate) use grouping::Candidate;
 pub use grouping::WINDOW;
+pub(crate) use reroute::reroute;
 pub use state::{Decision, InvalidTransition, Move, State};
 pub use worker::Triage;
 

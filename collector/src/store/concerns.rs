@@ -35,6 +35,15 @@ pub(crate) struct Standing {
     pub(crate) key: KeyId,
 }
 
+/// What routing needs to know of a concern.
+#[derive(Clone, Debug)]
+pub(crate) struct Undecided {
+    pub(crate) id: ConcernId,
+    pub(crate) subject: SubjectId,
+    pub(crate) category: String,
+    pub(crate) level: Level,
+}
+
 /// A capture of a concern, still sealed.
 #[derive(Debug)]
 pub(crate) struct Sealed {
@@ -187,6 +196,25 @@ pub(crate) async fn add_recipients(
     Ok(())
 }
 
+/// Up to `limit` undecided concerns after `after`, in the order of their ids.
+pub(crate) async fn undecided(
+    tx: &mut Tx,
+    school: &SchoolId,
+    after: Option<ConcernId>,
+    limit: u32,
+) -> Result<Vec<Undecided>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT concern_id, subject_id, category, level FROM concerns WHERE school_id = $1 AND concern_id > $2
+         AND state IN ('new', 'acknowledged', 'under_review', 'reopened') ORDER BY concern_id LIMIT $3",
+    )
+    .bind(school.as_str())
+    .bind(after.map_or_else(Vec::new, |after| after.as_bytes().to_vec()))
+    .bind(i64::from(limit))
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(read_undecided).collect()
+}
+
 /// How a concern stands, unless `actor` may not know of it.
 pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> Result<Option<Standing>, StoreError> {
     let visible = visible_to(actor);
@@ -284,6 +312,10 @@ fn read_candidate(row: &SqliteRow) -> Result<Candidate, StoreError> {
         level: level(row, 2)?,
         hits: row.try_get::<i64, _>(3)?.unsigned_abs(),
     })
+}
+
+fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {
+    Ok(Undecided { id: id(row, 0)?, subject: id(row, 1)?, category: row.try_get(2)?, level: level(row, 3)? })
 }
 
 fn read_sealed(row: &SqliteRow) -> Result<Sealed, StoreError> {

@@ -6,14 +6,16 @@ use lapwing_proto::{
     Account, BootId, Capture, Category, DeviceId, Epoch, Excerpt, Hit, Open, SchoolId, Seq, Signal, Verdict,
 };
 use lapwing_rules::{Band, Digest, Level, Mark, Release, Scope, Span};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use super::Store;
 use crate::actor::{Actor, PersonId, Role};
+use crate::clock::ManualClock;
 use crate::ids::ConcernId;
 use crate::intake::{Delivery, Intake};
 use crate::seal::Vault;
 use crate::subject::{AccountGroups, Kind};
+use crate::triage::Triage;
 
 /// Nine o'clock on a Monday.
 pub(crate) const NINE_US: i64 = 1_790_586_000_000_000;
@@ -98,6 +100,15 @@ impl School {
         }
         tx.commit().await.unwrap();
         person
+    }
+
+    /// Lets triage take everything that waits.
+    pub(crate) async fn triage_all(&self) {
+        let (events, _listener) = broadcast::channel(64);
+        let clock = Arc::new(ManualClock::at(NINE_US));
+        let mail = Arc::new(Notify::new());
+        let worker = Triage::new(self.id.clone(), self.store.clone(), clock, Arc::clone(&self.wake), mail, events);
+        while worker.step().await.unwrap() > 0 {}
     }
 
     /// Signed in as `person`.

@@ -106,6 +106,7 @@ CREATE TABLE persons (
     kind        TEXT NOT NULL,                 -- 'pupil', 'staff', 'shared', 'guest'
     band        TEXT NOT NULL,
     class       TEXT NOT NULL,
+    mail        TEXT NOT NULL DEFAULT '',      -- where notifications go, unless the sign-in says otherwise
     PRIMARY KEY (school_id, person_id)
 ) STRICT;
 
