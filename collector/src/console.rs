@@ -16,23 +16,36 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use lapwing_proto::SchoolId;
+use tokio::sync::broadcast;
 
 use crate::clock::Clock;
 use crate::seal::Vault;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
+use crate::triage::ConcernChanged;
+use crate::triage::commands::Desk;
 
+mod acknowledge;
 mod assets;
 mod blank;
+mod close;
+mod concern;
 mod counts;
+mod decision;
 mod devices;
+mod evidence;
 mod frame;
 mod gate;
+mod guidance;
 mod headers;
 mod home;
+mod judge;
+mod live;
+mod note;
 mod posted;
 mod queue;
 mod refusal;
+mod reopen;
 mod role;
 mod rule_book;
 #[cfg(test)]
@@ -62,10 +75,19 @@ pub struct ConsoleState {
     pub school: SchoolId,
     /// What the rules in force say to people; swapped when a rule set is published.
     pub rules: Arc<ArcSwap<RuleBook>>,
+    /// Told of what triage and decisions changed; live pages listen.
+    pub events: broadcast::Sender<ConcernChanged>,
     /// Ends live pages.
     pub shutdown: Shutdown,
     /// Where passwords are checked.
     pub gate: Arc<Gate>,
+}
+
+impl ConsoleState {
+    /// Where decisions are carried out.
+    fn desk(&self) -> Desk {
+        Desk::new(self.store.clone(), self.vault.clone(), Arc::clone(&self.clock), self.events.clone())
+    }
 }
 
 /// The console's pages, to be served over TLS alone: its cookies are not sent otherwise.
@@ -75,6 +97,13 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/queue", get(queue::page))
+        .route("/queue/live", get(live::stream))
+        .route("/concerns/{reference}", get(concern::page))
+        .route("/concerns/{reference}/acknowledge", post(acknowledge::submit))
+        .route("/concerns/{reference}/note", post(note::submit))
+        .route("/concerns/{reference}/judge", post(judge::submit))
+        .route("/concerns/{reference}/close", post(close::submit))
+        .route("/concerns/{reference}/reopen", post(reopen::submit))
         .route("/devices", get(devices::page))
         .route("/counts", get(counts::page))
         .route("/blank", get(blank::page))

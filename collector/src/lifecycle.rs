@@ -261,6 +261,7 @@ impl Collector {
             clock: Arc::clone(&self.clock),
             school: self.config.load().school.id.clone(),
             rules: Arc::clone(&self.rules),
+            events: self.waking.changed.clone(),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),
         }

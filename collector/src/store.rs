@@ -21,6 +21,7 @@ pub(crate) mod accounts;
 pub mod artefacts;
 pub(crate) mod audit;
 pub(crate) mod captures;
+pub(crate) mod concern_page;
 pub(crate) mod concerns;
 pub(crate) mod coverage;
 pub(crate) mod deliveries;
@@ -34,6 +35,8 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod schools;
+#[cfg(test)]
+pub(crate) mod seeded;
 pub mod sign_ins;
 pub(crate) mod steps;
 pub(crate) mod subjects;

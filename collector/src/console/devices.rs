@@ -207,7 +207,7 @@ mod tests {
         let seeded = Seeded::open().await;
         let mut technician = seeded.visitor("tech").await;
         let without = technician.get("/devices").await.body;
-        seeded.concern("amelia", Category::SelfHarm, Level::High, "words", &["dsl"]).await;
+        seeded.concern("amelia", Category::SelfHarm, Level::High, "words").await;
         assert_eq!(technician.get("/devices").await.body, without);
     }
 }

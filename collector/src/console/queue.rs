@@ -28,28 +28,28 @@ pub(super) struct Asked {
 struct QueuePage {
     frame: Frame,
     list: ListView,
-    current: Option<&'static str>,
+    current: Option<String>,
 }
 
 /// The list beside every concern.
 #[derive(Clone, Debug)]
 pub(super) struct ListView {
-    heading: &'static str,
-    other: Other,
-    rows: Vec<RowView>,
+    pub(super) heading: &'static str,
+    pub(super) other: Other,
+    pub(super) rows: Vec<RowView>,
     /// Levels 1 and 2, for the weekly sign-off.
-    low: Vec<RowView>,
-    nothing: &'static str,
-    heard: String,
-    live: Option<&'static str>,
-    is_cut: bool,
-    limit: u32,
+    pub(super) low: Vec<RowView>,
+    pub(super) nothing: &'static str,
+    pub(super) heard: String,
+    pub(super) live: Option<&'static str>,
+    pub(super) is_cut: bool,
+    pub(super) limit: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Other {
-    address: &'static str,
-    words: &'static str,
+pub(super) struct Other {
+    pub(super) address: &'static str,
+    pub(super) words: &'static str,
 }
 
 /// One concern in the list.
@@ -176,6 +176,22 @@ pub(super) fn state_words(state: &str) -> String {
     words.to_owned()
 }
 
+/// Whom it is about, spelt out: for the concern's own page.
+pub(super) fn in_full(subject: &SubjectFacts) -> String {
+    if let Some(person) = &subject.person {
+        let band = person.band.parse().ok().map(|band| words::band(band).to_owned());
+        let parts = [Some(person.name.clone()), Some(person.class.clone()).filter(|class| !class.is_empty()), band];
+        return parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    }
+    match subject.audience.as_str() {
+        "shared" => "A class log-on: who used it is not known",
+        "unmapped_pupil" => "A pupil's account that is not on the school's list",
+        "unmapped_staff" => "A staff account that is not on the school's list",
+        _ => "An account that is not on the school's list",
+    }
+    .to_owned()
+}
+
 /// Whom it is about, masked: lists do not spell out names.
 fn masked(subject: &SubjectFacts) -> String {
     if let Some(person) = &subject.person {
@@ -187,6 +203,7 @@ fn masked(subject: &SubjectFacts) -> String {
         ("shared", Some((_, room))) if !room.is_empty() => format!("Class log-on, {room}"),
         ("shared", Some((hostname, _))) => format!("Class log-on, {hostname}"),
         ("shared", None) => "Class log-on".to_owned(),
+        ("unmapped_staff", _) => format!("{account}, staff not on the list"),
         ("unmapped_pupil", _) => format!("{account}, a pupil not on the list"),
         _ => format!("{account}, not on the list"),
     }
@@ -203,9 +220,9 @@ mod tests {
     #[tokio::test]
     async fn a_row_says_level_topic_masked_account_count_and_clock_and_no_evidence() {
         let seeded = Seeded::open().await;
-        seeded.concern("amelia", Category::SelfHarm, Level::High, "seeded words", &["dsl"]).await;
+        seeded.concern("amelia", Category::SelfHarm, Level::High, "seeded words").await;
         let page = seeded.visitor("dsl").await.get("/queue").await.body;
-        for words in ["High", "Self-harm", "A. J., 8B", "Once, 10:00", "Acknowledge within 12 minutes"] {
+        for words in ["High", "Self-harm", "A. J., 8B", "Once, 10:00", "Acknowledge within 1 hour"] {
             assert!(page.contains(words), "{words}");
         }
         assert!(!page.contains("Amelia") && !page.contains("seeded words"));
@@ -214,8 +231,8 @@ mod tests {
     #[tokio::test]
     async fn low_levels_stand_in_a_list_of_their_own_and_closed_ones_in_none() {
         let seeded = Seeded::open().await;
-        let low = seeded.concern("ben", Category::Gambling, Level::Low, "words", &["dsl"]).await;
-        let closed = seeded.concern("ben", Category::Drugs, Level::Moderate, "words", &["dsl"]).await;
+        let low = seeded.concern("ben", Category::Gambling, Level::Low, "words").await;
+        let closed = seeded.concern("ben", Category::Drugs, Level::Moderate, "words").await;
         seeded.set_state(&closed, "closed").await;
         let mut dsl = seeded.visitor("dsl").await;
         let open = dsl.get("/queue").await.body;
@@ -239,7 +256,7 @@ mod tests {
         let seeded = Seeded::open().await;
         let mut head = seeded.visitor("head").await;
         let without = head.get("/queue").await.body;
-        seeded.concern("head", Category::Gambling, Level::High, "words", &["chair", "head"]).await;
+        seeded.concern("head", Category::Gambling, Level::High, "words").await;
         assert_eq!(head.get("/queue").await.body, without);
         assert_eq!(head.get("/queue?show=closed").await.status, StatusCode::OK);
         assert!(seeded.visitor("chair").await.get("/queue").await.body.contains("R. B., staff"));

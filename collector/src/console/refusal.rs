@@ -16,12 +16,18 @@ pub(super) enum Refusal {
     },
     /// The person's roles do not open this page.
     WrongRole,
+    /// The concern does not exist, or is not theirs: the same words for both.
+    NotYours,
     /// No page stands at this address.
     NoSuchPage,
     /// The form did not come from a page of this session.
     Forged,
     /// The form lacks something, or holds too much.
     BadForm,
+    /// A false alarm with an outcome that it cannot have.
+    Contradiction,
+    /// The step is not possible as the concern now stands.
+    OutOfTurn,
     /// Too many sign-ins at once.
     Busy,
     /// Something failed while reading.
@@ -71,8 +77,9 @@ impl Refusal {
         match self {
             Self::SignedOut { .. } => StatusCode::SEE_OTHER,
             Self::WrongRole | Self::Forged => StatusCode::FORBIDDEN,
-            Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::BadForm => StatusCode::BAD_REQUEST,
+            Self::NotYours | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::BadForm | Self::Contradiction => StatusCode::BAD_REQUEST,
+            Self::OutOfTurn => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { .. } | Self::NotSaved { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -82,6 +89,7 @@ impl Refusal {
         let (heading, lines): (_, &'static [&'static str]) = match &self {
             Self::SignedOut { .. } => ("You are signed out", &["Sign in to go on."]),
             Self::WrongRole => ("You cannot open this page", &["Your role does not open it."]),
+            Self::NotYours => ("You cannot open this concern.", &["It may be closed to you, or the address is wrong."]),
             Self::NoSuchPage => ("There is no such page", &["Check the address."]),
             Self::Forged => (
                 "That was not saved",
@@ -94,15 +102,35 @@ impl Refusal {
                 "That was not saved",
                 &["Something in the form is missing or too long. Nothing was changed.", "Go back and check it."],
             ),
+            Self::Contradiction => (
+                "That was not saved",
+                &[
+                    "A false alarm goes with \u{201c}Nothing more\u{201d} or a change to the filter. Nothing was changed.",
+                    "Go back and choose again.",
+                ],
+            ),
+            Self::OutOfTurn => (
+                "That is not possible now",
+                &[
+                    "The concern has moved on, perhaps by somebody else. Nothing was changed.",
+                    "Open it again to see where it stands.",
+                ],
+            ),
             Self::Busy => ("The console is busy", &["Too many people are signing in at once. Try again in a minute."]),
             Self::Failed { .. } => ("The page could not be shown", &["Nothing was lost. Try again."]),
             Self::NotSaved { .. } => ("The decision was not saved", &["Nothing was lost. Try again."]),
         };
         let reference = match self {
             Self::Failed { reference } | Self::NotSaved { reference } => Some(reference),
-            Self::SignedOut { .. } | Self::WrongRole | Self::NoSuchPage | Self::Forged | Self::BadForm | Self::Busy => {
-                None
-            }
+            Self::SignedOut { .. }
+            | Self::WrongRole
+            | Self::NotYours
+            | Self::NoSuchPage
+            | Self::Forged
+            | Self::BadForm
+            | Self::Contradiction
+            | Self::OutOfTurn
+            | Self::Busy => None,
         };
         Said { heading, lines, reference, onward: HOME }
     }
@@ -135,8 +163,12 @@ pub(super) fn onward(uri: &Uri) -> Option<String> {
 /// Whether `path` is one of the pages that a person may be sent to: never another host.
 pub(super) fn is_onward(path: &str) -> bool {
     let reference = path.strip_prefix("/concerns/");
-    let is_reference = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(is_of_reference);
     matches!(path, "/queue" | "/devices" | "/counts") || reference.is_some_and(is_reference)
+}
+
+/// Whether `text` could be a concern's reference.
+pub(super) fn is_reference(text: &str) -> bool {
+    (1..=16).contains(&text.len()) && text.bytes().all(is_of_reference)
 }
 
 const fn is_of_reference(byte: u8) -> bool {
@@ -191,9 +223,12 @@ mod tests {
         let reference = || "K7-3F2P".to_owned();
         let refusals = [
             Refusal::WrongRole,
+            Refusal::NotYours,
             Refusal::NoSuchPage,
             Refusal::Forged,
             Refusal::BadForm,
+            Refusal::Contradiction,
+            Refusal::OutOfTurn,
             Refusal::Busy,
             Refusal::Failed { reference: reference() },
             Refusal::NotSaved { reference: reference() },

@@ -1,8 +1,9 @@
 //! Who may open a page: an extractor for each role. Whoever holds none of them is refused before the handler runs.
 
 use axum::extract::FromRequestParts;
-use http::Method;
+use axum::response::IntoResponse;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use super::ConsoleState;
 use super::refusal::{self, Refusal};
@@ -111,3 +112,27 @@ role!(
     Anyone,
     Role::ALL
 );
+
+/// A recipient who listens for changes: listening keeps no session open.
+pub(super) struct Listener(SignedIn);
+
+impl Listener {
+    /// The person.
+    pub(super) fn into_signed_in(self) -> SignedIn {
+        self.0
+    }
+}
+
+impl FromRequestParts<ConsoleState> for Listener {
+    type Rejection = axum::response::Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Self::Rejection> {
+        match SignedIn::of(parts, state).await {
+            Ok(person) if person.holds(Recipient::ROLES) => Ok(Self(person)),
+            Ok(_) => Err(Refusal::WrongRole.into_response()),
+            // A page asks again by itself where a script was redirected.
+            Err(Refusal::SignedOut { .. }) => Err(StatusCode::UNAUTHORIZED.into_response()),
+            Err(refusal) => Err(refusal.into_response()),
+        }
+    }
+}

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, BodyDataStream, to_bytes};
+use futures_util::StreamExt as _;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
-use lapwing_proto::Capture;
+use lapwing_proto::{Capture, Epoch};
 use lapwing_rules::{Category, Level, Release};
-use sqlx::Row as _;
+use tokio::sync::broadcast;
 use tower::ServiceExt as _;
 
 use super::session::{self, Secret};
 use super::{ConsoleState, RuleBook, RuleWords, router};
 use crate::actor::PersonId;
 use crate::clock::ManualClock;
-use crate::ids::ConcernId;
+use crate::intake::Delivery;
 use crate::shutdown::Shutdown;
-use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
+use crate::store::fixture::{NINE_US, School, delivery, title};
+use crate::store::seeded;
 use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
+use crate::triage::{ConcernChanged, Triage};
 
 pub(super) const PASSWORD: &str = "a lapwing calls twice";
 const ORIGIN_HERE: &str = "https://lapwing.test";
@@ -44,9 +48,11 @@ const PEOPLE: [Person; 9] = [
 pub(super) struct Seeded {
     pub(super) school: School,
     pub(super) clock: Arc<ManualClock>,
+    pub(super) shutdown: Shutdown,
     pub(super) router: Router,
     people: BTreeMap<&'static str, PersonId>,
-    next_seq: std::sync::atomic::AtomicU64,
+    pub(super) events: broadcast::Sender<ConcernChanged>,
+    spools: AtomicU8,
 }
 
 /// A browser at the console.
@@ -54,6 +60,12 @@ pub(super) struct Visitor {
     router: Router,
     cookies: BTreeMap<String, String>,
     csrf: String,
+}
+
+/// A page that listens.
+pub(super) struct Stream {
+    body: BodyDataStream,
+    read: String,
 }
 
 /// What the console answered.
@@ -69,21 +81,23 @@ impl Seeded {
         let mut people = BTreeMap::new();
         for (number, (account, name, kind, band, class, roles)) in (1_u8..).zip(PEOPLE) {
             let person = PersonId::from_bytes([number; 16]);
-            add_person(&school, person, [account, name, kind, band, class], roles).await;
+            seeded::add_person(&school, person, [account, name, kind, band, class], roles).await;
             people.insert(account, person);
         }
-        add_device(&school).await;
-        let clock = Arc::new(ManualClock::at(NINE_US));
+        seeded::add_device(&school).await;
+        let (clock, events) = (Arc::new(ManualClock::at(NINE_US)), broadcast::Sender::new(16));
+        let shutdown = Shutdown::new();
         let state = ConsoleState {
             store: school.store.clone(),
             vault: school.vault.clone(),
             clock: clock.clone(),
             school: school.id.clone(),
             rules: Arc::new(ArcSwap::from_pointee(rule_book())),
-            shutdown: Shutdown::new(),
+            events: events.clone(),
+            shutdown: shutdown.clone(),
             gate: Arc::default(),
         };
-        Self { school, clock, router: router(state), people, next_seq: 1.into() }
+        Self { school, clock, shutdown, router: router(state), people, events, spools: 1.into() }
     }
 
     /// The person with that account.
@@ -126,90 +140,35 @@ impl Seeded {
         sign_ins::add(&self.school.store, &self.school.id, &sign_in, NINE_US).await.unwrap();
     }
 
-    /// A concern about `account`, seen in a title, that `recipients` may open. Answers its reference.
-    pub(super) async fn concern(
-        &self,
-        account: &str,
-        category: Category,
-        level: Level,
-        text: &str,
-        recipients: &[&str],
-    ) -> String {
-        self.concern_of(level, category, title(account, category, level, text), recipients).await
+    /// A concern about `account`, seen in a title, routed as triage does. Answers its reference.
+    pub(super) async fn concern(&self, account: &str, category: Category, level: Level, text: &str) -> String {
+        self.concern_of(level, title(account, category, level, text)).await
     }
 
     /// A concern of one capture.
-    pub(super) async fn concern_of(
-        &self,
-        level: Level,
-        category: Category,
-        capture: Capture,
-        recipients: &[&str],
-    ) -> String {
-        let seq = self.next_seq.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut batch = delivery(level, 1, vec![capture]);
-        batch.epoch = lapwing_proto::Epoch::from_bytes([u8::try_from(seq).unwrap(); 16]);
+    pub(super) async fn concern_of(&self, level: Level, capture: Capture) -> String {
+        let spool = self.spools.fetch_add(1, Ordering::Relaxed);
+        let batch = Delivery { epoch: Epoch::from_bytes([spool; 16]), ..delivery(level, 1, vec![capture]) };
         self.school.intake().take(batch).await.unwrap();
-        self.file(seq, level, category, recipients).await
+        self.triage().step().await.unwrap();
+        seeded::last_reference(&self.school).await
     }
 
     /// Moves a concern to `state`.
     pub(super) async fn set_state(&self, reference: &str, state: &str) {
-        let mut tx = self.school.store.begin().await.unwrap();
-        sqlx::query("UPDATE concerns SET state = $2 WHERE reference = $1")
-            .bind(reference)
-            .bind(state)
-            .execute(tx.connection())
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
+        seeded::set_state(&self.school, reference, state).await;
     }
 
-    /// Files the capture that came last under a concern of its own.
-    async fn file(&self, seq: u64, level: Level, category: Category, recipients: &[&str]) -> String {
-        let reference = format!("T{seq}-TEST");
-        let concern = ConcernId::random().unwrap();
-        let mut tx = self.school.store.begin().await.unwrap();
-        let row = sqlx::query("SELECT capture_id, subject_id FROM captures ORDER BY rowid DESC LIMIT 1")
-            .fetch_one(tx.connection())
-            .await
-            .unwrap();
-        let (capture, subject): (Vec<u8>, Vec<u8>) = (row.get(0), row.get(1));
-        sqlx::query(
-            "INSERT INTO concerns (school_id, concern_id, reference, subject_id, category, level, state, first_us,
-             last_us, captures, opened_us, acknowledge_by_us, changed_us)
-             VALUES ($1, $2, $3, $4, $5, $6, 'new', $7, $7, 1, $7, $8, $7)",
+    fn triage(&self) -> Triage {
+        let (wake, mail) = (Arc::clone(&self.school.wake), Arc::default());
+        Triage::new(
+            self.school.id.clone(),
+            self.school.store.clone(),
+            self.clock.clone(),
+            wake,
+            mail,
+            self.events.clone(),
         )
-        .bind(self.school.id.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(&reference)
-        .bind(subject)
-        .bind(category.id())
-        .bind(i64::from(level.number()))
-        .bind(NINE_US)
-        .bind((level > Level::Low).then_some(NINE_US + 12 * 60_000_000))
-        .execute(tx.connection())
-        .await
-        .unwrap();
-        sqlx::query("INSERT INTO concern_captures (school_id, concern_id, capture_id) VALUES ($1, $2, $3)")
-            .bind(self.school.id.as_str())
-            .bind(concern.as_bytes().as_slice())
-            .bind(capture)
-            .execute(tx.connection())
-            .await
-            .unwrap();
-        for recipient in recipients {
-            sqlx::query("INSERT INTO concern_recipients VALUES ($1, $2, $3, 'pupil', $4)")
-                .bind(self.school.id.as_str())
-                .bind(concern.as_bytes().as_slice())
-                .bind(self.person(recipient).as_bytes().as_slice())
-                .bind(NINE_US)
-                .execute(tx.connection())
-                .await
-                .unwrap();
-        }
-        tx.commit().await.unwrap();
-        reference
     }
 }
 
@@ -251,6 +210,14 @@ impl Visitor {
         answer
     }
 
+    /// Opens a stream of events.
+    pub(super) async fn listens(&mut self, path: &str) -> Stream {
+        let request = Request::get(path).header(HOST, "lapwing.test").header(COOKIE, self.cookie());
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
+        Stream { body: response.into_body().into_data_stream(), read: String::new() }
+    }
+
     /// The session's cookie, or none.
     pub(super) fn session_cookie(&self) -> Option<&str> {
         self.cookies.get("__Host-lapwing").map(String::as_str)
@@ -269,6 +236,22 @@ impl Visitor {
 
     fn cookie(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Stream {
+    /// The next event, or nothing at the end.
+    pub(super) async fn next(&mut self) -> String {
+        loop {
+            if let Some((event, rest)) = self.read.clone().split_once("\n\n") {
+                self.read = rest.to_owned();
+                return event.to_owned();
+            }
+            match self.body.next().await {
+                Some(bytes) => self.read.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap()),
+                None => return std::mem::take(&mut self.read),
+            }
+        }
     }
 }
 
@@ -298,64 +281,4 @@ fn rule_book() -> RuleBook {
         guidance: "See the pupil today, in private, with someone they trust.".to_owned(),
     };
     RuleBook::new(Release::new(1), [("self_harm.words".parse().unwrap(), words)])
-}
-
-async fn add_person(school: &School, person: PersonId, facts: [&str; 5], roles: &[&str]) {
-    let [account, name, kind, band, class] = facts;
-    let mut tx = school.store.begin().await.unwrap();
-    sqlx::query("INSERT INTO persons (school_id, person_id, name, kind, band, class) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(school.id.as_str())
-        .bind(person.as_bytes().as_slice())
-        .bind(name)
-        .bind(kind)
-        .bind(band)
-        .bind(class)
-        .execute(tx.connection())
-        .await
-        .unwrap();
-    sqlx::query("INSERT INTO accounts (school_id, account, person_id) VALUES ($1, $2, $3)")
-        .bind(school.id.as_str())
-        .bind(account)
-        .bind(person.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await
-        .unwrap();
-    for role in roles {
-        sqlx::query("INSERT INTO person_roles (school_id, person_id, role) VALUES ($1, $2, $3)")
-            .bind(school.id.as_str())
-            .bind(person.as_bytes().as_slice())
-            .bind(role)
-            .execute(tx.connection())
-            .await
-            .unwrap();
-    }
-    tx.commit().await.unwrap();
-}
-
-async fn add_device(school: &School) {
-    let mut tx = school.store.begin().await.unwrap();
-    sqlx::query(
-        "INSERT INTO devices (school_id, device_id, hostname, room, device_group, os, agent_version, enrolled_us,
-         heard_us, rule_set_release) VALUES ($1, $2, 'PC-12', 'IT room', 'pupils', 'linux', '0.1.0', 1, $3, 1)",
-    )
-    .bind(school.id.as_str())
-    .bind(DEVICE.as_bytes().as_slice())
-    .bind(NINE_US)
-    .execute(tx.connection())
-    .await
-    .unwrap();
-    let sensor = "INSERT INTO device_sensors (school_id, device_id, sensor, session, health, reason, detail, since_us)
-         VALUES ($1, $2, $3, '3', $4, $5, '', 1)";
-    for (name, health, reason) in [("titles", 1, ""), ("urls", 2, "extension_silent")] {
-        sqlx::query(sensor)
-            .bind(school.id.as_str())
-            .bind(DEVICE.as_bytes().as_slice())
-            .bind(name)
-            .bind(health)
-            .bind(reason)
-            .execute(tx.connection())
-            .await
-            .unwrap();
-    }
-    tx.commit().await.unwrap();
 }

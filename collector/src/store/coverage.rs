@@ -7,8 +7,7 @@ use lapwing_rules::Level;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::queue::level;
-use super::{Store, StoreError};
+use super::{Store, StoreError, level};
 
 /// A device that says nothing for this long, and did not say goodbye, is silent. It speaks every minute.
 pub(crate) const SILENT_US: i64 = 5 * 60_000_000;
@@ -184,7 +183,7 @@ fn device(row: &SqliteRow) -> Result<(Vec<u8>, DeviceFacts), StoreError> {
 fn tally(row: &SqliteRow) -> Result<Tally, StoreError> {
     Ok(Tally {
         category: row.try_get(0)?,
-        level: level(row.try_get(1)?)?,
+        level: level(row, 1)?,
         band: row.try_get(2)?,
         concerns: row.try_get::<i64, _>(3)?.unsigned_abs(),
     })

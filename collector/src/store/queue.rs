@@ -4,8 +4,9 @@ use lapwing_rules::Level;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Store, StoreError, visible_to};
+use super::{Store, StoreError, level, visible_to};
 use crate::actor::Actor;
+use crate::ids::ConcernId;
 
 /// Which concerns a list shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +83,48 @@ pub(crate) async fn rows(store: &Store, actor: &Actor, shelf: Shelf, limit: u32)
     rows.iter().map(queue_row).collect()
 }
 
+/// One concern, where `actor` may know of it.
+pub(crate) async fn row(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Option<QueueRow>, StoreError> {
+    let visible = visible_to(actor);
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.concern_id = $3", visible.sql);
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(visible.school())
+        .bind(visible.person())
+        .bind(concern.as_bytes().as_slice())
+        .fetch_optional(store.reader())
+        .await?;
+    row.as_ref().map(queue_row).transpose()
+}
+
+/// The concern of that reference, where `actor` may know of it.
+pub(crate) async fn by_reference(
+    store: &Store,
+    actor: &Actor,
+    reference: &str,
+) -> Result<Option<ConcernId>, StoreError> {
+    let visible = visible_to(actor);
+    let sql = format!("SELECT c.concern_id FROM concerns AS c WHERE {} AND c.reference = $3", visible.sql);
+    let id: Option<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(visible.school())
+        .bind(visible.person())
+        .bind(reference)
+        .fetch_optional(store.reader())
+        .await?;
+    Ok(id.map(|id| ConcernId::try_from(id.as_slice())).transpose()?)
+}
+
+impl QueueRow {
+    /// Whether it is done with.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state.as_str(), "closed" | "signed_off" | "transferred")
+    }
+}
+
 fn queue_row(row: &SqliteRow) -> Result<QueueRow, StoreError> {
     Ok(QueueRow {
         reference: row.try_get(1)?,
         category: row.try_get(2)?,
-        level: level(row.try_get(3)?)?,
+        level: level(row, 3)?,
         state: row.try_get(4)?,
         captures: row.try_get(5)?,
         first_us: row.try_get(6)?,
@@ -104,9 +142,4 @@ fn subject(row: &SqliteRow) -> Result<SubjectFacts, StoreError> {
     };
     let (hostname, room): (Option<String>, Option<String>) = (row.try_get(14)?, row.try_get(15)?);
     Ok(SubjectFacts { audience: row.try_get(9)?, person, account: row.try_get(10)?, device: hostname.zip(room) })
-}
-
-pub(super) fn level(number: i64) -> Result<Level, StoreError> {
-    let level = u8::try_from(number).ok().and_then(|number| Level::try_from(number).ok());
-    level.ok_or(StoreError::Corrupt { what: "level" })
 }

@@ -1,0 +1,378 @@
+//! A concern: everything a decision needs, on one page. The act of opening it is in the log before a byte leaves.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use lapwing_proto::{Capture, Open};
+use lapwing_rules::{Category, Class, Level, Mark};
+use serde::Deserialize;
+
+use super::decision::{self, Choice};
+use super::evidence::{self, SeenView};
+use super::frame::{self, Frame};
+use super::queue::{self, ListView};
+use super::refusal::Refusal;
+use super::role::{Recipient, SignedIn};
+use super::words::{self, Present};
+use super::{ConsoleState, guidance};
+use crate::ids::ConcernId;
+use crate::store::concern_page::{self, Decided, Other, StepFacts, Whereabouts};
+use crate::store::queue::{self as rows, QueueRow, Shelf};
+use crate::triage::State as Standing;
+use crate::triage::commands::{Evidence, Note, Opened};
+
+/// What was just done, by its code.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    done: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "concern.html")]
+struct ConcernPage {
+    frame: Frame,
+    list: ListView,
+    current: Option<String>,
+    view: ConcernView,
+}
+
+struct ConcernView {
+    reference: String,
+    level: Level,
+    what: String,
+    standing: String,
+    clock: String,
+    said: Option<&'static str>,
+    do_not_view: &'static [&'static str],
+    urgent: Option<&'static str>,
+    facts: Vec<Fact>,
+    cut: Option<String>,
+    seen: Vec<SeenView>,
+    why: Vec<String>,
+    guidance: Vec<String>,
+    around: Vec<OtherView>,
+    before: Vec<OtherView>,
+    steps: Vec<StepView>,
+    can: Can,
+    verdicts: Vec<Choice>,
+    outcomes: Vec<Choice>,
+}
+
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+struct OtherView {
+    reference: String,
+    level: Level,
+    what: String,
+    when: String,
+}
+
+struct StepView {
+    did: String,
+    when: String,
+    who: String,
+    note: Option<String>,
+}
+
+/// What may be done as the concern stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Can {
+    acknowledge: bool,
+    judge: bool,
+    close: bool,
+    needs_approvers: bool,
+    reopen: bool,
+}
+
+/// Everything that was read of a concern.
+struct Read {
+    row: QueueRow,
+    decided: Decided,
+    places: Vec<Whereabouts>,
+    around: Vec<Other>,
+    before: Vec<Other>,
+    steps: Vec<StepFacts>,
+    opened: Opened,
+}
+
+/// `GET /concerns/{reference}`.
+pub(super) async fn page(
+    State(state): State<ConsoleState>,
+    recipient: Recipient,
+    Path(reference): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let concern = decision::find(&state, &recipient, &reference).await?;
+    let read = read(&state, &recipient, concern).await?;
+    let said = asked.done.as_deref().and_then(decision::done_words);
+    let view = view(&state, &recipient.present(), read, said);
+    let list = queue::list(&state, &recipient, Shelf::Open).await?;
+    let frame = Frame::of(&recipient, "/queue");
+    frame::shown(&ConcernPage { frame, list, current: Some(view.reference.clone()), view })
+}
+
+async fn read(state: &ConsoleState, person: &SignedIn, concern: ConcernId) -> Result<Read, Refusal> {
+    let opened = state.desk().open(person.actor(), concern).await.map_err(decision::refused_opening)?;
+    let (store, actor) = (&state.store, person.actor());
+    let rest = async {
+        let row = rows::row(store, actor, concern).await?;
+        let decided = concern_page::decided(store, actor, concern).await?;
+        let (Some(row), Some(decided)) = (row, decided) else { return Ok(None) };
+        Ok(Some(Read {
+            row,
+            decided,
+            places: concern_page::whereabouts(store, actor, concern).await?,
+            around: concern_page::around(store, actor, concern).await?,
+            before: concern_page::before(store, actor, concern).await?,
+            steps: concern_page::steps(store, actor, concern).await?,
+            opened,
+        }))
+    };
+    let read: Result<Option<Read>, crate::store::StoreError> = rest.await;
+    read.map_err(|error| Refusal::failed(&error))?.ok_or(Refusal::NotYours)
+}
+
+fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'static str>) -> ConcernView {
+    let rules = state.rules.load();
+    let Read { row, decided, opened, .. } = &read;
+    let fired = opened.captures.iter().filter_map(|one| capture(&one.evidence));
+    let fired = fired.flat_map(|capture| capture.verdict.hits.iter().map(|hit| &hit.rule));
+    let standing = format!("Opened {}. {}.", present.when(decided.opened_us), queue::state_words(&row.state));
+    ConcernView {
+        reference: row.reference.clone(),
+        level: row.level,
+        what: words::category(&row.category),
+        standing,
+        clock: queue::clock(present, row).words,
+        said,
+        do_not_view: guidance::do_not_view(&row.category),
+        urgent: guidance::urgent(&row.category, row.level),
+        facts: facts(present, &read),
+        cut: cut(row, opened),
+        seen: opened.captures.iter().map(|one| evidence::seen(present, &rules, one)).collect(),
+        why: why(row, opened),
+        guidance: guidance::of_rules(&rules, fired),
+        around: read.around.iter().map(|other| other_view(present, other)).collect(),
+        before: read.before.iter().map(|other| other_view(present, other)).collect(),
+        steps: steps(present, &read.steps, &opened.notes),
+        can: can(row),
+        verdicts: decision::verdicts(decided.verdict.as_deref()),
+        outcomes: decision::outcomes(decided.outcome.as_deref()),
+    }
+}
+
+fn facts(present: &Present, read: &Read) -> Vec<Fact> {
+    let row = &read.row;
+    let places = read.places.iter().map(|place| match place.room.as_str() {
+        "" => place.hostname.clone(),
+        room => format!("{}, {room}", place.hostname),
+    });
+    let account = read.opened.captures.iter().find_map(|one| capture(&one.evidence));
+    let account = account.map(|capture| capture.account.name.clone()).filter(|name| !name.is_empty());
+    let account = account.or_else(|| row.subject.account.clone());
+    let mut facts = vec![Fact {
+        name: "Signed-in account",
+        value: account.unwrap_or_else(|| "Nobody was signed in, or it is not known".to_owned()),
+    }];
+    facts.push(Fact { name: "Belongs to", value: queue::in_full(&row.subject) });
+    facts.push(Fact { name: "Device", value: places.collect::<Vec<_>>().join("; ") });
+    facts.push(Fact { name: "When", value: present.when(row.last_us) });
+    facts.push(Fact { name: "How often", value: words::how_often(present, row.captures, row.first_us, row.last_us) });
+    facts
+}
+
+fn cut(row: &QueueRow, opened: &Opened) -> Option<String> {
+    let shown = i64::try_from(opened.captures.len()).unwrap_or(i64::MAX);
+    let is_cut = row.captures > shown && shown >= 100;
+    is_cut.then(|| format!("The {shown} most urgent and latest of {} are shown.", row.captures))
+}
+
+/// Why the level is what it is, in sentences.
+fn why(row: &QueueRow, opened: &Opened) -> Vec<String> {
+    let captures = || opened.captures.iter().filter_map(|one| capture(&one.evidence));
+    let Some(highest) = captures().max_by_key(|capture| capture.level()) else {
+        return vec![format!("{}. What it rested on has been erased.", words::level(row.level))];
+    };
+    let to = match highest.verdict.band {
+        Open::Known(band) => format!(" for an account of {}", words::band(band).to_lowercase()),
+        Open::Unknown(_) => String::new(),
+    };
+    let mut lines = vec![format!("{}: the rule gives this level{to}.", words::level(highest.level()))];
+    let marks = |mark| {
+        captures().flat_map(|capture| &capture.verdict.hits).any(|hit| hit.spans.iter().any(|span| span.mark == mark))
+    };
+    lines.push(match (marks(Mark::Intent), marks(Mark::Method)) {
+        (true, true) => "The words say wanting to, and how to.".to_owned(),
+        (true, false) => "The words say wanting to.".to_owned(),
+        (false, true) => "The words say how to.".to_owned(),
+        (false, false) => "The words say what it is about. They say neither wanting to nor how to.".to_owned(),
+    });
+    if row.level > highest.level() {
+        lines.push(format!("Raised to {}: it was seen again and again.", words::level(row.level).to_lowercase()));
+    }
+    if row.level < highest.level() {
+        lines.push(format!("Lowered to {}: looking for help is no offence.", words::level(row.level).to_lowercase()));
+    }
+    if is_illegal(&row.category) {
+        lines.push("A topic that the law names: its level is never lowered.".to_owned());
+    }
+    lines
+}
+
+fn steps(present: &Present, steps: &[StepFacts], notes: &[Note]) -> Vec<StepView> {
+    let view = |step: &StepFacts| {
+        let note = notes.iter().find(|note| note.at_us == step.at_us && note.person == step.person);
+        let note = note.filter(|_| step.kind == "noted");
+        StepView {
+            did: decision::step_words(&step.kind, &step.to_state),
+            when: present.when(step.at_us),
+            who: step.name.clone().unwrap_or_else(|| "Lapwing".to_owned()),
+            note: note.map(|note| note.text.clone().unwrap_or_else(|| "(erased)".to_owned())),
+        }
+    };
+    steps.iter().map(view).collect()
+}
+
+fn other_view(present: &Present, other: &Other) -> OtherView {
+    OtherView {
+        reference: other.reference.clone(),
+        level: other.level,
+        what: words::category(&other.category),
+        when: format!("{}, {}", present.when(other.first_us), queue::state_words(&other.state).to_lowercase()),
+    }
+}
+
+/// What the concern's life allows next.
+fn can(row: &QueueRow) -> Can {
+    use crate::triage::{Decision, Move};
+    let Ok(standing) = row.state.parse::<Standing>() else { return Can::default() };
+    let allows = |moved: Move| standing.after(moved).is_ok();
+    let needs_approvers = is_illegal(&row.category) && allows(Move::Close);
+    Can {
+        acknowledge: allows(Move::Acknowledge),
+        judge: allows(Move::Decide(Decision::NoAction)),
+        close: allows(Move::Close) && !needs_approvers,
+        needs_approvers,
+        reopen: allows(Move::Reopen),
+    }
+}
+
+fn is_illegal(category: &str) -> bool {
+    category.parse::<Category>().is_ok_and(|category| category.class() != Class::Ordinary)
+}
+
+fn capture(evidence: &Evidence) -> Option<&Capture> {
+    match evidence {
+        Evidence::Shown(capture) | Evidence::Withheld(capture) => Some(capture),
+        Evidence::Erased => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use lapwing_proto::Excerpt;
+    use lapwing_rules::Scope;
+
+    use super::super::seeded::Seeded;
+    use super::*;
+    use crate::store::fixture::title;
+
+    #[tokio::test]
+    async fn the_page_answers_who_where_when_which_words_why_and_what_next() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::SelfHarm, Level::High, "seeded words").await;
+        let page = seeded.visitor("dsl").await.get(&format!("/concerns/{reference}")).await.body;
+        let expected = [
+            "Signed-in account",
+            "Amelia Jones, 8B, Key stage 3",
+            "PC-12, IT room",
+            "<mark>seeded words</mark>",
+            "Looked for a way to hurt themselves (self_harm.words), release 1",
+            "Level 4, high: the rule gives this level for an account of key stage 3.",
+            "See the pupil today",
+            "First time for this account",
+            "Opened",
+        ];
+        for words in expected {
+            assert!(page.contains(words), "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn markup_in_a_title_is_shown_as_text_and_a_url_is_no_link() {
+        let seeded = Seeded::open().await;
+        let hostile = "<script>alert(1)</script><img src=x> https://example.test/\"><a href='x'>";
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, hostile).await;
+        let page = seeded.visitor("dsl").await.get(&format!("/concerns/{reference}")).await.body;
+        assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+        assert!(!page.contains("<script>") && !page.contains("<img") && !page.contains("href=\"https://"));
+    }
+
+    #[tokio::test]
+    async fn a_concern_of_somebody_else_and_one_that_does_not_exist_answer_alike() {
+        let seeded = Seeded::open().await;
+        let staff = seeded.concern("teacher", Category::Gambling, Level::High, "seeded words").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let hidden = dsl.get(&format!("/concerns/{staff}")).await;
+        let missing = dsl.get("/concerns/ZZ-9999").await;
+        assert_eq!(hidden.status, StatusCode::NOT_FOUND);
+        assert_eq!((hidden.status, &hidden.body), (missing.status, &missing.body));
+        assert!(hidden.body.contains("You cannot open this concern."));
+        assert_eq!(seeded.visitor("head").await.get(&format!("/concerns/{staff}")).await.status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_concern_about_oneself_cannot_be_opened_or_decided() {
+        let seeded = Seeded::open().await;
+        let own = seeded.concern("head", Category::Gambling, Level::High, "seeded words").await;
+        let mut head = seeded.visitor("head").await;
+        assert_eq!(head.get(&format!("/concerns/{own}")).await.status, StatusCode::NOT_FOUND);
+        let decided = head.post(&format!("/concerns/{own}/acknowledge"), &[]).await;
+        assert_eq!(decided.status, StatusCode::NOT_FOUND);
+        assert_eq!(seeded.visitor("chair").await.get(&format!("/concerns/{own}")).await.status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn opening_is_in_the_audit_log_before_a_byte_leaves() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "seeded words").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        dsl.get(&format!("/concerns/{reference}")).await;
+        let viewed = "SELECT COUNT(*) FROM audit_acts WHERE act LIKE '%concern_viewed%'";
+        assert_eq!(seeded.school.count(viewed).await, 1);
+        seeded.school.break_audit().await;
+        let unlogged = dsl.get(&format!("/concerns/{reference}")).await;
+        assert_eq!(unlogged.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!unlogged.body.contains("seeded words") && unlogged.body.contains("quote"));
+    }
+
+    #[tokio::test]
+    async fn a_no_evidence_class_shows_steps_instead_of_words() {
+        let seeded = Seeded::open().await;
+        let mut capture = title("amelia", Category::Csam, Level::Critical, "seeded words");
+        capture.excerpts = vec![Excerpt { scope: Open::Known(Scope::Title), text: "seeded words".to_owned() }];
+        let reference = seeded.concern_of(Level::Critical, capture).await;
+        let page = seeded.visitor("dsl").await.get(&format!("/concerns/{reference}")).await.body;
+        assert!(page.contains("Do not look at the material"));
+        assert!(!page.contains("seeded words"));
+    }
+
+    #[tokio::test]
+    async fn other_concerns_of_the_account_and_the_device_are_listed_as_far_as_one_may_see_them() {
+        let seeded = Seeded::open().await;
+        let first = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let staff = seeded.concern("teacher", Category::Gambling, Level::High, "words").await;
+        let ben = seeded.concern("ben", Category::Weapons, Level::High, "words").await;
+        let last = seeded.concern("amelia", Category::SelfHarm, Level::High, "words").await;
+        let page = seeded.visitor("dsl").await.get(&format!("/concerns/{last}")).await.body;
+        let around = page.split("Around it on this device").nth(1).unwrap();
+        let (around, before) = around.split_once("Before this, for this account").unwrap();
+        assert!(around.contains(&first) && around.contains(&ben));
+        assert!(before.contains(&first) && !before.split("What was done").next().unwrap().contains(&ben));
+        assert!(!page.contains(&staff));
+    }
+}

@@ -1,0 +1,229 @@
+//! What the decisions on a concern share: finding it, refusing, saying what was done.
+
+use axum::response::{IntoResponse as _, Redirect, Response};
+
+use super::ConsoleState;
+use super::refusal::{self, Refusal};
+use super::role::SignedIn;
+use crate::audit::{self, Act, ActKind};
+use crate::ids::ConcernId;
+use crate::store::StoreError;
+use crate::store::queue as rows;
+use crate::triage::commands::{CommandError, Outcome, Verdict};
+
+/// One of a list of radio buttons.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) value: &'static str,
+    pub(super) words: &'static str,
+    pub(super) is_chosen: bool,
+}
+
+/// The concern of that reference. Whoever may not know of it is refused as if there were none, and the try is in the
+/// log.
+pub(super) async fn find(state: &ConsoleState, person: &SignedIn, reference: &str) -> Result<ConcernId, Refusal> {
+    let found = if refusal::is_reference(reference) {
+        rows::by_reference(&state.store, person.actor(), reference).await.map_err(|error| Refusal::failed(&error))?
+    } else {
+        None
+    };
+    if let Some(concern) = found {
+        return Ok(concern);
+    }
+    log_refusal(state, person).await.map_err(|error| Refusal::failed(&error))?;
+    Err(Refusal::NotYours)
+}
+
+async fn log_refusal(state: &ConsoleState, person: &SignedIn) -> Result<(), StoreError> {
+    let mut tx = state.store.begin().await?;
+    let act = Act::new(person.actor(), state.clock.wall_us(), ActKind::ConcernRefused, "");
+    audit::append(&mut tx, &act).await?;
+    tx.commit().await
+}
+
+/// Back to the concern, with a sentence about what was done.
+pub(super) fn done(reference: &str, code: &'static str) -> Response {
+    Redirect::to(&format!("/concerns/{reference}?done={code}")).into_response()
+}
+
+/// Why a decision was not carried out.
+pub(super) fn refused(error: CommandError) -> Refusal {
+    match error {
+        CommandError::NotFound => Refusal::NotYours,
+        CommandError::Invalid(_) | CommandError::NeedsApprovers | CommandError::Erased => Refusal::OutOfTurn,
+        CommandError::NoteLength(_) => Refusal::BadForm,
+        CommandError::Store(_) | CommandError::Seal(_) => Refusal::not_saved(&error),
+    }
+}
+
+/// Why a concern was not opened.
+pub(super) fn refused_opening(error: CommandError) -> Refusal {
+    match error {
+        CommandError::Store(_) | CommandError::Seal(_) => Refusal::failed(&error),
+        CommandError::NotFound
+        | CommandError::Invalid(_)
+        | CommandError::NeedsApprovers
+        | CommandError::Erased
+        | CommandError::NoteLength(_) => refused(error),
+    }
+}
+
+/// The sentence of a code in the address; other texts say nothing.
+pub(super) fn done_words(code: &str) -> Option<&'static str> {
+    let said = match code {
+        "acknowledged" => "You acknowledged this concern. Nobody is reminded of it any more.",
+        "noted" => "Your note was saved.",
+        "judged" => "Your decision was saved. Close the concern when what you decided has been done.",
+        "closed" => "This concern is closed.",
+        "reopened" => "This concern is open again.",
+        _ => return None,
+    };
+    Some(said)
+}
+
+/// What a step was, in words.
+pub(super) fn step_words(kind: &str, to_state: &str) -> String {
+    match kind {
+        "opened" => "Opened".to_owned(),
+        "raised" => "Raised to a higher level".to_owned(),
+        "acknowledged" => "Acknowledged".to_owned(),
+        "noted" => "Note".to_owned(),
+        "judged" => format!("Decided: {}", super::queue::state_words(to_state).to_lowercase()),
+        "closed" => "Closed".to_owned(),
+        "reopened" => "Reopened".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// The verdicts, as they are asked.
+pub(super) fn verdicts(chosen: Option<&str>) -> Vec<Choice> {
+    let words = |verdict| match verdict {
+        Verdict::True => "Right: it was what the rule looks for",
+        Verdict::False => "False alarm: it was something else",
+        Verdict::Unclear => "Unclear: nobody can tell",
+    };
+    let choice = |verdict: Verdict| Choice {
+        value: verdict.as_str(),
+        words: words(verdict),
+        is_chosen: chosen == Some(verdict.as_str()),
+    };
+    Verdict::ALL.into_iter().map(choice).collect()
+}
+
+/// The outcomes. None is ticked before a person ticks it.
+pub(super) fn outcomes(chosen: Option<&str>) -> Vec<Choice> {
+    let words = |outcome| match outcome {
+        Outcome::None => "Nothing more",
+        Outcome::Talked => "Talked with the child",
+        Outcome::ParentsTold => "Parents told (could telling home raise the risk?)",
+        Outcome::ClassTeacher => "Class teacher acts",
+        Outcome::FilterChange => "Change to the filter asked for",
+        Outcome::SetUpByAnother => "Someone else used the account",
+        Outcome::Cpoms => "Recorded on the child's file (CPOMS or like it)",
+        Outcome::SocialCare => "Children's social care",
+        Outcome::Police => "Police",
+        Outcome::Lado => "LADO",
+        Outcome::Prevent => "Prevent",
+        Outcome::Ceop => "CEOP",
+        Outcome::Iwf => "Internet Watch Foundation",
+    };
+    let choice = |outcome: Outcome| Choice {
+        value: outcome.as_str(),
+        words: words(outcome),
+        is_chosen: chosen == Some(outcome.as_str()),
+    };
+    Outcome::ALL.into_iter().map(choice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use lapwing_rules::{Category, Level};
+
+    use super::super::seeded::Seeded;
+
+    /// A form's address and fields, and what the page then says.
+    type Act = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+    #[tokio::test]
+    async fn a_concern_is_acknowledged_noted_decided_closed_and_reopened() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let address = format!("/concerns/{reference}");
+        let mut dsl = seeded.visitor("dsl").await;
+        let life: [Act; 5] = [
+            ("acknowledge", &[], "You acknowledged this concern."),
+            ("note", &[("note", "Spoke to her <b>form</b> tutor.")], "Your note was saved."),
+            ("judge", &[("verdict", "true"), ("outcome", "talked")], "Your decision was saved."),
+            ("close", &[], "This concern is closed."),
+            ("reopen", &[], "This concern is open again."),
+        ];
+        for (action, fields, said) in life {
+            let answer = dsl.post(&format!("{address}/{action}"), fields).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{action}");
+            let page = dsl.get(answer.location()).await.body;
+            assert!(page.contains(said), "{action}: {said}");
+        }
+        let page = dsl.get(&address).await.body;
+        assert!(page.contains("Spoke to her &#60;b&#62;form&#60;/b&#62; tutor."));
+        assert!(page.contains("Decided: pastoral support") && page.contains("Sam Okafor"));
+    }
+
+    #[tokio::test]
+    async fn a_step_out_of_turn_changes_nothing_and_says_so() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let answer = seeded.visitor("dsl").await.post(&format!("/concerns/{reference}/close"), &[]).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT);
+        assert!(answer.body.contains("Nothing was changed."));
+    }
+
+    #[tokio::test]
+    async fn a_decision_without_the_token_of_the_session_is_refused() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let address = format!("/concerns/{reference}/acknowledge");
+        let mut dsl = seeded.visitor("dsl").await;
+        let token = dsl.post_token();
+        let other = seeded.visitor("head").await.post_token();
+        let here = "https://lapwing.test";
+        assert_eq!(dsl.post_from(here, &address, &[]).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(dsl.post_from(here, &address, &[("csrf", &other)]).await.status, StatusCode::FORBIDDEN);
+        let elsewhere = dsl.post_from("https://evil.test", &address, &[("csrf", &token)]).await;
+        assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+        let queue = dsl.get("/queue").await.body;
+        assert!(queue.contains("Acknowledge "), "still new");
+    }
+
+    #[tokio::test]
+    async fn a_note_too_long_or_a_verdict_unheard_of_is_refused() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let address = |action: &str| format!("/concerns/{reference}/{action}");
+        dsl.post(&address("acknowledge"), &[]).await;
+        let long = "x".repeat(2001);
+        let bad: [(&str, &[(&str, &str)]); 4] = [
+            ("note", &[("note", &long)]),
+            ("note", &[("note", "  ")]),
+            ("judge", &[("verdict", "perhaps"), ("outcome", "talked")]),
+            ("judge", &[("verdict", "false"), ("outcome", "police")]),
+        ];
+        for (action, fields) in bad {
+            assert_eq!(dsl.post(&address(action), fields).await.status, StatusCode::BAD_REQUEST, "{action}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_illegal_case_is_not_closed_by_one_person() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Grooming, Level::Critical, "words").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        dsl.post(&format!("/concerns/{reference}/acknowledge"), &[]).await;
+        dsl.post(&format!("/concerns/{reference}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
+        let page = dsl.get(&format!("/concerns/{reference}")).await.body;
+        assert!(page.contains("two approvers besides you") && !page.contains("/close\""));
+        let closed = dsl.post(&format!("/concerns/{reference}/close"), &[]).await;
+        assert_eq!(closed.status, StatusCode::CONFLICT);
+    }
+}

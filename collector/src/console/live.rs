@@ -1,0 +1,169 @@
+//! Live rows: a page of the queue that stays open hears of what changed, and only of what its reader may know.
+//!
+//! Whatever the reader may not know of sends nothing and moves no timer: to them the stream is the same with it and
+//! without.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::ConsoleState;
+use super::queue::{self, RowView};
+use super::role::{Listener, SignedIn};
+use super::words::Present;
+use crate::ids::ConcernId;
+use crate::store::StoreError;
+use crate::store::queue::{self as rows, Shelf};
+use crate::store::sign_ins::{self, Session};
+use crate::triage::ConcernChanged;
+
+/// Clocks are told anew this often, and whatever was missed with them. Shorter than any proxy's idle limit.
+const ROUND: Duration = Duration::from_secs(50);
+
+#[derive(Template)]
+#[template(path = "row.html")]
+struct RowPart<'a> {
+    row: &'a RowView,
+    current: Option<String>,
+}
+
+/// One reader's stream.
+struct Live {
+    state: ConsoleState,
+    person: SignedIn,
+    changes: Receiver<ConcernChanged>,
+    rounds: Interval,
+    is_over: bool,
+}
+
+/// Why the stream looks again.
+enum Cause {
+    Changed(ConcernId),
+    Round,
+    Over,
+}
+
+/// `GET /queue/live`.
+pub(super) async fn stream(
+    State(state): State<ConsoleState>,
+    listener: Listener,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let changes = state.events.subscribe();
+    let live = Live { state, person: listener.into_signed_in(), changes, rounds, is_over: false };
+    let batches = stream::unfold(live, |mut live| async move {
+        let events = live.next().await?;
+        Some((stream::iter(events.into_iter().map(Ok)), live))
+    });
+    Sse::new(batches.flatten())
+}
+
+impl Live {
+    /// The next events; none when the stream is over.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        if self.is_over {
+            return None;
+        }
+        let cause = self.cause().await;
+        let Some(session) = self.session().await else {
+            self.is_over = true;
+            return Some(vec![Event::default().event("end").data("signed out")]);
+        };
+        let events = match cause {
+            Cause::Over => return None,
+            Cause::Changed(concern) => self.one(&session, concern).await,
+            Cause::Round => self.all(&session).await,
+        };
+        // A page that opens reads everything anew, so a stream that fails may simply end.
+        events.ok()
+    }
+
+    async fn cause(&mut self) -> Cause {
+        loop {
+            tokio::select! {
+                () = self.state.shutdown.requested() => return Cause::Over,
+                _ = self.rounds.tick() => return Cause::Round,
+                change = self.changes.recv() => match change {
+                    Ok(change) if change.school == self.state.school => return Cause::Changed(change.concern),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => return Cause::Round,
+                    Err(RecvError::Closed) => return Cause::Over,
+                }
+            }
+        }
+    }
+
+    /// The session, read again: roles may have been taken, and listening does not keep it open.
+    async fn session(&self) -> Option<Session> {
+        let (now_us, hash) = (self.state.clock.wall_us(), self.person.secret().hash());
+        sign_ins::session(&self.state.store, &self.state.school, &hash, now_us).await.ok().flatten()
+    }
+
+    async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {
+        let row = rows::row(&self.state.store, &session.actor, concern).await?;
+        Ok(row.iter().filter(|row| !row.is_done()).filter_map(|row| self.event(session, row)).collect())
+    }
+
+    async fn all(&self, session: &Session) -> Result<Vec<Event>, StoreError> {
+        let rows = rows::rows(&self.state.store, &session.actor, Shelf::Open, queue::LIMIT).await?;
+        let mut events: Vec<Event> = rows.iter().filter_map(|row| self.event(session, row)).collect();
+        events.push(Event::default().comment("round"));
+        Ok(events)
+    }
+
+    fn event(&self, session: &Session, row: &rows::QueueRow) -> Option<Event> {
+        let present = Present::new(self.state.clock.wall_us(), &session.zone);
+        let row = queue::row_view(&present, row);
+        let html = RowPart { row: &row, current: None }.render().ok()?;
+        Some(Event::default().event("row").data(html))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use lapwing_rules::{Category, Level};
+
+    use super::super::seeded::Seeded;
+
+    #[tokio::test]
+    async fn a_stream_tells_its_reader_of_their_own_concerns_and_of_no_other() {
+        let seeded = Seeded::open().await;
+        let mut dsl = seeded.visitor("dsl").await.listens("/queue/live").await;
+        assert_eq!(dsl.next().await, ": round");
+        seeded.concern("teacher", Category::Gambling, Level::High, "seeded words").await;
+        let own = seeded.concern("amelia", Category::Drugs, Level::Moderate, "seeded words").await;
+        let event = dsl.next().await;
+        assert!(event.starts_with("event: row") && event.contains(&own), "{event}");
+        assert!(event.contains("A. J.") && !event.contains("seeded words"));
+        seeded.shutdown.request();
+        assert_eq!(dsl.next().await, "");
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_session() {
+        let seeded = Seeded::open().await;
+        let mut visitor = seeded.visitor("dsl").await;
+        let mut dsl = visitor.listens("/queue/live").await;
+        assert_eq!(dsl.next().await, ": round");
+        visitor.post("/sign-out", &[]).await;
+        seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        assert!(dsl.next().await.starts_with("event: end"));
+        assert_eq!(dsl.next().await, "");
+    }
+
+    #[tokio::test]
+    async fn a_stream_needs_a_session_and_a_role() {
+        let seeded = Seeded::open().await;
+        assert_eq!(seeded.stranger().get("/queue/live").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(seeded.visitor("tech").await.get("/queue/live").await.status, StatusCode::FORBIDDEN);
+    }
+}
