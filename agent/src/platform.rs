@@ -18,7 +18,7 @@ pub(crate) use imp::{
 };
 
 pub use imp::{
-    Display, Media, Titles, create_private_file, create_private_folder, hardware_hash, hide_memory, host_name,
+    Display, Files, Media, Titles, create_private_file, create_private_folder, hardware_hash, hide_memory, host_name,
     keep_memory_small, sync_folder,
 };
 

@@ -3,6 +3,7 @@
 mod account;
 mod boot;
 mod facts;
+mod files;
 mod hardening;
 mod media;
 mod readiness;
@@ -14,6 +15,7 @@ mod titles;
 pub(crate) use account::{account, peer};
 pub(crate) use boot::{boot_id, boot_us};
 pub use facts::{hardware_hash, host_name};
+pub use files::Files;
 pub use hardening::{hide_memory, keep_memory_small};
 pub use media::Media;
 pub(crate) use socket::{LocalListener, LocalStream, connect};

@@ -14,7 +14,7 @@ use tokio::net::windows::named_pipe::NamedPipeServer;
 use crate::observation::{FileOwner, SessionFacts, cut};
 use crate::platform::Order;
 
-pub use sensors::{Display, Media, Titles};
+pub use sensors::{Display, Files, Media, Titles};
 
 /// A connection between the service and a program of a session.
 pub(crate) type LocalStream = NamedPipeServer;

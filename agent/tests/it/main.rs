@@ -1,9 +1,16 @@
 //! The sensors against a real X server, real folders and a real mount. What a machine lacks is skipped by name.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may stop at a surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at a surprise"
+)]
 
 mod desktop;
+mod files;
 mod media;
 mod seeing;
 mod titles;

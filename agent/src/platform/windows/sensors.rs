@@ -1,5 +1,9 @@
 //! The sensors, which cannot see here yet and say so.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
 use crate::observation::SessionFacts;
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::shutdown::Shutdown;
@@ -40,6 +44,28 @@ impl Sensor for Titles {
 
     async fn run(self, _out: Observations, health: HealthBoard, _shutdown: Shutdown) {
         health.set(self.name(), Some(self.session.id.clone()), UNSERVED);
+    }
+}
+
+/// The sensor for file drops.
+#[derive(Clone, Copy, Debug)]
+pub struct Files {}
+
+impl Files {
+    /// A sensor for the folders of people and for `folders`.
+    #[must_use]
+    pub fn new(_least_uid: Option<u32>, _folders: Vec<PathBuf>, _clock: Arc<dyn Clock>) -> Self {
+        Self {}
+    }
+}
+
+impl Sensor for Files {
+    fn name(&self) -> SensorName {
+        SensorName::Files
+    }
+
+    async fn run(self, _out: Observations, health: HealthBoard, _shutdown: Shutdown) {
+        health.set(self.name(), None, UNSERVED);
     }
 }
 

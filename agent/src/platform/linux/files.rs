@@ -1,0 +1,132 @@
+//! File drops: whole files that appear in watched folders. Only their names and owners are looked at, never what is
+//! in them.
+//!
+//! ```text
+//! notify --event--> Desk (which folder?) --name--> Present (new, and whole?) --drop--> Flood (one or a summary?) --> out
+//! ```
+//!
+//! The kernel says when a file was closed after writing and when one was renamed. When it says that events were lost,
+//! the folders are listed again and compared with what was known.
+
+mod desk;
+mod drops;
+mod flood;
+mod homes;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
+
+use super::account::account;
+use crate::clock::Clock;
+use crate::observation::Observation;
+use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
+use crate::shutdown::Shutdown;
+use desk::{Desk, Found};
+
+/// Events that wait for the sensor: a browser's saved page with its pictures makes some hundreds. When it is full,
+/// the folders are listed instead.
+const EVENTS: usize = 1024;
+
+/// The sensor for file drops.
+pub struct Files {
+    least_uid: Option<u32>,
+    folders: Vec<PathBuf>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Files {
+    /// A sensor for Downloads and Desktop of every account from `least_uid` up, where there is one, and for
+    /// `folders`.
+    #[must_use]
+    pub fn new(least_uid: Option<u32>, folders: Vec<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self { least_uid, folders, clock }
+    }
+}
+
+impl Sensor for Files {
+    fn name(&self) -> SensorName {
+        SensorName::Files
+    }
+
+    async fn run(self, out: Observations, health: HealthBoard, shutdown: Shutdown) {
+        tokio::select! {
+            () = shutdown.requested() => {}
+            () = watch(self, out, health) => {}
+        }
+    }
+}
+
+/// The end of `notify` that its own thread calls; it never waits.
+struct Inbox {
+    events: mpsc::Sender<notify::Result<notify::Event>>,
+    lost: Arc<Notify>,
+}
+
+impl notify::EventHandler for Inbox {
+    fn handle_event(&mut self, event: notify::Result<notify::Event>) {
+        if event.as_ref().is_ok_and(|event| !matters(event)) {
+            return;
+        }
+        if self.events.try_send(event).is_err() {
+            self.lost.notify_one();
+        }
+    }
+}
+
+/// Whether a name may have come or gone. Opening, reading and writing are most of the events, and say nothing.
+const fn matters(event: &notify::Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Create(_)
+            | EventKind::Remove(_)
+            | EventKind::Modify(ModifyKind::Name(_))
+            | EventKind::Other
+    )
+}
+
+async fn watch(files: Files, out: Observations, health: HealthBoard) {
+    let (sender, mut events) = mpsc::channel(EVENTS);
+    let lost = Arc::new(Notify::new());
+    let inbox = Inbox { events: sender, lost: lost.clone() };
+    let clock = files.clock;
+    let mut desk = match notify::recommended_watcher(inbox) {
+        Ok(watcher) => Desk::new(watcher, files.least_uid, files.folders),
+        Err(error) => return health.set(SensorName::Files, None, SensorHealth::Blind(desk::reason_of(&error), None)),
+    };
+    desk.take_stock();
+    loop {
+        health.set(SensorName::Files, None, desk.health());
+        let arrivals = tokio::select! {
+            event = events.recv() => match event {
+                Some(Ok(event)) => desk.note(&event),
+                Some(Err(_)) => desk.list_again(),
+                None => return health.set(SensorName::Files, None, SensorHealth::Blind(Reason::Failed, None)),
+            },
+            () = lost.notified() => desk.list_again(),
+            () = due(desk.due_us(), clock.as_ref()) => desk.look_again(clock.boot_us()),
+        };
+        for found in desk.summarise(arrivals, clock.boot_us()) {
+            if out.send(seen(found)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until the device has run for `due_us`; for ever where nothing is due.
+async fn due(due_us: Option<u64>, clock: &dyn Clock) {
+    match due_us {
+        Some(due_us) => sleep(Duration::from_micros(due_us.saturating_sub(clock.boot_us()))).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn seen(found: Found) -> Observation {
+    Observation::File { account: account(found.uid), folder: found.folder, name: found.name, burst: found.burst }
+}
