@@ -84,7 +84,7 @@ impl Compiler {
         (counts, sorted(diagnostics))
     }
 
-    fn program(&self) -> Result<Program, Vec<Diagnostic>> {
+    pub(crate) fn program(&self) -> Result<Program, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
         let packs = self.read(&mut diagnostics);
         let drafts = self.drafts(&packs, &mut diagnostics);

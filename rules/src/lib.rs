@@ -1,11 +1,72 @@
 //! The rule language, compiler and matcher of Lapwing.
 //!
-//! Rule packs (TOML) are compiled into a signed artefact; a device loads the artefact as a rule set
-//! and asks it for a [`Verdict`] on the texts of one signal. Nothing here knows a network, a clock or a thread.
+//! Rule packs (TOML) go through [`Compiler`] into a signed [`Artefact`]; a device loads the artefact as a [`RuleSet`] and
+//! asks it for a [`Verdict`] on the [`Text`]s of one signal. Beside them stand what agent and collector must read alike:
+//! URLs ([`split_url`]) and a school's signed [`Policy`]. Nothing here knows a network, a clock or a thread: the same rule
+//! and the same text give the same verdict everywhere.
 //!
 //! ```text
-//! packs/*.toml -> pack -> compile -> artefact -> RuleSet -> evaluate(texts, band) -> Verdict
+//! packs/*.toml --Compiler--> Artefact --sign--> bytes --RuleSet::load--> RuleSet --evaluate(texts, band)--> Verdict
 //! ```
+//!
+//! # Layout
+//!
+//! | module | holds |
+//! |---|---|
+//! | `pack`, `diagnostic` | the language as written, and what is wrong with it: all mistakes at once, codes R001 to R019 |
+//! | `compile` | expansion, lints, numbering, the examples of every rule |
+//! | `program`, `lexicon` | what a rule set is made of, and its sections |
+//! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
+//! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
+//! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
+//! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
+//! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
+//!
+//! # Example
+//!
+//! ```
+//! use lapwing_rules::{Band, Compiler, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity, sign};
+//!
+//! let pack = r#"
+//!     [pack]
+//!     id = "birds"
+//!     version = 1
+//!     title = "Birds"
+//!     sources = ["a field guide"]
+//!
+//!     [[rule]]
+//!     id = "birds.nest_theft"
+//!     title = "Looked for nests to take eggs from"
+//!     category = "off_task_gaming"
+//!     scopes = ["title", "query"]
+//!     guidance = "Ask what the eggs are for."
+//!     match.near = { within = 4, groups = [{ any = ["steal", "take"], mark = "intent" }, "lapwing eggs"] }
+//!     except = [{ phrase = "take lapwing eggs seriously" }]
+//!
+//!     [rule.examples]
+//!     must_match = [{ scope = "query", text = "how to take some lapwing eggs" }]
+//!     must_not_match = [{ scope = "title", text = "Why we take lapwing eggs seriously" }]
+//! "#;
+//! let artefact = Compiler::new()
+//!     .pack("birds.toml", pack)
+//!     .compile(Release::new(1), Validity::default())
+//!     .expect("the pack has no mistakes and its examples hold");
+//!
+//! let key = SigningKey::from_bytes(&[7; 32]);
+//! let trusted = TrustedKeys::new(vec![key.verifying_key()], 1)?;
+//! let rules = RuleSet::load(&sign(&artefact, &key), &trusted)?;
+//!
+//! let texts = [Text::new(Scope::Query, "T4ke l a p w i n g eggs")];
+//! let verdict = rules.evaluate(&texts, Band::Ks3);
+//! assert_eq!(verdict.hits[0].rule.as_str(), "birds.nest_theft");
+//! let words = verdict.hits[0].spans.iter().map(|span| &texts[0].text[span.start..span.end]);
+//! assert_eq!(words.collect::<Vec<_>>(), ["T4ke", "l a p w i n g eggs"]);
+//! println!("{}", verdict.explain(&texts, &rules));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `keygen`, `sign`, `verify`,
+//! `policy-sign`, `categories`.
 
 #![forbid(unsafe_code)]
 

@@ -282,6 +282,7 @@ impl Phrases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Artefact, Compiler, Kind, Release, RuleSet, SigningKey, Text, TrustedKeys, Validity, sign};
 
     #[test]
     fn phrases_with_a_common_beginning_are_narrowed_word_by_word() {
@@ -303,5 +304,33 @@ mod tests {
         assert!(Phrases::new(&[vec![1], vec![0]], 2).is_none());
         assert!(Phrases::new(&[vec![2]], 2).is_none());
         assert!(Phrases::new(&[vec![]], 2).is_none());
+    }
+
+    /// Signed is not the same as sane: whatever a key's owner signs, reading and judging by it must not panic.
+    #[test]
+    fn damaged_sections_that_are_signed_are_refused_or_harmless() {
+        let pack = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
+            [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match.near = { within = 4, groups = [\"owl\", \"barn nest\"] }\nexcept = [{ phrase = \"nest box\" }]\n\
+            examples.must_match = [{ scope = \"title\", text = \"owl barn nest\" }]\n\
+            [[rule]]\nid = \"t.b\"\ntitle = \"B\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { substring = [\"tawny\"], reason = \"R\" }\nexamples = {}\n\
+            [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
+        let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let keys = TrustedKeys::new(vec![key.verifying_key()], 1).unwrap();
+        let texts = [Text::new(Scope::Title, "owl barn nest box tawny"), Text::new(Scope::UrlHost, "a.example")];
+        let sizes: Vec<usize> = encode(&compiled).iter().map(|section| section.plain.len()).collect();
+        for (section, byte) in sizes.iter().enumerate().flat_map(|(at, size)| (0..*size).map(move |byte| (at, byte))) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut sections = encode(&compiled);
+                sections[section].plain[byte] ^= flip;
+                let artefact = Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &sections);
+                if let Ok(rules) = RuleSet::load(&sign(&artefact, &key), &keys) {
+                    let _ = rules.evaluate(&texts, Band::Ks3).explain(&texts, &rules);
+                    let _ = rules.host_class("b.a.example");
+                }
+            }
+        }
     }
 }

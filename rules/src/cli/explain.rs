@@ -12,11 +12,9 @@ use serde_json::{Value, json};
 use super::{Failure, Outcome, files, sign};
 
 #[derive(Debug, Args)]
-#[group(id = "rules", required = true, multiple = false, args = ["packs", "set"])]
-#[group(id = "signal", required = true, multiple = false, args = ["text", "url"])]
 pub(super) struct Explain {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "set", conflicts_with = "set")]
     packs: Option<PathBuf>,
     /// A compiled rule set.
     #[arg(long)]
@@ -28,7 +26,7 @@ pub(super) struct Explain {
     #[arg(long, requires = "text")]
     scope: Option<String>,
     /// The text.
-    #[arg(requires = "scope")]
+    #[arg(required_unless_present = "url", conflicts_with = "url", requires = "scope")]
     text: Option<String>,
     /// A whole URL, split as on a device.
     #[arg(long)]

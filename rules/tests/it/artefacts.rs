@@ -1,0 +1,113 @@
+//! Artefacts: the same bytes every time, nothing to read in them, nothing accepted that was not signed so.
+
+use lapwing_rules::{
+    ArtefactError, Band, Compiler, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity, sign,
+};
+
+use super::{pack, rule};
+
+/// An artefact of format 1 with the pack of [`sample`], kept to show that later builds still read it.
+const FIXTURE: &[u8] = include_bytes!("../fixtures/rule_set_format_1.lwr");
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn trusted(seed: u8) -> TrustedKeys {
+    TrustedKeys::new(vec![key(seed).verifying_key()], 1).unwrap()
+}
+
+fn sample() -> String {
+    let examples = "[rule.examples]\nmust_match = [{ scope = \"title\", text = \"a barnowl nest\" }]\n\
+         must_not_match = [{ scope = \"title\", text = \"a barnowl\" }]\n";
+    pack(
+        "\"title\"",
+        "match.near = { within = 4, groups = [\"barnowl\", \"nest\"] }\nexcept = [{ phrase = \"nest box\" }]",
+    )
+    .replace("examples = {}\n", "")
+        + examples
+        + &rule("t.host", "\"url_host\"", "match = { domain = [\"owls.example\"] }")
+        + &rule("t.part", "\"title\"", "match = { substring = [\"tawny\"], reason = \"compounds\" }")
+        + &rule("t.stick", "\"media\"", "match = { media = \"any\" }")
+        + "[[domains]]\nid = \"d\"\nclass = \"protected\"\nhosts = [\"quiet.example\"]\n"
+}
+
+fn signed(pack: &str) -> Vec<u8> {
+    let validity = Validity { not_before: 1, expires: Some(2) };
+    sign(&Compiler::new().pack("t.toml", pack).compile(Release::new(9), validity).unwrap(), &key(7))
+}
+
+fn fires(rules: &RuleSet, title: &str) -> bool {
+    !rules.evaluate(&[Text::new(Scope::Title, title)], Band::Ks3).hits.is_empty()
+}
+
+#[test]
+fn a_loaded_rule_set_judges_like_the_compiled_one() {
+    let loaded = RuleSet::load(&signed(&sample()), &trusted(7)).unwrap();
+    let compiled = Compiler::new().pack("t.toml", sample()).rule_set(Release::new(9)).unwrap();
+    for title in ["a barnowl nest", "barnowl nest box", "greattawny", "nothing"] {
+        let texts = [Text::new(Scope::Title, title), Text::new(Scope::UrlHost, "x.owls.example")];
+        let verdicts = [&loaded, &compiled].map(|rules| rules.evaluate(&texts, Band::Ks2).hits);
+        assert_eq!(verdicts[0], verdicts[1]);
+        assert!(!verdicts[0].is_empty());
+    }
+    assert_eq!((loaded.release(), loaded.validity().expires), (Release::new(9), Some(2)));
+    assert_eq!(loaded.packs()[0].id, "t");
+}
+
+#[test]
+fn the_same_packs_give_the_same_bytes_in_any_order() {
+    let other = sample().replace("id = \"t\"", "id = \"u\"").replace("\"t.", "\"u.");
+    let one = Compiler::new().pack("t.toml", sample()).pack("u.toml", &*other);
+    let two = Compiler::new().pack("u.toml", &*other).pack("t.toml", sample());
+    let bytes = |compiler: Compiler| compiler.compile(Release::new(3), Validity::default()).unwrap().to_bytes();
+    assert_eq!(bytes(one), bytes(two));
+    assert_eq!(signed(&sample()), signed(&sample()));
+}
+
+#[test]
+fn no_phrase_can_be_read_in_the_bytes() {
+    let bytes = signed(&sample());
+    for word in ["barnowl", "nest", "tawny", "quiet", "Talk", "owls", "t.rule"] {
+        assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+    }
+}
+
+#[test]
+fn flipped_bits_are_refused_wherever_they_are() {
+    let bytes = signed(&sample());
+    for position in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[position] ^= 1 << (position % 8);
+        assert!(RuleSet::load(&damaged, &trusted(7)).is_err(), "byte {position}");
+    }
+}
+
+#[test]
+fn truncated_artefacts_are_refused() {
+    let bytes = signed(&sample());
+    for length in 0..bytes.len() {
+        assert!(RuleSet::load(&bytes[..length], &trusted(7)).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn another_signature_is_refused() {
+    let error = RuleSet::load(&signed(&sample()), &trusted(8)).unwrap_err();
+    assert_eq!(error, ArtefactError::Untrusted { found: 0, needed: 1 });
+    assert_eq!(error.to_string(), "artefact has 0 of the 1 trusted signatures it needs");
+    assert!(!error.is_transient());
+}
+
+#[test]
+fn random_bytes_are_refused() {
+    assert_eq!(RuleSet::load(b"", &trusted(7)).unwrap_err().to_string(), "not a rule set artefact");
+    assert!(RuleSet::load(&[b"LWRS".as_slice(), &[0xff; 400]].concat(), &trusted(7)).is_err());
+}
+
+#[test]
+fn the_fixture_of_format_1_still_loads() {
+    let rules = RuleSet::load(FIXTURE, &trusted(7)).unwrap();
+    assert!(fires(&rules, "a barnowl and a nest") && fires(&rules, "tawnyowl") && !fires(&rules, "barnowl nest box"));
+    assert_eq!(rules.digest().as_bytes(), lapwing_rules::Digest::of(FIXTURE).as_bytes());
+}

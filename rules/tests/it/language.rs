@@ -1,0 +1,202 @@
+//! What each part of the language means.
+
+use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleSet, Scope, Text, split_url};
+
+use super::{compiled, pack, rule, titles};
+
+fn hit(rules: &RuleSet, title: &str) -> Option<Hit> {
+    rules.evaluate(&[Text::new(Scope::Title, title)], Band::Ks3).hits.into_iter().next()
+}
+
+fn fires(rules: &RuleSet, title: &str) -> bool {
+    hit(rules, title).is_some()
+}
+
+/// The matched stretches of a title.
+fn words<'a>(rules: &RuleSet, title: &'a str) -> Vec<&'a str> {
+    let spans = hit(rules, title).map(|hit| hit.spans).unwrap_or_default();
+    spans.iter().map(|span| title.get(span.start..span.end).expect("spans stand on character boundaries")).collect()
+}
+
+#[test]
+fn phrases_match_whole_words_however_they_are_spelt() {
+    let rules = titles("match = { phrase = \"red kite\" }");
+    for title in ["Red Kite", "the RED-KITE!", "r3d k1te", "r e d kite", "reeed kiiite", "rеd kіte", "re\u{200b}d kite"]
+    {
+        assert!(fires(&rules, title), "{title}");
+    }
+    for title in ["redkite", "red kites", "kite red", "bored kite", "red a kite", ""] {
+        assert!(!fires(&rules, title), "{title}");
+    }
+    assert_eq!(words(&rules, "«ｒｅｄ» kîte."), ["ｒｅｄ» kîte"]);
+}
+
+#[test]
+fn a_phrase_is_folded_like_the_text() {
+    assert!(fires(&titles("match = { phrase = \"Don’t\" }"), "DONT"));
+}
+
+#[test]
+fn all_groups_must_stand_in_the_same_text() {
+    let rules = titles("match = { all = [\"owl\", { any = [\"barn\", \"tawny\"], mark = \"method\" }] }");
+    assert!(fires(&rules, "an owl in a barn") && !fires(&rules, "an owl"));
+    let apart = [Text::new(Scope::Title, "owl"), Text::new(Scope::Title, "barn")];
+    assert!(rules.evaluate(&apart, Band::Ks3).hits.is_empty());
+    let marks: Vec<Mark> = hit(&rules, "owl barn").unwrap().spans.iter().map(|span| span.mark).collect();
+    assert_eq!(marks, [Mark::Topic, Mark::Method]);
+}
+
+#[test]
+fn near_counts_the_words_between_first_and_last() {
+    let rules = titles("match.near = { within = 2, groups = [\"owl\", \"nest\"] }");
+    assert!(fires(&rules, "owl nest") && fires(&rules, "owl a b nest") && fires(&rules, "nest a b owl"));
+    assert!(!fires(&rules, "owl a b c nest"));
+    let marks: Vec<Mark> = hit(&rules, "owl nest").unwrap().spans.iter().map(|span| span.mark).collect();
+    assert_eq!(marks, [Mark::Topic, Mark::Context], "a later group is context unless it says otherwise");
+}
+
+#[test]
+fn ordered_near_keeps_the_order_written() {
+    let rules = titles("match.near = { within = 3, ordered = true, groups = [\"owl\", \"egg\", \"nest\"] }");
+    assert!(fires(&rules, "owl egg nest") && fires(&rules, "nest owl x egg x nest"));
+    assert!(!fires(&rules, "nest egg owl") && !fires(&rules, "owl nest egg"));
+}
+
+#[test]
+fn one_word_cannot_be_two_groups() {
+    let rules = titles("match.near = { within = 3, groups = [\"owl\", { any = [\"owl\", \"barn owl\"] }] }");
+    assert!(!fires(&rules, "barn owl") && fires(&rules, "owl barn owl"));
+}
+
+#[test]
+fn a_threshold_sums_the_weights_of_distinct_phrases() {
+    let rules = titles(
+        "[rule.match]\nthreshold = 3\nany = [\"owl\", { phrase = \"nest\", weight = 2 }, { phrase = \"zoo\", weight = -1 }]",
+    );
+    assert!(!fires(&rules, "owl owl owl") && !fires(&rules, "nest") && !fires(&rules, "owl nest zoo"));
+    assert_eq!(hit(&rules, "owl in a nest").unwrap().weight, 3);
+}
+
+#[test]
+fn an_exception_consumes_only_the_words_it_covers() {
+    let rules = titles("match = { phrase = \"owl\" }\nexcept = [{ phrase = \"owl class\" }]");
+    assert!(!fires(&rules, "Owl class timetable"));
+    let hit = hit(&rules, "Owl class saw an owl").unwrap();
+    assert_eq!((hit.spans.len(), hit.excepted.len()), (1, 1));
+    assert_eq!(hit.excepted[0].phrase, "owl class");
+}
+
+#[test]
+fn a_host_exception_silences_one_rule_on_the_whole_signal() {
+    let text = [
+        pack("\"title\", \"query\"", "match = { phrase = \"owl\" }\nexcept = [{ host = \"bbc.co.uk\" }]"),
+        rule("t.other", "\"title\"", "match = { phrase = \"owl\" }"),
+    ];
+    let rules = compiled(&text.concat()).unwrap();
+    let on = |host: &str| {
+        let texts = [Text::new(Scope::UrlHost, host), Text::new(Scope::Title, "an owl")];
+        rules.evaluate(&texts, Band::Ks3).hits.len()
+    };
+    assert_eq!((on("www.bbc.co.uk"), on("bbc.co.uk.evil.example"), on("notbbc.co.uk")), (1, 2, 2));
+}
+
+#[test]
+fn a_domain_rule_marks_the_whole_host() {
+    let rules = compiled(&pack("\"url_host\"", "match = { domain = [\"bet.example\", \"=odds.example\"] }")).unwrap();
+    let spans = |url: &str| {
+        let texts = split_url(url).unwrap().texts();
+        rules.evaluate(&texts, Band::Ks3).hits.first().map(|hit| (hit.spans[0].start, hit.spans[0].end))
+    };
+    assert_eq!(spans("https://www.bet.example/x"), Some((0, 15)));
+    assert_eq!(spans("https://odds.example/"), Some((0, 12)));
+    assert_eq!(spans("https://www.odds.example/"), None);
+    assert_eq!(spans("https://alphabet.example/"), None);
+}
+
+#[test]
+fn lists_of_hosts_give_rules_and_classes() {
+    let lists = "\n[[domains]]\nid = \"help\"\nclass = \"support\"\nhosts = [\"help.example\"]\n\
+        [[domains]]\nid = \"union\"\nclass = \"protected\"\nhosts = [\"union.help.example\", \"=x.example\"]\n";
+    let rules = compiled(&(pack("\"url_host\"", "match = { domain = { list = \"help\" } }") + lists)).unwrap();
+    assert_eq!(rules.host_class("www.help.example"), HostClass::Support);
+    assert_eq!(rules.host_class("a.union.help.example"), HostClass::Protected);
+    assert_eq!(rules.host_class("a.x.example"), HostClass::Ordinary);
+    assert_eq!(rules.host_class("help.example.org"), HostClass::Ordinary);
+    assert_eq!(rules.evaluate(&[Text::new(Scope::UrlHost, "help.example")], Band::Ks3).hits.len(), 1);
+}
+
+#[test]
+fn substrings_match_inside_words_and_mark_the_word() {
+    let rules = titles("match = { substring = [\"tawny\"], reason = \"compound names\" }");
+    assert_eq!(words(&rules, "the SuperTawnyOwl"), ["SuperTawnyOwl"]);
+    assert!(fires(&rules, "x t4wnyy x") && !fires(&rules, "taw ny"));
+}
+
+#[test]
+fn any_medium_fires_without_a_span() {
+    let rules = compiled(&pack("\"media\"", "match = { media = \"any\" }")).unwrap();
+    let hits = rules.evaluate(&[Text::new(Scope::Media, "")], Band::Ks3).hits;
+    assert_eq!((hits.len(), hits[0].spans.len()), (1, 0));
+    assert!(rules.evaluate(&[Text::new(Scope::Title, "usb")], Band::Ks3).hits.is_empty());
+}
+
+#[test]
+fn a_medium_can_be_known_by_its_label() {
+    let rules = compiled(&pack("\"media\"", "match = { media = [\"tails\"] }")).unwrap();
+    let fires = |label: &str| !rules.evaluate(&[Text::new(Scope::Media, label)], Band::Ks3).hits.is_empty();
+    assert!(fires("TAILS") && !fires("COCKTAILS"));
+}
+
+#[test]
+fn rules_look_at_their_own_scopes_bands_and_levels() {
+    let rules = titles("match = { phrase = \"owl\" }\nbands = [\"ks1\", \"ks3\"]\nlevel = 2\nlevels = { ks1 = 4 }");
+    let level = |scope, band| rules.evaluate(&[Text::new(scope, "owl")], band).level();
+    assert_eq!(level(Scope::Title, Band::Ks1), Some(Level::High));
+    assert_eq!(level(Scope::Title, Band::Ks3), Some(Level::Low));
+    assert_eq!(level(Scope::Title, Band::Staff), None);
+    assert_eq!(level(Scope::Query, Band::Ks3), None);
+}
+
+#[test]
+fn hits_stand_in_order_of_level_and_id() {
+    let text = [
+        pack("\"title\"", "match = { phrase = \"owl\" }\nlevel = 2"),
+        rule("t.b", "\"title\"", "match = { phrase = \"owl\" }\nlevel = 3"),
+        rule("t.a", "\"title\"", "match = { phrase = \"owl\" }\nlevel = 3"),
+    ];
+    let verdict = compiled(&text.concat()).unwrap().evaluate(&[Text::new(Scope::Title, "owl")], Band::Ks3);
+    let ids: Vec<&str> = verdict.hits.iter().map(|hit| hit.rule.as_str()).collect();
+    assert_eq!(ids, ["t.a", "t.b", "t.rule"]);
+}
+
+#[test]
+fn facts_are_what_the_pack_says() {
+    let rules = titles("match = { phrase = \"owl\" }\ncooldown = \"90s\"");
+    let facts = rules.rule(&"t.rule".parse().unwrap()).unwrap();
+    assert_eq!((facts.category, facts.level), (Category::Weapons, Category::Weapons.default_level()));
+    assert_eq!((facts.cooldown.as_secs(), facts.guidance.as_str()), (90, "Talk."));
+    assert!(rules.rule(&"t.none".parse().unwrap()).is_none());
+    assert_eq!(rules.rules().count(), 1);
+    assert!(!rules.has_illegal_base());
+}
+
+#[test]
+fn a_verdict_explains_itself() {
+    let rules =
+        titles("match = { any = [{ phrase = \"owl\", mark = \"intent\" }] }\nexcept = [{ phrase = \"owl class\" }]");
+    let texts = [Text::new(Scope::Title, "Owl class saw an owl")];
+    let told = rules.evaluate(&texts, Band::Ks3).explain(&texts, &rules);
+    for part in ["t.rule", "A title", "Owl class saw an [owl]", "intent \"owl\"", "\"owl class\"", "Talk."] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[test]
+fn texts_beyond_the_bounds_are_not_looked_at() {
+    let rules = titles("match = { phrase = \"owl\" }");
+    let long = format!("{} owl", "é".repeat(Text::MAX_BYTES));
+    assert!(!fires(&rules, &long));
+    let mut texts = vec![Text::new(Scope::Title, "x"); 16];
+    texts.push(Text::new(Scope::Title, "owl"));
+    assert!(rules.evaluate(&texts, Band::Ks3).hits.is_empty());
+}

@@ -1,0 +1,144 @@
+//! The command-line tool: exit codes, and nothing overwritten on failure.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use super::pack;
+
+/// A folder with one pack and a key.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new(pack: &str) -> Self {
+        let desk = Self { folder: TempDir::new().unwrap() };
+        std::fs::create_dir(desk.path("packs")).unwrap();
+        desk.writes(pack);
+        assert_eq!(desk.runs("keygen --out key").status.code(), Some(0));
+        desk
+    }
+
+    fn writes(&self, pack: &str) {
+        std::fs::write(self.path("packs/t.toml"), pack).unwrap();
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn runs(&self, arguments: &str) -> Output {
+        self.runs_all(&arguments.split(' ').collect::<Vec<_>>())
+    }
+
+    fn runs_all(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing-rules"));
+        command.current_dir(self.folder.path()).args(arguments).output().unwrap()
+    }
+
+    fn ends(&self, arguments: &str, code: i32) -> String {
+        let output = self.runs(arguments);
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
+        told
+    }
+}
+
+fn good() -> String {
+    let examples =
+        |text: &str| format!("[{}]", vec![format!("{{ scope = \"title\", text = \"{text}\" }}"); 3].join(", "));
+    let examples = format!("examples = {{ must_match = {}, must_not_match = {} }}", examples("owl"), examples("hen"));
+    pack("\"title\"", "match = { phrase = \"owl\" }").replace("examples = {}", &examples)
+}
+
+#[test]
+fn a_good_pack_goes_all_the_way() {
+    let desk = Desk::new(&good());
+    assert_eq!(desk.ends("check --packs packs", 0), "1 packs, 1 rules, 1 phrases: no problems\n");
+    assert_eq!(desk.ends("test --packs packs", 0), "1 packs, 1 rules, 6 examples: all as they should be\n");
+    let told = desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
+    assert!(desk.ends(&format!("verify --set set --trust {key}"), 0).contains("release 4"));
+    let explained = desk.ends("explain --set set --scope title --band ks3 owl", 0);
+    assert!(explained.contains("t.rule"), "{explained}");
+    let json = desk.ends("explain --packs packs --url https://owl.example/ --band ks3 --json", 0);
+    assert!(json.contains("\"hits\": []"), "{json}");
+}
+
+#[test]
+fn a_second_signature_meets_a_threshold_of_two() {
+    let desk = Desk::new(&good());
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    let second = desk.ends("keygen --out second", 0);
+    let told = desk.ends("verify --set set --trust ed25519:00", 64);
+    assert!(told.contains("key 1 is not"), "{told}");
+    assert!(desk.ends(&format!("verify --set set --trust {}", second.trim()), 1).contains("refused"));
+    desk.ends("sign --set set --key second", 0);
+    desk.ends(&format!("verify --set set --trust {}", second.trim()), 0);
+}
+
+#[test]
+fn failing_examples_end_with_1_and_name_the_line() {
+    let desk = Desk::new(&good().replace("text = \"hen\"", "text = \"owl\""));
+    let told = desk.ends("test --packs packs", 1);
+    assert!(told.contains("error[R014]") && told.contains("packs/t.toml:"), "{told}");
+}
+
+#[test]
+fn a_malformed_pack_ends_with_64_and_overwrites_nothing() {
+    let desk = Desk::new(&good());
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    let before = std::fs::read(desk.path("set")).unwrap();
+    desk.writes(&good().replace("guidance", "guidence"));
+    let told = desk.ends("compile --packs packs --release 5 --key key --out set", 64);
+    assert!(told.contains("error[R002]: `guidence` is not a key of `[[rule]]`"), "{told}");
+    assert_eq!(std::fs::read(desk.path("set")).unwrap(), before);
+    assert!(desk.ends("check --packs packs --json", 1).contains("\"line\": 12"));
+    let names: Vec<_> =
+        std::fs::read_dir(desk.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "nothing is left beside the rule set: {names:?}");
+}
+
+#[test]
+fn a_key_is_its_owners_alone_and_never_replaced() {
+    let desk = Desk::new(&good());
+    let before = std::fs::read(desk.path("key")).unwrap();
+    assert!(desk.ends("keygen --out key", 64).contains("cannot create `key`"));
+    assert_eq!(std::fs::read(desk.path("key")).unwrap(), before);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |mode| std::fs::set_permissions(desk.path("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(std::fs::metadata(desk.path("key")).unwrap().permissions().mode() & 0o777, 0o600);
+        mode(0o644);
+        let told = desk.ends("compile --packs packs --release 4 --key key --out set", 64);
+        assert!(told.contains("set its mode to 0600") && !Path::new(&desk.path("set")).exists(), "{told}");
+    }
+}
+
+#[test]
+fn a_policy_is_checked_before_it_is_signed() {
+    let desk = Desk::new(&good());
+    let policy = r#"{"release": 2, "school": "lanesfield", "zone": "Europe/London", "hours": "always", "sites": "any",
+        "staff_watched": true, "notice_version": 1}"#;
+    std::fs::write(desk.path("policy.json"), policy).unwrap();
+    let told = desk.ends("policy-sign --policy policy.json --key key --out policy", 0);
+    let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
+    assert!(desk.ends(&format!("verify --set policy --trust {key}"), 0).contains("school lanesfield"));
+    std::fs::write(desk.path("policy.json"), policy.replace("always", "sometimes")).unwrap();
+    let told = desk.ends("policy-sign --policy policy.json --key key --out policy", 64);
+    assert!(told.contains("policy.json") && told.contains("line 1"), "{told}");
+}
+
+#[test]
+fn usage_that_makes_no_sense_ends_with_64() {
+    let desk = Desk::new(&good());
+    desk.ends("explain --packs packs --band ks3", 64);
+    desk.ends("explain --packs packs --band ks9 --scope title owl", 64);
+    desk.ends("compile --packs packs --release 0 --key key --out set", 64);
+    desk.ends("check --packs nowhere", 64);
+    desk.ends("--help", 0);
+    assert!(desk.ends("categories", 0).contains("self_harm"));
+}
