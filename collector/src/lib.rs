@@ -13,6 +13,7 @@ pub mod ids;
 pub mod ingest;
 pub mod intake;
 pub mod lifecycle;
+pub mod notify;
 pub mod people;
 pub mod routing;
 pub mod seal;

@@ -23,7 +23,7 @@ pub(crate) const DEVICE: DeviceId = DeviceId::from_bytes([0xd1; 16]);
 pub(crate) const EPOCH: Epoch = Epoch::from_bytes([0xe1; 16]);
 
 pub(crate) struct School {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) id: SchoolId,
     pub(crate) store: Store,
     pub(crate) vault: Vault,
@@ -43,7 +43,7 @@ impl School {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        Self { _folder: folder, id, store, vault, wake: Arc::new(Notify::new()) }
+        Self { folder, id, store, vault, wake: Arc::new(Notify::new()) }
     }
 
     pub(crate) fn intake(&self) -> Intake {
@@ -132,6 +132,18 @@ impl School {
         let mut tx = self.store.begin().await.unwrap();
         sqlx::query("DROP TABLE audit_acts").execute(tx.connection()).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Nobody has a mail address any more.
+    pub(crate) async fn forget_addresses(&self) {
+        let mut tx = self.store.begin().await.unwrap();
+        sqlx::query("UPDATE sign_ins SET mail = ''").execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A file beside the database.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     /// A column of bytes.

@@ -1,0 +1,173 @@
+mod server;
+
+use lapwing_rules::{Category, Level};
+
+use super::*;
+use crate::actor::Role;
+use crate::clock::ManualClock;
+use crate::config::{Smtp, SmtpTls};
+use crate::store::fixture::{NINE_US, School, delivery, title};
+use crate::subject::Kind;
+use server::{Answer, FakeServer, Offer};
+
+const TITLE: &str = "the words of a window";
+const SIGN_IN: &str = "https://lapwing.hill.example/";
+
+struct Post {
+    school: School,
+    server: FakeServer,
+    clock: Arc<ManualClock>,
+    notifier: Notifier,
+}
+
+/// A school with one urgent message in its outbox, and a mail server that makes `offer`.
+async fn post(offer: Offer) -> Post {
+    let school = School::open().await;
+    school.person("dana.dsl", Kind::Staff, &[Role::Dsl]).await;
+    school.person("amy.pupil", Kind::Pupil, &[]).await;
+    let capture = title("amy.pupil", Category::SelfHarm, Level::High, TITLE);
+    school.intake().take(delivery(Level::High, 1, vec![capture])).await.unwrap();
+    school.triage_all().await;
+    let server = FakeServer::open(offer).await;
+    let ca = school.path("mail-ca.pem");
+    std::fs::write(&ca, server.certificate()).unwrap();
+    post_to(school, server, Some(ca))
+}
+
+fn post_to(school: School, server: FakeServer, extra_ca: Option<std::path::PathBuf>) -> Post {
+    let tls = if server.offer() == Offer::Implicit { SmtpTls::Implicit } else { SmtpTls::StartTls };
+    let from = "lapwing@hill.example".to_owned();
+    let smtp = Smtp { host: "localhost".to_owned(), port: server.port(), tls, extra_ca, from, sign_in: None };
+    let mailer = Mailer::new(&smtp, SIGN_IN).unwrap();
+    let clock = Arc::new(ManualClock::at(NINE_US));
+    let wake = Arc::new(Notify::new());
+    let notifier = Notifier::new(school.id.clone(), school.store.clone(), clock.clone(), wake, mailer);
+    Post { school, server, clock, notifier }
+}
+
+impl Post {
+    /// One step, with the server at work.
+    async fn step(&self) -> Step {
+        tokio::select! {
+            step = self.notifier.step() => step.unwrap(),
+            () = self.server.serve() => unreachable!("the server serves until it is dropped"),
+        }
+    }
+
+    async fn outcome(&self) -> String {
+        let sql = "SELECT (CASE WHEN sent_us IS NOT NULL THEN 'sent' WHEN dead_us IS NOT NULL THEN 'dead'
+            ELSE 'waits' END) || ' ' || COALESCE(last_error, '') FROM outbox";
+        self.school.texts(sql).await.concat()
+    }
+}
+
+#[tokio::test]
+async fn a_mail_says_the_reference_and_nothing_of_the_person_or_the_title() {
+    for offer in [Offer::StartTls, Offer::Implicit] {
+        let post = post(offer).await;
+        assert_eq!(post.step().await, Step::Worked);
+        assert_eq!(post.outcome().await, "sent ");
+        assert!(matches!(post.step().await, Step::Idle(None)));
+        let [mail] = post.server.mails().try_into().unwrap();
+        let reference = post.school.texts("SELECT reference FROM concerns").await.concat();
+        for said in [reference.as_str(), SIGN_IN, "high", "To: dana.dsl@hill.example"] {
+            assert!(mail.contains(said), "{said}: {mail}");
+        }
+        let mail = mail.to_lowercase();
+        for unsaid in [TITLE, "amy", "pupil", "name of", "self-harm", "self_harm", "hill-school", "dev-"] {
+            assert!(!mail.contains(unsaid), "{unsaid}");
+        }
+        assert!(!mail.contains("base64") && !mail.contains("quoted-printable"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_gets_no_mail() {
+    let post = post(Offer::Plain).await;
+    post.step().await;
+    assert_eq!(post.outcome().await, "waits protocol");
+    assert!(post.server.mails().is_empty());
+    assert!(!post.server.heard().iter().any(|line| line.starts_with("MAIL") || line.contains('@')));
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_gets_no_mail() {
+    let Post { school, server, .. } = post(Offer::StartTls).await;
+    let post = post_to(school, server, None);
+    post.step().await;
+    assert!(post.outcome().await.starts_with("waits "));
+    assert!(post.server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_mail_waits_longer_each_time_and_is_sent_once() {
+    let post = post(Offer::StartTls).await;
+    post.server.answer(Answer::Later);
+    post.step().await;
+    assert_eq!(post.outcome().await, "waits smtp_451");
+    assert_eq!(post.step().await, Step::Idle(Some(NINE_US + 15_000_000)));
+    post.clock.advance_us(15_000_000);
+    post.step().await;
+    assert_eq!(post.step().await, Step::Idle(Some(NINE_US + 45_000_000)));
+    post.server.answer(Answer::Accept);
+    post.clock.advance_us(30_000_000);
+    post.step().await;
+    post.step().await;
+    assert_eq!((post.outcome().await.as_str(), post.server.mails().len()), ("sent ", 1));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_always_refused_is_given_up() {
+    let post = post(Offer::StartTls).await;
+    post.server.answer(Answer::Never);
+    for _ in 0..MAX_ATTEMPTS {
+        assert_eq!(post.step().await, Step::Worked);
+        post.clock.advance_us(3_600_000_000);
+    }
+    assert_eq!(post.outcome().await, "dead smtp_550");
+    assert_eq!(post.step().await, Step::Idle(None));
+}
+
+#[tokio::test]
+async fn without_an_address_a_message_is_given_up_at_once() {
+    let post = post(Offer::StartTls).await;
+    post.school.forget_addresses().await;
+    post.step().await;
+    assert_eq!(post.outcome().await, "dead no_address");
+}
+
+#[tokio::test]
+async fn a_claim_that_was_never_finished_is_taken_up_again() {
+    let post = post(Offer::StartTls).await;
+    let mut tx = post.school.store.begin().await.unwrap();
+    let lease_us = after(NINE_US, LEASE);
+    assert!(outbox::claim(&mut tx, &post.school.id, NINE_US, lease_us).await.unwrap().is_some());
+    tx.commit().await.unwrap();
+    assert_eq!(post.step().await, Step::Idle(Some(lease_us)));
+    post.clock.set_us(lease_us);
+    post.step().await;
+    assert_eq!(post.outcome().await, "sent ");
+}
+
+#[tokio::test]
+async fn the_worker_sends_what_waits_and_stops_when_asked() {
+    let post = post(Offer::StartTls).await;
+    let shutdown = Shutdown::new();
+    let work = post.notifier.run(shutdown.clone());
+    let serve = async {
+        tokio::select! {
+            () = post.server.serve() => {}
+            () = post.server.parted() => {}
+        }
+        shutdown.request();
+    };
+    tokio::join!(work, serve);
+    let sent = "SELECT CASE WHEN sent_us IS NULL THEN 'waits' ELSE 'sent' END FROM outbox";
+    assert_eq!(post.school.texts(sent).await, ["sent"]);
+}
+
+#[test]
+fn waits_double_up_to_half_an_hour() {
+    let waits: Vec<_> = [1, 2, 3, 8, 9, 99].map(|attempts| wait_after(attempts).as_secs()).to_vec();
+    assert_eq!(waits, [15, 30, 60, 1800, 1800, 1800]);
+}
