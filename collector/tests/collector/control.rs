@@ -1,0 +1,151 @@
+//! Status, announcements and fetching.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+use lapwing_proto::wire::control_down::Directive;
+use lapwing_proto::wire::control_up::Message as Up;
+use lapwing_proto::wire::{self, ErrorCode};
+use lapwing_rules::{Digest, Policy, sign_policy};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::device::{Device, code_of};
+use crate::school::School;
+
+struct Control {
+    up: mpsc::Sender<wire::ControlUp>,
+    down: Streaming<wire::ControlDown>,
+}
+
+impl Control {
+    async fn open(device: &Device, school: &School) -> Self {
+        let (up, sent) = mpsc::channel(4);
+        let down = device.uplink(school).await.control(ReceiverStream::new(sent)).await.unwrap().into_inner();
+        Self { up, down }
+    }
+
+    async fn send(&mut self, message: Up) {
+        self.up.send(wire::ControlUp { message: Some(message) }).await.unwrap();
+    }
+
+    async fn directive(&mut self) -> Option<Directive> {
+        self.down.message().await.unwrap().map(|down| down.directive.unwrap())
+    }
+
+    async fn received(&mut self, status: wire::Status) {
+        self.send(Up::Status(status)).await;
+        assert!(matches!(self.directive().await, Some(Directive::Received(_))));
+    }
+}
+
+fn status(titles: wire::Health) -> wire::Status {
+    let sensor = wire::SensorState { sensor: "titles".into(), health: titles.into(), ..wire::SensorState::default() };
+    wire::Status { boot_id: vec![1; 16], sensors: vec![sensor], ..wire::Status::default() }
+}
+
+fn signed_policy(release: u64, school: &str) -> Vec<u8> {
+    let json = format!(
+        r#"{{"release": {release}, "school": "{school}", "zone": "Europe/London", "hours": "always", "sites": "any",
+            "staff_watched": true, "group_off": {{}}, "notice_version": 1}}"#
+    );
+    sign_policy(&Policy::from_json(&json).unwrap(), &School::policy_key()).unwrap()
+}
+
+#[tokio::test]
+async fn a_status_is_stored_when_it_changed_and_counts_carry_no_device() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+    let day = u32::try_from(lapwing_collector::clock::Clock::wall_us(&*school.clock) / 86_400_000_000).unwrap();
+    let count = wire::Count { key: "support:childline.org.uk".into(), day, count: 2 };
+
+    control.received(status(wire::Health::Working)).await;
+    let since = "SELECT since_us FROM device_sensors WHERE sensor = 'titles' AND health = 1";
+    let first = school.count(since).await;
+    school.clock.advance_us(1_000_000);
+    control.received(wire::Status { counts: vec![count], ..status(wire::Health::Working) }).await;
+    assert_eq!(school.count(since).await, first);
+    control.received(status(wire::Health::Blind)).await;
+
+    assert_eq!(school.count("SELECT health FROM device_sensors").await, 2);
+    assert!(school.count("SELECT since_us FROM device_sensors").await > first);
+    assert_eq!(school.count("SELECT count FROM anonymous_counts").await, 2);
+}
+
+#[tokio::test]
+async fn a_malformed_status_ends_control() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+
+    control.send(Up::Status(wire::Status { boot_id: vec![1; 15], ..status(wire::Health::Working) })).await;
+
+    let code = i32::from(ErrorCode::Malformed);
+    assert_eq!(control.directive().await, Some(Directive::GoAway(wire::GoAway { code })));
+    assert_eq!(control.directive().await, None);
+}
+
+#[tokio::test]
+async fn a_policy_published_by_command_is_announced_and_fetched_whole() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+    control.received(status(wire::Health::Working)).await;
+    let artefact = signed_policy(4, "lanesfield");
+    std::fs::write(school.path("policy"), &artefact).unwrap();
+
+    school.command(&["policy", "publish", &school.path("policy").display().to_string()]).await;
+    let Some(Directive::Policy(available)) = control.directive().await else { panic!("no announcement") };
+    let request = |release| wire::FetchRequest { artefact: wire::Artefact::Policy.into(), release };
+    let mut uplink = device.uplink(&school).await;
+    let mut chunks = uplink.fetch(request(4)).await.unwrap().into_inner();
+    let mut compressed = Vec::new();
+    while let Some(chunk) = chunks.message().await.unwrap() {
+        assert_eq!(chunk.size_bytes, available.size_bytes);
+        compressed.extend(chunk.data);
+        assert!(compressed.len() as u64 <= chunk.compressed_bytes);
+    }
+    let mut fetched = Vec::new();
+    ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut fetched).unwrap();
+
+    assert_eq!(fetched, artefact);
+    assert_eq!(available.digest, Digest::of(&artefact).as_bytes());
+    assert_eq!(code_of(&uplink.fetch(request(3)).await.unwrap_err()), ErrorCode::NotFound);
+    let mut control = Control::open(&device, &school).await;
+    control.received(wire::Status { policy_release: 4, ..status(wire::Health::Working) }).await;
+    control.received(wire::Status { policy_release: 3, ..status(wire::Health::Working) }).await;
+}
+
+#[tokio::test]
+async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published() {
+    let school = School::open().await;
+    let publish = async |artefact: &[u8]| {
+        std::fs::write(school.path("policy"), artefact).unwrap();
+        school.run(&["policy", "publish", &school.path("policy").display().to_string()]).await
+    };
+    assert!(publish(&signed_policy(4, "lanesfield")).await.status.success());
+    let mut altered = signed_policy(5, "lanesfield");
+    if let Some(last) = altered.last_mut() {
+        *last ^= 1;
+    }
+
+    for bad in [altered, signed_policy(5, "elsewhere"), signed_policy(4, "lanesfield"), b"{}".to_vec()] {
+        let output = publish(&bad).await;
+        assert_eq!(output.status.code(), Some(64), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(school.count("SELECT MAX(release) FROM artefacts").await, 4);
+}
+
+#[tokio::test]
+async fn a_collector_that_stops_tells_devices_to_come_back() {
+    let mut school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+    control.received(status(wire::Health::Working)).await;
+
+    let (directive, ()) = tokio::join!(control.directive(), school.stop());
+
+    assert!(matches!(directive, Some(Directive::Reconnect(_))), "{directive:?}");
+}

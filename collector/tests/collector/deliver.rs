@@ -1,0 +1,174 @@
+//! Delivery.
+
+use lapwing_proto::wire::deliver_down::Message as Down;
+use lapwing_proto::wire::deliver_up::Message as Up;
+use lapwing_proto::wire::{self, ErrorCode};
+
+use crate::device::{Delivery, Device, batch, capture};
+use crate::school::{School, eventually};
+
+const CAPTURES: &str = "SELECT COUNT(*) FROM captures";
+
+fn gap(from: u64, to: u64) -> wire::Gap {
+    wire::Gap { lane: 3, from, to, reason: wire::GapReason::Full.into(), epoch: Vec::new() }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_counts_once_also_after_a_restart() {
+    let mut school = School::open().await;
+    let device = Device::enrol(&school).await;
+
+    let (mut delivery, welcome) = device.deliver(&school, &[]).await;
+    assert!(welcome.high_water.is_empty());
+    assert_eq!(delivery.acknowledged(batch(1, 3)).await, 3);
+    assert_eq!(delivery.acknowledged(batch(1, 3)).await, 3);
+    assert_eq!(delivery.acknowledged(batch(2, 4)).await, 5);
+    school.stop().await;
+    school.start().await;
+    let (mut delivery, welcome) = device.deliver(&school, &welcome.incarnation).await;
+    assert_eq!(delivery.acknowledged(batch(4, 3)).await, 6);
+
+    assert_eq!(welcome.high_water, [wire::LaneMark { lane: 3, through: 5 }]);
+    assert_eq!(school.count(CAPTURES).await, 6);
+}
+
+#[tokio::test]
+async fn a_hole_is_refused_and_a_gap_accounts_for_it() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, welcome) = device.deliver(&school, &[]).await;
+    assert_eq!(delivery.acknowledged(batch(1, 1)).await, 1);
+
+    assert_eq!(delivery.refused(batch(5, 2)).await, ErrorCode::Hole);
+
+    assert_eq!(school.count(CAPTURES).await, 1);
+    let (mut delivery, _) = device.deliver(&school, &welcome.incarnation).await;
+    let accounted = wire::Batch { gaps: vec![gap(2, 4)], ..batch(5, 2) };
+    assert_eq!(delivery.acknowledged(accounted).await, 6);
+    assert_eq!(school.count(CAPTURES).await, 3);
+    assert_eq!(school.count("SELECT COUNT(*) FROM gaps WHERE from_seq = 2 AND to_seq = 4").await, 1);
+}
+
+#[tokio::test]
+async fn a_copy_is_refused_once_the_original_has_delivered() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, first) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+
+    for taken_before in [Vec::new(), vec![7; 16]] {
+        let (_, answer) = device.greet(&school, device.hello(&taken_before)).await;
+        assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
+    }
+    let (mut delivery, _) = device.deliver(&school, &first.incarnation).await;
+    delivery.acknowledged(batch(2, 1)).await;
+    let (_, answer) = device.greet(&school, device.hello(&first.incarnation)).await;
+    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_welcome_that_got_lost_does_no_harm() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+
+    device.deliver(&school, &[]).await;
+    let (mut delivery, second) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+    device.deliver(&school, &second.incarnation).await;
+    let (mut delivery, _) = device.deliver(&school, &second.incarnation).await;
+
+    assert_eq!(delivery.acknowledged(batch(2, 1)).await, 2);
+}
+
+#[tokio::test]
+async fn of_two_that_are_connected_the_later_delivers_and_the_earlier_is_refused() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut earlier, first) = device.deliver(&school, &[]).await;
+    earlier.acknowledged(batch(1, 1)).await;
+
+    let (mut later, _) = device.deliver(&school, &first.incarnation).await;
+
+    assert_eq!(earlier.refused(batch(2, 1)).await, ErrorCode::Clone);
+    assert_eq!(later.acknowledged(batch(2, 1)).await, 2);
+}
+
+#[tokio::test]
+async fn an_identity_on_other_hardware_is_a_copy() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+
+    let elsewhere = wire::Hello { hardware_hash: vec![4; 32], ..device.hello(&[]) };
+    let (_, answer) = device.greet(&school, elsewhere).await;
+
+    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
+}
+
+#[tokio::test]
+async fn messages_that_break_the_contract_are_refused_as_malformed() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, mut welcome) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+    let other_lane = wire::Batch { lane: 4, ..batch(2, 1) };
+    let long = wire::Capture { app: "x".repeat(65), ..capture() };
+
+    for bad in [
+        wire::Batch { lane: 6, ..batch(2, 1) },
+        other_lane,
+        wire::Batch { captures: vec![long], ..batch(2, 1) },
+        batch(2, 0),
+        batch(2, 257),
+        wire::Batch { gaps: vec![gap(2, 1)], ..batch(2, 1) },
+        wire::Batch { gaps: vec![wire::Gap { lane: 2, ..gap(2, 2) }], ..batch(3, 1) },
+    ] {
+        let (mut delivery, next) = device.deliver(&school, &welcome.incarnation).await;
+        assert_eq!(delivery.refused(bad).await, ErrorCode::Malformed);
+        welcome = next;
+    }
+    assert_eq!(school.count(CAPTURES).await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_hello_in_a_version_that_is_served() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+
+    let mut rude = Delivery::open(device.uplink(&school).await).await;
+    assert_eq!(rude.refused(batch(1, 1)).await, ErrorCode::Malformed);
+    let (_, answer) = device.greet(&school, wire::Hello { minor: 99, ..device.hello(&[]) }).await;
+    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Version), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_refused_in_its_open_stream_and_in_new_ones() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, _) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+
+    school.command(&["device", "revoke", &device.id]).await;
+
+    let refusal = eventually("the refusal", async || match delivery.send(Up::Batch(batch(1, 1))).await {
+        Some(Down::Refusal(refusal)) => Some(refusal.code()),
+        Some(Down::Ack(_)) => None,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(refusal.await, ErrorCode::Revoked);
+    let (_, sent) = tokio::sync::mpsc::channel(1);
+    let again = device.uplink(&school).await.deliver(tokio_stream::wrappers::ReceiverStream::new(sent)).await;
+    assert_eq!(crate::device::code_of(&again.unwrap_err()), ErrorCode::Revoked);
+}
+
+#[tokio::test]
+async fn a_goodbye_is_noted_and_ends_the_stream() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, _) = device.deliver(&school, &[]).await;
+
+    let reason = wire::GoodbyeReason::Shutdown.into();
+    let answer = delivery.send(Up::Goodbye(wire::Goodbye { reason, wall_us: 1 })).await;
+
+    assert_eq!(answer, None);
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye = 'shutdown'").await, 1);
+}

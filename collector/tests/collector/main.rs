@@ -1,0 +1,11 @@
+//! A real collector on free ports, and devices that speak to it over real TLS.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+
+mod commands;
+mod control;
+mod deliver;
+mod device;
+mod enrol;
+mod school;
+mod uplink;

@@ -1,0 +1,37 @@
+//! Renewal.
+
+use lapwing_proto::wire::{self, ErrorCode};
+
+use crate::device::{Device, code_of, identity, key_and_request};
+use crate::school::School;
+
+#[tokio::test]
+async fn a_renewed_certificate_for_a_new_key_is_the_same_device() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (key, csr) = key_and_request();
+
+    let renewed = device.uplink(&school).await.renew(wire::RenewRequest { csr: csr.clone() }).await.unwrap();
+    let renewed = identity(&renewed.into_inner().certificate, &key);
+    let mut uplink = device.uplink_as(&school, renewed).await;
+    let same_key = uplink.renew(wire::RenewRequest { csr }).await.unwrap_err();
+
+    assert_eq!(code_of(&same_key), ErrorCode::CsrInvalid);
+    let devices = "SELECT COUNT(DISTINCT device_id) * 10 + COUNT(*) FROM device_certificates";
+    assert_eq!(school.count(devices).await, 12);
+}
+
+#[tokio::test]
+async fn renewals_of_a_day_are_bounded() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut uplink = device.uplink(&school).await;
+    let mut refused = None;
+
+    for _ in 0..9 {
+        refused = uplink.renew(wire::RenewRequest { csr: key_and_request().1 }).await.err();
+    }
+
+    assert_eq!(refused.map(|status| code_of(&status)), Some(ErrorCode::Busy));
+    assert_eq!(school.count("SELECT COUNT(*) FROM device_certificates").await, 8);
+}
