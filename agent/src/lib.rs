@@ -21,3 +21,4 @@ pub mod shutdown;
 pub mod signal;
 pub mod spool;
 pub mod status;
+pub mod uplink;

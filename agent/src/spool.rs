@@ -324,6 +324,18 @@ impl Spool {
         self.with(|ledger| ledger.forget_earlier(lane))
     }
 
+    /// Takes out a capture that the collector refused, and leaves a gap.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn give_up(&self, lane: Level, seq: Seq) -> Result<(), SpoolError> {
+        self.with(|ledger| {
+            ledger.give_up(lane, seq, seq, GapReason::Quarantined)?;
+            ledger.commit()
+        })
+    }
+
     /// Drops what is older than the spool keeps. Also done at each append.
     ///
     /// # Errors

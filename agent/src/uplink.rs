@@ -1,0 +1,195 @@
+//! The uplink: enrolment, delivery, control and what they fetch. Mutual TLS to the one collector; nothing comes back
+//! but acknowledgements, a closed list of directives, and artefacts that others verify.
+//!
+//! ```text
+//! enrol ──identity──▶ link ─┬─ deliver   spool ▶ batches, acknowledgements ▶ spool
+//!                           ├─ control   status ▶, ◀ directives
+//!                           ├─ fetch     ◀ rule set, ◀ policy
+//!                           ├─ renew     a new key and certificate
+//!                           └─ resolve   account ▶ band, group
+//! ```
+//!
+//! Each part has a stream or call of its own on one connection, and waits by [`recover`]'s table. Nothing is spawned:
+//! [`Uplink::run`] is one future.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapwing_proto::wire;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::identity::{HardwareHash, IdentityStore};
+use crate::shutdown::Shutdown;
+use crate::spool::Spool;
+use crate::status::StatusFacts;
+
+mod backoff;
+mod control;
+mod deliver;
+mod enrol;
+mod fetch;
+mod link;
+mod recover;
+mod renew;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod trusted_time;
+mod window;
+
+pub use backoff::Dice;
+pub use enrol::{EnrolError, enrol};
+pub use fetch::{ArtefactKind, FetchedArtefact};
+pub use link::{LinkState, UplinkConfig};
+pub use recover::Failure;
+pub use resolve::{Resolution, Resolver};
+pub use tls::{CollectorUrl, Fingerprint, InvalidFingerprint, InvalidUrl};
+
+use backoff::Backoff;
+use link::Link;
+use trusted_time::TrustedTime;
+
+/// Version of this build, as it travels: at most 32 bytes.
+const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+const ENROL_BASE: Duration = Duration::from_secs(5);
+const ENROL_CAP: Duration = Duration::from_mins(5);
+/// Where somebody has to act, how often it is looked whether they did.
+const ENROL_LOOK: Duration = Duration::from_secs(30);
+
+/// What the uplink is made of.
+pub struct UplinkParts {
+    /// Where captures wait.
+    pub spool: Arc<Spool>,
+    /// The device's identity, or the place for it.
+    pub identity: Arc<IdentityStore>,
+    /// Where the collector is.
+    pub config: UplinkConfig,
+    /// The physical PC.
+    pub hardware: HardwareHash,
+    /// What the status says.
+    pub status: watch::Receiver<StatusFacts>,
+    /// Numbers for the status.
+    pub counters: Counters,
+    /// Where fetched artefacts go. Full: fetching waits.
+    pub artefacts: mpsc::Sender<FetchedArtefact>,
+    /// Why the device will be silent, read when shutdown is requested.
+    pub goodbye: watch::Receiver<wire::GoodbyeReason>,
+    /// The device's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Where work that blocks is tracked.
+    pub tasks: TaskTracker,
+    /// The wish to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The uplink, ready to run.
+pub struct Uplink {
+    parts: UplinkParts,
+    link: Arc<Link>,
+}
+
+/// Says why there will be silence.
+#[derive(Clone)]
+struct Farewell {
+    reason: watch::Receiver<wire::GoodbyeReason>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Farewell {
+    fn message(&self) -> wire::Goodbye {
+        wire::Goodbye { reason: (*self.reason.borrow()).into(), wall_us: self.clock.wall_us() }
+    }
+}
+
+impl Uplink {
+    /// Puts the parts together. Nothing connects before [`Uplink::run`].
+    #[must_use]
+    pub fn new(parts: UplinkParts) -> Self {
+        Self::with_dice(parts, backoff::system_dice)
+    }
+
+    /// As [`Uplink::new`], with waiting times drawn by `dice`.
+    #[must_use]
+    pub fn with_dice(parts: UplinkParts, dice: Dice) -> Self {
+        let time = Arc::new(TrustedTime::new(Arc::clone(&parts.clock)));
+        let tools = (parts.tasks.clone(), parts.shutdown.clone(), dice);
+        let link = Arc::new(Link::new(parts.config.clone(), Arc::clone(&parts.identity), time, tools));
+        Self { parts, link }
+    }
+
+    /// Resolves accounts over this uplink.
+    #[must_use]
+    pub fn resolver(&self) -> Resolver {
+        Resolver::new(Arc::clone(&self.link), Arc::clone(&self.parts.clock))
+    }
+
+    /// How the uplink is, now and later.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<LinkState> {
+        self.link.state.subscribe()
+    }
+
+    /// Enrols where needed, then delivers, reports and fetches until shutdown.
+    pub async fn run(self) {
+        let Self { parts, link } = self;
+        if !enrolled(&link, &parts).await {
+            return;
+        }
+        let farewell = Farewell { reason: parts.goodbye, clock: Arc::clone(&parts.clock) };
+        let about = deliver::About { hardware: parts.hardware, boot_id: parts.clock.boot_id() };
+        let renew = Arc::new(Notify::new());
+        let (rule_set, policy) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (rule_sets, policies) = (rule_set.subscribe(), policy.subscribe());
+        let directives = control::Directives { rule_set, policy, renew: Arc::clone(&renew) };
+        let facts = control::Facts {
+            status: parts.status,
+            counters: parts.counters,
+            spool: Arc::clone(&parts.spool),
+            clock: parts.clock,
+        };
+        tokio::join!(
+            deliver::run(&link, parts.spool, about, farewell.clone()),
+            control::run(&link, facts, directives, farewell),
+            fetch::run(&link, ArtefactKind::RuleSet, rule_sets, parts.artefacts.clone()),
+            fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts),
+            renew::run(&link, renew),
+        );
+    }
+}
+
+/// Waits until the device has an identity, enrolling where it can. `false`: shutdown came first.
+async fn enrolled(link: &Link, parts: &UplinkParts) -> bool {
+    let mut backoff = Backoff::new(ENROL_BASE, ENROL_CAP, link.dice);
+    while parts.identity.current().is_none() {
+        if link.shutdown.is_requested() {
+            return false;
+        }
+        let enrolling = enrol(&parts.config, &parts.identity, parts.hardware, Arc::clone(&parts.clock));
+        let error = tokio::select! {
+            enrolled = enrolling => match enrolled {
+                Ok(_) => break,
+                Err(error) => error,
+            },
+            () = link.shutdown.requested() => return false,
+        };
+        let wait = if let EnrolError::Busy(retry) = error {
+            backoff.next(retry)
+        } else if error.is_transient() {
+            backoff.next(Duration::ZERO)
+        } else {
+            ENROL_LOOK
+        };
+        link.enter(LinkState::NotEnrolled(error.to_string()));
+        let mut identity = parts.identity.changed();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = identity.changed() => {}
+            () = link.shutdown.requested() => return false,
+        }
+    }
+    true
+}

@@ -1,0 +1,250 @@
+//! Delivery: what the spool holds, highest lane first, until the collector has committed it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapwing_proto::wire::deliver_down::Message as Down;
+use lapwing_proto::wire::deliver_up::Message as Up;
+use lapwing_proto::{BootId, Epoch, Incarnation, MINOR, Seq, wire};
+use lapwing_rules::Level;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use super::backoff::Backoff;
+use super::link::{Link, LinkState};
+use super::recover::Failure;
+use super::window::{Window, next_batch};
+use super::{AGENT_VERSION, Farewell};
+use crate::identity::HardwareHash;
+use crate::spool::Spool;
+
+/// How long the collector may take to answer Hello, or to commit a batch.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long the last acknowledgements are waited for at shutdown.
+const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+/// Messages between this task and the stream. One is enough to keep the stream busy; when it is full nothing is read
+/// from the spool.
+const UP_QUEUE: usize = 2;
+/// Captures sent one by one after one among them was refused.
+const NARROW_FOR: u32 = 512;
+
+/// Delivers until shutdown.
+pub(super) async fn run(link: &Link, spool: Arc<Spool>, about: About, farewell: Farewell) {
+    let mut delivery = Delivery { link, spool, about, farewell, narrow: 0, suspect: None, backoff: link.backoff() };
+    while !link.shutdown.is_requested() {
+        let Err(failure) = delivery.session().await else { return };
+        if let Err(failure) = delivery.learn(&failure).await {
+            tracing::warn!(error = %failure, "a refused capture cannot be taken out of the spool");
+        }
+        link.wait("delivery", &failure, &mut delivery.backoff).await;
+    }
+}
+
+/// What Hello says beside the spool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) hardware: HardwareHash,
+    pub(super) boot_id: BootId,
+}
+
+struct Delivery<'a> {
+    link: &'a Link,
+    spool: Arc<Spool>,
+    about: About,
+    farewell: Farewell,
+    /// Captures still to be sent one by one.
+    narrow: u32,
+    /// The one capture that was in flight when a narrow stream was refused.
+    suspect: Option<(Level, Seq)>,
+    backoff: Backoff,
+}
+
+/// A stream that was welcomed.
+struct Stream {
+    up: mpsc::Sender<wire::DeliverUp>,
+    down: Streaming<wire::DeliverDown>,
+    epoch: Epoch,
+    window: Window,
+    /// The spool may hold something that was not sent.
+    more: bool,
+    /// The collector asked not to be sent anything for this long.
+    pause: Duration,
+}
+
+impl Delivery<'_> {
+    /// One stream, from Hello on. Ends well only at shutdown.
+    async fn session(&mut self) -> Result<(), Failure> {
+        let mut identity = self.link.identity.changed();
+        let mut appended = self.spool.appended();
+        let mut stream = self.greet().await?;
+        self.backoff.reset();
+        self.link.enter(LinkState::Connected);
+        let mut silence = pin!(sleep(ANSWER_WITHIN));
+        loop {
+            let sending = stream.more && stream.window.room() > 0;
+            let waiting = !stream.window.in_flight().is_empty();
+            let pause = stream.pause;
+            tokio::select! {
+                () = self.link.shutdown.requested() => return self.part(stream).await,
+                _ = identity.changed() => return Err(Failure::Reconnect(Duration::ZERO)),
+                message = stream.down.message() => {
+                    silence.set(sleep(ANSWER_WITHIN));
+                    self.take(&mut stream, message?.ok_or(Failure::Ended)?).await?;
+                }
+                () = &mut silence, if waiting => return Err(Failure::Silent),
+                () = sleep(pause), if !pause.is_zero() => stream.pause = Duration::ZERO,
+                changed = appended.changed() => stream.more = changed.is_ok(),
+                room = reserve(stream.up.clone()), if sending && pause.is_zero() => {
+                    if !waiting {
+                        silence.set(sleep(ANSWER_WITHIN));
+                    }
+                    self.send(&mut stream, room?).await?;
+                }
+            }
+        }
+    }
+
+    async fn greet(&mut self) -> Result<Stream, Failure> {
+        let mut client = self.link.client()?;
+        let epoch = self.spool.epoch();
+        let (up, queue) = mpsc::channel(UP_QUEUE);
+        let hello = Up::Hello(self.hello(epoch).await?);
+        up.send(wire::DeliverUp { message: Some(hello) }).await.map_err(|_| Failure::Ended)?;
+        let call = client.deliver(ReceiverStream::new(queue));
+        let mut down = timeout(ANSWER_WITHIN, call).await.map_err(|_| Failure::Silent)??.into_inner();
+        let first = timeout(ANSWER_WITHIN, down.message()).await.map_err(|_| Failure::Silent)??;
+        let welcome = match first.and_then(|down| down.message) {
+            Some(Down::Welcome(welcome)) => welcome,
+            Some(Down::Refusal(refusal)) => return Err(refusal.into()),
+            Some(Down::Ack(_)) => return Err(Failure::Contract("an acknowledgement came before Welcome")),
+            None => return Err(Failure::Ended),
+        };
+        let window = self.welcomed(epoch, &welcome).await?;
+        Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO })
+    }
+
+    async fn hello(&self, epoch: Epoch) -> Result<wire::Hello, Failure> {
+        let identity = Arc::clone(&self.link.identity);
+        let incarnation = self.link.blocking(move || Ok::<_, std::io::Error>(identity.incarnation(epoch))).await?;
+        Ok(wire::Hello {
+            epoch: epoch.as_bytes().to_vec(),
+            hardware_hash: self.about.hardware.as_bytes().to_vec(),
+            boot_id: self.about.boot_id.as_bytes().to_vec(),
+            incarnation: incarnation.map(|incarnation| incarnation.as_bytes().to_vec()).unwrap_or_default(),
+            minor: MINOR,
+            agent_version: AGENT_VERSION.to_owned(),
+            lanes: self.spool.lane_states().into_iter().map(wire::LaneState::from).collect(),
+        })
+    }
+
+    /// Makes the incarnation durable, then takes up each lane where the collector's commits end.
+    async fn welcomed(&self, epoch: Epoch, welcome: &wire::Welcome) -> Result<Window, Failure> {
+        let malformed = |_| Failure::Contract("Welcome holds no incarnation");
+        let incarnation = Incarnation::try_from(welcome.incarnation.as_slice()).map_err(malformed)?;
+        let identity = Arc::clone(&self.link.identity);
+        self.link.blocking(move || identity.set_incarnation(epoch, incarnation)).await?;
+        self.link.time.tell(welcome.server_time_us);
+        let marks = marks(&welcome.high_water)?;
+        let (spool, given) = (Arc::clone(&self.spool), marks.clone());
+        let moved = self.link.blocking(move || spool.resume(&given)).await?;
+        for lane in moved {
+            tracing::warn!(spool.lane = lane.number(), "the spool came back from an earlier time; its lane moved on");
+        }
+        Ok(Window::new(&marks, welcome.credit, self.narrow > 0))
+    }
+
+    async fn send(&mut self, stream: &mut Stream, room: mpsc::OwnedPermit<wire::DeliverUp>) -> Result<(), Failure> {
+        if self.spool.epoch() != stream.epoch {
+            return Err(Failure::Reconnect(Duration::ZERO));
+        }
+        let (spool, cursors, most) = (Arc::clone(&self.spool), stream.window.cursors(), stream.window.room());
+        let Some((batch, sent)) = self.link.blocking(move || next_batch(&spool, &cursors, most)).await? else {
+            stream.more = false;
+            return Ok(());
+        };
+        room.send(wire::DeliverUp { message: Some(Up::Batch(batch)) });
+        stream.window.sent(sent);
+        self.suspect = (self.narrow > 0 && sent.captures == 1).then_some((sent.lane, sent.last));
+        Ok(())
+    }
+
+    async fn take(&mut self, stream: &mut Stream, down: wire::DeliverDown) -> Result<(), Failure> {
+        match down.message {
+            Some(Down::Ack(ack)) => self.acknowledge(stream, ack).await,
+            Some(Down::Refusal(refusal)) => Err(refusal.into()),
+            Some(Down::Welcome(_)) => Err(Failure::Contract("Welcome came twice")),
+            None => Ok(()),
+        }
+    }
+
+    async fn acknowledge(&mut self, stream: &mut Stream, ack: wire::Ack) -> Result<(), Failure> {
+        self.link.time.tell(ack.server_time_us);
+        for (lane, through) in marks(&ack.through)? {
+            let done = stream.window.acknowledged(lane, through);
+            self.suspect = None;
+            self.narrow = self.narrow.saturating_sub(u32::try_from(done.len()).unwrap_or(u32::MAX));
+            let earlier = done.iter().any(|sent| sent.earlier);
+            let spool = Arc::clone(&self.spool);
+            let forget = move || {
+                spool.acknowledge(lane, through)?;
+                if earlier { spool.forget_earlier_gaps(lane) } else { Ok(()) }
+            };
+            self.link.blocking(forget).await?;
+        }
+        stream.window.set_credit(ack.credit);
+        stream.pause = Duration::from_millis(u64::from(ack.retry_delay_ms));
+        stream.more = true;
+        Ok(())
+    }
+
+    /// Says goodbye, and takes the acknowledgements that are still to come.
+    async fn part(&mut self, mut stream: Stream) -> Result<(), Failure> {
+        let goodbye = wire::DeliverUp { message: Some(Up::Goodbye(self.farewell.message())) };
+        let drained = timeout(DRAIN_WITHIN, async {
+            stream.up.send(goodbye).await.map_err(|_| Failure::Ended)?;
+            // Closes our half, so that the collector ends its own once it has answered everything.
+            let (closed, _) = mpsc::channel(1);
+            stream.up = closed;
+            while let Some(message) = stream.down.message().await? {
+                self.take(&mut stream, message).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+        if let Ok(Err(failure)) = pin!(drained).await {
+            tracing::debug!(error = %failure, "the last acknowledgements did not come; they come again");
+        }
+        Ok(())
+    }
+
+    /// A capture that the collector cannot take would hold its lane for ever: find it by sending one at a time, then
+    /// leave a gap in its place.
+    async fn learn(&mut self, failure: &Failure) -> Result<(), Failure> {
+        let suspect = self.suspect.take();
+        if failure.code() != Some(wire::ErrorCode::Malformed) {
+            return Ok(());
+        }
+        let Some((lane, seq)) = suspect else {
+            self.narrow = NARROW_FOR;
+            return Ok(());
+        };
+        tracing::error!(spool.lane = lane.number(), spool.seq = seq.number(), error = %failure, "a capture was refused");
+        self.narrow = 0;
+        let spool = Arc::clone(&self.spool);
+        self.link.blocking(move || spool.give_up(lane, seq)).await
+    }
+}
+
+async fn reserve(up: mpsc::Sender<wire::DeliverUp>) -> Result<mpsc::OwnedPermit<wire::DeliverUp>, Failure> {
+    up.reserve_owned().await.map_err(|_| Failure::Ended)
+}
+
+fn marks(marks: &[wire::LaneMark]) -> Result<Vec<(Level, Seq)>, Failure> {
+    let mark = |mark: &wire::LaneMark| {
+        let lane = u8::try_from(mark.lane).ok().and_then(|lane| Level::try_from(lane).ok());
+        Ok((lane.ok_or(Failure::Contract("a lane is not 1 to 5"))?, Seq::new(mark.through)))
+    };
+    marks.iter().map(mark).collect()
+}

@@ -1,0 +1,227 @@
+//! From what went wrong to what is done about it: the one place that decides.
+
+use std::time::Duration;
+
+use lapwing_proto::wire;
+use prost::Message;
+use tonic::Status;
+
+use crate::identity::CertificateError;
+use crate::spool::SpoolError;
+
+/// What stopped a call or a stream.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The collector said no.
+    #[error("the collector refused: {} ({detail})", code_name(*code))]
+    Refused {
+        /// Its code, which may be newer than this build.
+        code: i32,
+        /// Its words.
+        detail: String,
+        /// How long it wants to be left alone.
+        retry: Duration,
+    },
+    /// The collector cannot be reached, or the connection broke.
+    #[error("the collector cannot be reached: {0}")]
+    Unreachable(String),
+    /// The collector sent what the contract does not know.
+    #[error("the collector broke the contract: {0}")]
+    Contract(&'static str),
+    /// The collector ended the stream.
+    #[error("the collector ended the stream")]
+    Ended,
+    /// The collector said nothing for too long.
+    #[error("the collector did not answer in time")]
+    Silent,
+    /// The collector asked for a new stream.
+    #[error("the collector asked to reconnect")]
+    Reconnect(Duration),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The state folder failed.
+    #[error("the state folder cannot be used: {0}")]
+    State(#[from] std::io::Error),
+    /// The device's own key or certificate failed.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The device is not enrolled.
+    #[error("the device is not enrolled")]
+    NotEnrolled,
+}
+
+/// What is done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    /// Try again, not before this, and with back-off.
+    Retry(Duration),
+    /// Trying again is of no use until the identity changes; look again once in a while all the same.
+    Blocked(Blocked),
+}
+
+/// Why only a new identity, or somebody at the collector, helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// Another copy of this identity is live: this device has to join anew.
+    Clone,
+    /// The collector denies this device.
+    Revoked,
+    /// The collector does not serve this build.
+    Version,
+    /// There is no identity yet.
+    NotEnrolled,
+}
+
+impl Blocked {
+    pub(super) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Clone => "another copy of this device's identity is live: remove identity.json and enrol again",
+            Self::Revoked => "the collector denies this device: ask whoever runs the collector",
+            Self::Version => "the collector does not serve this version of the agent: update one of them",
+            Self::NotEnrolled => "the device is not enrolled",
+        }
+    }
+}
+
+impl Failure {
+    /// What is done about it.
+    pub(super) fn recovery(&self) -> Recovery {
+        match self {
+            Self::Refused { code, retry, .. } => refused(*code, *retry),
+            Self::Reconnect(after) => Recovery::Retry(*after),
+            Self::NotEnrolled => Recovery::Blocked(Blocked::NotEnrolled),
+            Self::Unreachable(_)
+            | Self::Contract(_)
+            | Self::Ended
+            | Self::Silent
+            | Self::Spool(_)
+            | Self::State(_)
+            | Self::Certificate(_) => Recovery::Retry(Duration::ZERO),
+        }
+    }
+
+    /// The collector's code, where it refused.
+    pub(super) fn code(&self) -> Option<wire::ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => wire::ErrorCode::try_from(*code).ok(),
+            Self::Unreachable(_)
+            | Self::Contract(_)
+            | Self::Ended
+            | Self::Silent
+            | Self::Reconnect(_)
+            | Self::Spool(_)
+            | Self::State(_)
+            | Self::Certificate(_)
+            | Self::NotEnrolled => None,
+        }
+    }
+}
+
+impl From<wire::Refusal> for Failure {
+    fn from(refusal: wire::Refusal) -> Self {
+        Self::Refused {
+            code: refusal.code,
+            detail: shortened(refusal.detail),
+            retry: Duration::from_millis(u64::from(refusal.retry_delay_ms)),
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    /// A refusal where the collector put one into the details, else a broken connection.
+    fn from(status: Status) -> Self {
+        match wire::Refusal::decode(status.details()) {
+            Ok(refusal) if refusal.code != 0 => refusal.into(),
+            Ok(_) | Err(_) => Self::Unreachable(shortened(format!("{}: {}", status.code(), cause(&status)))),
+        }
+    }
+}
+
+fn refused(code: i32, retry: Duration) -> Recovery {
+    use wire::ErrorCode;
+    match ErrorCode::try_from(code) {
+        Ok(ErrorCode::Clone) => Recovery::Blocked(Blocked::Clone),
+        Ok(ErrorCode::Revoked) => Recovery::Blocked(Blocked::Revoked),
+        Ok(ErrorCode::Version) => Recovery::Blocked(Blocked::Version),
+        Ok(
+            ErrorCode::Unspecified
+            | ErrorCode::Malformed
+            | ErrorCode::TokenUnknown
+            | ErrorCode::TokenExpired
+            | ErrorCode::TokenSpent
+            | ErrorCode::CsrInvalid
+            | ErrorCode::Hole
+            | ErrorCode::Busy
+            | ErrorCode::Clock
+            | ErrorCode::NotFound
+            | ErrorCode::Store,
+        )
+        | Err(_) => Recovery::Retry(retry),
+    }
+}
+
+fn code_name(code: i32) -> String {
+    wire::ErrorCode::try_from(code).map_or_else(|_| format!("code {code}"), |code| code.as_str_name().to_owned())
+}
+
+/// The innermost reason: the outer ones say "transport error".
+fn cause(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        text = error.to_string();
+        source = error.source();
+    }
+    text
+}
+
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(256));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: wire::ErrorCode) -> Recovery {
+        Failure::from(wire::Refusal { code: code.into(), detail: String::new(), retry_delay_ms: 7 }).recovery()
+    }
+
+    #[test]
+    fn a_copy_a_denied_device_and_an_old_build_stop_trying() {
+        assert_eq!(refused(wire::ErrorCode::Clone), Recovery::Blocked(Blocked::Clone));
+        assert_eq!(refused(wire::ErrorCode::Revoked), Recovery::Blocked(Blocked::Revoked));
+        assert_eq!(refused(wire::ErrorCode::Version), Recovery::Blocked(Blocked::Version));
+    }
+
+    #[test]
+    fn all_other_refusals_are_tried_again_when_the_collector_says() {
+        for code in [wire::ErrorCode::Busy, wire::ErrorCode::Store, wire::ErrorCode::Hole, wire::ErrorCode::Malformed] {
+            assert_eq!(refused(code), Recovery::Retry(Duration::from_millis(7)));
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_collector_is_tried_again() {
+        let failure = Failure::from(wire::Refusal { code: 999, detail: String::new(), retry_delay_ms: 0 });
+        assert_eq!(failure.recovery(), Recovery::Retry(Duration::ZERO));
+        assert_eq!(failure.to_string(), "the collector refused: code 999 ()");
+    }
+
+    #[test]
+    fn a_refusal_inside_a_status_is_found() {
+        let refusal = wire::Refusal { code: wire::ErrorCode::Busy.into(), detail: "later".into(), retry_delay_ms: 5 };
+        let status = Status::with_details(tonic::Code::ResourceExhausted, "later", refusal.encode_to_vec().into());
+        assert_eq!(Failure::from(status).recovery(), Recovery::Retry(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn broken_connections_and_spools_are_tried_again() {
+        for failure in [Failure::Ended, Failure::Silent, Failure::Spool(SpoolError::DiskFull)] {
+            assert_eq!(failure.recovery(), Recovery::Retry(Duration::ZERO));
+        }
+        assert_eq!(Failure::from(Status::unavailable("gone")).recovery(), Recovery::Retry(Duration::ZERO));
+    }
+}

@@ -1,0 +1,82 @@
+//! Control, and what it leads to.
+
+use super::*;
+
+#[tokio::test]
+async fn a_change_is_reported_and_the_goodbye_says_why() {
+    let rig = Rig::new(Script::default()).await;
+    rig.goodbye.send_replace(wire::GoodbyeReason::Upgrade);
+    rig.until(async {
+        rig.collector.eventually(|told| !told.statuses.is_empty()).await;
+        rig.status.send_modify(|facts| facts.rule_set_release = 9);
+        rig.collector.eventually(|told| told.statuses.iter().any(|status| status.rule_set_release == 9)).await;
+    })
+    .await;
+    rig.collector.eventually(|told| told.goodbyes.contains(&wire::GoodbyeReason::Upgrade)).await;
+}
+
+#[tokio::test]
+async fn anonymous_counts_are_sent_once() {
+    let rig = Rig::new(Script::default()).await;
+    rig.counters.count_anonymously("support:example.org", 0);
+    rig.until(async {
+        rig.collector.eventually(|told| told.statuses.iter().any(|status| !status.counts.is_empty())).await;
+        rig.status.send_modify(|facts| facts.scoped_out = true);
+        rig.collector.eventually(|told| told.statuses.iter().any(|status| status.scoped_out)).await;
+    })
+    .await;
+    let counts: u64 = rig.collector.told(|told| told.statuses.iter().flat_map(|s| &s.counts).map(|c| c.count).sum());
+    assert_eq!(counts, 1);
+}
+
+#[tokio::test]
+async fn an_announced_rule_set_is_fetched_whole() {
+    let bytes: Vec<u8> = (0..50_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let rig = Rig::new(Script { rule_set: Some((3, bytes.clone())), ..Script::default() }).await;
+    let shutdown = Shutdown::new();
+    let (uplink, mut fetched) = rig.uplink(&shutdown);
+    let arrival = async {
+        let artefact = fetched.recv().await.unwrap();
+        shutdown.request();
+        artefact
+    };
+    let (artefact, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(arrival, uplink.run()) }).await.unwrap();
+    assert_eq!((artefact.kind, artefact.release), (ArtefactKind::RuleSet, Release::new(3)));
+    assert_eq!(Digest::of(&artefact.bytes), Digest::of(&bytes));
+}
+
+#[tokio::test]
+async fn a_renewed_identity_delivers_on() {
+    let rig = Rig::new(Script { renew: true, ..Script::default() }).await;
+    rig.until(async {
+        rig.collector.eventually(|told| told.renewals == 1).await;
+        let mut identity = rig.identity.changed();
+        identity.wait_for(Option::is_some).await.unwrap();
+        rig.append(Level::High, 1);
+        rig.until_empty().await;
+    })
+    .await;
+    let kept = IdentityStore::open(rig.folder.path()).unwrap().current().unwrap();
+    assert_eq!(kept.certificate(), rig.identity.current().unwrap().certificate());
+}
+
+#[tokio::test]
+async fn an_account_is_resolved_once_and_remembered_without_a_collector() {
+    let rig = Rig::new(Script::default()).await;
+    let shutdown = Shutdown::new();
+    let (uplink, _fetched) = rig.uplink(&shutdown);
+    let resolver = uplink.resolver();
+    assert_eq!(resolver.resolve("pupil", &[]).await, None, "not enrolled, never asked");
+    let story = async {
+        rig.collector.eventually(|told| !told.statuses.is_empty()).await;
+        let first = resolver.resolve("pupil", &[]).await.unwrap();
+        let second = resolver.resolve("pupil", &[]).await.unwrap();
+        shutdown.request();
+        (first, second)
+    };
+    let ((first, second), ()) =
+        tokio::time::timeout(PATIENCE, async { tokio::join!(story, uplink.run()) }).await.unwrap();
+    assert_eq!((first.band, first.mapped), (Some(lapwing_rules::Band::Ks3), true));
+    assert_eq!(first, second);
+    assert_eq!(rig.collector.told(|told| told.resolved), 1);
+}

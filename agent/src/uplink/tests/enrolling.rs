@@ -1,0 +1,50 @@
+//! Enrolment.
+
+use super::*;
+
+async fn enrolled(rig: &Rig, config: UplinkConfig) -> Result<lapwing_proto::DeviceId, EnrolError> {
+    enrol(&config, &rig.identity, HardwareHash::default(), Arc::clone(&rig.clock)).await
+}
+
+#[tokio::test]
+async fn a_token_becomes_an_identity_that_outlives_a_restart_and_is_wiped() {
+    let rig = Rig::new(Script::default()).await;
+    let device = enrolled(&rig, rig.config()).await.unwrap();
+    assert!(!rig.folder.path().join("token").exists());
+    let reopened = IdentityStore::open(rig.folder.path()).unwrap();
+    assert_eq!(reopened.device(), Some(device));
+    assert_eq!(rig.collector.told(|told| told.joins[0].room.clone()), "B12");
+}
+
+#[tokio::test]
+async fn another_collector_is_not_trusted_and_sees_no_token() {
+    let rig = Rig::new(Script::default()).await;
+    let other = Some(Fingerprint::of(b"another"));
+    let error = enrolled(&rig, UplinkConfig { ca_fingerprint: other, ..rig.config() }).await.unwrap_err();
+    assert!(matches!(error, EnrolError::WrongCollector(..)), "{error}");
+    assert!(rig.collector.told(|told| told.joins.is_empty()));
+    assert!(rig.folder.path().join("token").exists());
+}
+
+#[tokio::test]
+async fn each_refusal_says_what_to_do() {
+    for (code, words) in [
+        (wire::ErrorCode::TokenUnknown, "does not know"),
+        (wire::ErrorCode::TokenExpired, "expired"),
+        (wire::ErrorCode::TokenSpent, "no uses left"),
+    ] {
+        let rig = Rig::new(Script { refuse_join: Some(code), ..Script::default() }).await;
+        let error = enrolled(&rig, rig.config()).await.unwrap_err();
+        assert!(error.to_string().contains(words) && error.to_string().contains("token create"), "{error}");
+        assert!(!error.is_transient());
+        assert!(rig.folder.path().join("token").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_is_down_is_tried_again() {
+    let rig = Rig::new(Script::default()).await;
+    let nobody = "https://localhost:1".parse().unwrap();
+    let error = enrolled(&rig, UplinkConfig { enrol: nobody, ..rig.config() }).await.unwrap_err();
+    assert!(matches!(error, EnrolError::Unreachable(..)) && error.is_transient(), "{error}");
+}

@@ -1,0 +1,426 @@
+//! A collector that does as its script says, and remembers what it was told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use futures_util::Stream;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use lapwing_proto::{DeviceId, Incarnation, MINOR, wire};
+use prost::Message;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, SanType,
+};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use wire::enrol_server::{Enrol, EnrolServer};
+use wire::uplink_server::{Uplink, UplinkServer};
+use wire::{control_down, control_up, deliver_down, deliver_up};
+
+use super::{CollectorUrl, Fingerprint, PATIENCE};
+
+pub(super) const TOKEN: &str = "lwt-the-token";
+const DEVICE: DeviceId = DeviceId::from_bytes([5; 16]);
+
+/// What goes wrong, and what is published.
+#[derive(Default)]
+pub(super) struct Script {
+    /// Delivery streams to cut, each after committing this many batches and before acknowledging the last.
+    pub(super) cuts: Vec<usize>,
+    /// What a Hello is refused with, first come first.
+    pub(super) refuse_hello: Vec<wire::Refusal>,
+    /// A capture with this tag is malformed.
+    pub(super) malformed: Option<u64>,
+    /// What enrolment is refused with.
+    pub(super) refuse_join: Option<wire::ErrorCode>,
+    /// An artefact: release and bytes.
+    pub(super) rule_set: Option<(u64, Vec<u8>)>,
+    /// Ask for renewal.
+    pub(super) renew: bool,
+    /// Captures that may be in flight; 0 stands for many.
+    pub(super) credit: u32,
+}
+
+/// What it was told.
+#[derive(Default)]
+pub(super) struct Told {
+    script: Script,
+    /// Lane, sequence and tag in order of commit.
+    pub(super) captures: Vec<(u32, u64, u64)>,
+    pub(super) gaps: Vec<wire::Gap>,
+    pub(super) hellos: Vec<wire::Hello>,
+    pub(super) incarnations: Vec<Vec<u8>>,
+    pub(super) statuses: Vec<wire::Status>,
+    pub(super) goodbyes: Vec<wire::GoodbyeReason>,
+    pub(super) joins: Vec<wire::DeviceFacts>,
+    pub(super) largest_batch: usize,
+    pub(super) resolved: usize,
+    pub(super) renewals: usize,
+    through: BTreeMap<u32, u64>,
+}
+
+/// Serves a service on a port of its own, and answers where.
+macro_rules! listen {
+    ($config:expr, $service:expr) => {{
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (acceptor, service) = (TlsAcceptor::from(Arc::new($config)), $service);
+        spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, service) = (acceptor.clone(), service.clone());
+                spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let server = auto::Builder::new(TokioExecutor::new()).http2_only();
+                    // A client that went away is no news.
+                    let _ = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
+                });
+            }
+        });
+        address
+    }};
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own server")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    devices_of: Option<CertificateDer<'static>>,
+) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let builder = match devices_of {
+        None => builder.unwrap().with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.unwrap().with_client_cert_verifier(verifier.unwrap())
+        }
+    };
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let mut config = builder.with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
+}
+
+/// A running fake.
+pub(super) struct Collector {
+    told: Arc<Mutex<Told>>,
+    changed: watch::Receiver<u64>,
+    addresses: [SocketAddr; 2],
+    fingerprint: Fingerprint,
+}
+
+#[derive(Clone)]
+struct Fake {
+    told: Arc<Mutex<Told>>,
+    change: watch::Sender<u64>,
+    authority: Arc<Issuer<'static, KeyPair>>,
+    authority_der: Vec<u8>,
+}
+
+impl Collector {
+    pub(super) async fn start(script: Script) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let told = Arc::new(Mutex::new(Told { script, ..Told::default() }));
+        let (change, changed) = watch::channel(0);
+        let fake = Fake {
+            told: Arc::clone(&told),
+            change,
+            authority: Arc::new(issuer),
+            authority_der: authority.der().to_vec(),
+        };
+        let server_key = KeyPair::generate().unwrap();
+        let mut server = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let server = server.signed_by(&server_key, fake.authority.as_ref()).unwrap();
+        let chain = vec![server.der().clone(), authority.der().clone()];
+        let config = |mutual| server_config(chain.clone(), &server_key, mutual);
+        let enrol = listen!(config(None), EnrolServer::new(fake.clone()));
+        let uplink = listen!(config(Some(authority.der().clone())), UplinkServer::new(fake));
+        let fingerprint = Fingerprint::of(authority.der());
+        Self { told, changed, addresses: [enrol, uplink], fingerprint }
+    }
+
+    pub(super) fn enrol_url(&self) -> CollectorUrl {
+        format!("https://localhost:{}", self.addresses[0].port()).parse().unwrap()
+    }
+
+    pub(super) fn uplink_url(&self) -> CollectorUrl {
+        format!("https://localhost:{}", self.addresses[1].port()).parse().unwrap()
+    }
+
+    pub(super) const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    pub(super) fn told<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
+        look(&self.told.lock().unwrap())
+    }
+
+    /// Waits until what it was told fulfils `wish`.
+    pub(super) async fn eventually(&self, wish: impl Fn(&Told) -> bool) {
+        let mut changed = self.changed.clone();
+        let fulfilled = async {
+            loop {
+                changed.mark_unchanged();
+                if self.told(&wish) {
+                    return;
+                }
+                // An acknowledgement changes the device a moment after the collector: look again then.
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(20), changed.changed()).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, fulfilled).await.expect("it never came");
+    }
+}
+
+impl Fake {
+    fn note<T>(&self, note: impl FnOnce(&mut Told) -> T) -> T {
+        let result = note(&mut self.told.lock().unwrap());
+        self.change.send_modify(|changes| *changes += 1);
+        result
+    }
+
+    fn issue(&self, csr: &[u8]) -> Vec<u8> {
+        let mut request = CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
+        request.params.subject_alt_names = vec![SanType::URI(DEVICE.to_uri().try_into().unwrap())];
+        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        request.signed_by(self.authority.as_ref()).unwrap().der().to_vec()
+    }
+}
+
+fn refused(refusal: wire::Refusal) -> Status {
+    Status::with_details(tonic::Code::FailedPrecondition, "refused", refusal.encode_to_vec().into())
+}
+
+pub(super) fn refusal(code: wire::ErrorCode) -> wire::Refusal {
+    wire::Refusal { code: code.into(), detail: String::new(), retry_delay_ms: 0 }
+}
+
+#[tonic::async_trait]
+impl Enrol for Fake {
+    async fn join(&self, request: Request<wire::JoinRequest>) -> Result<Response<wire::JoinResponse>, Status> {
+        let request = request.into_inner();
+        if let Some(code) = self.note(|told| told.script.refuse_join) {
+            return Err(refused(refusal(code)));
+        }
+        if request.token != TOKEN {
+            return Err(refused(refusal(wire::ErrorCode::TokenUnknown)));
+        }
+        self.note(|told| told.joins.extend(request.facts));
+        Ok(Response::new(wire::JoinResponse {
+            certificate: self.issue(&request.csr),
+            authorities: vec![self.authority_der.clone()],
+            device_id: DEVICE.to_string(),
+            server_time_us: super::fake_now_us(),
+        }))
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Uplink for Fake {
+    type DeliverStream = Answers<wire::DeliverDown>;
+    type ControlStream = Answers<wire::ControlDown>;
+    type FetchStream = Answers<wire::FetchChunk>;
+
+    async fn deliver(
+        &self,
+        request: Request<Streaming<wire::DeliverUp>>,
+    ) -> Result<Response<Self::DeliverStream>, Status> {
+        let (answers, queue) = mpsc::channel(8);
+        let fake = self.clone();
+        let mut inbound = request.into_inner();
+        spawn(async move {
+            let cut = fake.note(|told| (!told.script.cuts.is_empty()).then(|| told.script.cuts.remove(0)));
+            let mut batches = 0;
+            while let Ok(Some(wire::DeliverUp { message: Some(message) })) = inbound.message().await {
+                batches += usize::from(matches!(message, deliver_up::Message::Batch(_)));
+                let answer = fake.take(message);
+                if cut == Some(batches) {
+                    let _ = answers.send(Err(Status::unavailable("cut"))).await;
+                    return;
+                }
+                let Some(answer) = answer else { continue };
+                let over = matches!(answer, deliver_down::Message::Refusal(_));
+                if answers.send(Ok(wire::DeliverDown { message: Some(answer) })).await.is_err() || over {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
+    }
+
+    async fn control(
+        &self,
+        request: Request<Streaming<wire::ControlUp>>,
+    ) -> Result<Response<Self::ControlStream>, Status> {
+        let (directives, queue) = mpsc::channel(8);
+        let fake = self.clone();
+        let mut inbound = request.into_inner();
+        spawn(async move {
+            while let Ok(Some(wire::ControlUp { message: Some(message) })) = inbound.message().await {
+                for directive in fake.direct(message) {
+                    let down = wire::ControlDown { directive: Some(directive) };
+                    if directives.send(Ok(down)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
+    }
+
+    async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let (release, bytes) = self.note(|told| told.script.rule_set.clone()).unwrap();
+        assert_eq!(request.get_ref().release, release);
+        let compressed = compressed(&bytes);
+        let chunk = |data: &[u8]| {
+            Ok(wire::FetchChunk {
+                compressed_bytes: compressed.len() as u64,
+                size_bytes: bytes.len() as u64,
+                data: data.to_vec(),
+            })
+        };
+        let chunks: Vec<_> = compressed.chunks(1_000).map(chunk).collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewResponse>, Status> {
+        self.note(|told| told.renewals += 1);
+        Ok(Response::new(wire::RenewResponse {
+            certificate: self.issue(&request.get_ref().csr),
+            authorities: vec![self.authority_der.clone()],
+            server_time_us: super::fake_now_us(),
+        }))
+    }
+
+    async fn resolve_session(
+        &self,
+        request: Request<wire::ResolveSessionRequest>,
+    ) -> Result<Response<wire::ResolveSessionResponse>, Status> {
+        self.note(|told| told.resolved += 1);
+        let mapped = request.get_ref().account == "pupil";
+        let band = if mapped { wire::Band::Ks3 } else { wire::Band::Unspecified };
+        Ok(Response::new(wire::ResolveSessionResponse { band: band.into(), group: "pupils".into(), mapped }))
+    }
+}
+
+impl Fake {
+    fn take(&self, message: deliver_up::Message) -> Option<deliver_down::Message> {
+        self.note(|told| match message {
+            deliver_up::Message::Hello(hello) => {
+                told.hellos.push(hello);
+                if !told.script.refuse_hello.is_empty() {
+                    return Some(deliver_down::Message::Refusal(told.script.refuse_hello.remove(0)));
+                }
+                let incarnation = Incarnation::random().unwrap().as_bytes().to_vec();
+                told.incarnations.push(incarnation.clone());
+                let mark = |(lane, through): (&u32, &u64)| wire::LaneMark { lane: *lane, through: *through };
+                Some(deliver_down::Message::Welcome(wire::Welcome {
+                    incarnation,
+                    server_time_us: super::fake_now_us(),
+                    credit: told.credit(),
+                    high_water: told.through.iter().map(mark).collect(),
+                    minor: MINOR,
+                }))
+            }
+            deliver_up::Message::Batch(batch) => Some(told.commit(batch)),
+            deliver_up::Message::Goodbye(goodbye) => {
+                told.goodbyes.push(goodbye.reason());
+                None
+            }
+        })
+    }
+
+    fn direct(&self, message: control_up::Message) -> Vec<control_down::Directive> {
+        self.note(|told| match message {
+            control_up::Message::Status(status) => {
+                let received = wire::StatusReceived { server_time_us: super::fake_now_us() };
+                let mut directives = vec![control_down::Directive::Received(received)];
+                if let Some((release, bytes)) = &told.script.rule_set
+                    && *release > status.rule_set_release
+                {
+                    directives.push(control_down::Directive::RuleSet(wire::Available {
+                        release: *release,
+                        digest: lapwing_rules::Digest::of(bytes).as_bytes().to_vec(),
+                        size_bytes: bytes.len() as u64,
+                    }));
+                }
+                if std::mem::take(&mut told.script.renew) {
+                    directives.push(control_down::Directive::Renew(wire::RenewNow {}));
+                }
+                told.statuses.push(status);
+                directives
+            }
+            control_up::Message::Goodbye(goodbye) => {
+                told.goodbyes.push(goodbye.reason());
+                Vec::new()
+            }
+        })
+    }
+}
+
+impl Told {
+    const fn credit(&self) -> u32 {
+        if self.script.credit == 0 { 1024 } else { self.script.credit }
+    }
+
+    /// The collector's rule: at or below the mark drop, the next store, above it demand a gap.
+    fn commit(&mut self, batch: wire::Batch) -> deliver_down::Message {
+        self.largest_batch = self.largest_batch.max(batch.captures.len());
+        if batch.captures.iter().any(|capture| Some(capture.boot_us) == self.script.malformed) {
+            return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Malformed));
+        }
+        let through = self.through.entry(batch.lane).or_default();
+        for gap in batch.gaps {
+            if gap.epoch.is_empty() && gap.to > *through {
+                if gap.from > *through + 1 {
+                    return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Hole));
+                }
+                *through = gap.to;
+            }
+            self.gaps.push(gap);
+        }
+        for (seq, capture) in (batch.first_seq..).zip(batch.captures) {
+            if seq <= *through {
+                continue;
+            }
+            if seq > *through + 1 {
+                return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Hole));
+            }
+            *through = seq;
+            self.captures.push((batch.lane, seq, capture.boot_us));
+        }
+        let through = vec![wire::LaneMark { lane: batch.lane, through: *through }];
+        let (server_time_us, credit) = (super::fake_now_us(), self.credit());
+        deliver_down::Message::Ack(wire::Ack { through, server_time_us, credit, retry_delay_ms: 0 })
+    }
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}

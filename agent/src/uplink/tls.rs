@@ -1,0 +1,236 @@
+//! TLS towards the collector: pinned by fingerprint while enrolling, mutual afterwards. There is no plaintext.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use hyper_util::rt::TokioIo;
+use lapwing_rules::Digest;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::time_provider::TimeProvider;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
+use url::Url;
+
+use super::trusted_time::TrustedTime;
+use crate::identity::Identity;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that says nothing for this long is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(15);
+
+/// Where a collector listens: `https://host:port` and nothing else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CollectorUrl {
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+}
+
+/// A text that is no collector's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a collector's address: expected `https://host:port`")]
+pub struct InvalidUrl;
+
+impl FromStr for CollectorUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let url = Url::parse(text).map_err(|_| InvalidUrl)?;
+        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if url.scheme() != "https" || !plain || !anonymous {
+            return Err(InvalidUrl);
+        }
+        let host = url.host_str().ok_or(InvalidUrl)?.trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host.clone()).map_err(|_| InvalidUrl)?;
+        Ok(Self { host, port: url.port_or_known_default().ok_or(InvalidUrl)?, name })
+    }
+}
+
+impl fmt::Display for CollectorUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            return write!(f, "https://[{}]:{}", self.host, self.port);
+        }
+        write!(f, "https://{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for CollectorUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// SHA-256 of the collector's authority certificate, as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(Digest);
+
+/// A text that is no fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a fingerprint: expected `sha256:` and 64 hexadecimal digits")]
+pub struct InvalidFingerprint;
+
+impl Fingerprint {
+    /// Of a certificate in DER.
+    #[must_use]
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Digest::of(certificate))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let digits = text.strip_prefix("sha256:").ok_or(InvalidFingerprint)?.to_ascii_lowercase().replace(':', "");
+        let bytes = HEXLOWER.decode(digits.as_bytes()).map_err(|_| InvalidFingerprint)?;
+        let bytes = bytes.as_slice().try_into().map_err(|_| InvalidFingerprint)?;
+        Ok(Self(Digest::from_bytes(bytes)))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", HEXLOWER.encode(self.0.as_bytes()))
+    }
+}
+
+/// Trusts the collector whose authority has the fingerprint, and shows no certificate.
+pub(super) fn pinned(fingerprint: Fingerprint, time: &Arc<TrustedTime>) -> Result<ClientConfig, rustls::Error> {
+    let provider = provider();
+    let verifier = Arc::new(Pinned { fingerprint, provider: Arc::clone(&provider) });
+    let mut config = ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+/// Trusts the identity's authorities and shows its certificate.
+pub(super) fn mutual(identity: &Identity, time: &Arc<TrustedTime>) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for authority in identity.authorities() {
+        roots.add(CertificateDer::from(authority.clone()))?;
+    }
+    let chain = vec![CertificateDer::from(identity.certificate().to_vec())];
+    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec()).into();
+    let mut config = ClientConfig::builder_with_details(provider(), Arc::clone(time) as Arc<dyn TimeProvider>)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+/// A channel that connects when it is first used, and anew after each break.
+pub(super) fn channel(url: &CollectorUrl, config: ClientConfig) -> Result<Channel, tonic::transport::Error> {
+    // The scheme is for tonic, which would else want to do TLS itself: the connector below does it.
+    let endpoint = Endpoint::from_shared(url.to_string().replacen("https", "http", 1))?
+        .connect_timeout(CONNECT_WITHIN)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_ANSWER)
+        .keep_alive_while_idle(true);
+    let connector = TlsConnector::from(Arc::new(config));
+    let url = url.clone();
+    Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
+        let (connector, url) = (connector.clone(), url.clone());
+        async move {
+            let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(TokioIo::new(connector.connect(url.name, stream).await?))
+        }
+    })))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Accepts a chain that leads to the one authority with the fingerprint, which has to be in the chain.
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Pinned {
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.provider.signature_verification_algorithms
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let authority = intermediates.iter().find(|der| Fingerprint::of(der) == self.fingerprint).ok_or(unknown)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone().into_owned())?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
+        let verifier = verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?;
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, self.algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, self.algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms().supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_https_host_and_port_alone() {
+        let url: CollectorUrl = "https://collector.example:8443".parse().unwrap();
+        assert_eq!(url.to_string(), "https://collector.example:8443");
+        assert_eq!("https://[::1]:1".parse::<CollectorUrl>().unwrap().to_string(), "https://[::1]:1");
+        for wrong in ["http://a:1", "https://u@a:1", "https://a:1/path", "https://a:1?q", "a:1", ""] {
+            assert_eq!(wrong.parse::<CollectorUrl>(), Err(InvalidUrl), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_has_one_text_form() {
+        let fingerprint = Fingerprint::of(b"der");
+        assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+        assert_eq!("sha256:00".parse::<Fingerprint>(), Err(InvalidFingerprint));
+        assert_eq!("00".repeat(32).parse::<Fingerprint>(), Err(InvalidFingerprint));
+    }
+}

@@ -1,0 +1,109 @@
+//! The time by which the collector's certificate is judged: a device's own clock may be wrong or turned.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::time_provider::TimeProvider;
+use rustls_pki_types::UnixTime;
+
+use crate::clock::Clock;
+
+/// The last time the collector told, plus what passed since by the clock that counts from the device's start. Before
+/// the collector told one in this run: the wall clock, but never earlier than the collector's last known time.
+pub(crate) struct TrustedTime {
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    earliest_us: i64,
+    /// The collector's time and ours since start, at one moment.
+    told: Option<(i64, u64)>,
+}
+
+impl TrustedTime {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, known: Mutex::new(Known { earliest_us: 0, told: None }) }
+    }
+
+    /// It was at least this late at the collector when it was last heard, in an earlier run.
+    pub(crate) fn is_after(&self, server_time_us: i64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.earliest_us = known.earliest_us.max(server_time_us);
+    }
+
+    /// An authenticated collector told its time. One before what it told in an earlier run is no time: its clock was
+    /// not set yet.
+    pub(crate) fn tell(&self, server_time_us: i64) {
+        let boot_us = self.clock.boot_us();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if server_time_us >= known.earliest_us {
+            known.told = Some((server_time_us, boot_us));
+        }
+    }
+
+    /// The collector cannot be reached by the time it told: it may have been wrong, so that the wall clock counts.
+    pub(crate) fn doubt(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).told = None;
+    }
+
+    /// The best known time, microseconds of UTC.
+    pub(crate) fn now_us(&self) -> i64 {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.told {
+            Some((server_us, boot_us)) => {
+                let passed = self.clock.boot_us().saturating_sub(boot_us);
+                server_us.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+            }
+            None => self.clock.wall_us().max(known.earliest_us),
+        }
+    }
+}
+
+impl TimeProvider for TrustedTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let micros = u64::try_from(self.now_us()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_micros(micros)))
+    }
+}
+
+impl fmt::Debug for TrustedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TrustedTime")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_turned_wall_clock_changes_nothing_once_the_collector_was_heard() {
+        let clock = Arc::new(ManualClock::at(5_000));
+        let time = TrustedTime::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        time.tell(1_000_000);
+        clock.set_wall_us(9_000_000_000);
+        clock.advance(Duration::from_micros(7));
+        assert_eq!(time.now_us(), 1_000_007);
+    }
+
+    #[test]
+    fn a_collector_whose_clock_was_wrong_is_reached_again() {
+        let time = TrustedTime::new(Arc::new(ManualClock::at(5_000)));
+        time.is_after(4_000);
+        time.tell(3_000);
+        assert_eq!(time.now_us(), 5_000);
+        time.tell(9_000_000);
+        time.doubt();
+        assert_eq!(time.now_us(), 5_000);
+    }
+
+    #[test]
+    fn a_clock_that_lost_its_battery_is_no_earlier_than_the_last_run() {
+        let time = TrustedTime::new(Arc::new(ManualClock::at(5_000)));
+        time.is_after(8_000);
+        assert_eq!(time.now_us(), 8_000);
+    }
+}
