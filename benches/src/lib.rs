@@ -1,3 +1,18 @@
-//! Benchmarks.
+//! Benchmarks: each figure stands beside a control of the same run, interleaved with it.
+//!
+//! `cargo run --release -p bench -- NAME [--quick] [--json FILE]` prints a table. A figure without its ratio says little
+//! on a shared machine; the ratio is the result.
 
 #![forbid(unsafe_code)]
+
+mod matching;
+mod report;
+mod spool;
+
+pub use report::{Effort, Metric, Report};
+
+/// Measures something.
+pub type Run = fn(Effort) -> anyhow::Result<Report>;
+
+/// Every benchmark by its name.
+pub const ALL: &[(&str, Run)] = &[("match", matching::run), ("spool", spool::run)];
