@@ -6,14 +6,16 @@ cd "$(dirname "$0")/.."
 # shellcheck source=deploy/shell/stages.sh
 . deploy/shell/stages.sh
 
-test_packages=(strace python3-aiosmtpd nodejs)
+test_packages=(strace python3-aiosmtpd openssl)
 windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
 
 install() {
     install_packages "${desktop_packages[@]}"
-    command -v node >/dev/null && test_packages=("${test_packages[@]/nodejs/}")
-    # shellcheck disable=SC2068 # an emptied entry must vanish
-    install_packages ${test_packages[@]}
+    install_packages "${test_packages[@]}"
+    command -v npm >/dev/null || install_packages nodejs npm
+    # What drives the console in Chromium; it brings no browser of its own.
+    npm install --silent --no-audit --no-fund --prefix "${XDG_CACHE_HOME:-$HOME/.cache}/lapwing/npm" \
+        playwright-core@1.64 axe-core@4
     # The Windows check names what is absent itself.
     install_packages "${windows_packages[@]}" || true
     sweep_target

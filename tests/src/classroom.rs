@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Child;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use crate::{Account, Agent, Browser, Desktop, Extension, Pages, Privileges, Room, Running, School, Who};
+use crate::{Account, Agent, Browser, Desktop, Extension, Pages, Privileges, Room, Running, School, Who, eventually};
 
 /// Everything a story happens in; ends with it.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Classroom {
     /// The collector and its people.
     pub school: School,
     pages: Pages,
+    others: Vec<Child>,
     privileges: Privileges,
     scratch: TempDir,
 }
@@ -59,7 +61,7 @@ impl Classroom {
             Browser::install_forced(&school.folder().join("browser"), &agent.socket())?;
         }
         let pages = Pages::start().await?;
-        Ok(Self { desks: BTreeMap::new(), agent, school, pages, privileges, scratch })
+        Ok(Self { desks: BTreeMap::new(), agent, school, pages, others: Vec::new(), privileges, scratch })
     }
 
     /// Signs somebody in at the PC, where this process may act for them.
@@ -101,6 +103,25 @@ impl Classroom {
         self.desks.get_mut(&who).with_context(|| format!("{who:?} is not signed in"))
     }
 
+    /// Waits until the agent has spooled `count` captures since it was started first.
+    ///
+    /// # Errors
+    ///
+    /// When it has not within 30 seconds.
+    pub async fn spooled(&self, count: usize) -> anyhow::Result<()> {
+        let log = self.school.logs().join("agent.log");
+        eventually(&format!("{count} captures in the spool"), async || {
+            let text = std::fs::read_to_string(&log).ok()?;
+            (text.matches("a capture is spooled").count() >= count).then_some(())
+        })
+        .await
+    }
+
+    /// Keeps a program of a story's own until the classroom closes.
+    pub fn also_running(&mut self, child: Child) {
+        self.others.push(child);
+    }
+
     /// What the timetable is played on.
     #[must_use]
     pub fn room(&self) -> Room<'_> {
@@ -111,14 +132,14 @@ impl Classroom {
         }
     }
 
-    /// Waits until the technician's page shows every sensor at work.
+    /// Waits until the technician's page shows the PC at work, with nothing blind.
     ///
     /// # Errors
     ///
     /// When it does not within 30 seconds.
-    pub async fn sensors_work(&self) -> anyhow::Result<()> {
+    pub async fn device_works(&self) -> anyhow::Result<()> {
         let mut technician = self.school.signed_in("technician").await?;
-        crate::sensors_work(&mut technician, self.desks.len()).await
+        crate::device_works(&mut technician).await
     }
 }
 
@@ -141,4 +162,14 @@ fn accounts(privileges: Privileges, scratch: &Path) -> anyhow::Result<BTreeMap<W
 fn let_through(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).context("failed to open the folder")
+}
+
+impl Drop for Classroom {
+    fn drop(&mut self) {
+        for child in &mut self.others {
+            // It may have ended by itself; there is nobody left to tell.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
 }

@@ -10,6 +10,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use lapwing_rules::Category;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -127,7 +128,7 @@ impl Console {
         if page.status != StatusCode::OK {
             bail!("{path} answered {}", page.status);
         }
-        page.body.split("data-concern=\"").skip(1).map(row).collect()
+        page.body.split("data-reference=\"").skip(1).map(row).collect()
     }
 
     async fn send(&mut self, method: Method, path: &str, body: String) -> anyhow::Result<Page> {
@@ -165,25 +166,25 @@ impl std::fmt::Debug for Console {
     }
 }
 
-/// Reads a row from what follows `data-concern="`.
+/// Reads a row from what follows `data-reference="`.
 fn row(rest: &str) -> anyhow::Result<Row> {
-    let tag = rest.split('>').next().unwrap_or_default();
-    let attribute = |name: &str| {
-        tag.split(&format!("{name}=\"")).nth(1).and_then(|value| value.split('"').next()).map(str::to_owned)
-    };
-    let id = rest.split('"').next().unwrap_or_default();
-    Ok(Row {
-        path: format!("/concerns/{id}"),
-        level: attribute("data-level").context("a row has a level")?.parse()?,
-        category: attribute("data-category").context("a row has a category")?,
-    })
+    let html = rest.split("</li>").next().unwrap_or_default();
+    let reference = html.split('"').next().unwrap_or_default();
+    let level = between(html, "class=\"level level-", "\"").context("a row has a level")?;
+    let what = between(html, "class=\"what\">", "<").context("a row says what")?;
+    let category = Category::all()
+        .find(|category| category.name() == what)
+        .with_context(|| format!("a row is about `{what}`, which is no category"))?;
+    Ok(Row { path: format!("/concerns/{reference}"), level: level.parse()?, category: category.id().to_owned() })
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split(before).nth(1)?.split(after).next()
 }
 
 /// The hidden fields of a form, such as its CSRF token.
 fn hidden_fields(html: &str) -> Vec<(String, String)> {
-    let value_of = |tag: &str, name: &str| {
-        tag.split(&format!("{name}=\"")).nth(1).and_then(|value| value.split('"').next()).map(str::to_owned)
-    };
+    let value_of = |tag: &str, name: &str| between(tag, &format!("{name}=\""), "\"").map(str::to_owned);
     html.split("<input")
         .skip(1)
         .filter_map(|rest| rest.split('>').next())

@@ -107,7 +107,7 @@ pub const TIMETABLE: &[Lesson] = &[
     concern(Who::Pupil, Stimulus::Insert("HOMEWORK"), "dsl", "removable_media", 2),
     concern(Who::Class, Stimulus::Window("how to unblock the school filter with a proxy"), "dsl", "filter_bypass", 3),
     lesson(Who::Staff, Stimulus::Window("Year 9 marking - spreadsheet")),
-    concern(Who::Staff, Stimulus::Window("online casino bonus spins"), "head", "gambling", 2),
+    concern(Who::Staff, Stimulus::Window("how to hack school wifi"), "head", "malware_hacking", 3),
 ];
 
 /// Plays the timetable and holds the recipients' own pages against it.
@@ -197,11 +197,13 @@ async fn arrives(console: &mut Console, expected: &Expected) -> anyhow::Result<R
 }
 
 /// The rows of the queue and of the low list.
-async fn all_rows(console: &mut Console) -> anyhow::Result<Vec<Row>> {
+///
+/// # Errors
+///
+/// When the console cannot be reached or refuses a page.
+pub async fn all_rows(console: &mut Console) -> anyhow::Result<Vec<Row>> {
     let mut rows = console.rows("/queue").await?;
-    rows.extend(console.rows("/queue?list=low").await?);
     rows.sort();
-    rows.dedup();
     Ok(rows)
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn run(way: Way) -> anyhow::Result<ExitCode> {
 }
 
 async fn day(classroom: &Classroom) -> anyhow::Result<Report> {
-    classroom.sensors_work().await?;
+    classroom.device_works().await?;
     let mut consoles = BTreeMap::new();
     for login in ["dsl", "head", "chair"] {
         consoles.insert(login, classroom.school.signed_in(login).await?);

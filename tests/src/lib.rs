@@ -8,31 +8,39 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod at_console;
 mod browser;
 mod classroom;
 mod console;
 mod day;
 mod desktop;
 mod eventually;
+mod evidence;
 mod mailbox;
 mod pages;
 mod private;
 mod programs;
+mod relay;
 mod running;
 mod school;
 mod stick;
+mod traces;
 
 pub use account::Account;
+pub use at_console::AtConsole;
 pub use browser::{Browser, Extension};
 pub use classroom::{Classroom, Desk};
 pub use console::{Console, Page, Row};
-pub use day::{Expected, Lesson, Report, Room, Stimulus, TIMETABLE, Who, play};
+pub use day::{Expected, Lesson, Report, Room, Stimulus, TIMETABLE, Who, all_rows, play};
 pub use desktop::{Desktop, Window};
 pub use eventually::{eventually, eventually_within};
+pub use evidence::{spooled, stored};
 pub use mailbox::Mailbox;
 pub use pages::Pages;
 pub use private::{Privileges, privileges};
 pub use programs::Programs;
+pub use relay::Relay;
 pub use running::Running;
-pub use school::{Agent, PASSWORD, PEOPLE, Person, School, sensors_work};
+pub use school::{Agent, PASSWORD, PEOPLE, Person, School, device_works};
 pub use stick::Stick;
+pub use traces::Traces;

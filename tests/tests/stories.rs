@@ -1,7 +1,20 @@
 //! The end-to-end stories, one binary: real programs, a real desktop, a real browser, real disks.
+//!
+//! As root they run through `tests/private.sh` (`deploy/test.sh` does it). An ordinary user runs those that need one
+//! account only; the others say that they are left out.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, clippy::panic, reason = "a story stops where it goes wrong")]
 
 #[path = "stories/architecture.rs"]
 mod architecture;
+#[path = "stories/console.rs"]
+mod console;
+#[path = "stories/faults.rs"]
+mod faults;
+#[path = "stories/people.rs"]
+mod people;
+#[path = "stories/privacy.rs"]
+mod privacy;
+#[path = "stories/signals.rs"]
+mod signals;

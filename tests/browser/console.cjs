@@ -1,0 +1,105 @@
+// A person at the console in a real browser: signs in, waits for a live row, decides, and is shown every page.
+//
+//   node console.cjs ADDRESS PICTURES_FOLDER LOGIN PASSWORD
+//
+// LAPWING_NPM is the folder that holds node_modules with playwright-core and axe-core. Reads commands as lines on
+// standard input and answers each with one line of JSON, so that a story decides what happens when:
+//
+//   sign-in            {"title": ...}
+//   wait-row WORDS     waits until "N new" is announced, follows it, and until a row says WORDS
+//   open WORDS         opens the row that says WORDS; {"text": ..., "links": [...], "images": n}
+//   acknowledge        presses the button
+//   check NAME         axe violations of the page as it is, and a picture of it; {"violations": [...]}
+//   go PATH            opens a page
+//   end
+"use strict";
+
+const path = require("node:path");
+const readline = require("node:readline");
+const npm = process.env.LAPWING_NPM;
+const { chromium } = require(path.join(npm, "node_modules", "playwright-core"));
+const axe = require.resolve(path.join(npm, "node_modules", "axe-core", "axe.min.js"));
+const [address, pictures, login, password] = process.argv.slice(2);
+
+const rules = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } };
+
+async function main() {
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-component-update", "--no-first-run"],
+  });
+  // The page's own policy forbids injected scripts; axe comes in through the debugger instead.
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  const strangers = [];
+  const complaints = [];
+  page.on("request", (request) => {
+    if (!request.url().startsWith(address)) strangers.push(request.url());
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  const row = (words) => page.locator("[data-reference]", { hasText: words }).first();
+
+  const commands = {
+    async "sign-in"() {
+      await page.goto(address + "/sign-in");
+      await page.fill("#login", login);
+      await page.fill("#password", password);
+      await Promise.all([page.waitForURL((url) => !url.pathname.startsWith("/sign-in")), page.click("button[type=submit]")]);
+      return { title: await page.title(), path: new URL(page.url()).pathname };
+    },
+    async "wait-row"(words) {
+      await page.locator("[data-bar]:not([hidden])").waitFor();
+      const announced = await page.locator("[data-said]").innerText();
+      await page.click("[data-bar]");
+      await row(words).waitFor();
+      return { announced };
+    },
+    async open(words) {
+      await Promise.all([page.waitForURL(/\/concerns\//), row(words).locator("a").click()]);
+      const detail = page.locator("article");
+      return {
+        text: await detail.innerText(),
+        marked: await detail.locator("mark").allInnerTexts(),
+        links: await detail.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href"))),
+        images: await detail.locator("img").count(),
+      };
+    },
+    async acknowledge() {
+      await page.getByRole("button", { name: "Acknowledge" }).click();
+      await page.locator(".notice[role=status]").waitFor();
+      return { said: await page.locator(".notice[role=status]").innerText() };
+    },
+    async go(where) {
+      const response = await page.goto(address + where);
+      return { status: response.status(), title: await page.title() };
+    },
+    async check(name) {
+      await page.screenshot({ path: path.join(pictures, name + ".png"), fullPage: true });
+      const session = await context.newCDPSession(page);
+      const source = require("node:fs").readFileSync(axe, "utf8");
+      await session.send("Runtime.evaluate", { expression: source });
+      const run = `axe.run(document, ${JSON.stringify(rules)}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ")).join(", ")))`;
+      const answer = await session.send("Runtime.evaluate", { expression: run, awaitPromise: true, returnByValue: true });
+      await session.detach();
+      return { violations: answer.result.value, strangers, complaints };
+    },
+  };
+
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [name, ...rest] = line.split(" ");
+    if (name === "end") break;
+    try {
+      console.log(JSON.stringify(await commands[name](rest.join(" "))));
+    } catch (error) {
+      console.log(JSON.stringify({ error: String(error).slice(0, 2000) }));
+    }
+  }
+  await browser.close();
+}
+
+main().catch((error) => {
+  console.log(JSON.stringify({ error: String(error) }));
+  process.exitCode = 1;
+});

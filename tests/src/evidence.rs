@@ -1,0 +1,55 @@
+//! Opens what programs keep sealed, with the keys that lie beside it, so that a search can look inside.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use lapwing_agent::clock::ManualClock;
+use lapwing_agent::identity::HardwareHash;
+use lapwing_agent::spool::{Spool, SpoolKey, SpoolLimits};
+use lapwing_collector::ids::KeyId;
+use lapwing_collector::seal::{Place, Vault};
+use lapwing_proto::{Seq, bounds};
+use lapwing_rules::Level;
+use prost::Message as _;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+/// Every capture in the spool of a stopped agent, decrypted.
+///
+/// # Errors
+///
+/// When the spool is in use or cannot be read.
+pub fn spooled(state: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let key = SpoolKey::load_or_create(&state.join("spool.key")).context("failed to read the spool's key")?;
+    // No firmware is named, so that no spool is taken for another PC's.
+    let clock = Arc::new(ManualClock::at(0));
+    let (spool, _) = Spool::open(&state.join("spool"), &key, HardwareHash::default(), SpoolLimits::default(), clock)?;
+    let mut captures = Vec::new();
+    for lane in Level::ALL {
+        let records = spool.read(lane, Seq::NONE.next(), bounds::MAX_BATCH)?;
+        captures.extend(records.into_iter().map(|(_, capture)| capture.encode_to_vec()));
+    }
+    Ok(captures)
+}
+
+/// Every capture in the database of a collector, unsealed.
+///
+/// # Errors
+///
+/// When the database or its keys cannot be read.
+pub async fn stored(database: &Path, keys: &Path, school: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    let options = SqliteConnectOptions::new().filename(database).read_only(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let rows = sqlx::query("SELECT capture_id, key_id, sealed FROM captures").fetch_all(&pool).await?;
+    let vault = Vault::open(keys, school.parse()?).await?;
+    let mut captures = Vec::new();
+    for row in rows {
+        let (capture, key, sealed): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(0), row.get(1), row.get(2));
+        let key = KeyId::try_from(key.as_slice())?;
+        captures.push(vault.unseal(key, Place { table: "captures", row: &capture }, &sealed).await?.to_vec());
+    }
+    vault.close().await;
+    pool.close().await;
+    Ok(captures)
+}

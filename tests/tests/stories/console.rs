@@ -1,0 +1,64 @@
+//! The DSL's console in a real browser.
+
+use std::path::PathBuf;
+
+use e2e::{AtConsole, Classroom, Who};
+use serde_json::Value;
+
+/// Pictures of every page, to be looked at: `target/pictures` beside the build.
+fn pictures() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures")
+}
+
+fn is_clean(page: &mut AtConsole, name: &str) {
+    let found = page.does(&format!("check {name}")).expect("the page is checked");
+    for what in ["violations", "strangers", "complaints"] {
+        assert_eq!(found.get(what), Some(&Value::Array(Vec::new())), "{what} on the page {name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
+    let privileges = e2e::privileges().expect("a private namespace");
+    let mut classroom = Classroom::open(privileges).await.expect("a classroom");
+    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
+    let mut dsl = AtConsole::start(&classroom.school.console_url(), &pictures(), "dsl").expect("a browser");
+    dsl.does("go /sign-in").expect("the first page");
+    is_clean(&mut dsl, "sign-in");
+    dsl.does("sign-in").expect("the DSL signs in");
+    is_clean(&mut dsl, "queue-empty");
+
+    let desk = classroom.desk(Who::Pupil).expect("a desk");
+    let _window = desk.desktop.window("how to self harm without anyone noticing").expect("a window");
+
+    let live = dsl.does("wait-row Self-harm").expect("the row comes in by itself");
+    assert_eq!(live.get("announced").and_then(Value::as_str), Some("1 new concern. Show it."));
+    is_clean(&mut dsl, "queue");
+    let concern = dsl.does("open Self-harm").expect("the concern opens");
+    let text = concern.get("text").and_then(Value::as_str).expect("a text");
+    for shown in ["Sam Pupil", "Room 12", "Window title", "What to do next", "What we do not know"] {
+        assert!(text.contains(shown), "the page shows `{shown}`:\n{text}");
+    }
+    assert!(concern.get("marked").is_some_and(|marked| marked.to_string().contains("self harm")), "{concern}");
+    let links = concern.get("links").map(Value::to_string).unwrap_or_default();
+    assert!(!links.contains("http"), "no link leads elsewhere: {links}");
+    is_clean(&mut dsl, "concern");
+    dsl.does("acknowledge").expect("the DSL acknowledges");
+    is_clean(&mut dsl, "concern-acknowledged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn technician_and_governor_see_their_pages_and_no_content() {
+    let privileges = e2e::privileges().expect("a private namespace");
+    let mut classroom = Classroom::open(privileges).await.expect("a classroom");
+    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
+    classroom.device_works().await.expect("the device works");
+    for (login, path) in [("technician", "/devices"), ("governor", "/counts")] {
+        let mut person = AtConsole::start(&classroom.school.console_url(), &pictures(), login).expect("a browser");
+        let landed = person.does("sign-in").expect("they sign in");
+        assert_eq!(landed.get("path").and_then(Value::as_str), Some(path), "{login}");
+        is_clean(&mut person, login);
+        let refused = person.does("go /queue").expect("an answer");
+        assert_eq!(refused.get("status").and_then(Value::as_u64), Some(403), "{login} has no queue");
+    }
+}
