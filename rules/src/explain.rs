@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Hit, RuleSet, Span, Text, Verdict};
+use crate::{Band, Hit, RuleSet, Span, Text, Verdict};
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -20,17 +20,20 @@ impl Verdict {
         };
         line(&mut out, format_args!("rule set release {}, band {}: {count}", self.release, self.band));
         for hit in &self.hits {
-            explain_hit(&mut out, hit, texts, rules);
+            explain_hit(&mut out, hit, self.band, texts, rules);
         }
         out
     }
 }
 
-fn explain_hit(out: &mut String, hit: &Hit, texts: &[Text], rules: &RuleSet) {
+fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &RuleSet) {
     let facts = rules.rule(&hit.rule);
     let title = facts.map_or("", |facts| facts.title.as_str());
     line(out, format_args!("\nlevel {} {}  {}  {title}", hit.level, hit.level.word(), hit.rule));
     line(out, format_args!("  category   {} ({})", hit.category.name(), hit.category));
+    if let Some(usual) = facts.filter(|facts| facts.levels.contains_key(&band)).map(|facts| facts.level) {
+        line(out, format_args!("  why level  the rule gives band {band} its own level, otherwise {usual}"));
+    }
     if hit.spans.is_empty() {
         line(out, format_args!("  matched    the fact alone, no words"));
     }

@@ -192,6 +192,15 @@ fn a_verdict_explains_itself() {
 }
 
 #[test]
+fn a_verdict_says_when_the_band_decided_the_level() {
+    let rules = titles("match = { phrase = \"owl\" }\nlevel = 2\nlevels = { ks1 = 4 }");
+    let texts = [Text::new(Scope::Title, "owl")];
+    let told = |band| rules.evaluate(&texts, band).explain(&texts, &rules);
+    assert!(told(Band::Ks1).contains("band ks1 its own level, otherwise 2"), "{}", told(Band::Ks1));
+    assert!(!told(Band::Ks3).contains("its own level"));
+}
+
+#[test]
 fn texts_beyond_the_bounds_are_not_looked_at() {
     let rules = titles("match = { phrase = \"owl\" }");
     let long = format!("{} owl", "é".repeat(Text::MAX_BYTES));

@@ -49,8 +49,9 @@ impl Desk {
 fn good() -> String {
     let examples =
         |text: &str| format!("[{}]", vec![format!("{{ scope = \"title\", text = \"{text}\" }}"); 3].join(", "));
-    let examples = format!("examples = {{ must_match = {}, must_not_match = {} }}", examples("owl"), examples("hen"));
-    pack("\"title\"", "match = { phrase = \"owl\" }").replace("examples = {}", &examples)
+    let examples =
+        format!("examples = {{ must_match = {}, must_not_match = {} }}", examples("barn owl"), examples("barn hen"));
+    pack("\"title\"", "match = { phrase = \"barn owl\" }").replace("examples = {}", &examples)
 }
 
 #[test]
@@ -61,8 +62,8 @@ fn a_good_pack_goes_all_the_way() {
     let told = desk.ends("compile --packs packs --release 4 --key key --out set", 0);
     let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
     assert!(desk.ends(&format!("verify --set set --trust {key}"), 0).contains("release 4"));
-    let explained = desk.ends("explain --set set --scope title --band ks3 owl", 0);
-    assert!(explained.contains("t.rule"), "{explained}");
+    let explained = desk.runs_all(&["explain", "--set", "set", "--scope", "title", "--band", "ks3", "a barn owl"]);
+    assert!(String::from_utf8(explained.stdout).unwrap().contains("a [barn owl]"));
     let json = desk.ends("explain --packs packs --url https://owl.example/ --band ks3 --json", 0);
     assert!(json.contains("\"hits\": []"), "{json}");
 }
@@ -81,7 +82,7 @@ fn a_second_signature_meets_a_threshold_of_two() {
 
 #[test]
 fn failing_examples_end_with_1_and_name_the_line() {
-    let desk = Desk::new(&good().replace("text = \"hen\"", "text = \"owl\""));
+    let desk = Desk::new(&good().replace("text = \"barn hen\"", "text = \"barn owl\""));
     let told = desk.ends("test --packs packs", 1);
     assert!(told.contains("error[R014]") && told.contains("packs/t.toml:"), "{told}");
 }
