@@ -35,11 +35,11 @@
 //! Live bytes stay within [`SpoolLimits::live_bytes`]. A capture makes room by dropping the oldest of the lowest lane
 //! not above its own, and leaves a [`Gap`]; where there is none to drop, it is itself the gap. Critical captures are
 //! never dropped, and lower lanes never take their reserve; when nothing is left to drop, they are counted into the
-//! last one that was not yet read for delivery, else into the next one stored.
+//! last one that was not yet read for delivery, else into the next one stored. On a full disk the spool opens anew with
+//! three quarters of what it held as its limit, until the disk has room for the ballast again.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use lapwing_proto::{Epoch, Seq, bounds, wire};
 use lapwing_rules::Level;
@@ -56,102 +56,19 @@ mod lane;
 mod ledger;
 mod place;
 mod record;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use inspect::{Inspection, RecordFacts, inspect};
 pub use key::SpoolKey;
 pub use lane::{Gap, GapReason, LaneState};
+pub use terms::{Appended, OpenReport, Opened, SpoolError, SpoolLimits};
 
 use engine::EngineError;
 use ledger::{Ledger, Resumed};
 use place::Place;
 use record::Stamp;
-
-/// How much the spool keeps, and how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpoolLimits {
-    /// Live records of all lanes, keys included, in bytes.
-    pub live_bytes: u64,
-    /// Part of them that only critical captures may use, in bytes.
-    pub critical_bytes: u64,
-    /// Age limit of all but critical captures.
-    pub max_age: Duration,
-}
-
-impl Default for SpoolLimits {
-    fn default() -> Self {
-        Self { live_bytes: 64 * 1024 * 1024, critical_bytes: 8 * 1024 * 1024, max_age: Duration::from_hours(14 * 24) }
-    }
-}
-
-/// What became of a capture; durable in each case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// It is held under this sequence.
-    Stored(Seq),
-    /// A critical one that found no room: counted into another's repeats.
-    Counted,
-    /// No room and nothing below it to drop: this sequence became a gap.
-    Dropped(Seq),
-}
-
-/// What opening found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenReport {
-    /// What was done.
-    pub opened: Opened,
-    /// The epoch of the spool now open.
-    pub epoch: Epoch,
-    /// Records held.
-    pub held: u64,
-    /// Sequences found damaged or missing; they are gaps now.
-    pub damaged: u64,
-}
-
-/// How a spool came to be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opened {
-    /// There was none.
-    Fresh,
-    /// It was there.
-    Continued,
-    /// The one that was there could not be read; a new epoch began, and gaps tell of it.
-    Quarantined,
-    /// The one that was there is of other hardware; a new epoch began, and gaps tell of it.
-    Foreign,
-}
-
-/// Why the spool did not do as it was told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpoolError {
-    /// Another process has it open.
-    #[error("the spool is in use by another process")]
-    InUse,
-    /// A capture is over its bound.
-    #[error("a capture of {0} bytes is over the bound of a spool record")]
-    TooLarge(usize),
-    /// The collector acknowledged what was never made.
-    #[error("lane {lane} was acknowledged through {through}, which it never reached")]
-    Impossible {
-        /// The lane.
-        lane: Level,
-        /// What the collector said.
-        through: Seq,
-    },
-    /// The disk is full; the next attempt drops the lowest lanes first.
-    #[error("the disk under the spool is full")]
-    DiskFull,
-    /// The store failed; the next attempt opens it anew.
-    #[error("the spool's store failed: {0}")]
-    Store(String),
-}
-
-impl SpoolError {
-    fn store(error: &EngineError) -> Self {
-        if error.is_disk_full() { Self::DiskFull } else { Self::Store(error.to_string()) }
-    }
-}
 
 /// The spool, shared by those who append and the uplink. Calls block while they reach the disk: make them where
 /// blocking is allowed.
@@ -336,14 +253,20 @@ impl Spool {
         })
     }
 
-    /// Drops what is older than the spool keeps. Also done at each append.
+    /// Drops what is older than the spool keeps, and gives it its full size again where a full disk has room once more.
+    /// To be called once in a while.
     ///
     /// # Errors
     ///
     /// When the disk refuses.
     pub fn expire(&self) -> Result<(), SpoolError> {
         let now = stamp(self.clock.as_ref());
-        self.with(|ledger| ledger.expire(&now))
+        self.with(|ledger| {
+            if ledger.is_shrunk() && self.place.keep_ballast() {
+                ledger.restore(self.place.limits());
+            }
+            ledger.expire(&now)
+        })
     }
 
     /// What each lane holds, lowest first.

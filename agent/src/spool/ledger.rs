@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     /// Critical captures that found no room and wait to be counted into the next one.
     carried: u32,
     limits: SpoolLimits,
+    /// The limits are lower than they should be: the disk was full.
+    shrunk: bool,
 }
 
 impl Ledger {
@@ -52,11 +54,23 @@ impl Ledger {
         self.lanes.values().map(|lane| lane.bytes).sum()
     }
 
-    /// Lowers the limit to `bytes` for as long as this ledger lives.
+    /// Lowers the limit to `bytes`, and drops what is above it.
     pub(super) fn shrink_to(&mut self, bytes: u64) -> Result<(), EngineError> {
+        self.shrunk = true;
         self.limits.live_bytes = self.limits.live_bytes.min(bytes);
         self.limits.critical_bytes = self.limits.critical_bytes.min(bytes / 8);
         self.make_room(Level::High, 0)
+    }
+
+    /// Whether the limit was lowered.
+    pub(super) const fn is_shrunk(&self) -> bool {
+        self.shrunk
+    }
+
+    /// Takes back what [`Ledger::shrink_to`] did to the limits.
+    pub(super) const fn restore(&mut self, limits: SpoolLimits) {
+        self.limits = limits;
+        self.shrunk = false;
     }
 
     /// Stores one capture, or says what became of it.

@@ -102,13 +102,23 @@ impl Place {
         }
     }
 
-    /// Keeps some of the disk, to be given up when the rest is full: dropping records needs room as well.
-    pub(super) fn keep_ballast(&self) {
+    /// The limits the spool was opened with.
+    pub(super) const fn limits(&self) -> SpoolLimits {
+        self.limits
+    }
+
+    /// Keeps some of the disk, to be given up when the rest is full: dropping records needs room as well. Answers
+    /// whether there was room.
+    pub(super) fn keep_ballast(&self) -> bool {
         let path = self.folder.join("ballast");
-        let held = fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64);
-        if !held && File::create(&path).and_then(|mut file| file.write_all(&vec![0; BALLAST_BYTES])).is_err() {
+        if fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64) {
+            return true;
+        }
+        let kept = File::create(&path).and_then(|mut file| file.write_all(&vec![0; BALLAST_BYTES])).is_ok();
+        if !kept {
             self.drop_ballast();
         }
+        kept
     }
 
     /// Gives the ballast's room back to the disk.

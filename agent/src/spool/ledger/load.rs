@@ -29,7 +29,8 @@ impl Ledger {
         sealer: Sealer,
         limits: SpoolLimits,
     ) -> Result<(Self, Loaded), EngineError> {
-        let mut ledger = Self { engine, sealer, lanes: BTreeMap::new(), earlier: Vec::new(), carried: 0, limits };
+        let mut ledger =
+            Self { engine, sealer, lanes: BTreeMap::new(), earlier: Vec::new(), carried: 0, limits, shrunk: false };
         ledger.carried = ledger.read_carried()?;
         ledger.earlier = ledger.read_earlier()?;
         let mut loaded = Loaded::default();
