@@ -91,8 +91,8 @@ pub struct Collector {
     pub enrol: Setting<String>,
     /// `https://host:port` of the uplink listener.
     pub uplink: Setting<String>,
-    /// SHA-256 of the collector's CA certificate, lower-case hexadecimal; `None`: the first one offered is not trusted.
-    pub ca_fingerprint: Option<Setting<[u8; 32]>>,
+    /// `sha256:` and SHA-256 of the collector's CA certificate; without it the device does not enrol.
+    pub ca_fingerprint: Option<Setting<String>>,
 }
 
 /// How this device enrols.
@@ -192,8 +192,8 @@ impl Config {
 }
 
 impl Collector {
-    fn values(&self) -> (&str, &str, Option<[u8; 32]>) {
-        (&self.enrol, &self.uplink, self.ca_fingerprint.as_deref().copied())
+    fn values(&self) -> (&str, &str, Option<&str>) {
+        (&self.enrol, &self.uplink, self.ca_fingerprint.as_ref().map(|text| text.as_str()))
     }
 }
 

@@ -41,10 +41,16 @@ pub enum Message {
     Ping,
     /// Messages of the browser that never became a frame.
     Dropped(Lost),
+    /// A question; needs no hello.
+    Ask(Ask),
     /// Answer to a hello.
     Ready(Ready),
     /// Answer to a ping.
     Pong,
+    /// Answer to a question for the status.
+    Report(Report),
+    /// Answer to a question for the notice.
+    Notice(Told),
 }
 
 /// Which role connects.
@@ -147,6 +153,55 @@ pub struct Lost {
     pub malformed: u32,
 }
 
+/// What a program of the same computer may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Ask {
+    /// How the service is; answered to the service's own account and root alone.
+    Status,
+    /// What is looked at; answered to everyone.
+    Notice,
+}
+
+/// How the service is. No personal data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// Every sensor.
+    pub sensors: Vec<SensorReport>,
+    /// Release of the rule set in force; 0: none.
+    pub rule_set_release: u64,
+    /// Release of the policy in force; 0: none.
+    pub policy_release: u64,
+    /// Codes of what is wrong, and details.
+    pub diagnostics: Vec<(String, String)>,
+    /// Nothing is looked at now.
+    pub scoped_out: bool,
+    /// Signals looked at since the start.
+    pub seen: u64,
+    /// Signals that matched since the start.
+    pub matched: u64,
+}
+
+/// How a sensor is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SensorReport {
+    /// The session it belongs to; empty where to none.
+    pub session: String,
+    /// How it is.
+    #[serde(flatten)]
+    pub health: Health,
+}
+
+/// The notice in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Its version; 0 before there is a policy.
+    pub version: u32,
+    /// Its text.
+    pub text: String,
+}
+
 /// What the service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
@@ -229,8 +284,11 @@ impl Message {
             5 => serde_json::from_slice(payload).ok().map(Self::Health),
             6 => Some(Self::Ping),
             7 => serde_json::from_slice(payload).ok().map(Self::Dropped),
+            8 => serde_json::from_slice(payload).ok().map(Self::Ask),
             128 => serde_json::from_slice(payload).ok().map(Self::Ready),
             129 => Some(Self::Pong),
+            130 => serde_json::from_slice(payload).ok().map(Self::Report),
+            131 => serde_json::from_slice(payload).ok().map(Self::Notice),
             _ => None,
         }
     }
@@ -244,8 +302,11 @@ impl Message {
             Self::Health(health) => (5, serde_json::to_vec(health)),
             Self::Ping => (6, Ok(b"{}".to_vec())),
             Self::Dropped(lost) => (7, serde_json::to_vec(lost)),
+            Self::Ask(ask) => (8, serde_json::to_vec(ask)),
             Self::Ready(ready) => (128, serde_json::to_vec(ready)),
             Self::Pong => (129, Ok(b"{}".to_vec())),
+            Self::Report(report) => (130, serde_json::to_vec(report)),
+            Self::Notice(told) => (131, serde_json::to_vec(told)),
         };
         Ok((kind, payload.map_err(io::Error::other)?))
     }

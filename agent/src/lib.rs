@@ -1,17 +1,21 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
 pub mod browser_host;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod detect;
 pub mod diagnostic;
+pub mod doctor;
 pub mod durable;
 pub mod frame;
 pub mod identity;
 mod local;
 pub mod minimise;
+pub mod notice;
 pub mod observation;
+pub mod pipeline;
 pub mod platform;
 pub mod scope;
 pub mod sensor;

@@ -16,9 +16,11 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::notice::Notice;
 use crate::platform::LocalListener;
 use crate::sensor::{HealthBoard, Observations};
 use crate::shutdown::Shutdown;
+use crate::status::StatusFacts;
 use allowance::Allowances;
 
 /// Most connections at once: a classroom server's sessions, each with a browser and a titles program.
@@ -35,8 +37,10 @@ pub(crate) struct Ears {
     pub(crate) health: HealthBoard,
     /// What was dropped.
     pub(crate) counters: Counters,
-    /// Version of the notice in force.
-    pub(crate) notice: watch::Receiver<u32>,
+    /// The notice in force.
+    pub(crate) notice: watch::Receiver<Notice>,
+    /// How the service is.
+    pub(crate) status: watch::Receiver<StatusFacts>,
     /// For allowances.
     pub(crate) clock: Arc<dyn Clock>,
 }

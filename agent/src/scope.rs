@@ -1,6 +1,6 @@
 //! What may be looked at, decided before anything is matched.
 //!
-//! Out of hours and off site nothing is, illegal rules included; without a signed policy nothing is either. Inside,
+//! Out of hours and off site nothing is, illegal rules included; without a signed policy the caller does not ask. Inside,
 //! protected hosts stop every rule; group, category and the staff switch stop all but illegal rules; mail, health and
 //! banking are matched by levels 4 and 5 alone.
 
@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lapwing_rules::{Band, Category, Day, Decision, HostClass, Level, Policy, Presence, RuleSet, Watched, WeekMinute};
+use lapwing_rules::{
+    Band, Category, Day, Decision, HostClass, Level, Policy, Presence, RuleSet, Sites, Watched, WeekMinute,
+};
 
 use crate::signal::Signal;
 
@@ -27,14 +29,21 @@ pub struct UnknownZone(String);
 /// Why a signal is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlooked {
-    /// There is no signed policy.
-    NoPolicy,
     /// The school is closed.
     OutOfHours,
     /// The device is elsewhere.
     OffSite,
     /// The page is protected for everyone.
     Protected,
+}
+
+/// Whose signal it is, as far as matching goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The age band, staff, or a class log-on.
+    pub band: Band,
+    /// The policy group that the collector names; empty where it names none.
+    pub group: String,
 }
 
 /// How a signal is looked at.
@@ -44,6 +53,7 @@ pub struct Look<'a> {
     decision: Decision,
     class: HostClass,
     groups: &'a [String],
+    group: &'a str,
 }
 
 /// Whether the device has been seen on site since hours began; if so it stays there until they end.
@@ -96,14 +106,17 @@ impl InForce {
 }
 
 impl Whereabouts {
-    /// Where the device is at `wall_us`, having these addresses now.
-    pub fn at(&mut self, force: &InForce, wall_us: i64, addresses: &[IpAddr]) -> Presence {
+    /// Where the device is at `wall_us`. Its addresses are asked for only where that is not known yet.
+    pub fn at(&mut self, force: &InForce, wall_us: i64, addresses: impl FnOnce() -> Vec<IpAddr>) -> Presence {
         let minute = force.week_minute(wall_us);
         if !minute.is_some_and(|minute| force.policy.hours.hold(minute)) {
             self.seen_on_site = false;
         }
-        self.seen_on_site |= addresses.iter().any(|address| force.policy.sites.hold(*address));
-        if self.seen_on_site { Presence::OnSite } else { Presence::OffSite }
+        if !self.seen_on_site && force.policy.sites != Sites::Any {
+            self.seen_on_site = addresses().into_iter().any(|address| force.policy.sites.hold(address));
+        }
+        let is_here = self.seen_on_site || force.policy.sites == Sites::Any;
+        if is_here { Presence::OnSite } else { Presence::OffSite }
     }
 }
 
@@ -113,28 +126,28 @@ impl Whereabouts {
 ///
 /// Says why it is not.
 pub fn decide<'a>(
-    force: Option<&'a InForce>,
+    force: &'a InForce,
     rules: &RuleSet,
     signal: &'a Signal,
-    band: Band,
+    who: &'a Who,
     presence: Presence,
 ) -> Result<Look<'a>, Unlooked> {
-    let force = force.ok_or(Unlooked::NoPolicy)?;
     force.is_open(signal.seen.wall_us, presence)?;
     let class = signal.host.as_deref().map(|host| rules.host_class(host)).unwrap_or_default();
     if class == HostClass::Protected {
         return Err(Unlooked::Protected);
     }
-    let watched = if band == Band::Staff { Watched::Staff } else { Watched::Pupil };
+    let watched = if who.band == Band::Staff { Watched::Staff } else { Watched::Pupil };
     let decision = force.decides(signal.seen.wall_us, presence, watched);
-    Ok(Look { policy: &force.policy, decision, class, groups: &signal.account.groups })
+    Ok(Look { policy: &force.policy, decision, class, groups: &signal.account.groups, group: &who.group })
 }
 
 impl Look<'_> {
     /// Whether a rule of this category and level applies.
     #[must_use]
     pub fn allows(&self, category: Category, level: Level) -> bool {
-        let is_off = self.policy.is_off(category, self.groups.iter().map(String::as_str));
+        let groups = self.groups.iter().map(String::as_str).chain([self.group]);
+        let is_off = self.policy.is_off(category, groups);
         let is_private = self.class == HostClass::Confidential && level < Level::High;
         self.decision.allows(category) && !is_off && !is_private
     }

@@ -3,6 +3,7 @@
 use lapwing_proto::wire;
 
 use crate::counters::Counters;
+use crate::frame::{Health, HealthKind, Report, SensorReport};
 use crate::observation::SessionId;
 use crate::sensor::{HealthSnapshot, SensorHealth, SensorName};
 
@@ -40,6 +41,34 @@ impl StatusFacts {
             ..wire::Status::default()
         }
     }
+}
+
+impl StatusFacts {
+    /// The same for a technician at the computer.
+    #[must_use]
+    pub fn to_report(&self, counters: &Counters) -> Report {
+        let numbers = counters.to_wire();
+        let code = |entry: &wire::Diagnostic| (entry.code.clone(), entry.detail.clone());
+        Report {
+            sensors: self.sensors.iter().map(sensor_report).collect(),
+            rule_set_release: self.rule_set_release,
+            policy_release: self.policy_release,
+            diagnostics: self.diagnostics.iter().map(code).collect(),
+            scoped_out: self.scoped_out,
+            seen: numbers.seen,
+            matched: numbers.matched,
+        }
+    }
+}
+
+fn sensor_report(state: &wire::SensorState) -> SensorReport {
+    let health = match state.health() {
+        wire::Health::Working => HealthKind::Working,
+        wire::Health::Blind => HealthKind::Blind,
+        wire::Health::Unavailable | wire::Health::Unspecified => HealthKind::Unavailable,
+    };
+    let (sensor, reason, detail) = (state.sensor.clone(), state.reason.clone(), state.detail.clone());
+    SensorReport { session: state.session.clone(), health: Health { sensor, health, reason, detail } }
 }
 
 /// Sensor states as they travel: those in trouble first, so that a crowded device never hides one.

@@ -1,13 +1,12 @@
 //! The last configuration that could be used, kept so that a restart with a broken file does not end watching.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, DEFAULT_STATE_DIR, read_bounded};
-use crate::platform;
+use super::{Config, ConfigError, DEFAULT_STATE_DIR, Watched, read_bounded};
+use crate::durable;
 
 const FILE: &str = "last-good.toml";
 
@@ -20,8 +19,7 @@ pub enum LoadedFrom {
     LastGood(ConfigError),
 }
 
-/// Reads the configuration, or the last good one where a service ran here before, and keeps what it read as the last
-/// good one.
+/// Reads the configuration, or the last good one where a service ran here before.
 ///
 /// # Errors
 ///
@@ -41,25 +39,19 @@ pub fn load_or_last_good(path: &Path) -> Result<(Config, LoadedFrom), ConfigErro
     }
 }
 
-impl Config {
-    /// Keeps the file this configuration was read from as the last good one, in the state folder.
+impl Watched {
+    /// Keeps the file in effect as the last good one, in the state folder.
     ///
     /// # Errors
     ///
     /// When the state folder cannot be written.
-    pub fn keep_as_last_good(&self, path: &Path) -> io::Result<()> {
-        let text = read_bounded(path)?;
-        let target = self.state_dir.join(FILE);
+    pub fn keep_as_last_good(&self) -> io::Result<()> {
+        let text = read_bounded(self.path())?;
+        let target = self.current().state_dir.join(FILE);
         if fs::read_to_string(&target).is_ok_and(|kept| kept == text) {
             return Ok(());
         }
-        let scratch = self.state_dir.join(format!("{FILE}.new"));
-        let _ = fs::remove_file(&scratch);
-        let mut file = platform::create_private_file(&scratch)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&scratch, &target)?;
-        platform::sync_folder(&self.state_dir)
+        durable::replace(&target, text.as_bytes())
     }
 }
 

@@ -56,7 +56,7 @@ fn a_restart_with_a_broken_file_goes_on_with_the_last_good_one() {
     std::fs::write(&path, format!("{state}socket = \"/tmp/good.sock\"\n")).unwrap();
     let (config, from) = load_or_last_good(&path).unwrap();
     assert!(matches!(from, LoadedFrom::Asked));
-    config.keep_as_last_good(&path).unwrap();
+    Watched::new(&path, config).keep_as_last_good().unwrap();
     std::fs::write(&path, format!("{state}sokcet = \"/tmp/bad.sock\"\n")).unwrap();
     let (config, from) = load_or_last_good(&path).unwrap();
     assert_eq!(config.socket.display().to_string(), "/tmp/good.sock");

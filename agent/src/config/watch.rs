@@ -32,6 +32,12 @@ impl Watched {
         Self { path: path.to_owned(), current, stamp: stamp(path) }
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The configuration in effect.
     #[must_use]
     pub fn current(&self) -> &Config {

@@ -151,13 +151,12 @@ impl Source<'_> {
         Ok(self.setting(url.clone()))
     }
 
-    fn fingerprint(&self, text: &Spanned<String>) -> Result<Setting<[u8; 32]>, ConfigError> {
+    fn fingerprint(&self, text: &Spanned<String>) -> Result<Setting<String>, ConfigError> {
         let digits = text.get_ref().strip_prefix("sha256:").unwrap_or_default().replace(':', "");
-        let bytes = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        let Some(bytes) = bytes else {
-            return self.refuse(text, "a fingerprint is `sha256:` and 64 hexadecimal digits");
-        };
-        Ok(Setting::new(bytes, self.setting(text.clone()).origin().clone()))
+        if HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).is_ok_and(|bytes| bytes.len() == 32) {
+            return Ok(self.setting(text.clone()));
+        }
+        self.refuse(text, "a fingerprint is `sha256:` and 64 hexadecimal digits")
     }
 
     fn enrol(&self, enrol: WrittenEnrol) -> Result<Enrol, ConfigError> {

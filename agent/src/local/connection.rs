@@ -10,7 +10,7 @@ use tokio_util::codec::Framed;
 use super::Ears;
 use super::allowance::{Allowances, Place, Teller};
 use crate::counters::Dropped;
-use crate::frame::{FrameCodec, Health, Message, Ready, Received, Role, Tab, TabKind, Title};
+use crate::frame::{Ask, FrameCodec, Health, Message, Ready, Received, Report, Role, Tab, TabKind, Title, Told};
 use crate::observation::{Observation, SessionFacts, TabEvent, cut};
 use crate::platform::{self, LocalStream};
 use crate::sensor::{Reason, SensorHealth, SensorName};
@@ -92,6 +92,7 @@ impl Peer {
         match (message, &mut self.speaks_as) {
             (Message::Hello(hello), None) => self.hello(hello.role),
             (Message::Ping, _) => Taken::Answer(Message::Pong),
+            (Message::Ask(ask), _) => self.answer(ask),
             (Message::Title(title), Some(SpeaksAs::Titles(_))) => Taken::Observed(self.title(title)),
             (Message::Unfocused, Some(SpeaksAs::Titles(_))) => {
                 Taken::Observed(Observation::Unfocused { session: self.session.clone() })
@@ -116,7 +117,9 @@ impl Peer {
                 | Message::Health(_)
                 | Message::Dropped(_)
                 | Message::Ready(_)
-                | Message::Pong,
+                | Message::Pong
+                | Message::Report(_)
+                | Message::Notice(_),
                 _,
             ) => Taken::Dropped(Dropped::Malformed),
         }
@@ -128,7 +131,21 @@ impl Peer {
             Role::BrowserHost => SpeaksAs::Browser(None),
         });
         tracing::info!(session.id = %self.session.id, role = ?role, "a program of a session connected");
-        Taken::Answer(Message::Ready(Ready { notice: *self.ears.notice.borrow() }))
+        Taken::Answer(Message::Ready(Ready { notice: self.ears.notice.borrow().version }))
+    }
+
+    fn answer(&self, ask: Ask) -> Taken {
+        match ask {
+            Ask::Notice => {
+                let notice = self.ears.notice.borrow();
+                Taken::Answer(Message::Notice(Told { version: notice.version, text: notice.text.clone() }))
+            }
+            Ask::Status if self.session.uid == 0 || self.session.uid == platform::own_uid() => {
+                Taken::Answer(Message::Report(self.ears.status.borrow().to_report(&self.ears.counters)))
+            }
+            // Which sensor is blind is nothing for those it watches.
+            Ask::Status => Taken::Answer(Message::Report(Report::default())),
+        }
     }
 
     fn title(&self, title: Title) -> Observation {

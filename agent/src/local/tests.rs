@@ -4,7 +4,7 @@ use tokio_util::codec::Framed;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::frame::{FrameCodec, Health, HealthKind, Hello, Message, Received, Role, Tab, TabKind, Title};
+use crate::frame::{Ask, FrameCodec, Health, HealthKind, Hello, Message, Received, Role, Tab, TabKind, Title};
 use crate::observation::{Observation, TabEvent};
 use crate::platform::{self, LocalStream};
 use crate::sensor::{Reason, SensorHealth, SensorName};
@@ -25,9 +25,10 @@ async fn beside<F: Future<Output = ()>>(story: impl FnOnce(Pair) -> F) {
     let listener = LocalListener::bind(&path).unwrap();
     let (out, heard) = mpsc::channel(2_000);
     let (health, counters) = (HealthBoard::new(), Counters::new());
-    let (_notice, notice) = watch::channel(3);
+    let (_notice, notice) = watch::channel(Notice { version: 3, text: "told".to_owned() });
+    let (_status, status) = watch::channel(StatusFacts { rule_set_release: 9, ..StatusFacts::default() });
     let clock = Arc::new(ManualClock::at(0));
-    let ears = Ears { out, health: health.clone(), counters: counters.clone(), notice, clock };
+    let ears = Ears { out, health: health.clone(), counters: counters.clone(), notice, status, clock };
     let program = Framed::new(platform::connect(&path).await.unwrap(), FrameCodec::default());
     let pair = Pair { program, heard, health, counters, _folder: folder };
     tokio::select! {
@@ -75,7 +76,7 @@ async fn a_title_is_stamped_with_the_kernels_account() {
         pair.enters_as(Role::Session).await;
         pair.says(title("Homework")).await;
         let Some(Observation::Title { session, title, .. }) = pair.heard.recv().await else { panic!("no title") };
-        assert_eq!(session.uid, nix::unistd::getuid().as_raw());
+        assert_eq!(session.uid, platform::own_uid());
         assert_eq!(title, "Homework");
     })
     .await;
@@ -154,6 +155,17 @@ async fn a_browser_that_goes_is_reported() {
         drop(pair.program);
         pair.heard.recv().await.unwrap();
         assert!(matches!(pair.heard.recv().await, Some(Observation::BrowserGone { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_the_notice_and_the_services_own_account_how_it_is() {
+    beside(|mut pair| async move {
+        pair.says(Message::Ask(Ask::Notice)).await;
+        assert!(matches!(pair.hears().await, Message::Notice(told) if told.version == 3 && told.text == "told"));
+        pair.says(Message::Ask(Ask::Status)).await;
+        assert!(matches!(pair.hears().await, Message::Report(report) if report.rule_set_release == 9));
     })
     .await;
 }

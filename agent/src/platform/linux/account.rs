@@ -24,6 +24,11 @@ pub(crate) fn account(uid: u32) -> FileOwner {
     FileOwner { uid, name: cut(user.name, bounds::MAX_ACCOUNT_BYTES), groups }
 }
 
+/// The account this process runs under.
+pub(crate) fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// Who is at the other end of `stream`, from its credentials, never from what it says. May wait for a directory
 /// service.
 ///

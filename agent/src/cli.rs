@@ -1,0 +1,244 @@
+//! The command line. Exit codes: 0 ok, 1 checked and found problems, 2 failure, 64 bad configuration or usage.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError, DEFAULT_PATH, DEFAULT_SOCKET, Watched, load_or_last_good};
+use crate::identity::{HardwareHash, IdentityStore};
+use crate::shutdown::Shutdown;
+use crate::{browser_host, doctor, pipeline, platform, session, uplink};
+
+const PROBLEMS: u8 = 1;
+const FAILURE: u8 = 2;
+const BAD_CONFIGURATION: u8 = 64;
+
+/// The agent on each school computer.
+#[derive(Debug, Parser)]
+#[command(name = "lapwing-agent", version, about)]
+struct Cli {
+    /// What is logged to standard error: error, warn, info, debug or trace.
+    #[arg(long, global = true, default_value = "info")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the service: rules, spool, uplink, files and media.
+    Service(Configured),
+    /// Runs beside a signed-in user: window titles.
+    Session(Connected),
+    /// Carries what a browser's extension says; started by the browser.
+    BrowserHost(BrowserHost),
+    /// Enrols this device by the configured token and ends.
+    Enrol(Configured),
+    /// Says why this computer is silent.
+    Doctor {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks a configuration and shows where each value comes from.
+    CheckConfig {
+        /// The file.
+        #[arg(default_value = DEFAULT_PATH)]
+        file: PathBuf,
+    },
+    /// Says what is and is not looked at, from the policy in force.
+    Notice(Connected),
+}
+
+#[derive(Debug, Args)]
+struct Configured {
+    /// The configuration.
+    #[arg(long, default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Connected {
+    #[command(flatten)]
+    configured: Configured,
+    /// The service's socket, instead of the configured one.
+    #[arg(long)]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct BrowserHost {
+    #[command(flatten)]
+    connected: Connected,
+    /// What the browser says of the caller; ignored.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    caller: Vec<String>,
+}
+
+/// Runs the command line and answers the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version are told by the same way as mistakes.
+            let code = if told.use_stderr() { BAD_CONFIGURATION } else { 0 };
+            return if told.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(FAILURE) };
+        }
+    };
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    match dispatch(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "ended");
+            let is_configuration = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if is_configuration { BAD_CONFIGURATION } else { FAILURE })
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Service(configured) => service(&configured.config),
+        Command::Session(connected) => in_runtime(run_session(&connected.socket())),
+        Command::BrowserHost(host) => in_runtime(run_browser_host(&host.connected.socket())),
+        Command::Enrol(configured) => in_runtime(enrol(&configured.config)),
+        Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
+        Command::CheckConfig { file } => check_config(&file),
+        Command::Notice(connected) => in_runtime(notice(&connected.socket())),
+    }
+}
+
+impl Connected {
+    /// The socket named, else the configured one, else the usual one: a user need not be able to read the
+    /// configuration.
+    fn socket(self) -> PathBuf {
+        let configured = || Config::load(&self.configured.config).ok().map(|config| config.socket.to_path_buf());
+        self.socket.clone().or_else(configured).unwrap_or_else(|| DEFAULT_SOCKET.into())
+    }
+}
+
+fn service(path: &Path) -> anyhow::Result<u8> {
+    platform::keep_memory_small();
+    platform::hide_memory().context("failed to hide the memory of the service")?;
+    let (config, from) = load_or_last_good(path)?;
+    let clock = Arc::new(SystemClock::new().context("failed to read the clock")?);
+    in_runtime(async {
+        pipeline::run(Watched::new(path, config), from, clock).await?;
+        Ok(0)
+    })
+}
+
+async fn run_session(socket: &Path) -> anyhow::Result<u8> {
+    let shutdown = Shutdown::new();
+    let mut orders = platform::Orders::listen().context("failed to hear the session's orders")?;
+    let stopping = async {
+        while orders.next().await != platform::Order::Stop {}
+        shutdown.request();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = session::run(socket, platform::Display::from_environment(), shutdown.clone()) => Ok(0),
+        () = stopping => Ok(0),
+    }
+}
+
+async fn run_browser_host(socket: &Path) -> anyhow::Result<u8> {
+    browser_host::run(socket, tokio::io::stdin(), tokio::io::stdout())
+        .await
+        .with_context(|| format!("failed to carry the browser's messages to `{}`", socket.display()))?;
+    Ok(0)
+}
+
+async fn enrol(path: &Path) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    platform::create_private_folder(&config.state_dir).context("failed to make the state folder")?;
+    let identity = IdentityStore::open(&config.state_dir).context("failed to read the identity")?;
+    if let Some(device) = identity.device() {
+        say(&format!("already enrolled as {device}\n"))?;
+        return Ok(0);
+    }
+    let uplink_config = pipeline::uplink_config(&config)?.context("the configuration names no [collector]")?;
+    let clock = Arc::new(SystemClock::new().context("failed to read the clock")?);
+    let hardware = HardwareHash::new(platform::hardware_hash());
+    uplink::enrol(&uplink_config, &identity, hardware, clock).await.context("failed to enrol")?;
+    let device = identity.device().context("the collector gave no identity")?;
+    say(&format!("enrolled as {device}\n"))?;
+    Ok(0)
+}
+
+async fn examine(path: &Path, json: bool) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    let findings = doctor::examine(&config).await;
+    say(&if json { findings.to_json()? } else { findings.to_text() })?;
+    Ok(if findings.are_healthy() { 0 } else { PROBLEMS })
+}
+
+fn check_config(path: &Path) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    say(&(config.explain().join("\n") + "\n"))?;
+    Ok(0)
+}
+
+async fn notice(socket: &Path) -> anyhow::Result<u8> {
+    let told = doctor::ask_notice(socket).await;
+    let told = told.with_context(|| format!("failed to ask the service at `{}`", socket.display()))?;
+    say(&told.text)?;
+    Ok(0)
+}
+
+fn say(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}
+
+/// One thread is enough: what blocks has threads of its own while it does.
+fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("failed to start the runtime")?;
+    let outcome = runtime.block_on(work);
+    // Standard input may be waited for by a thread that nothing ends.
+    runtime.shutdown_background();
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(arguments: &[&str]) -> u8 {
+        let Ok(cli) = Cli::try_parse_from(arguments) else { return BAD_CONFIGURATION };
+        match dispatch(cli.command) {
+            Ok(code) => code,
+            Err(error) if error.downcast_ref::<ConfigError>().is_some() => BAD_CONFIGURATION,
+            Err(_) => FAILURE,
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_checked_with_the_promised_exit_codes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        let file = path.to_str().unwrap();
+        assert_eq!(code(&["lapwing-agent", "check-config", file]), BAD_CONFIGURATION);
+        std::fs::write(&path, "sokcet = 1").unwrap();
+        assert_eq!(code(&["lapwing-agent", "check-config", file]), BAD_CONFIGURATION);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(code(&["lapwing-agent", "check-config", file]), 0);
+        assert_eq!(code(&["lapwing-agent", "no-such-command"]), BAD_CONFIGURATION);
+    }
+
+    #[test]
+    fn a_browser_may_say_what_it_likes_of_the_caller() {
+        let arguments = ["lapwing-agent", "browser-host", "chrome-extension://abc/", "--parent-window=0"];
+        assert!(Cli::try_parse_from(arguments).is_ok());
+    }
+}

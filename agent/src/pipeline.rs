@@ -1,0 +1,398 @@
+//! The service from end to end, and the one place that spawns.
+//!
+//! ```text
+//! sensors, local ─observations─▶ settle ▶ scope ▶ detect ▶ minimise ─captures─▶ spool ─▶ uplink
+//!                                           ▲ rule set, policy ◀─ keeper ◀─artefacts─ uplink
+//! ```
+
+mod accounts;
+mod addresses;
+mod crew;
+pub(crate) mod force;
+mod judge;
+mod spooling;
+mod status;
+mod watch;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use lapwing_proto::{Capture, wire};
+use tokio::sync::{mpsc, watch as watching};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Change, Config, LoadedFrom, Watched};
+use crate::counters::Counters;
+use crate::diagnostic::{Code, Diagnostics};
+use crate::identity::{HardwareHash, IdentityStore};
+use crate::local::{self, Ears};
+use crate::notice::Notice;
+use crate::observation::Observation;
+use crate::platform::{self, LocalListener, Order, Orders};
+use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
+use crate::settle::Settle;
+use crate::shutdown::Shutdown;
+use crate::spool::{Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
+use crate::status::StatusFacts;
+use crate::uplink::{ArtefactKind, FetchedArtefact, Uplink, UplinkConfig, UplinkParts};
+use accounts::Accounts;
+use crew::{Crew, Ended, How};
+use force::{Force, Keeper};
+use judge::{Bands, Judge};
+use status::Reporting;
+use watch::Watching;
+
+/// Observations on their way: a second of the busiest desk. When it is full the sensors and the programs of the
+/// sessions wait, and what they see meanwhile is read as it is then.
+const OBSERVATIONS: usize = 256;
+/// Captures on their way to the disk: some seconds of the slowest. When it is full judging waits.
+const CAPTURES: usize = 64;
+/// Artefacts that arrived. When it is full fetching waits.
+const ARTEFACTS: usize = 2;
+/// Between looks at the configuration file and the age of the spool.
+const UPKEEP: Duration = Duration::from_secs(10);
+/// How long a stopping service finishes what it has begun.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Accounts of people begin here.
+const LEAST_UID: u32 = 1_000;
+
+/// Why the service cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The state folder refuses.
+    #[error("cannot use the state folder `{path}`: {source}")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The spool refuses.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The collector named in the configuration cannot be addressed.
+    #[error("the configuration's collector cannot be used: {0}")]
+    Collector(String),
+    /// The operating system's orders cannot be heard.
+    #[error("cannot hear the service manager: {0}")]
+    Orders(io::Error),
+    /// A part that the service cannot do without ended.
+    #[error("the {0} ended unexpectedly")]
+    Broken(&'static str),
+}
+
+/// The parts that outlive the start.
+struct Service {
+    config: Watched,
+    crew: Crew,
+    keeper: Keeper,
+    bands: Arc<ArcSwap<Bands>>,
+    diagnostics: Diagnostics,
+    health: HealthBoard,
+    spool: Arc<Spool>,
+    artefacts: mpsc::Receiver<FetchedArtefact>,
+    goodbye: watching::Sender<wire::GoodbyeReason>,
+    /// Stops what sees.
+    eyes: Shutdown,
+    /// Stops what delivers, once everything seen is in the spool.
+    lines: Shutdown,
+    tasks: TaskTracker,
+}
+
+/// What is made once and shared by the parts.
+struct Shared {
+    clock: Arc<dyn Clock>,
+    counters: Counters,
+    health: HealthBoard,
+    diagnostics: Diagnostics,
+    force: Force,
+    status: watching::Receiver<StatusFacts>,
+    notice: watching::Receiver<Notice>,
+}
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+///
+/// When it cannot start, or a part that it cannot do without ended.
+pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<(), ServiceError> {
+    let orders = Orders::listen().map_err(ServiceError::Orders)?;
+    let mut service = start(config, from, clock)?;
+    platform::tell_ready();
+    tracing::info!("the service watches");
+    let outcome = service.serve(orders).await;
+    platform::tell_stopping();
+    service.stop().await;
+    outcome
+}
+
+fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Service, ServiceError> {
+    let (effective, diagnostics) = (config.current().clone(), Diagnostics::new());
+    let state = |source| ServiceError::State { path: effective.state_dir.to_path_buf(), source };
+    platform::create_private_folder(&effective.state_dir).map_err(state)?;
+    if let LoadedFrom::LastGood(error) = &from {
+        diagnostics.raise(Code::ConfigKept, error.to_string());
+    } else {
+        keep_config(&config, &diagnostics);
+    }
+    let identity = Arc::new(IdentityStore::open(&effective.state_dir).map_err(state)?);
+    let spool = open_spool(&effective, Arc::clone(&clock), &diagnostics)?;
+    let (notice_in, notice) = watching::channel(Notice::without_policy());
+    let mut keeper = Keeper::new(&effective, diagnostics.clone(), notice_in);
+    keeper.take_kept();
+    let (status_in, status) = watching::channel(StatusFacts::default());
+    let shared = Shared {
+        clock,
+        counters: Counters::new(),
+        health: HealthBoard::new(),
+        diagnostics: diagnostics.clone(),
+        force: keeper.force(),
+        status,
+        notice,
+    };
+    let (artefacts_in, artefacts) = mpsc::channel(ARTEFACTS);
+    let mut service = Service {
+        bands: Arc::new(ArcSwap::from_pointee(Bands::of_config(&effective))),
+        config,
+        crew: Crew::default(),
+        keeper,
+        diagnostics,
+        health: shared.health.clone(),
+        spool,
+        artefacts,
+        goodbye: watching::Sender::new(wire::GoodbyeReason::Stop),
+        eyes: Shutdown::new(),
+        lines: Shutdown::new(),
+        tasks: TaskTracker::new(),
+    };
+    service.start_reporting(&shared, status_in);
+    let accounts = service.start_uplink(&shared, identity, artefacts_in)?;
+    service.start_watching(&shared, accounts);
+    Ok(service)
+}
+
+impl Service {
+    fn start_reporting(&mut self, shared: &Shared, status: watching::Sender<StatusFacts>) {
+        let reporting = Reporting {
+            clock: Arc::clone(&shared.clock),
+            health: shared.health.clone(),
+            diagnostics: shared.diagnostics.clone(),
+            force: shared.force.clone(),
+            status,
+        };
+        self.crew.start("status", reporting.run(self.lines.clone()));
+    }
+
+    /// Without a collector everything stays in the spool.
+    fn start_uplink(
+        &mut self,
+        shared: &Shared,
+        identity: Arc<IdentityStore>,
+        artefacts: mpsc::Sender<FetchedArtefact>,
+    ) -> Result<Accounts, ServiceError> {
+        let (accounts, asking) = accounts::accounts();
+        let Some(config) = uplink_config(self.config.current())? else { return Ok(accounts) };
+        let uplink = Uplink::new(UplinkParts {
+            spool: Arc::clone(&self.spool),
+            identity,
+            config,
+            hardware: HardwareHash::new(platform::hardware_hash()),
+            status: shared.status.clone(),
+            counters: shared.counters.clone(),
+            artefacts,
+            goodbye: self.goodbye.subscribe(),
+            clock: Arc::clone(&shared.clock),
+            tasks: self.tasks.clone(),
+            shutdown: self.lines.clone(),
+        });
+        self.crew.start("accounts", asking.run(uplink.resolver(), self.lines.clone()));
+        self.crew.start("uplink", uplink.run());
+        Ok(accounts)
+    }
+
+    fn start_watching(&mut self, shared: &Shared, accounts: Accounts) {
+        let (observed, observations) = mpsc::channel::<Observation>(OBSERVATIONS);
+        let (captures, captured) = mpsc::channel::<Capture>(CAPTURES);
+        let judge = Judge::new(
+            shared.force.clone(),
+            Arc::clone(&self.bands),
+            accounts,
+            shared.counters.clone(),
+            shared.clock.boot_id(),
+        );
+        let watching = Watching {
+            clock: Arc::clone(&shared.clock),
+            settle: Settle::new(platform::account),
+            judge,
+            health: shared.health.clone(),
+            counters: shared.counters.clone(),
+            captures,
+        };
+        self.crew.start("judging", watching.run(observations));
+        let spool = Arc::clone(&self.spool);
+        self.crew.start("spooling", spooling::run(captured, spool, self.diagnostics.clone(), self.eyes.clone()));
+        let folders = self.config.current().folders.to_vec();
+        let files = platform::Files::new(Some(LEAST_UID), folders, Arc::clone(&shared.clock));
+        self.start_sensor(files, &observed);
+        self.start_sensor(platform::Media::new(), &observed);
+        self.start_ears(shared, observed);
+    }
+
+    fn start_sensor(&mut self, sensor: impl Sensor, observed: &Observations) {
+        let name = sensor.name().as_str();
+        self.crew.start(name, sensor.run(observed.clone(), self.health.clone(), self.eyes.clone()));
+    }
+
+    /// A service that cannot hear the sessions still sees files and media.
+    fn start_ears(&mut self, shared: &Shared, out: Observations) {
+        let listener = match LocalListener::bind(&self.config.current().socket) {
+            Ok(listener) => listener,
+            Err(error) => return self.diagnostics.raise(Code::SocketFailed, error.to_string()),
+        };
+        let ears = Ears {
+            out,
+            health: shared.health.clone(),
+            counters: shared.counters.clone(),
+            notice: shared.notice.clone(),
+            status: shared.status.clone(),
+            clock: Arc::clone(&shared.clock),
+        };
+        self.crew.start("local", local::serve(listener, ears, self.eyes.clone()));
+    }
+
+    async fn serve(&mut self, mut orders: Orders) -> Result<(), ServiceError> {
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        // Twice as often as the service manager asks, so that one late beat is no death.
+        let mut alive = platform::alive_within().map(|within| tokio::time::interval(within / 2));
+        loop {
+            tokio::select! {
+                order = orders.next() => match order {
+                    Order::Stop => return Ok(()),
+                    Order::Reload => {
+                        let change = self.config.reload();
+                        self.changed(change);
+                    }
+                },
+                Some(artefact) = self.artefacts.recv() => self.take(&artefact),
+                ended = self.crew.ended() => self.ended(ended)?,
+                _ = upkeep.tick() => self.keep_up().await,
+                () = beat(&mut alive) => platform::tell_alive(),
+            }
+        }
+    }
+
+    fn take(&mut self, artefact: &FetchedArtefact) {
+        match artefact.kind {
+            ArtefactKind::RuleSet => self.keeper.take_rule_set(&artefact.bytes),
+            ArtefactKind::Policy => self.keeper.take_policy(&artefact.bytes),
+        }
+    }
+
+    async fn keep_up(&mut self) {
+        let change = self.config.look();
+        self.changed(change);
+        let spool = Arc::clone(&self.spool);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || spool.expire()).await {
+            self.diagnostics.raise(Code::SpoolFailed, error.to_string());
+        }
+    }
+
+    fn changed(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Taken(waiting) => {
+                tracing::info!(restart.keys = ?waiting, "the configuration was read again");
+                self.diagnostics.clear(Code::ConfigKept);
+                if waiting.is_empty() {
+                    self.diagnostics.clear(Code::ConfigRestart);
+                } else {
+                    self.diagnostics.raise(Code::ConfigRestart, waiting.join(", "));
+                }
+                self.keeper.trust(self.config.current());
+                self.bands.store(Arc::new(Bands::of_config(self.config.current())));
+                keep_config(&self.config, &self.diagnostics);
+            }
+            Change::Kept(error) => self.diagnostics.raise(Code::ConfigKept, error.to_string()),
+        }
+    }
+
+    /// A sensor that ends has said why, unless it broke; without the other parts there is no service.
+    fn ended(&self, ended: Ended) -> Result<(), ServiceError> {
+        let Ok(sensor) = ended.name.parse::<SensorName>() else { return Err(ServiceError::Broken(ended.name)) };
+        if ended.how == How::Panicked {
+            self.health.set(sensor, None, SensorHealth::Unavailable(Reason::Failed, None));
+        }
+        tracing::warn!(sensor = ended.name, how = ?ended.how, "a sensor ended");
+        Ok(())
+    }
+
+    /// What was seen goes to the spool, then the uplink says goodbye.
+    async fn stop(&mut self) {
+        self.eyes.request();
+        let drained = tokio::time::timeout(DRAIN, async {
+            while self.crew.running().iter().any(|name| !matches!(*name, "uplink" | "accounts" | "status")) {
+                self.crew.ended().await;
+            }
+            self.lines.request();
+            self.crew.all_ended().await;
+            self.tasks.close();
+            self.tasks.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!(running = ?self.crew.running(), "the service stops before everything ended");
+        }
+    }
+}
+
+fn keep_config(config: &Watched, diagnostics: &Diagnostics) {
+    match config.keep_as_last_good() {
+        Ok(()) => diagnostics.clear(Code::StateUnwritable),
+        Err(error) => diagnostics.raise(Code::StateUnwritable, error.to_string()),
+    }
+}
+
+fn open_spool(config: &Config, clock: Arc<dyn Clock>, diagnostics: &Diagnostics) -> Result<Arc<Spool>, ServiceError> {
+    let state = |source| ServiceError::State { path: config.state_dir.to_path_buf(), source };
+    let key = SpoolKey::load_or_create(&config.state_dir.join("spool.key")).map_err(state)?;
+    let hardware = HardwareHash::new(platform::hardware_hash());
+    let limits = SpoolLimits { live_bytes: u64::from(*config.spool_mib) * 1024 * 1024, ..SpoolLimits::default() };
+    let (spool, report) = Spool::open(&config.state_dir.join("spool"), &key, hardware, limits, clock)?;
+    tracing::info!(spool.epoch = %report.epoch, spool.held = report.held, opened = ?report.opened, "the spool is open");
+    match report.opened {
+        Opened::Fresh | Opened::Continued => {}
+        Opened::Quarantined | Opened::Foreign => diagnostics.raise(Code::SpoolQuarantined, ""),
+    }
+    Ok(Arc::new(spool))
+}
+
+/// Where the uplink connects; `None` where the configuration names no collector.
+///
+/// # Errors
+///
+/// When an address cannot be used.
+pub fn uplink_config(config: &Config) -> Result<Option<UplinkConfig>, ServiceError> {
+    let Some(collector) = &config.collector else { return Ok(None) };
+    let refused = |error: &dyn std::fmt::Display| ServiceError::Collector(error.to_string());
+    let fingerprint = collector.ca_fingerprint.as_ref().map(|text| text.parse()).transpose();
+    Ok(Some(UplinkConfig {
+        enrol: collector.enrol.parse().map_err(|error: crate::uplink::InvalidUrl| refused(&error))?,
+        uplink: collector.uplink.parse().map_err(|error: crate::uplink::InvalidUrl| refused(&error))?,
+        ca_fingerprint: fingerprint.map_err(|error: crate::uplink::InvalidFingerprint| refused(&error))?,
+        token_file: config.enrol.token_file.as_deref().cloned(),
+        room: config.enrol.room.as_deref().cloned().unwrap_or_default(),
+        host_name: platform::host_name(),
+    }))
+}
+
+async fn beat(alive: &mut Option<tokio::time::Interval>) {
+    match alive {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}

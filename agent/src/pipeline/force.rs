@@ -1,0 +1,190 @@
+//! The rule set and policy in force: verified before they are used, swapped whole, and kept on disk, so that a device
+//! that restarts without a network goes on with what it had.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
+use lapwing_rules::{ArtefactError, Policy, PolicyError, Release, RuleSet, TrustedKeys};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::diagnostic::{Code, Diagnostics};
+use crate::durable;
+use crate::notice::Notice;
+use crate::scope::{InForce, UnknownZone};
+
+const RULE_SET_FILE: &str = "rule_set.artefact";
+const POLICY_FILE: &str = "policy.artefact";
+
+/// What is in force. Clones see the same.
+#[derive(Clone, Default)]
+pub(crate) struct Force {
+    rules: Arc<ArcSwapOption<RuleSet>>,
+    policy: Arc<ArcSwapOption<InForce>>,
+}
+
+/// Why an artefact was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("no key is trusted for it")]
+    NoKeys,
+    #[error(transparent)]
+    RuleSet(#[from] ArtefactError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+    #[error("it lacks the illegal base pack")]
+    NoIllegalBase,
+    #[error("release {found} is older than release {held} in force")]
+    Older { found: Release, held: Release },
+    #[error("it cannot be kept: {0}")]
+    Unkept(#[from] io::Error),
+}
+
+/// Takes rule sets and policies into force.
+pub(crate) struct Keeper {
+    force: Force,
+    state_dir: PathBuf,
+    rule_keys: Option<TrustedKeys>,
+    policy_keys: Option<TrustedKeys>,
+    diagnostics: Diagnostics,
+    /// What the notice says follows the policy.
+    notice: watch::Sender<Notice>,
+}
+
+impl Force {
+    pub(crate) fn rules(&self) -> Option<Arc<RuleSet>> {
+        self.rules.load_full()
+    }
+
+    pub(crate) fn policy(&self) -> Option<Arc<InForce>> {
+        self.policy.load_full()
+    }
+
+    /// Releases of rule set and policy; 0 for none.
+    pub(crate) fn releases(&self) -> (u64, u64) {
+        let rules = self.rules().map_or(0, |rules| rules.release().number());
+        (rules, self.policy().map_or(0, |force| force.policy().release.number()))
+    }
+}
+
+impl Keeper {
+    pub(crate) fn new(config: &Config, diagnostics: Diagnostics, notice: watch::Sender<Notice>) -> Self {
+        Self {
+            force: Force::default(),
+            state_dir: config.state_dir.to_path_buf(),
+            rule_keys: (*config.rule_keys).clone(),
+            policy_keys: (*config.policy_keys).clone(),
+            diagnostics,
+            notice,
+        }
+    }
+
+    pub(crate) fn force(&self) -> Force {
+        self.force.clone()
+    }
+
+    /// Takes other keys. What is in force stays until something newer arrives.
+    pub(crate) fn trust(&mut self, config: &Config) {
+        self.rule_keys = (*config.rule_keys).clone();
+        self.policy_keys = (*config.policy_keys).clone();
+    }
+
+    /// Takes into force what an earlier run kept.
+    pub(crate) fn take_kept(&mut self) {
+        match durable::read_bounded(&self.state_dir.join(RULE_SET_FILE), MAX_ARTEFACT_BYTES) {
+            Ok(bytes) => self.report(Code::RuleSetRefused, self.use_rule_set(&bytes).map(drop)),
+            Err(_) => self.diagnostics.raise(Code::NoRuleSet, ""),
+        }
+        match durable::read_bounded(&self.state_dir.join(POLICY_FILE), MAX_ARTEFACT_BYTES) {
+            Ok(bytes) => self.report(Code::PolicyRefused, self.use_policy(&bytes)),
+            Err(_) => self.diagnostics.raise(Code::NoPolicy, ""),
+        }
+    }
+
+    /// Takes a rule set that arrived; on any failure the one in force stays, and the failure is reported.
+    pub(crate) fn take_rule_set(&mut self, bytes: &[u8]) {
+        let taken = self.use_rule_set(bytes).and_then(|()| self.keep(RULE_SET_FILE, bytes));
+        self.report(Code::RuleSetRefused, taken);
+    }
+
+    /// Takes a policy that arrived; on any failure the one in force stays, and the failure is reported.
+    pub(crate) fn take_policy(&mut self, bytes: &[u8]) {
+        let taken = self.use_policy(bytes).and_then(|()| self.keep(POLICY_FILE, bytes));
+        self.report(Code::PolicyRefused, taken);
+    }
+
+    fn use_rule_set(&self, bytes: &[u8]) -> Result<(), Refused> {
+        let keys = self.rule_keys.as_ref().ok_or(Refused::NoKeys)?;
+        let rules = RuleSet::load(bytes, keys)?;
+        if !rules.has_illegal_base() {
+            return Err(Refused::NoIllegalBase);
+        }
+        let held = self.force.rules().map(|held| held.release());
+        refuse_older(rules.release(), held)?;
+        tracing::info!(rule_set.release = rules.release().number(), "a rule set is in force");
+        self.force.rules.store(Some(Arc::new(rules)));
+        self.diagnostics.clear(Code::NoRuleSet);
+        Ok(())
+    }
+
+    fn use_policy(&self, bytes: &[u8]) -> Result<(), Refused> {
+        let keys = self.policy_keys.as_ref().ok_or(Refused::NoKeys)?;
+        let policy = Policy::load(bytes, keys)?;
+        let held = self.force.policy().map(|held| held.policy().release);
+        refuse_older(policy.release, held)?;
+        let force = InForce::new(policy)?;
+        self.notice.send_replace(Notice::of(force.policy()));
+        self.force.policy.store(Some(Arc::new(force)));
+        tracing::info!(policy.release = self.force.releases().1, "a policy is in force");
+        self.diagnostics.clear(Code::NoPolicy);
+        Ok(())
+    }
+
+    fn keep(&self, file: &str, bytes: &[u8]) -> Result<(), Refused> {
+        Ok(durable::replace(&self.state_dir.join(file), bytes)?)
+    }
+
+    fn report(&self, code: Code, taken: Result<(), Refused>) {
+        match taken {
+            Ok(()) => self.diagnostics.clear(code),
+            Err(refused) => self.diagnostics.raise(code, refused.to_string()),
+        }
+        let (rules, policy) = self.force.releases();
+        if rules == 0 {
+            self.diagnostics.raise(Code::NoRuleSet, "");
+        }
+        if policy == 0 {
+            self.diagnostics.raise(Code::NoPolicy, "");
+        }
+    }
+}
+
+/// Reads what a service kept in `state_dir`, for a look from outside.
+pub(crate) fn kept(state_dir: &Path, config: &Config) -> (Result<RuleSet, String>, Result<Policy, String>) {
+    let read = |file: &str| {
+        durable::read_bounded(&state_dir.join(file), MAX_ARTEFACT_BYTES).map_err(|error| error.to_string())
+    };
+    let rules = config
+        .rule_keys
+        .as_ref()
+        .ok_or_else(|| Refused::NoKeys.to_string())
+        .and_then(|keys| RuleSet::load(&read(RULE_SET_FILE)?, keys).map_err(|error| error.to_string()));
+    let policy = config
+        .policy_keys
+        .as_ref()
+        .ok_or_else(|| Refused::NoKeys.to_string())
+        .and_then(|keys| Policy::load(&read(POLICY_FILE)?, keys).map_err(|error| error.to_string()));
+    (rules, policy)
+}
+
+fn refuse_older(found: Release, held: Option<Release>) -> Result<(), Refused> {
+    match held {
+        Some(held) if found < held => Err(Refused::Older { found, held }),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! From settled signal to capture: scope, detect, minimise, by the rule set and policy in force.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use lapwing_proto::{Account, BootId, Capture};
+use lapwing_rules::Band;
+
+use super::accounts::Accounts;
+use super::addresses;
+use super::force::Force;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::detect::{Cooldowns, Detected, detect};
+use crate::minimise::{Keep, minimise};
+use crate::scope::{self, Whereabouts, Who};
+use crate::signal::Signal;
+
+/// Which band an account is judged by, until the collector says whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Bands {
+    default: Band,
+    groups: BTreeMap<String, Band>,
+}
+
+impl Bands {
+    pub(super) fn of_config(config: &Config) -> Self {
+        Self { default: *config.default_band, groups: (*config.group_bands).clone() }
+    }
+
+    /// Staff and class log-ons come before ages where an account is in several groups.
+    fn of(&self, account: &Account) -> Band {
+        account.groups.iter().filter_map(|group| self.groups.get(group).copied()).max().unwrap_or(self.default)
+    }
+}
+
+/// Judges signals one after the other.
+pub(super) struct Judge {
+    force: Force,
+    bands: Arc<ArcSwap<Bands>>,
+    accounts: Accounts,
+    counters: Counters,
+    boot_id: BootId,
+    cooldowns: Cooldowns,
+    whereabouts: Whereabouts,
+    /// The device's addresses, asked for where the policy names networks.
+    addresses: fn() -> Vec<IpAddr>,
+}
+
+impl Judge {
+    pub(super) fn new(
+        force: Force,
+        bands: Arc<ArcSwap<Bands>>,
+        accounts: Accounts,
+        counters: Counters,
+        boot_id: BootId,
+    ) -> Self {
+        Self {
+            force,
+            bands,
+            accounts,
+            counters,
+            boot_id,
+            cooldowns: Cooldowns::new(),
+            whereabouts: Whereabouts::default(),
+            addresses: addresses::outbound,
+        }
+    }
+
+    /// The capture of a signal; `None` for one that is not looked at, does not match, or is counted alone.
+    pub(super) fn judge(&mut self, signal: Signal) -> Option<Capture> {
+        let (rules, policy) = (self.force.rules()?, self.force.policy()?);
+        let who = self.who(&signal);
+        let presence = self.whereabouts.at(&policy, signal.seen.wall_us, self.addresses);
+        let look = scope::decide(&policy, &rules, &signal, &who, presence).ok()?;
+        self.counters.count_seen();
+        let keep = if look.keeps_spans_alone() { Keep::SpansAlone } else { Keep::Explanation };
+        match detect(&signal, &look, &rules, who.band, &mut self.cooldowns) {
+            Detected::Nothing => None,
+            Detected::Support(host) => {
+                self.counters.count_anonymously(&format!("support:{host}"), signal.seen.wall_us);
+                None
+            }
+            Detected::Repeated => {
+                self.counters.count_matched();
+                None
+            }
+            Detected::Hits(found) => {
+                self.counters.count_matched();
+                Some(minimise(signal, found, &rules, keep, self.boot_id))
+            }
+        }
+    }
+
+    /// What the collector says of the account, else what its groups say.
+    fn who(&mut self, signal: &Signal) -> Who {
+        let resolution = self.accounts.resolution(&signal.account, signal.seen.boot_us);
+        let band = resolution.as_ref().and_then(|resolution| resolution.band);
+        Who {
+            band: band.unwrap_or_else(|| self.bands.load().of(&signal.account)),
+            group: resolution.map(|resolution| resolution.group).unwrap_or_default(),
+        }
+    }
+}

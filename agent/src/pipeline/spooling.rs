@@ -1,0 +1,58 @@
+//! The way from a capture to the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapwing_proto::{Capture, wire};
+use tokio::sync::mpsc;
+
+use crate::diagnostic::{Code, Diagnostics};
+use crate::shutdown::Shutdown;
+use crate::spool::{Appended, Spool, SpoolError};
+
+/// Between attempts to write to a spool that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Writes every capture, one after the other, until all that judge have let go of their end. A spool that fails is
+/// tried again, and judging waits meanwhile; once the service stops, it is tried once more.
+pub(super) async fn run(
+    mut captures: mpsc::Receiver<Capture>,
+    spool: Arc<Spool>,
+    diagnostics: Diagnostics,
+    shutdown: Shutdown,
+) {
+    while let Some(capture) = captures.recv().await {
+        let (level, capture) = (capture.level(), Arc::new(wire::Capture::from(capture)));
+        loop {
+            let (spool, record) = (Arc::clone(&spool), Arc::clone(&capture));
+            let appended = tokio::task::spawn_blocking(move || spool.append(level, &record)).await;
+            match appended {
+                Ok(Ok(appended)) => {
+                    report(appended, &diagnostics);
+                    break;
+                }
+                Ok(Err(error @ SpoolError::TooLarge(_))) => {
+                    diagnostics.raise(Code::SpoolFailed, error.to_string());
+                    break;
+                }
+                Ok(Err(error)) => diagnostics.raise(Code::SpoolFailed, error.to_string()),
+                Err(error) => diagnostics.raise(Code::SpoolFailed, error.to_string()),
+            }
+            if shutdown.is_requested() {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = shutdown.requested() => {}
+            }
+        }
+    }
+}
+
+fn report(appended: Appended, diagnostics: &Diagnostics) {
+    diagnostics.clear(Code::SpoolFailed);
+    match appended {
+        Appended::Stored(_) => diagnostics.clear(Code::SpoolFull),
+        Appended::Counted | Appended::Dropped(_) => diagnostics.raise(Code::SpoolFull, ""),
+    }
+}

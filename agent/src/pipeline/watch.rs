@@ -1,0 +1,78 @@
+//! The loop that observations go through: settle, judge, and on to the spool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapwing_proto::Capture;
+use tokio::sync::mpsc;
+
+use super::judge::Judge;
+use crate::clock::Clock;
+use crate::counters::{Counters, Dropped};
+use crate::observation::Observation;
+use crate::sensor::{HealthBoard, Reason, SensorHealth, SensorName};
+use crate::settle::{Settle, Settled, Sight};
+use crate::signal::Moment;
+
+/// What the loop works with.
+pub(super) struct Watching {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settle: Settle,
+    pub(super) judge: Judge,
+    pub(super) health: HealthBoard,
+    pub(super) counters: Counters,
+    pub(super) captures: mpsc::Sender<Capture>,
+}
+
+impl Watching {
+    /// Judges until every sensor has let go of its end, or the spool of its.
+    pub(super) async fn run(mut self, mut observations: mpsc::Receiver<Observation>) {
+        loop {
+            let settled = tokio::select! {
+                observation = observations.recv() => match observation {
+                    Some(observation) => self.settle.observe(observation, now(&*self.clock)),
+                    None => return,
+                },
+                () = wait(self.settle.deadline(), &*self.clock) => self.settle.tick(now(&*self.clock)),
+            };
+            for settled in settled {
+                if self.take(settled).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, settled: Settled) -> Result<(), mpsc::error::SendError<Capture>> {
+        match settled {
+            Settled::Signal(signal) => match self.judge.judge(*signal) {
+                Some(capture) => self.captures.send(capture).await,
+                None => Ok(()),
+            },
+            Settled::Urls(session, sight) => {
+                let health = match sight {
+                    Sight::Seen => SensorHealth::Working,
+                    Sight::Silent => SensorHealth::Blind(Reason::ExtensionSilent, None),
+                };
+                self.health.set(SensorName::Urls, Some(session), health);
+                Ok(())
+            }
+            Settled::Oversize => {
+                self.counters.count_dropped(Dropped::Oversize, 1);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn now(clock: &dyn Clock) -> Moment {
+    Moment { boot_us: clock.boot_us(), wall_us: clock.wall_us() }
+}
+
+/// Waits until `deadline`, for ever where there is none.
+async fn wait(deadline: Option<u64>, clock: &dyn Clock) {
+    match deadline {
+        Some(due) => tokio::time::sleep(Duration::from_micros(due.saturating_sub(clock.boot_us()))).await,
+        None => std::future::pending().await,
+    }
+}
