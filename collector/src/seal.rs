@@ -12,6 +12,8 @@
 //! that a deletion by another process holds at once.
 
 mod key_file;
+#[cfg(test)]
+mod nowhere;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -141,6 +141,11 @@ impl School {
         tx.commit().await.unwrap();
     }
 
+    /// The folder of database and keys.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// A file beside the database.
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
