@@ -8,9 +8,11 @@ mod authority;
 mod check;
 mod device;
 mod init;
+mod people;
 mod publish;
 mod serve;
 mod token;
+mod user;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -54,6 +56,12 @@ enum What {
     /// Campaign tokens, which devices enrol with.
     #[command(subcommand)]
     Token(token::Token),
+    /// The school's people.
+    #[command(subcommand)]
+    People(people::People),
+    /// Sign-ins to the console.
+    #[command(subcommand)]
+    User(user::User),
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -120,6 +128,8 @@ impl What {
             Self::Serve(serve) => serve.run().await,
             Self::Check(check) => check.run(),
             Self::Token(token) => token.run().await,
+            Self::People(people) => people.run().await,
+            Self::User(user) => user.run().await,
             Self::Device(device) => device.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,

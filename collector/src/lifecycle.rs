@@ -12,7 +12,7 @@ mod rule_words;
 mod upkeep;
 mod web;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::console::{self, ConsoleState, RuleBook};
 use crate::ingest::{Ingest, IngestParts};
 use crate::intake::Intake;
+use crate::notify::{Mailer, MailerError, Notifier};
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
@@ -103,6 +104,9 @@ pub enum StartError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] MailerError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}")]
     Listen {
@@ -158,6 +162,7 @@ impl Collector {
         ingest.refresh().await?;
         let listeners = Listeners::bind(&config.listen).await?;
         let addresses = listeners.addresses;
+        let mailer = mailer(&config, addresses)?;
         let collector = Self {
             config: Arc::new(ArcSwap::from_pointee(config)),
             addresses,
@@ -173,6 +178,9 @@ impl Collector {
             shutdown,
         };
         collector.spawn_all(listeners);
+        if let Some(mailer) = mailer {
+            collector.tasks.spawn(collector.notifier(mailer).run(collector.shutdown.clone()));
+        }
         collector.tasks.close();
         Ok(collector)
     }
@@ -254,6 +262,16 @@ impl Collector {
         )
     }
 
+    fn notifier(&self, mailer: Mailer) -> Notifier {
+        Notifier::new(
+            self.config.load().school.id.clone(),
+            self.store.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.waking.mail),
+            mailer,
+        )
+    }
+
     fn console_state(&self) -> ConsoleState {
         ConsoleState {
             store: self.store.clone(),
@@ -266,6 +284,17 @@ impl Collector {
             gate: Arc::default(),
         }
     }
+}
+
+/// The way to the mail server; none where the configuration names no server.
+fn mailer(config: &Config, addresses: Addresses) -> Result<Option<Mailer>, MailerError> {
+    let Some(smtp) = &config.smtp else { return Ok(None) };
+    let by_name = || {
+        let name = config.host_names.first().map_or("localhost", String::as_str);
+        let name = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
+        format!("https://{name}:{}", addresses.console.port())
+    };
+    Mailer::new(smtp, config.base_url.clone().unwrap_or_else(by_name)).map(Some)
 }
 
 impl Waking {

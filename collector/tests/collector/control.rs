@@ -6,7 +6,7 @@ use flate2::read::ZlibDecoder;
 use lapwing_proto::wire::control_down::Directive;
 use lapwing_proto::wire::control_up::Message as Up;
 use lapwing_proto::wire::{self, ErrorCode};
-use lapwing_rules::{Digest, Policy, sign_policy};
+use lapwing_rules::{Compiler, Digest, Policy, Release, Validity, sign, sign_policy};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -50,7 +50,7 @@ fn signed_policy(release: u64, school: &str) -> Vec<u8> {
         r#"{{"release": {release}, "school": "{school}", "zone": "Europe/London", "hours": "always", "sites": "any",
             "staff_watched": true, "group_off": {{}}, "notice_version": 1}}"#
     );
-    sign_policy(&Policy::from_json(&json).unwrap(), &School::policy_key()).unwrap()
+    sign_policy(&Policy::from_json(&json).unwrap(), &School::key()).unwrap()
 }
 
 #[tokio::test]
@@ -136,6 +136,32 @@ async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published()
         assert_eq!(output.status.code(), Some(64), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(school.count("SELECT MAX(release) FROM artefacts").await, 4);
+}
+
+#[tokio::test]
+async fn a_rule_set_is_announced_and_one_without_the_illegal_base_is_not() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+    control.received(status(wire::Health::Working)).await;
+    let compiled = |release: u64, packs: &[(&str, &str)]| {
+        let compiler = packs.iter().fold(Compiler::new(), |compiler, (file, text)| compiler.pack(*file, *text));
+        let artefact = compiler.compile(Release::new(release), Validity::default()).unwrap();
+        std::fs::write(school.path("rules"), sign(&artefact, &School::key())).unwrap();
+        school.path("rules").display().to_string()
+    };
+    let other = ("bare.toml", "[pack]\nid = \"bare\"\nversion = 1\ntitle = \"Bare\"\nsources = [\"a test\"]\n");
+    let base = ("illegal_base.toml", include_str!("../../../rules/packs/illegal_base.toml"));
+
+    let bare = compiled(7, &[other]);
+    let refused = school.run(&["rules", "publish", &bare]).await;
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("lacks the illegal base pack"));
+    let whole = compiled(6, &[base]);
+    school.command(&["rules", "publish", &whole]).await;
+
+    let directive = control.directive().await;
+    assert!(matches!(&directive, Some(Directive::RuleSet(available)) if available.release == 6), "{directive:?}");
 }
 
 #[tokio::test]

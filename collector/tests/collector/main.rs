@@ -7,5 +7,6 @@ mod control;
 mod deliver;
 mod device;
 mod enrol;
+mod people;
 mod school;
 mod uplink;

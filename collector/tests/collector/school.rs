@@ -46,8 +46,8 @@ impl School {
         self.collector.as_ref().unwrap()
     }
 
-    /// Signs this school's policies.
-    pub(crate) fn policy_key() -> SigningKey {
+    /// Signs this school's rule sets and policies.
+    pub(crate) fn key() -> SigningKey {
         SigningKey::from_bytes(&[9; 32])
     }
 
@@ -91,12 +91,12 @@ impl School {
     }
 
     fn written(&self) -> String {
-        let policy_key = key_text(&Self::policy_key().verifying_key());
+        let key = key_text(&Self::key().verifying_key());
         format!(
             "data_dir = \"data\"\nhost_names = [\"localhost\", \"127.0.0.1\"]\n\n\
              [school]\nid = \"lanesfield\"\nname = \"Lanesfield\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"127.0.0.1:0\"\nuplink = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n\n\
-             [trust]\npolicy_keys = [\"{policy_key}\"]\n"
+             [trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\"]\n"
         )
     }
 }
