@@ -47,8 +47,8 @@ impl Compiler {
         self
     }
 
-    /// Asks for at least so many examples of each kind in every rule and, above 0, that those which must not match have a
-    /// word of the rule in them.
+    /// Asks for at least so many examples of each kind in every rule and, above 0, that those which must not match have
+    /// a word of the rule in them.
     #[must_use]
     pub fn least_examples(mut self, count: usize) -> Self {
         self.least_examples = count;

@@ -8,8 +8,8 @@ impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
     /// exceptions that applied, and what to do next.
     ///
-    /// `texts` are those that were judged (a text that is missing is left out), `rules` the rule set that judged; titles
-    /// and guidance of rules it does not have are left out.
+    /// `texts` are those that were judged (a text that is missing is left out), `rules` the rule set that judged;
+    /// titles and guidance of rules it does not have are left out.
     #[must_use]
     pub fn explain(&self, texts: &[Text], rules: &RuleSet) -> String {
         let mut out = String::new();

@@ -1,10 +1,10 @@
 //! Folding: one reading of a text, however it was written, with offsets back to the original.
 //!
 //! A text becomes *words* (runs of letters and digits) after NFKC compatibility mapping, lower-casing, dropping accents
-//! and other combining marks, apostrophes, controls, zero-width and bidirectional characters. Every word keeps the bytes of the
-//! original it came from. Beside the words stand *readings*: what a word, or a run of words, may have been meant to
-//! say. A reading covers the words it replaces; the words themselves are always kept, so that `mp3` or `bob@school` still
-//! match as they stand.
+//! and other combining marks, apostrophes, controls, zero-width and bidirectional characters. Every word keeps the
+//! bytes of the original it came from. Beside the words stand *readings*: what a word, or a run of words, may have been
+//! meant to say. A reading covers the words it replaces; the words themselves are always kept, so that `mp3` or
+//! `bob@school` still match as they stand.
 //!
 //! | written | reading |
 //! |---|---|

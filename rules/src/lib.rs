@@ -1,9 +1,9 @@
 //! The rule language, compiler and matcher of Lapwing.
 //!
-//! Rule packs (TOML) go through [`Compiler`] into a signed [`Artefact`]; a device loads the artefact as a [`RuleSet`] and
-//! asks it for a [`Verdict`] on the [`Text`]s of one signal. Beside them stand what agent and collector must read alike:
-//! URLs ([`split_url`]) and a school's signed [`Policy`]. Nothing here knows a network, a clock or a thread: the same rule
-//! and the same text give the same verdict everywhere.
+//! Rule packs (TOML) go through [`Compiler`] into a signed [`Artefact`]; a device loads the artefact as a [`RuleSet`]
+//! and asks it for a [`Verdict`] on the [`Text`]s of one signal. Beside them stand what agent and collector must read
+//! alike: URLs ([`split_url`]) and a school's signed [`Policy`]. Nothing here knows a network, a clock or a thread: the
+//! same rule and the same text give the same verdict everywhere.
 //!
 //! ```text
 //! packs/*.toml --Compiler--> Artefact --sign--> bytes --RuleSet::load--> RuleSet --evaluate(texts, band)--> Verdict
@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and what is wrong with it: all mistakes at once, codes R001 to R019 |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R019 |
 //! | `compile` | expansion, lints, numbering, the examples of every rule |
 //! | `program`, `lexicon` | what a rule set is made of, and its sections |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
@@ -65,8 +65,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `keygen`, `sign`, `verify`,
-//! `policy-sign`, `categories`.
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `keygen`, `sign`,
+//! `verify`, `policy-sign`, `categories`.
 
 #![forbid(unsafe_code)]
 

@@ -186,7 +186,7 @@ impl<'a, 'd> Expander<'a, 'd> {
         let long = words.iter().any(|word| word.len() > MAX_WORD_BYTES);
         if words.len() > MAX_PHRASE_WORDS || bytes > MAX_PHRASE_BYTES || long {
             let message = format!(
-                "a phrase has at most {MAX_PHRASE_WORDS} words of {MAX_WORD_BYTES} bytes and {MAX_PHRASE_BYTES} bytes in all"
+                "a phrase has at most {MAX_PHRASE_WORDS} words of {MAX_WORD_BYTES} bytes, {MAX_PHRASE_BYTES} in all"
             );
             self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, span, message, "too long"));
             return None;

@@ -7,8 +7,8 @@ use crate::program::{MAX_GROUPS, Order};
 /// words between the end of the first and the start of the last. Empty when there is no such stretch.
 ///
 /// From each find as the first, the finds that begin soon enough are gone through once in order; what is kept is the
-/// earliest end for each set of groups met so far. So the time is linear in the finds times `within` times the number of
-/// sets, at most 2^[`MAX_GROUPS`].
+/// earliest end for each set of groups met so far. So the time is linear in the finds times `within` times the number
+/// of sets, at most 2^[`MAX_GROUPS`].
 pub(super) fn together(mut finds: Vec<&Find>, within: usize, order: Order, groups: u8) -> Vec<&Find> {
     finds.sort_unstable();
     let mut taken = vec![false; finds.len()];
