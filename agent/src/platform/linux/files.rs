@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use notify::RecommendedWatcher;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
@@ -31,6 +32,8 @@ use desk::{Desk, Found};
 /// Events that wait for the sensor: a browser's saved page with its pictures makes some hundreds. When it is full,
 /// the folders are listed instead.
 const EVENTS: usize = 1024;
+/// Between attempts to get events from the kernel at all.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// The sensor for file drops.
 pub struct Files {
@@ -93,12 +96,9 @@ const fn matters(event: &notify::Event) -> bool {
 async fn watch(files: Files, out: Observations, health: HealthBoard) {
     let (sender, mut events) = mpsc::channel(EVENTS);
     let lost = Arc::new(Notify::new());
-    let inbox = Inbox { events: sender, lost: lost.clone() };
+    let watcher = reach(sender, &lost, &health).await;
+    let mut desk = Desk::new(watcher, files.least_uid, files.folders);
     let clock = files.clock;
-    let mut desk = match notify::recommended_watcher(inbox) {
-        Ok(watcher) => Desk::new(watcher, files.least_uid, files.folders),
-        Err(error) => return health.set(SensorName::Files, None, SensorHealth::Blind(desk::reason_of(&error), None)),
-    };
     desk.take_stock();
     loop {
         health.set(SensorName::Files, None, desk.health());
@@ -116,6 +116,21 @@ async fn watch(files: Files, out: Observations, health: HealthBoard) {
                 return;
             }
         }
+    }
+}
+
+/// Asks the kernel for events, however long it has none to give: other programs' watches count too.
+async fn reach(
+    events: mpsc::Sender<notify::Result<notify::Event>>,
+    lost: &Arc<Notify>,
+    health: &HealthBoard,
+) -> RecommendedWatcher {
+    loop {
+        match notify::recommended_watcher(Inbox { events: events.clone(), lost: Arc::clone(lost) }) {
+            Ok(watcher) => return watcher,
+            Err(error) => health.set(SensorName::Files, None, SensorHealth::Blind(desk::reason_of(&error), None)),
+        }
+        sleep(RETRY).await;
     }
 }
 

@@ -286,6 +286,46 @@ fn owner_of(path: &Path) -> Option<u32> {
 mod tests {
     use super::*;
 
+    /// A desk for one folder, whose own events go nowhere.
+    fn desk(folder: &Path) -> Desk {
+        let watcher = notify::recommended_watcher(|_: notify::Result<notify::Event>| {}).unwrap();
+        let mut desk = Desk::new(watcher, None, vec![folder.to_owned()]);
+        desk.take_stock();
+        desk
+    }
+
+    fn told(found: Vec<Found>) -> Vec<(String, u32)> {
+        found.into_iter().map(|found| (found.name, found.burst)).collect()
+    }
+
+    #[test]
+    fn events_that_the_kernel_lost_are_made_up_for_by_a_listing() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("before.txt"), "").unwrap();
+        let mut desk = desk(scratch.path());
+        fs::write(scratch.path().join("missed.txt"), "").unwrap();
+        fs::write(scratch.path().join("half.part"), "").unwrap();
+        let lost = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+        let arrivals = desk.note(&lost);
+        assert_eq!(told(desk.summarise(arrivals, 1)), [("missed.txt".to_owned(), 1)]);
+        assert!(desk.note(&lost).is_empty());
+    }
+
+    #[test]
+    fn the_summary_of_a_flood_is_due_when_its_time_is_over() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut desk = desk(scratch.path());
+        for number in 0..30 {
+            fs::write(scratch.path().join(format!("{number:02}.txt")), "").unwrap();
+        }
+        let arrivals = desk.list_again();
+        assert_eq!(desk.summarise(arrivals, 5).len(), 20);
+        let due_us = desk.due_us().unwrap();
+        assert!(desk.summarise(Vec::new(), due_us - 1).is_empty());
+        assert_eq!(told(desk.summarise(Vec::new(), due_us)), [("20.txt".to_owned(), 10)]);
+        assert_eq!(desk.due_us(), None);
+    }
+
     #[test]
     fn a_used_up_limit_is_told_from_a_refusal() {
         let io = |number| notify::Error::io(std::io::Error::from_raw_os_error(number));
