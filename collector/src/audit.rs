@@ -140,9 +140,9 @@ pub struct Report {
 /// One thing wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A leaf is missing before this one.
-    #[error("leaf {0} is missing")]
-    Missing(u64),
+    /// Leaves are missing, both ends included.
+    #[error("leaves {0} to {1} are missing")]
+    Missing(u64, u64),
     /// A leaf is not one, or says another index than its row.
     #[error("leaf {0} is malformed")]
     Malformed(u64),
@@ -221,7 +221,9 @@ pub async fn verify(store: &Store, school: &SchoolId) -> Result<Report, StoreErr
             break;
         }
         for leaf in leaves {
-            report.faults.extend((next..leaf.index).map(Fault::Missing));
+            if next < leaf.index {
+                report.faults.push(Fault::Missing(next, leaf.index - 1));
+            }
             next = leaf.index + 1;
             report.leaves += 1;
             match check(school, &leaf) {

@@ -63,6 +63,10 @@ async fn every_alteration_is_found() {
         assert_eq!(verify(&store, &school).await.unwrap().faults, [fault], "{statement}");
     }
     let (_folder, store, school) = logged(3).await;
+    rows::tamper(&store, "UPDATE audit_leaves SET leaf_index = 9223372036854775807 WHERE leaf_index = 2").await;
+    let faults = verify(&store, &school).await.unwrap().faults;
+    assert_eq!(faults.first(), Some(&Fault::Missing(2, i64::MAX.unsigned_abs() - 1)));
+    let (_folder, store, school) = logged(3).await;
     rows::tamper(&store, "DELETE FROM audit_leaves WHERE leaf_index = 1").await;
-    assert_eq!(verify(&store, &school).await.unwrap().faults, [Fault::Missing(1), Fault::Orphans(1)]);
+    assert_eq!(verify(&store, &school).await.unwrap().faults, [Fault::Missing(1, 1), Fault::Orphans(1)]);
 }

@@ -56,13 +56,16 @@ pub(crate) async fn page(
     from: u64,
     limit: u32,
 ) -> Result<Vec<StoredLeaf>, StoreError> {
+    let Ok(from) = i64::try_from(from) else {
+        return Ok(Vec::new());
+    };
     let rows = sqlx::query(
         "SELECT l.leaf_index, l.leaf, a.salt, a.act FROM audit_leaves AS l
          LEFT JOIN audit_acts AS a ON a.school_id = l.school_id AND a.leaf_index = l.leaf_index
          WHERE l.school_id = $1 AND l.leaf_index >= $2 ORDER BY l.leaf_index LIMIT $3",
     )
     .bind(school.as_str())
-    .bind(from.cast_signed())
+    .bind(from)
     .bind(i64::from(limit))
     .fetch_all(store.reader())
     .await?;
