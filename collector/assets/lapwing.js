@@ -57,9 +57,13 @@
     waiting[reference] = true;
     announce(Object.keys(waiting).length);
   });
+  // The session is over: what the page shows goes with it.
   source.addEventListener("end", function () {
     source.close();
-    say("You were signed out. Sign in to go on.", "/sign-in");
+    window.location.replace("/sign-in?said=ended&onward=" + encodeURIComponent(window.location.pathname));
+  });
+  source.addEventListener("error", function () {
+    if (source.readyState === EventSource.CLOSED) { say("This page has stopped updating. Load it again.", window.location.pathname); }
   });
   function change(known, fresh) {
     var link = known.querySelector("a");

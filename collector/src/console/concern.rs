@@ -1,5 +1,7 @@
 //! A concern: everything a decision needs, on one page. The act of opening it is in the log before a byte leaves.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -201,15 +203,7 @@ fn why(row: &QueueRow, opened: &Opened) -> Vec<String> {
         Open::Unknown(_) => String::new(),
     };
     let mut lines = vec![format!("{}: the rule gives this level{to}.", words::level(highest.level()))];
-    let marks = |mark| {
-        captures().flat_map(|capture| &capture.verdict.hits).any(|hit| hit.spans.iter().any(|span| span.mark == mark))
-    };
-    lines.push(match (marks(Mark::Intent), marks(Mark::Method)) {
-        (true, true) => "The words say wanting to, and how to.".to_owned(),
-        (true, false) => "The words say wanting to.".to_owned(),
-        (false, true) => "The words say how to.".to_owned(),
-        (false, false) => "The words say what it is about. They say neither wanting to nor how to.".to_owned(),
-    });
+    lines.extend(marks(opened).map(str::to_owned));
     if row.level > highest.level() {
         lines.push(format!("Raised to {}: it was seen again and again.", words::level(row.level).to_lowercase()));
     }
@@ -220,6 +214,23 @@ fn why(row: &QueueRow, opened: &Opened) -> Vec<String> {
         lines.push("A topic that the law names: its level is never lowered.".to_owned());
     }
     lines
+}
+
+/// What the matched words say together; nothing where they are not shown.
+fn marks(opened: &Opened) -> Option<&'static str> {
+    if opened.captures.iter().any(|one| matches!(one.evidence, Evidence::Withheld(_))) {
+        return None;
+    }
+    let captures = opened.captures.iter().filter_map(|one| capture(&one.evidence));
+    let spans = captures.flat_map(|capture| &capture.verdict.hits).flat_map(|hit| &hit.spans);
+    let marks: BTreeSet<Mark> = spans.map(|span| span.mark).collect();
+    Some(match (marks.is_empty(), marks.contains(&Mark::Intent), marks.contains(&Mark::Method)) {
+        (true, _, _) => "No words matched: the fact alone is enough.",
+        (false, true, true) => "The words say wanting to, and how to.",
+        (false, true, false) => "The words say wanting to.",
+        (false, false, true) => "The words say how to.",
+        (false, false, false) => "The words say what it is about. They say neither wanting to nor how to.",
+    })
 }
 
 fn steps(present: &Present, steps: &[StepFacts], notes: &[Note]) -> Vec<StepView> {
@@ -357,7 +368,7 @@ mod tests {
         capture.excerpts = vec![Excerpt { scope: Open::Known(Scope::Title), text: "seeded words".to_owned() }];
         let reference = seeded.concern_of(Level::Critical, capture).await;
         let page = seeded.visitor("dsl").await.get(&format!("/concerns/{reference}")).await.body;
-        assert!(page.contains("Do not look at the material"));
+        assert!(page.contains("Do not look at the material") && !page.contains("The words say"));
         assert!(!page.contains("seeded words"));
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn page(State(state): State<ConsoleState>, governor: Governor) 
 
 fn view(period: String, tallies: &[Tally], bands: &[String]) -> CountsView {
     let tables = vec![
-        table("What was it about?", "The four Cs, support and system", by_branch(tallies)),
+        table("What was it about?", "Topic", by_branch(tallies)),
         table("How urgent was it?", "Level", by_level(tallies)),
         table("How old were the pupils?", "Age band", by_band(tallies, bands)),
     ];

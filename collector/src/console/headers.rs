@@ -35,6 +35,9 @@ pub(super) async fn protect(request: Request, next: Next) -> Response {
 }
 
 /// Refuses what would change something unless it comes from a page of this console.
+///
+/// A page that tells no referrer has its browser send `Origin: null` with forms (Fetch standard, "append a request
+/// `Origin` header"): there `Sec-Fetch-Site` tells, which no script can set.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) || is_own(&request) {
         return next.run(request).await;
@@ -47,7 +50,35 @@ fn is_own(request: &Request) -> bool {
     let host = request.uri().authority().map(http::uri::Authority::as_str).or(named);
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     match (host, origin) {
+        (Some(_), Some("null") | None) => {
+            request.headers().get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"same-origin")
+        }
         (Some(host), Some(origin)) => origin.strip_prefix("https://") == Some(host),
-        (None, _) | (_, None) => false,
+        (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn is_own_with(headers: &[(&str, &str)]) -> bool {
+        let request = Request::post("/sign-out").header("host", "lapwing.test:8443");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        is_own(&request.body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn a_form_comes_from_this_console_or_is_refused() {
+        assert!(is_own_with(&[("origin", "https://lapwing.test:8443")]));
+        assert!(is_own_with(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        for origin in ["https://lapwing.test", "http://lapwing.test:8443", "https://evil.test", "null"] {
+            assert!(!is_own_with(&[("origin", origin)]), "{origin}");
+        }
+        assert!(!is_own_with(&[("origin", "https://evil.test"), ("sec-fetch-site", "same-origin")]));
+        assert!(!is_own_with(&[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        assert!(!is_own_with(&[]));
     }
 }

@@ -54,7 +54,11 @@ pub(super) async fn page(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let said = (asked.said.as_deref() == Some("signed-out")).then_some("You are signed out.");
+    let said = match asked.said.as_deref() {
+        Some("signed-out") => Some("You are signed out."),
+        Some("ended") => Some("You were signed out, after 15 minutes without use or 8 hours in all."),
+        Some(_) | None => None,
+    };
     door(&state, &headers, asked.onward, None, said).await
 }
 

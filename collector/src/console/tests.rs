@@ -1,6 +1,7 @@
 //! Who may open what: every route against every role.
 
 use http::StatusCode;
+use lapwing_rules::{Category, Level};
 
 use super::seeded::Seeded;
 
@@ -20,6 +21,35 @@ async fn a_page_opens_for_its_roles_and_for_nobody_else() {
             assert_eq!(status, expected, "{person} at {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_decision_is_taken_by_recipients_and_by_nobody_else() {
+    let seeded = Seeded::open().await;
+    let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+    for action in ["acknowledge", "note", "judge", "close", "reopen"] {
+        let address = format!("/concerns/{reference}/{action}");
+        let stranger = seeded.stranger().post(&address, &[]).await;
+        assert_eq!(stranger.location(), "/sign-in", "{action}");
+        for person in ["tech", "governor", "teacher", "amelia"] {
+            let status = seeded.visitor(person).await.post(&address, &[("note", "words")]).await.status;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{person} at {address}");
+        }
+        for person in ["head", "chair"] {
+            let fields = [("note", "words"), ("verdict", "true"), ("outcome", "none")];
+            let status = seeded.visitor(person).await.post(&address, &fields).await.status;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{person} at {address}");
+        }
+    }
+    assert!(seeded.visitor("dsl").await.get("/queue").await.body.contains("Acknowledge "));
+}
+
+#[tokio::test]
+async fn the_blank_screen_shows_nothing_of_anybody() {
+    let seeded = Seeded::open().await;
+    seeded.concern("amelia", Category::Drugs, Level::Moderate, "seeded words").await;
+    let page = seeded.visitor("dsl").await.get("/blank").await.body;
+    assert!(page.contains("Go back") && !page.contains("Okafor") && !page.contains("Drugs"));
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ pub(crate) struct Tally {
     pub(crate) concerns: u64,
 }
 
-/// Every device of the school by room and name.
+/// Every device of the school by room and name, those without a room last.
 pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<DeviceFacts>, StoreError> {
     let rows = sqlx::query(
         "SELECT device_id, hostname, room, os, agent_version, heard_us, goodbye, rule_set_release, revoked_us
@@ -77,7 +77,7 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<Devi
     add_sensors(store, school, &mut devices).await?;
     add_diagnostics(store, school, &mut devices).await?;
     let mut devices: Vec<DeviceFacts> = devices.into_values().collect();
-    devices.sort_by(|a, b| (&a.room, &a.hostname).cmp(&(&b.room, &b.hostname)));
+    devices.sort_by(|a, b| (a.room.is_empty(), &a.room, &a.hostname).cmp(&(b.room.is_empty(), &b.room, &b.hostname)));
     Ok(devices)
 }
 
