@@ -4,6 +4,8 @@
 //! ```toml
 //! state_dir = "/var/lib/lapwing"
 //! socket = "/run/lapwing/agent.sock"
+//! room = "B12"                           # as device management set it
+//! group = "pupils"                       # group of the device
 //!
 //! [collector]
 //! enrol = "https://lapwing.school.example:7401"
@@ -12,8 +14,6 @@
 //!
 //! [enrol]
 //! token_file = "/etc/lapwing/token"      # campaign token, needed until the device is enrolled
-//! room = "B12"
-//! group = "pupils"
 //!
 //! [trust]
 //! rule_keys = ["ed25519:..."]
@@ -68,8 +68,12 @@ pub struct Config {
     pub socket: Setting<PathBuf>,
     /// The collector; `None` where the file names none: everything stays in the spool.
     pub collector: Option<Collector>,
-    /// How this device enrols.
-    pub enrol: Enrol,
+    /// File that holds the campaign token, needed until the device is enrolled.
+    pub token_file: Option<Setting<PathBuf>>,
+    /// Room, as device management set it.
+    pub room: Option<Setting<String>>,
+    /// Group of the device.
+    pub group: Option<Setting<String>>,
     /// Whose rule sets are taken; `None` where the file names no key: none are.
     pub rule_keys: Setting<Option<TrustedKeys>>,
     /// Whose policies are taken; `None` where the file names no key: none are.
@@ -93,17 +97,6 @@ pub struct Collector {
     pub uplink: Setting<String>,
     /// `sha256:` and SHA-256 of the collector's CA certificate; without it the device does not enrol.
     pub ca_fingerprint: Option<Setting<String>>,
-}
-
-/// How this device enrols.
-#[derive(Clone, Debug)]
-pub struct Enrol {
-    /// File that holds the campaign token.
-    pub token_file: Option<Setting<PathBuf>>,
-    /// Room, as device management set it.
-    pub room: Option<Setting<String>>,
-    /// Group of the device.
-    pub group: Option<Setting<String>>,
 }
 
 /// Why a configuration cannot be used. Names file, line and cause.
@@ -156,6 +149,9 @@ impl Config {
             line("state_dir", self.state_dir.display(), self.state_dir.origin()),
             line("socket", self.socket.display(), self.socket.origin()),
         ];
+        let named = |key, value: &Option<Setting<String>>| value.as_ref().map(|v| line(key, &**v, v.origin()));
+        lines.extend(named("room", &self.room));
+        lines.extend(named("group", &self.group));
         if let Some(collector) = &self.collector {
             lines.push(line("collector.enrol", &*collector.enrol, collector.enrol.origin()));
             lines.push(line("collector.uplink", &*collector.uplink, collector.uplink.origin()));
@@ -184,7 +180,8 @@ impl Config {
             "collector",
             self.collector.as_ref().map(Collector::values) != newer.collector.as_ref().map(Collector::values),
         );
-        note("enrol.token_file", text(&self.enrol.token_file) != text(&newer.enrol.token_file));
+        note("enrol.token_file", text(&self.token_file) != text(&newer.token_file));
+        note("room", self.room.as_deref() != newer.room.as_deref());
         note("files.folders", *self.folders != *newer.folders);
         note("limits.spool_mib", *self.spool_mib != *newer.spool_mib);
         keys

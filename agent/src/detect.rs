@@ -84,3 +84,6 @@ fn cooldown(hit: &Hit, rules: &RuleSet) -> Option<std::time::Duration> {
     let facts = rules.rule(&hit.rule)?;
     (facts.category != Category::Canary).then_some(facts.cooldown)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub mod notice;
 pub mod observation;
 pub mod pipeline;
 pub mod platform;
+#[cfg(test)]
+mod sample;
 pub mod scope;
 pub mod sensor;
 pub mod session;

@@ -134,3 +134,6 @@ fn bounded_account(account: Account) -> Account {
         groups: groups.into_iter().take(bounds::MAX_GROUPS).map(|group| cut(group, bounds::MAX_NAME_BYTES)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

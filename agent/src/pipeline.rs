@@ -382,8 +382,8 @@ pub fn uplink_config(config: &Config) -> Result<Option<UplinkConfig>, ServiceErr
         enrol: collector.enrol.parse().map_err(|error: crate::uplink::InvalidUrl| refused(&error))?,
         uplink: collector.uplink.parse().map_err(|error: crate::uplink::InvalidUrl| refused(&error))?,
         ca_fingerprint: fingerprint.map_err(|error: crate::uplink::InvalidFingerprint| refused(&error))?,
-        token_file: config.enrol.token_file.as_deref().cloned(),
-        room: config.enrol.room.as_deref().cloned().unwrap_or_default(),
+        token_file: config.token_file.as_deref().cloned(),
+        room: config.room.as_deref().cloned().unwrap_or_default(),
         host_name: platform::host_name(),
     }))
 }

@@ -164,3 +164,6 @@ impl Look<'_> {
         self.class == HostClass::Support
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::{Collector, Config, ConfigError, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Enrol, MAX_FOLDERS, Origin, Setting};
+use super::{Collector, Config, ConfigError, DEFAULT_SOCKET, DEFAULT_STATE_DIR, MAX_FOLDERS, Origin, Setting};
 
 const SPOOL_MIB: u32 = 64;
 /// Bands of the operating-system groups that schools commonly have.
@@ -22,6 +22,8 @@ const GROUP_BANDS: [(&str, Band); 3] = [("staff", Band::Staff), ("teachers", Ban
 pub(super) struct Written {
     state_dir: Option<Spanned<PathBuf>>,
     socket: Option<Spanned<PathBuf>>,
+    room: Option<Spanned<String>>,
+    group: Option<Spanned<String>>,
     collector: Option<Spanned<WrittenCollector>>,
     #[serde(default)]
     enrol: WrittenEnrol,
@@ -47,8 +49,6 @@ struct WrittenCollector {
 #[serde(deny_unknown_fields)]
 struct WrittenEnrol {
     token_file: Option<Spanned<PathBuf>>,
-    room: Option<Spanned<String>>,
-    group: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,14 +95,16 @@ impl Written {
 
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, ConfigError> {
         let source = Source { path: Arc::new(path.to_owned()), text };
-        let Self { state_dir, socket, collector, enrol, trust, files, limits, bands } = self;
+        let Self { state_dir, socket, room, group, collector, enrol, trust, files, limits, bands } = self;
         let rule_keys = source.keys("rule_keys", trust.rule_keys, trust.rule_threshold)?;
         let policy_keys = source.keys("policy_keys", trust.policy_keys, trust.policy_threshold)?;
         Ok(Config {
             state_dir: source.absolute(state_dir)?.unwrap_or_else(|| default(DEFAULT_STATE_DIR.into())),
             socket: source.absolute(socket)?.unwrap_or_else(|| default(DEFAULT_SOCKET.into())),
             collector: collector.map(|collector| source.collector(collector)).transpose()?,
-            enrol: source.enrol(enrol)?,
+            token_file: source.absolute(enrol.token_file)?,
+            room: room.map(|room| source.name(room)).transpose()?,
+            group: group.map(|group| source.name(group)).transpose()?,
             rule_keys,
             policy_keys,
             folders: source.folders(files.folders)?,
@@ -157,14 +159,6 @@ impl Source<'_> {
             return Ok(self.setting(text.clone()));
         }
         self.refuse(text, "a fingerprint is `sha256:` and 64 hexadecimal digits")
-    }
-
-    fn enrol(&self, enrol: WrittenEnrol) -> Result<Enrol, ConfigError> {
-        Ok(Enrol {
-            token_file: self.absolute(enrol.token_file)?,
-            room: enrol.room.map(|room| self.name(room)).transpose()?,
-            group: enrol.group.map(|group| self.name(group)).transpose()?,
-        })
     }
 
     fn name(&self, name: Spanned<String>) -> Result<Setting<String>, ConfigError> {

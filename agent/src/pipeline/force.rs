@@ -188,3 +188,6 @@ fn refuse_older(found: Release, held: Option<Release>) -> Result<(), Refused> {
         Some(_) | None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

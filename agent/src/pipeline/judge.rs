@@ -104,3 +104,6 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

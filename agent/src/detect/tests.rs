@@ -1,0 +1,64 @@
+use lapwing_rules::Presence;
+
+use super::*;
+use crate::sample::{MINUTE_US, NOON_US, at, in_force, rules, title, url};
+use crate::scope::{Who, decide};
+
+fn found(signal: &Signal, cooldowns: &mut Cooldowns) -> Detected {
+    let (force, rules) = (in_force(true, r#""any""#), rules());
+    let who = Who { band: Band::Ks4, group: String::new() };
+    let look = decide(&force, &rules, signal, &who, Presence::OnSite).unwrap();
+    detect(signal, &look, &rules, Band::Ks4, cooldowns)
+}
+
+fn once(signal: &Signal) -> Detected {
+    found(signal, &mut Cooldowns::new())
+}
+
+fn rule_of(detected: &Detected) -> Option<&str> {
+    match detected {
+        Detected::Hits(found) => found.verdict.hits.first().map(|hit| hit.rule.as_str()),
+        Detected::Nothing | Detected::Support(_) | Detected::Repeated => None,
+    }
+}
+
+#[test]
+fn what_does_not_match_is_nothing() {
+    assert_eq!(once(&title("Homework", None)), Detected::Nothing);
+}
+
+#[test]
+fn a_repeat_is_counted_and_travels_with_the_next() {
+    let mut cooldowns = Cooldowns::new();
+    let mut signal = title("flimwager", None);
+    assert!(matches!(found(&signal, &mut cooldowns), Detected::Hits(found) if found.repeats == 0));
+    signal.seen = at(NOON_US + 1_000_000);
+    assert_eq!(found(&signal, &mut cooldowns), Detected::Repeated);
+    signal.seen = at(NOON_US + MINUTE_US);
+    assert!(matches!(found(&signal, &mut cooldowns), Detected::Hits(found) if found.repeats == 1));
+}
+
+#[test]
+fn a_helplines_page_is_counted_once_by_its_address_and_never_by_its_title() {
+    let page = once(&url("https://www.helpline.example/talk"));
+    assert_eq!(page, Detected::Support("www.helpline.example".to_owned()));
+    assert_eq!(once(&title("flimwager", Some("helpline.example"))), Detected::Nothing);
+}
+
+#[test]
+fn words_of_intent_on_a_helplines_page_are_reported() {
+    let detected = once(&title("i want a zorble", Some("helpline.example")));
+    assert_eq!(rule_of(&detected), Some("sample.wanted"));
+}
+
+#[test]
+fn an_exception_for_a_host_holds_for_its_titles() {
+    assert_eq!(once(&title("flimwager", Some("news.example"))), Detected::Nothing);
+    assert_eq!(rule_of(&once(&title("flimwager", Some("other.example")))), Some("sample.bets"));
+}
+
+#[test]
+fn a_rule_on_the_host_fires_on_the_address_and_not_on_the_title() {
+    assert_eq!(rule_of(&once(&url("https://bets.example/"))), Some("sample.house"));
+    assert_eq!(once(&title("Welcome", Some("bets.example"))), Detected::Nothing);
+}

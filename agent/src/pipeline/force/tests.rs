@@ -1,0 +1,85 @@
+use super::*;
+use crate::sample::{artefact, artefact_without_base, signed_policy, signing_key, trusted};
+
+struct Desk {
+    keeper: Keeper,
+    diagnostics: Diagnostics,
+    notice: watch::Receiver<Notice>,
+    folder: tempfile::TempDir,
+}
+
+fn desk_in(folder: tempfile::TempDir, keys: Option<TrustedKeys>) -> Desk {
+    let diagnostics = Diagnostics::new();
+    let (send, notice) = watch::channel(Notice::without_policy());
+    let keeper = Keeper {
+        force: Force::default(),
+        state_dir: folder.path().to_owned(),
+        rule_keys: keys.clone(),
+        policy_keys: keys,
+        diagnostics: diagnostics.clone(),
+        notice: send,
+    };
+    Desk { keeper, diagnostics, notice, folder }
+}
+
+fn desk() -> Desk {
+    desk_in(tempfile::tempdir().unwrap(), Some(trusted()))
+}
+
+#[test]
+fn what_arrives_is_in_force_at_once_and_after_a_restart() {
+    let mut first = desk();
+    first.keeper.take_kept();
+    assert_eq!(first.diagnostics.snapshot().into_keys().collect::<Vec<_>>(), [Code::NoRuleSet, Code::NoPolicy]);
+    first.keeper.take_rule_set(&artefact(3));
+    first.keeper.take_policy(&signed_policy(2));
+    assert_eq!(first.keeper.force().releases(), (3, 2));
+    assert!(first.diagnostics.snapshot().is_empty());
+    assert_eq!(first.notice.borrow().version, 4);
+    let mut again = desk_in(first.folder, Some(trusted()));
+    again.keeper.take_kept();
+    assert_eq!(again.keeper.force().releases(), (3, 2));
+    assert!(again.diagnostics.snapshot().is_empty());
+}
+
+#[test]
+fn what_is_refused_leaves_the_last_good_one_in_force_and_on_disk() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact(3));
+    desk.keeper.take_policy(&signed_policy(2));
+    let mut broken = artefact(4);
+    let last = broken.len() - 1;
+    broken[last] ^= 1;
+    for refused in [broken, artefact_without_base(5), artefact(2), b"junk".to_vec()] {
+        desk.keeper.take_rule_set(&refused);
+        assert_eq!(desk.keeper.force().releases(), (3, 2));
+        assert_eq!(desk.diagnostics.snapshot().into_keys().collect::<Vec<_>>(), [Code::RuleSetRefused]);
+    }
+    desk.keeper.take_policy(&signed_policy(1));
+    assert!(desk.diagnostics.snapshot().contains_key(&Code::PolicyRefused));
+    let mut again = desk_in(desk.folder, Some(trusted()));
+    again.keeper.take_kept();
+    assert_eq!(again.keeper.force().releases(), (3, 2));
+}
+
+#[test]
+fn a_good_one_after_a_refused_one_ends_the_report() {
+    let mut desk = desk();
+    desk.keeper.take_policy(&signed_policy(1));
+    desk.keeper.take_rule_set(b"junk");
+    desk.keeper.take_rule_set(&artefact(1));
+    assert!(desk.diagnostics.snapshot().is_empty());
+}
+
+#[test]
+fn without_a_trusted_key_nothing_is_taken() {
+    let mut desk = desk_in(tempfile::tempdir().unwrap(), None);
+    desk.keeper.take_rule_set(&artefact(1));
+    assert_eq!(desk.keeper.force().releases(), (0, 0));
+    let stranger = lapwing_rules::SigningKey::from_bytes(&[1; 32]).verifying_key();
+    assert_ne!(stranger, signing_key().verifying_key());
+    let mut desk = desk_in(tempfile::tempdir().unwrap(), Some(TrustedKeys::new(vec![stranger], 1).unwrap()));
+    desk.keeper.take_rule_set(&artefact(1));
+    assert_eq!(desk.keeper.force().releases(), (0, 0));
+    assert!(desk.diagnostics.snapshot().contains_key(&Code::RuleSetRefused));
+}

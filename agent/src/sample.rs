@@ -1,0 +1,77 @@
+//! A small school for tests: rules of each kind, a policy, signals.
+
+use std::sync::Arc;
+
+use lapwing_proto::Account;
+use lapwing_rules::{
+    Compiler, Policy, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign, sign_policy, split_url,
+};
+
+use crate::scope::InForce;
+use crate::signal::{Moment, Signal};
+
+/// A Wednesday, 12:00 in London.
+pub(crate) const NOON_US: i64 = 1_700_049_600_000_000;
+pub(crate) const MINUTE_US: i64 = 60_000_000;
+
+const PACK: &str = include_str!("sample/sample.toml");
+const ILLEGAL_BASE: &str = include_str!("sample/illegal_base.toml");
+
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
+pub(crate) fn trusted() -> TrustedKeys {
+    TrustedKeys::new(vec![signing_key().verifying_key()], 1).unwrap()
+}
+
+/// A signed rule set.
+pub(crate) fn artefact(release: u64) -> Vec<u8> {
+    let compiler = Compiler::new().pack("sample.toml", PACK).pack("illegal_base.toml", ILLEGAL_BASE);
+    sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
+}
+
+/// A signed rule set without the illegal base pack.
+pub(crate) fn artefact_without_base(release: u64) -> Vec<u8> {
+    let compiler = Compiler::new().pack("sample.toml", PACK);
+    sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
+}
+
+pub(crate) fn rules() -> Arc<RuleSet> {
+    Arc::new(RuleSet::load(&artefact(1), &trusted()).unwrap())
+}
+
+/// A policy: weekdays 08:30 to 16:00 in London, with `more` fields.
+pub(crate) fn policy(release: u64, staff_watched: bool, sites: &str) -> Policy {
+    Policy::from_json(&format!(
+        r#"{{"release": {release}, "school": "sample", "zone": "Europe/London", "staff_watched": {staff_watched},
+            "hours": {{"weekly": [{{"day": "wed", "from": "08:30", "to": "16:00"}}]}}, "sites": {sites},
+            "group_off": {{"sixth": ["gambling"]}}, "notice_version": 4}}"#
+    ))
+    .unwrap()
+}
+
+pub(crate) fn signed_policy(release: u64) -> Vec<u8> {
+    sign_policy(&policy(release, false, r#""any""#), &signing_key()).unwrap()
+}
+
+pub(crate) fn in_force(staff_watched: bool, sites: &str) -> InForce {
+    InForce::new(policy(1, staff_watched, sites)).unwrap()
+}
+
+pub(crate) fn at(wall_us: i64) -> Moment {
+    Moment { boot_us: u64::try_from(wall_us - NOON_US + 100 * 60 * MINUTE_US).unwrap(), wall_us }
+}
+
+pub(crate) fn account(groups: &[&str]) -> Account {
+    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+    Account { name: "kim".to_owned(), session: "7-1000".to_owned(), groups }
+}
+
+pub(crate) fn title(text: &str, host: Option<&str>) -> Signal {
+    Signal::title(at(NOON_US), account(&[]), "chromium", text, host.map(str::to_owned))
+}
+
+pub(crate) fn url(url: &str) -> Signal {
+    Signal::url(at(NOON_US), account(&[]), "chromium", &split_url(url).unwrap())
+}
