@@ -1,8 +1,8 @@
 #!/bin/sh
 # Puts the browser part in place: the extension and the agent's native messaging host.
 #
-#   install.sh forced   --agent FILE --state FOLDER [--root FOLDER]
-#   install.sh unpacked --agent FILE --state FOLDER --profile FOLDER
+#   install.sh forced   --agent FILE --state FOLDER [--socket FILE] [--root FOLDER]
+#   install.sh unpacked --agent FILE --state FOLDER [--socket FILE] --profile FOLDER
 #
 # forced    as root: packs the extension with a key made on this machine, and has Chromium's managed policy install it
 #           for everybody. Chromium fetches the package from this disk, but not at all where it is started with
@@ -10,7 +10,8 @@
 # unpacked  without root: copies the extension, and lets one browser profile use the host. Start Chromium with
 #           --user-data-dir=PROFILE --load-extension=STATE/extension.
 #
-# --agent   the lapwing-agent program. --state is a folder for the package and its key.
+# --agent   the lapwing-agent program. --state is a folder for the package and its key. --socket is the service's
+#           socket, where it is not the usual one.
 # Prints the extension's id and nothing else; says why on standard error and exits 1 where it cannot.
 set -eu
 
@@ -36,7 +37,7 @@ fill() {
 
 # A browser starts its host with arguments of its own choice, so the role is named by a script.
 write_host() {
-	printf '#!/bin/sh\nexec "%s" browser-host "$@"\n' "$agent" >"$state/browser-host"
+	printf '#!/bin/sh\nexec "%s" browser-host%s "$@"\n' "$agent" "${socket:+ --socket \"$socket\"}" >"$state/browser-host"
 	chmod 755 "$state/browser-host"
 }
 
@@ -88,12 +89,13 @@ install_unpacked() {
 
 way=${1:-}
 [ "$#" -gt 0 ] && shift
-agent='' state='' profile='' root=''
+agent='' state='' socket='' profile='' root=''
 while [ "$#" -gt 0 ]; do
 	[ "$#" -ge 2 ] || fail "$1 needs a value" 64
 	case $1 in
 	--agent) agent=$2 ;;
 	--state) state=$2 ;;
+	--socket) socket=$2 ;;
 	--profile) profile=$2 ;;
 	--root) root=$2 ;;
 	*) fail "unknown option $1" 64 ;;
@@ -102,7 +104,7 @@ while [ "$#" -gt 0 ]; do
 done
 [ -n "$state" ] || fail "--state is missing" 64
 [ -x "$agent" ] || fail "--agent is not a program: $agent" 64
-case $state$agent in *[\|\"\ ]*) fail "--state and --agent hold no space, quote or bar" 64 ;; esac
+case $state$agent$socket in *[\|\"\ ]*) fail "--state, --agent and --socket hold no space, quote or bar" 64 ;; esac
 
 mkdir -p "$state"
 state=$(cd "$state" && pwd -P)
