@@ -130,17 +130,21 @@ pub(crate) async fn revoked(store: &Store, school: &SchoolId) -> Result<BTreeSet
         .collect()
 }
 
-/// Writes when devices were last heard, a bounded number in each transaction.
+/// Writes when devices were last heard, a bounded number in each transaction. A device heard after its goodbye is
+/// back; what was heard before it and is written late changes nothing.
 pub(crate) async fn heard(store: &Store, school: &SchoolId, heard: &[(DeviceId, i64)]) -> Result<(), StoreError> {
     for some in heard.chunks(HEARD_AT_ONCE) {
         let mut tx = store.begin().await?;
         for (device, heard_us) in some {
-            sqlx::query("UPDATE devices SET heard_us = $3 WHERE school_id = $1 AND device_id = $2")
-                .bind(school.as_str())
-                .bind(device.as_bytes().as_slice())
-                .bind(heard_us)
-                .execute(tx.connection())
-                .await?;
+            sqlx::query(
+                "UPDATE devices SET heard_us = $3, goodbye = NULL
+                 WHERE school_id = $1 AND device_id = $2 AND (heard_us IS NULL OR heard_us < $3)",
+            )
+            .bind(school.as_str())
+            .bind(device.as_bytes().as_slice())
+            .bind(heard_us)
+            .execute(tx.connection())
+            .await?;
         }
         tx.commit().await?;
     }
@@ -163,4 +167,40 @@ pub(crate) async fn goodbye(
         .execute(tx.connection())
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_goodbye_stands_until_the_device_is_heard_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
+        let (school, device): (SchoolId, _) = ("lanesfield".parse().unwrap(), DeviceId::from_bytes([1; 16]));
+        let mut tx = store.begin().await.unwrap();
+        let named = crate::config::School { id: school.clone(), name: "Lanesfield".into(), zone: "UTC".into() };
+        crate::store::schools::ensure(&mut tx, &named, 1).await.unwrap();
+        let new = NewDevice {
+            device,
+            hostname: "pc",
+            room: "",
+            device_group: "g",
+            hardware_hash: &[],
+            os: "linux",
+            agent_version: "0",
+            enrolled_us: 1,
+        };
+        insert(&mut tx, &school, &new).await.unwrap();
+        goodbye(&mut tx, &school, device, "sleep", 20).await.unwrap();
+        tx.commit().await.unwrap();
+        let goodbye = "SELECT goodbye FROM devices";
+
+        heard(&store, &school, &[(device, 10)]).await.unwrap();
+        let before: Option<String> = sqlx::query_scalar(goodbye).fetch_one(store.reader()).await.unwrap();
+        heard(&store, &school, &[(device, 30)]).await.unwrap();
+        let after: Option<String> = sqlx::query_scalar(goodbye).fetch_one(store.reader()).await.unwrap();
+
+        assert_eq!((before.as_deref(), after), (Some("sleep"), None));
+    }
 }
