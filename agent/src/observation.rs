@@ -166,6 +166,20 @@ pub enum TabEvent {
     Closed,
 }
 
+impl Observation {
+    /// The session it was seen in, where it was in one.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionFacts> {
+        match self {
+            Self::Title { session, .. }
+            | Self::Unfocused { session }
+            | Self::Tab { session, .. }
+            | Self::BrowserGone { session, .. } => Some(session),
+            Self::File { .. } | Self::Media { .. } => None,
+        }
+    }
+}
+
 impl fmt::Debug for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {

@@ -69,6 +69,11 @@ impl Judge {
         }
     }
 
+    /// Asks whose account was seen, so that the answer is there when what it shows has settled.
+    pub(super) fn meet(&mut self, account: &Account, now_us: u64) {
+        self.accounts.resolution(account, now_us);
+    }
+
     /// The capture of a signal; `None` for one that is not looked at, does not match, or is counted alone.
     pub(super) fn judge(&mut self, signal: Signal) -> Option<Capture> {
         let (rules, policy) = (self.force.rules()?, self.force.policy()?);

@@ -12,7 +12,7 @@ use crate::counters::{Counters, Dropped};
 use crate::observation::Observation;
 use crate::sensor::{HealthBoard, Reason, SensorHealth, SensorName};
 use crate::settle::{Settle, Settled, Sight};
-use crate::signal::Moment;
+use crate::signal::{Moment, account_of_session};
 
 /// What the loop works with.
 pub(super) struct Watching {
@@ -30,7 +30,7 @@ impl Watching {
         loop {
             let settled = tokio::select! {
                 observation = observations.recv() => match observation {
-                    Some(observation) => self.settle.observe(observation, now(&*self.clock)),
+                    Some(observation) => self.observe(observation),
                     None => return,
                 },
                 () = wait(self.settle.deadline(), &*self.clock) => self.settle.tick(now(&*self.clock)),
@@ -41,6 +41,14 @@ impl Watching {
                 }
             }
         }
+    }
+
+    fn observe(&mut self, observation: Observation) -> Vec<Settled> {
+        let now = now(&*self.clock);
+        if let Some(session) = observation.session() {
+            self.judge.meet(&account_of_session(session), now.boot_us);
+        }
+        self.settle.observe(observation, now)
     }
 
     async fn take(&mut self, settled: Settled) -> Result<(), mpsc::error::SendError<Capture>> {
