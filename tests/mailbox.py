@@ -5,12 +5,12 @@
 Prints its port when it listens; ends with its parent's kill.
 """
 
+import asyncio
 import pathlib
-import signal
 import ssl
 import sys
 
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 
 class Keep:
@@ -29,16 +29,15 @@ class Keep:
         return "250 kept"
 
 
-folder, certificate, key = sys.argv[1:4]
-tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-tls.load_cert_chain(certificate, key)
-controller = Controller(
-    Keep(pathlib.Path(folder)),
-    hostname="127.0.0.1",
-    port=0,
-    tls_context=tls,
-    require_starttls=True,
-)
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-signal.pause()
+async def main(folder, certificate, key):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    keep = Keep(pathlib.Path(folder))
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(keep, hostname="localhost", tls_context=tls, require_starttls=True), "127.0.0.1", 0
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main(*sys.argv[1:4]))

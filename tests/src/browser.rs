@@ -1,11 +1,12 @@
 //! Chromium with Lapwing's extension, used by one account.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::{Desktop, Pages, Programs, Running, eventually};
+use crate::{Agent, Desktop, Pages, Running, eventually};
 
 /// How the extension comes into the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ impl Browser {
     /// # Errors
     ///
     /// When `deploy/browser/install.sh` fails.
-    pub fn install_forced(state: &Path, socket: &Path) -> anyhow::Result<()> {
-        install(&["forced".as_ref(), "--state".as_ref(), state.as_os_str(), "--socket".as_ref(), socket.as_os_str()])
+    pub fn install_forced(state: &Path, agent: &Agent) -> anyhow::Result<()> {
+        install(agent, &["forced".as_ref(), "--state".as_ref(), state.as_os_str()])
     }
 
     /// Starts a browser on `desktop` with an empty page; the web is `pages`.
@@ -45,7 +46,7 @@ impl Browser {
         desktop: &Desktop,
         pages: &Pages,
         extension: Extension,
-        socket: &Path,
+        agent: &Agent,
         logs: &Path,
     ) -> anyhow::Result<Self> {
         let profile = desktop.account().home().join("browser");
@@ -72,7 +73,7 @@ impl Browser {
             std::fs::create_dir_all(&state)?;
             std::fs::create_dir_all(&profile)?;
             let folders = ["--state".as_ref(), state.as_os_str(), "--profile".as_ref(), profile.as_os_str()];
-            install(&[&["unpacked".as_ref()], &folders[..], &["--socket".as_ref(), socket.as_os_str()]].concat())?;
+            install(agent, &[&["unpacked".as_ref()], &folders[..]].concat())?;
             arguments.push(format!("--load-extension={}", state.join("extension").display()));
             arguments.push("--disable-features=DisableLoadExtensionCommandLineSwitch".to_owned());
         }
@@ -112,11 +113,10 @@ impl Browser {
     }
 }
 
-fn install(words: &[&std::ffi::OsStr]) -> anyhow::Result<()> {
+fn install(agent: &Agent, words: &[&OsStr]) -> anyhow::Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/browser/install.sh");
-    let agent = Programs::built()?.agent.as_os_str();
     let mut command = Command::new(script);
-    command.args(words).args(["--agent".as_ref(), agent]);
+    command.args(words).arg("--agent").arg(agent.program()).arg("--socket").arg(agent.socket());
     let output = command.output().context("failed to run deploy/browser/install.sh")?;
     anyhow::ensure!(
         output.status.success(),

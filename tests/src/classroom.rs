@@ -58,7 +58,7 @@ impl Classroom {
         let school = School::open(scratch.path(), &rows).await?;
         let agent = school.start_agent("pc")?;
         if privileges == Privileges::Root {
-            Browser::install_forced(&school.folder().join("browser"), &agent.socket())?;
+            Browser::install_forced(&school.folder().join("browser"), &agent)?;
         }
         let pages = Pages::start().await?;
         Ok(Self { desks: BTreeMap::new(), agent, school, pages, others: Vec::new(), privileges, scratch })
@@ -89,8 +89,8 @@ impl Classroom {
             Privileges::User => Extension::Unpacked,
         };
         let desk = self.desks.get_mut(&who).with_context(|| format!("{who:?} is not signed in"))?;
-        let socket = self.agent.socket();
-        desk.browser = Some(Browser::start(&desk.desktop, &self.pages, extension, &socket, self.school.logs()).await?);
+        let browser = Browser::start(&desk.desktop, &self.pages, extension, &self.agent, self.school.logs());
+        desk.browser = Some(browser.await?);
         Ok(())
     }
 

@@ -64,6 +64,7 @@ struct Ready {
 #[derive(Debug)]
 pub struct Agent {
     folder: PathBuf,
+    program: PathBuf,
     config: PathBuf,
     logs: PathBuf,
     service: Option<Running>,
@@ -208,6 +209,9 @@ impl School {
     pub fn start_agent(&self, name: &str) -> anyhow::Result<Agent> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(folder.join("state"))?;
+        // Everybody at the PC runs the agent's program, and nobody may look into a developer's home.
+        let program = folder.join("lapwing-agent");
+        std::fs::copy(&Programs::built()?.agent, &program).context("failed to install the agent")?;
         let token = self.collect(&["token", "create", "--group", "sample-room", "--uses", "1"], &[])?;
         std::fs::write(folder.join("token"), token.trim())?;
         let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
@@ -215,17 +219,17 @@ impl School {
             authority.get("fingerprint").and_then(|value| value.as_str()).context("an authority has a fingerprint")?;
         let config = folder.join("agent.toml");
         std::fs::write(&config, self.agent_config(&folder, fingerprint))?;
-        let mut agent = Agent { folder, config, logs: self.logs.clone(), service: None };
+        let mut agent = Agent { folder, program, config, logs: self.logs.clone(), service: None };
         agent.start()?;
         Ok(agent)
     }
 
     fn agent_config(&self, folder: &Path, fingerprint: &str) -> String {
         format!(
-            "state_dir = \"{state}\"\nsocket = \"{socket}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
+            "state_dir = \"{state}\"\nsocket = \"{socket}\"\n\n\
              [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
              ca_fingerprint = \"{fingerprint}\"\n\n\
-             [enrol]\ntoken_file = \"{token}\"\n\n\
+             [enrol]\ntoken_file = \"{token}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
              [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n",
             state = folder.join("state").display(),
             socket = folder.join("agent.sock").display(),
@@ -308,7 +312,7 @@ impl Agent {
     ///
     /// When it cannot be started.
     pub fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(&Programs::built()?.agent);
+        let mut command = Command::new(&self.program);
         command.args(["service", "--log", "debug"]).arg("--config").arg(&self.config);
         self.service = Some(Running::start("agent", command, &self.logs)?);
         Ok(())
@@ -353,9 +357,15 @@ impl Agent {
     ///
     /// When it cannot be started.
     pub fn start_session(&self, desktop: &Desktop) -> anyhow::Result<Running> {
-        let mut command = desktop.command(&Programs::built()?.agent.display().to_string());
+        let mut command = desktop.command(&self.program.display().to_string());
         command.arg("session").arg("--socket").arg(self.folder.join("agent.sock"));
         Running::start(&format!("session-{}", desktop.account().name()), command, &self.logs)
+    }
+
+    /// Its program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Its local socket.
