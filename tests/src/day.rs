@@ -82,7 +82,7 @@ const fn concern(who: Who, stimulus: Stimulus, recipient: &'static str, category
     let subject = match who {
         Who::Pupil => "Sam Pupil",
         Who::Staff => "Sacha Staff",
-        Who::Class => "Class 3 log-on",
+        Who::Class => "A class log-on",
     };
     Lesson { who, stimulus, expected: Some(Expected { recipient, category, level, subject }) }
 }

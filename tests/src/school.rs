@@ -226,10 +226,10 @@ impl School {
 
     fn agent_config(&self, folder: &Path, fingerprint: &str) -> String {
         format!(
-            "state_dir = \"{state}\"\nsocket = \"{socket}\"\n\n\
+            "state_dir = \"{state}\"\nsocket = \"{socket}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
              [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
              ca_fingerprint = \"{fingerprint}\"\n\n\
-             [enrol]\ntoken_file = \"{token}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
+             [enrol]\ntoken_file = \"{token}\"\n\n\
              [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n",
             state = folder.join("state").display(),
             socket = folder.join("agent.sock").display(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapwing_proto::{Capture, wire};
+use lapwing_rules::Level;
 use tokio::sync::mpsc;
 
 use crate::diagnostic::{Code, Diagnostics};
@@ -28,7 +29,7 @@ pub(super) async fn run(
             let appended = tokio::task::spawn_blocking(move || spool.append(level, &record)).await;
             match appended {
                 Ok(Ok(appended)) => {
-                    report(appended, &diagnostics);
+                    report(level, appended, &diagnostics);
                     break;
                 }
                 Ok(Err(error @ SpoolError::TooLarge(_))) => {
@@ -49,10 +50,13 @@ pub(super) async fn run(
     }
 }
 
-fn report(appended: Appended, diagnostics: &Diagnostics) {
+fn report(level: Level, appended: Appended, diagnostics: &Diagnostics) {
     diagnostics.clear(Code::SpoolFailed);
     match appended {
-        Appended::Stored(_) => diagnostics.clear(Code::SpoolFull),
+        Appended::Stored(seq) => {
+            tracing::debug!(capture.lane = %level, capture.seq = %seq, "a capture is spooled");
+            diagnostics.clear(Code::SpoolFull);
+        }
         Appended::Counted | Appended::Dropped(_) => diagnostics.raise(Code::SpoolFull, ""),
     }
 }

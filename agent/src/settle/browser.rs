@@ -91,6 +91,8 @@ impl Browser {
     pub(super) fn tab(&mut self, news: TabNews, account: &Account, now: Moment, out: &mut Vec<Settled>) {
         let TabNews { tab, event, private } = news;
         match event {
+            // A new tab is in front before its page is committed: the same address is no other document.
+            TabEvent::Committed { url } if self.is_waiting(tab, &url) => {}
             TabEvent::Committed { url } => {
                 self.leave(tab, account, out);
                 self.show(tab, Tab::new(url, private, now), account, out);
@@ -146,6 +148,11 @@ impl Browser {
 
     fn url_of(&self, tab: u64) -> Option<&str> {
         self.tabs.get(&tab).map(|tab| tab.url.value.as_str())
+    }
+
+    /// Whether a tab shows this address and it was not looked at yet.
+    fn is_waiting(&self, tab: u64, url: &str) -> bool {
+        self.tabs.get(&tab).is_some_and(|tab| !tab.url.is_settled && tab.url.value == url)
     }
 
     /// Looks at what a tab shows, unless it was looked at.

@@ -120,6 +120,15 @@ fn an_address_left_early_is_looked_at() {
 }
 
 #[test]
+fn a_new_tab_that_commits_the_address_it_was_opened_with_has_to_stand_still() {
+    let mut device = Device::new();
+    let url = "https://example.org/page";
+    device.tab(0, 1, TabEvent::Activated { url: url.to_owned() }).commits(120, 1, url);
+    assert!(device.signals(299).is_empty());
+    assert_eq!(device.signals(300).len(), 1);
+}
+
+#[test]
 fn coming_back_to_a_tab_is_not_looked_at_again() {
     let mut device = Device::new();
     let url = "https://one.example/".to_owned();
