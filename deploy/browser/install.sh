@@ -60,7 +60,8 @@ pack() {
 	HOME=$scratch "$chromium" --no-sandbox --user-data-dir="$scratch/profile" --no-message-box \
 		--pack-extension="$state/extension" --pack-extension-key="$state/extension.pem" >"$scratch/log" 2>&1 ||
 		{ cat "$scratch/log" >&2; fail "chromium could not pack the extension"; }
-	rm -rf "$scratch"
+	# The browser's last processes may still write there for a moment.
+	for _ in 1 2 3 4 5; do rm -rf "$scratch" 2>/dev/null && break || sleep 1; done
 	mv -f "$state/extension.crx" "$state/lapwing.crx"
 }
 

@@ -3,7 +3,8 @@
 //   node console.cjs ADDRESS PICTURES_FOLDER LOGIN PASSWORD
 //
 // LAPWING_NPM is the folder that holds node_modules with playwright-core and axe-core. Reads commands as lines on
-// standard input and answers each with one line of JSON, so that a story decides what happens when:
+// standard input and answers each with one line of JSON, so that a story decides what happens when.
+// The end of its input ends it:
 //
 //   sign-in            {"title": ...}
 //   wait-row WORDS     waits until "N new" is announced, follows it, and until a row says WORDS
@@ -11,7 +12,6 @@
 //   acknowledge        presses the button
 //   check NAME         axe violations of the page as it is, and a picture of it; {"violations": [...]}
 //   go PATH            opens a page
-//   end
 "use strict";
 
 const path = require("node:path");
@@ -89,7 +89,6 @@ async function main() {
 
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [name, ...rest] = line.split(" ");
-    if (name === "end") break;
     try {
       console.log(JSON.stringify(await commands[name](rest.join(" "))));
     } catch (error) {
@@ -97,6 +96,7 @@ async function main() {
     }
   }
   await browser.close();
+  process.exit();
 }
 
 main().catch((error) => {

@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct AtConsole {
     child: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
@@ -34,7 +34,7 @@ impl AtConsole {
             .stdout(Stdio::piped())
             .spawn()
             .context("failed to run node")?;
-        let input = child.stdin.take().context("standard input is piped")?;
+        let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().context("standard output is piped")?);
         Ok(Self { child, input, output })
     }
@@ -45,8 +45,9 @@ impl AtConsole {
     ///
     /// When the browser could not do it; the error says why.
     pub fn does(&mut self, command: &str) -> anyhow::Result<Value> {
-        writeln!(self.input, "{command}")?;
-        self.input.flush()?;
+        let input = self.input.as_mut().context("standard input is piped")?;
+        writeln!(input, "{command}")?;
+        input.flush()?;
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
             bail!("the browser ended before `{command}`");
@@ -62,7 +63,7 @@ impl AtConsole {
 impl Drop for AtConsole {
     fn drop(&mut self) {
         // The script closes its browser at the end of its input; a kill would leave the browser behind.
-        drop(writeln!(self.input, "end"));
+        drop(self.input.take());
         drop(self.child.wait());
     }
 }
