@@ -7,6 +7,8 @@ use lapwing_rules::{Band, Level};
 
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_MINUTES: i64 = 60;
+/// A person counts down for so long; further off, the time of day says more.
+const COUNTED_MINUTES: i64 = 2 * HOUR_MINUTES;
 const DAY_MINUTES: i64 = 24 * HOUR_MINUTES;
 
 /// The present moment in the school's zone: everything a page needs to speak about time.
@@ -73,14 +75,21 @@ impl Present {
         let left = left_us / MINUTE_US;
         let words = match left {
             0 => "Acknowledge within a minute".to_owned(),
-            1..DAY_MINUTES => format!("Acknowledge within {}", duration(left)),
+            1..=COUNTED_MINUTES => format!("Acknowledge within {}", duration(left)),
             _ => format!("Acknowledge by {}", self.coming(due_us)),
         };
         Clock { words, is_late: false }
     }
 
+    /// "16:00", "Monday 16:00" within a week, else "Monday 30 November, 16:00".
     fn coming(&self, at_us: i64) -> String {
-        self.zoned(at_us).strftime("%A %-d %B, %H:%M").to_string()
+        let (at, now) = (self.zoned(at_us), self.zoned(self.now_us));
+        let format = match at.date().since(now.date()).map_or(i32::MAX, |span| span.get_days()) {
+            0 => "%H:%M",
+            1..=6 => "%A %H:%M",
+            _ => "%A %-d %B, %H:%M",
+        };
+        at.strftime(format).to_string()
     }
 
     fn zoned(&self, at_us: i64) -> Zoned {
@@ -191,7 +200,10 @@ mod tests {
         assert_eq!(words("2026-11-23T11:00:00Z"), "Acknowledge within 1 hour");
         assert_eq!(words("2026-11-23T08:55:00Z"), "Overdue by 1 hour 5 minutes");
         assert_eq!(words("2026-11-23T09:59:59Z"), "Overdue by 1 minute");
-        assert_eq!(words("2026-11-27T15:30:00Z"), "Acknowledge by Friday 27 November, 15:30");
+        assert_eq!(words("2026-11-23T12:00:00Z"), "Acknowledge within 2 hours");
+        assert_eq!(words("2026-11-23T16:00:00Z"), "Acknowledge by 16:00");
+        assert_eq!(words("2026-11-27T15:30:00Z"), "Acknowledge by Friday 15:30");
+        assert_eq!(words("2026-12-01T15:30:00Z"), "Acknowledge by Tuesday 1 December, 15:30");
     }
 
     #[test]
