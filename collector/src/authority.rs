@@ -250,7 +250,7 @@ mod tests {
     const NOW_US: i64 = 1_795_000_000_000_000;
 
     fn school() -> SchoolId {
-        "lanesfield".parse().unwrap()
+        "sample-school".parse().unwrap()
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! host_names = ["collector.school.example", "10.0.0.5"]
 //!
 //! [school]
-//! id = "lanesfield"
-//! name = "Lanesfield Primary School"
+//! id = "sample-school"
+//! name = "Sample School"
 //! zone = "Europe/London"
 //!
 //! [trust]
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     const SMALLEST: &str =
-        "data_dir = \"data\"\n[school]\nid = \"lanesfield\"\nname = \"Lanesfield\"\nzone = \"Europe/London\"\n";
+        "data_dir = \"data\"\n[school]\nid = \"sample-school\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n";
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(Path::new("/etc/lapwing/collector.toml"), text).map_err(|error| error.to_string())

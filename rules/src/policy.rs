@@ -7,7 +7,7 @@
 //! use lapwing_rules::{Day, Decision, Policy, Presence, Watched, WeekMinute};
 //!
 //! let policy: Policy = serde_json::from_str(
-//!     r#"{"release": 1, "school": "lanesfield", "zone": "Europe/London", "notice_version": 1, "staff_watched": false,
+//!     r#"{"release": 1, "school": "sample-school", "zone": "Europe/London", "notice_version": 1, "staff_watched": false,
 //!         "hours": {"weekly": [{"day": "mon", "from": "08:30", "to": "16:00"}]}, "sites": "any", "group_off": {}}"#,
 //! )?;
 //! policy.check()?;
@@ -243,7 +243,7 @@ mod tests {
 
     fn policy() -> Policy {
         Policy::from_json(
-            r#"{"release": 3, "school": "lanesfield", "zone": "Europe/London", "staff_watched": false,
+            r#"{"release": 3, "school": "sample-school", "zone": "Europe/London", "staff_watched": false,
                 "hours": {"weekly": [{"day": "mon", "from": "08:30", "to": "16:00"}]},
                 "sites": {"networks": ["10.2.0.0/16", "2001:db8::/32"]},
                 "group_off": {"sixth-form": ["gambling"]}, "notice_version": 2}"#,

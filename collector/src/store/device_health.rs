@@ -186,7 +186,7 @@ mod tests {
     async fn a_sensor_keeps_its_since_while_its_health_stays_and_goes_when_no_longer_told() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
-        let (school, device): (SchoolId, _) = ("lanesfield".parse().unwrap(), DeviceId::from_bytes([1; 16]));
+        let (school, device): (SchoolId, _) = ("sample-school".parse().unwrap(), DeviceId::from_bytes([1; 16]));
 
         for (told, now_us) in [
             (health(&[("titles", WORKING, "one"), ("files", BLIND, "")]), 10),
@@ -209,7 +209,7 @@ mod tests {
     async fn counts_of_two_devices_add_up() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
-        let school: SchoolId = "lanesfield".parse().unwrap();
+        let school: SchoolId = "sample-school".parse().unwrap();
         let counts = BTreeMap::from([(("support:childline.org.uk".to_owned(), 20_000), 3)]);
 
         let mut tx = store.begin().await.unwrap();

@@ -177,9 +177,9 @@ mod tests {
     async fn a_goodbye_stands_until_the_device_is_heard_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
-        let (school, device): (SchoolId, _) = ("lanesfield".parse().unwrap(), DeviceId::from_bytes([1; 16]));
+        let (school, device): (SchoolId, _) = ("sample-school".parse().unwrap(), DeviceId::from_bytes([1; 16]));
         let mut tx = store.begin().await.unwrap();
-        let named = crate::config::School { id: school.clone(), name: "Lanesfield".into(), zone: "UTC".into() };
+        let named = crate::config::School { id: school.clone(), name: "Sample School".into(), zone: "UTC".into() };
         crate::store::schools::ensure(&mut tx, &named, 1).await.unwrap();
         let new = NewDevice {
             device,

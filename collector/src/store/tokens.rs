@@ -96,7 +96,7 @@ mod tests {
     async fn each_refusal_is_told_apart_and_a_refused_transaction_keeps_the_use() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
-        let school: SchoolId = "lanesfield".parse().unwrap();
+        let school: SchoolId = "sample-school".parse().unwrap();
         let token = CampaignToken::random().unwrap().hash();
         let campaign = Campaign { device_group: "ict-suite", expires_us: 100, uses: 1, created_us: 1 };
         let mut tx = store.begin().await.unwrap();

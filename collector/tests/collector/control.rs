@@ -93,7 +93,7 @@ async fn a_policy_published_by_command_is_announced_and_fetched_whole() {
     let device = Device::enrol(&school).await;
     let mut control = Control::open(&device, &school).await;
     control.received(status(wire::Health::Working)).await;
-    let artefact = signed_policy(4, "lanesfield");
+    let artefact = signed_policy(4, "sample-school");
     std::fs::write(school.path("policy"), &artefact).unwrap();
 
     school.command(&["policy", "publish", &school.path("policy").display().to_string()]).await;
@@ -125,13 +125,13 @@ async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published()
         std::fs::write(school.path("policy"), artefact).unwrap();
         school.run(&["policy", "publish", &school.path("policy").display().to_string()]).await
     };
-    assert!(publish(&signed_policy(4, "lanesfield")).await.status.success());
-    let mut altered = signed_policy(5, "lanesfield");
+    assert!(publish(&signed_policy(4, "sample-school")).await.status.success());
+    let mut altered = signed_policy(5, "sample-school");
     if let Some(last) = altered.last_mut() {
         *last ^= 1;
     }
 
-    for bad in [altered, signed_policy(5, "elsewhere"), signed_policy(4, "lanesfield"), b"{}".to_vec()] {
+    for bad in [altered, signed_policy(5, "elsewhere"), signed_policy(4, "sample-school"), b"{}".to_vec()] {
         let output = publish(&bad).await;
         assert_eq!(output.status.code(), Some(64), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -94,7 +94,7 @@ impl School {
         let key = key_text(&Self::key().verifying_key());
         format!(
             "data_dir = \"data\"\nhost_names = [\"localhost\", \"127.0.0.1\"]\n\n\
-             [school]\nid = \"lanesfield\"\nname = \"Lanesfield\"\nzone = \"Europe/London\"\n\n\
+             [school]\nid = \"sample-school\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"127.0.0.1:0\"\nuplink = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n\n\
              [trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\"]\n"
         )

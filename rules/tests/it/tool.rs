@@ -122,12 +122,12 @@ fn a_key_is_its_owners_alone_and_never_replaced() {
 #[test]
 fn a_policy_is_checked_before_it_is_signed() {
     let desk = Desk::new(&good());
-    let policy = r#"{"release": 2, "school": "lanesfield", "zone": "Europe/London", "hours": "always", "sites": "any",
+    let policy = r#"{"release": 2, "school": "sample-school", "zone": "Europe/London", "hours": "always", "sites": "any",
         "staff_watched": true, "notice_version": 1}"#;
     std::fs::write(desk.path("policy.json"), policy).unwrap();
     let told = desk.ends("policy-sign --policy policy.json --key key --out policy", 0);
     let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
-    assert!(desk.ends(&format!("verify --set policy --trust {key}"), 0).contains("school lanesfield"));
+    assert!(desk.ends(&format!("verify --set policy --trust {key}"), 0).contains("school sample-school"));
     std::fs::write(desk.path("policy.json"), policy.replace("always", "sometimes")).unwrap();
     let told = desk.ends("policy-sign --policy policy.json --key key --out policy", 64);
     assert!(told.contains("policy.json") && told.contains("line 1"), "{told}");
