@@ -112,8 +112,16 @@ impl RuleSet {
     #[must_use]
     pub fn evaluate(&self, texts: &[Text], band: Band) -> Verdict {
         let mut hits: Vec<Hit> = self.judge(texts, band).collect();
-        hits.sort_by(|left, right| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule)));
-        hits.truncate(Verdict::MAX_HITS);
+        let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));
+        if hits.len() > Verdict::MAX_HITS {
+            // A text stuffed with other topics, which a policy may leave out, must not push an illegal one over the bound.
+            hits.sort_by(|left, right| {
+                let is_illegal = |hit: &Hit| hit.category.class().is_illegal();
+                is_illegal(right).cmp(&is_illegal(left)).then_with(|| order(left, right))
+            });
+            hits.truncate(Verdict::MAX_HITS);
+        }
+        hits.sort_by(order);
         Verdict { release: self.release, rule_set: self.digest, band, hits }
     }
 

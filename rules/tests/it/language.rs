@@ -170,6 +170,19 @@ fn hits_stand_in_order_of_level_and_id() {
 }
 
 #[test]
+fn a_text_full_of_other_topics_does_not_crowd_out_an_illegal_one() {
+    let other = |number| rule(&format!("t.a{number:02}"), "\"title\"", "match = { phrase = \"owl nest\" }\nlevel = 5");
+    let illegal = rule("t.z", "\"title\"", "match = { phrase = \"owl nest\" }").replace("weapons", "nudes");
+    let text: String = std::iter::once(pack("\"title\"", "match = { phrase = \"barn owl\" }"))
+        .chain((0..20).map(other))
+        .chain([illegal])
+        .collect();
+    let verdict = compiled(&text).unwrap().evaluate(&[Text::new(Scope::Title, "owl nest")], Band::Ks3);
+    let ids: Vec<&str> = verdict.hits.iter().map(|hit| hit.rule.as_str()).collect();
+    assert_eq!((ids.len(), ids.first(), ids.last()), (16, Some(&"t.a00"), Some(&"t.z")));
+}
+
+#[test]
 fn facts_are_what_the_pack_says() {
     let rules = titles("match = { phrase = \"owl\" }\ncooldown = \"90s\"");
     let facts = rules.rule(&"t.rule".parse().unwrap()).unwrap();
