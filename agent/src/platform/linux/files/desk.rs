@@ -126,7 +126,8 @@ impl Desk {
         }
         for arrival in arrivals {
             let Some(landing) = self.landings.get_mut(&arrival.folder) else { continue };
-            let uid = owner_of(&arrival.folder.join(&arrival.name)).or(landing.owner).unwrap_or(0);
+            // In a home its owner decides: whoever moves another's file there and renames it must not speak as them.
+            let uid = landing.owner.or_else(|| owner_of(&arrival.folder.join(&arrival.name))).unwrap_or(0);
             let told = landing.flood.take(arrival.name, uid, now_us);
             found.extend(told.map(|drop| Found::new(&arrival.folder, drop)));
         }
@@ -309,6 +310,17 @@ mod tests {
         let arrivals = desk.note(&lost);
         assert_eq!(told(desk.summarise(arrivals, 1)), [("missed.txt".to_owned(), 1)]);
         assert!(desk.note(&lost).is_empty());
+    }
+
+    #[test]
+    fn a_file_in_a_home_is_its_owners_whoever_the_file_belongs_to() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut desk = desk(scratch.path());
+        desk.landings.insert(scratch.path().to_owned(), Landing::of(Some(4_242)));
+        fs::write(scratch.path().join("renamed.txt"), "").unwrap();
+        let arrival = Arrival::new(scratch.path(), "renamed.txt".to_owned());
+        let owners: Vec<u32> = desk.summarise(vec![arrival], 1).into_iter().map(|found| found.uid).collect();
+        assert_eq!(owners, [4_242]);
     }
 
     #[test]
