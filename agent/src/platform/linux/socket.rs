@@ -23,8 +23,10 @@ impl LocalListener {
     ///
     /// When another service listens there, something else than a socket stands there, or the folder refuses.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
             std::fs::create_dir_all(folder)?;
+            // Whatever the umask is, every account may look into it, and no other account may replace the socket.
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
         }
         remove_stale(path)?;
         let listener = UnixListener::bind(path)?;
@@ -82,6 +84,18 @@ mod tests {
         drop(first);
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         LocalListener::bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_account_reaches_the_socket_whatever_the_umask_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/agent.sock");
+        let before = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        let bound = LocalListener::bind(&path);
+        nix::sys::stat::umask(before);
+        bound.unwrap();
+        let mode = std::fs::metadata(folder.path().join("run")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
     }
 
     #[tokio::test]
