@@ -22,13 +22,15 @@ const MAX_LOST: u32 = 1_000;
 
 /// Hears one connection to its end.
 pub(super) async fn hear(stream: LocalStream, ears: Ears, allowances: Allowances) {
-    // The user database may be a directory service, which is no place to wait in for the others.
-    let asked = tokio::task::spawn_blocking(move || (platform::peer(&stream), stream)).await;
-    let Ok((Ok(session), stream)) = asked else { return };
-    let Some(place) = allowances.enter(session.uid) else {
+    // Before the account is looked up: one account's flood must not hold every connection while a directory is slow.
+    let Ok(uid) = platform::peer_uid(&stream) else { return };
+    let Some(place) = allowances.enter(uid) else {
         ears.counters.count_dropped(Dropped::Rate, 1);
         return;
     };
+    // The user database may be a directory service, which is no place to wait in for the others.
+    let asked = tokio::task::spawn_blocking(move || (platform::peer(&stream), stream)).await;
+    let Ok((Ok(session), stream)) = asked else { return };
     let mut peer = Peer { session, ears, allowances, place, speaks_as: None };
     peer.converse(Framed::new(stream, FrameCodec::default())).await;
     peer.leave().await;

@@ -1,4 +1,4 @@
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use tokio::sync::mpsc;
 use tokio_util::codec::Framed;
 
@@ -145,6 +145,26 @@ async fn a_sessions_program_says_how_titles_are_and_its_end_says_so_too() {
         assert_eq!(pair.health.snapshot().into_values().collect::<Vec<_>>(), [ended]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
+    let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
+    let places: Vec<_> = std::iter::from_fn(|| allowances.enter(platform::own_uid())).collect();
+    let (out, _heard) = mpsc::channel(1);
+    let ears = Ears {
+        out,
+        health: HealthBoard::new(),
+        counters: Counters::new(),
+        notice: watch::channel(Notice { version: 3, text: "told".to_owned() }).1,
+        status: watch::channel(StatusFacts::default()).1,
+        clock: Arc::new(ManualClock::at(0)),
+    };
+    let (service, _program) = LocalStream::pair().unwrap();
+    let counters = ears.counters.clone();
+    assert_eq!(connection::hear(service, ears, allowances.clone()).now_or_never(), Some(()));
+    assert_eq!(counters.to_wire().dropped_rate, 1);
+    drop(places);
 }
 
 #[tokio::test]

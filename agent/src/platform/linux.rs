@@ -12,7 +12,7 @@ mod storage;
 mod supervisor;
 mod titles;
 
-pub(crate) use account::{account, own_uid, peer};
+pub(crate) use account::{account, own_uid, peer, peer_uid};
 pub(crate) use boot::{boot_id, boot_us};
 pub use facts::{hardware_hash, host_name};
 pub use files::Files;

@@ -61,6 +61,15 @@ pub(crate) fn peer(_stream: &LocalStream) -> io::Result<SessionFacts> {
     Err(unsupported())
 }
 
+/// The number of the account at the other end of `stream`.
+///
+/// # Errors
+///
+/// Always: Windows is not served yet.
+pub(crate) fn peer_uid(_stream: &LocalStream) -> io::Result<u32> {
+    Err(unsupported())
+}
+
 /// The account behind a number, named by its number.
 pub(crate) fn account(uid: u32) -> FileOwner {
     FileOwner { uid, name: uid.to_string(), groups: Vec::new() }

@@ -29,6 +29,15 @@ pub(crate) fn own_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
+/// The number of the account at the other end of `stream`, from its credentials. Never waits.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub(crate) fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
+    Ok(stream.peer_cred()?.uid())
+}
+
 /// Who is at the other end of `stream`, from its credentials, never from what it says. May wait for a directory
 /// service.
 ///
