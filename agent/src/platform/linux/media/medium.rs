@@ -18,6 +18,8 @@ use crate::platform::linux::facts::bounded_text;
 const MAX_ATTRIBUTE_BYTES: u64 = 256;
 /// Largest entry of udev's database that is read, in bytes.
 const MAX_ENTRY_BYTES: u64 = 16 * 1024;
+/// Longest name of a file system that the collector takes, in bytes.
+const MAX_FILESYSTEM_BYTES: usize = 16;
 /// Bytes in a sector, as sysfs counts whatever the device says.
 const SECTOR_BYTES: u64 = 512;
 /// An encrypted or mapped device stands on at most this many others before its disk.
@@ -40,8 +42,13 @@ pub(super) fn facts(mount: &Mount) -> Option<Media> {
         size_bytes: attribute(&node, "size").and_then(|size| size.parse().ok()).unwrap_or(0_u64) * SECTOR_BYTES,
         bus: Open::Known(bus),
         serial_hash: serial_of(&disk, &known).map(|serial| Digest::of(serial.as_bytes())),
-        filesystem: cut(mount.filesystem().to_owned(), bounds::MAX_NAME_BYTES),
+        filesystem: filesystem_of(mount),
     })
+}
+
+/// Name of the file system. A driver outside the kernel names itself here, at any length.
+fn filesystem_of(mount: &Mount) -> String {
+    cut(mount.filesystem().to_owned(), MAX_FILESYSTEM_BYTES)
 }
 
 /// The account it was mounted for, where an option or the folder of the mount point names one.
@@ -165,6 +172,12 @@ mod tests {
         assert_eq!(owner(&by_nothing), None);
         let by_nobody = mount("9 1 8:17 / /run/media/no-such-account/STICK rw - ext4 /dev/sdb1 rw,uid=0");
         assert_eq!(owner(&by_nobody), None);
+    }
+
+    #[test]
+    fn a_long_name_of_a_file_system_is_cut_to_what_the_collector_takes() {
+        let by_driver = mount("9 1 8:17 / /mnt/x rw - fuseblk.lowntfs-3g /dev/sdb1 rw");
+        assert_eq!(filesystem_of(&by_driver), "fuseblk.lowntfs-");
     }
 
     #[test]
