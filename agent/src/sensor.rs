@@ -179,12 +179,13 @@ impl HealthBoard {
         Self(Arc::new(watch::Sender::new(HealthSnapshot::new())))
     }
 
-    /// Says how a sensor is. A full board ([`MAX_HEALTH_ENTRIES`]) takes changes, but no further entry.
+    /// Says how a sensor is. On a full board ([`MAX_HEALTH_ENTRIES`]) a session that is over makes room; without one it
+    /// takes changes, but no further entry.
     pub fn set(&self, sensor: SensorName, session: Option<SessionId>, health: SensorHealth) {
         let health = health.with_bounded_detail();
         self.0.send_if_modified(|board| {
             let key = (sensor, session);
-            if board.get(&key) == Some(&health) || (board.len() >= MAX_HEALTH_ENTRIES && !board.contains_key(&key)) {
+            if board.get(&key) == Some(&health) || !(board.contains_key(&key) || has_room(board)) {
                 return false;
             }
             board.insert(key, health);
@@ -214,6 +215,15 @@ impl HealthBoard {
     }
 }
 
+/// Whether a further entry fits, for which one of a session that is over goes.
+fn has_room(board: &mut HealthSnapshot) -> bool {
+    if board.len() < MAX_HEALTH_ENTRIES {
+        return true;
+    }
+    let over = board.iter().find(|(_, health)| health.is_over()).map(|(key, _)| key.clone());
+    over.is_some_and(|key| board.remove(&key).is_some())
+}
+
 impl Default for HealthBoard {
     fn default() -> Self {
         Self::new()
@@ -237,6 +247,12 @@ impl SensorHealth {
             Self::Working => None,
             Self::Blind(reason, detail) | Self::Unavailable(reason, detail) => Some((*reason, detail.as_deref())),
         }
+    }
+
+    /// Whether it saw for a session that is over: nothing is wrong with it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.trouble().is_some_and(|(reason, _)| reason == Reason::SessionEnded)
     }
 
     fn with_bounded_detail(self) -> Self {
@@ -287,5 +303,18 @@ mod tests {
         board.set(SensorName::Titles, Some(first.clone()), SensorHealth::Blind(Reason::NoWindowManager, None));
         let snapshot = board.snapshot();
         assert!(snapshot.get(&(SensorName::Titles, Some(first))).unwrap().trouble().is_some());
+    }
+
+    #[test]
+    fn sessions_that_are_over_make_room_on_a_full_board() {
+        let board = HealthBoard::new();
+        for number in 0..MAX_HEALTH_ENTRIES {
+            let session = format!("s{number}").parse().unwrap();
+            board.set(SensorName::Titles, Some(session), SensorHealth::Unavailable(Reason::SessionEnded, None));
+        }
+        let blind = SensorHealth::Blind(Reason::WatchLimit, None);
+        board.set(SensorName::Files, None, blind.clone());
+        assert_eq!(board.snapshot().get(&(SensorName::Files, None)), Some(&blind));
+        assert_eq!(board.snapshot().len(), MAX_HEALTH_ENTRIES);
     }
 }

@@ -71,11 +71,12 @@ fn sensor_report(state: &wire::SensorState) -> SensorReport {
     SensorReport { session: state.session.clone(), health: Health { sensor, health, reason, detail } }
 }
 
-/// Sensor states as they travel: those in trouble first, so that a crowded device never hides one.
+/// Sensor states as they travel: those in trouble first and those of sessions that are over last, so that a crowded
+/// device never hides one.
 #[must_use]
 pub fn sensor_states(health: &HealthSnapshot) -> Vec<wire::SensorState> {
     let mut entries: Vec<_> = health.iter().collect();
-    entries.sort_by_key(|(_, state)| matches!(state, SensorHealth::Working));
+    entries.sort_by_key(|(_, state)| (state.is_over(), matches!(state, SensorHealth::Working)));
     entries.into_iter().take(MAX_SENSOR_STATES).map(|(key, state)| sensor_state(key, state)).collect()
 }
 
@@ -106,10 +107,13 @@ mod tests {
         for number in 0..20 {
             let session = format!("s{number}").parse().unwrap();
             health.insert((SensorName::Titles, Some(session)), SensorHealth::Working);
+            let over = format!("o{number}").parse().unwrap();
+            health.insert((SensorName::Titles, Some(over)), SensorHealth::Unavailable(Reason::SessionEnded, None));
         }
         health.insert((SensorName::Urls, None), SensorHealth::Blind(Reason::ExtensionSilent, None));
         let states = sensor_states(&health);
         assert_eq!(states.len(), MAX_SENSOR_STATES);
         assert_eq!(states.first().unwrap().reason, "extension_silent");
+        assert!(states.iter().all(|state| state.reason != "session_ended"));
     }
 }

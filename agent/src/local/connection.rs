@@ -176,6 +176,7 @@ impl Peer {
         let session = self.session;
         let observation = match self.speaks_as {
             Some(SpeaksAs::Titles(teller)) if teller.is_last() => {
+                self.ears.health.forget_session(&session.id);
                 let ended = SensorHealth::Unavailable(Reason::SessionEnded, None);
                 self.ears.health.set(SensorName::Titles, Some(session.id.clone()), ended);
                 Observation::Unfocused { session }

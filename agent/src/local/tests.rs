@@ -138,7 +138,10 @@ async fn a_sessions_program_says_how_titles_are_and_its_end_says_so_too() {
         let forged = Health { sensor: "files".to_owned(), health, reason: String::new(), detail: String::new() };
         pair.says(Message::Health(forged)).await;
         pair.settles().await;
-        assert_eq!(pair.health.snapshot().into_values().collect::<Vec<_>>(), [blind]);
+        assert_eq!(pair.health.snapshot().values().collect::<Vec<_>>(), [&blind]);
+        // What the service found of its browsers ends with it.
+        let (_, session) = pair.health.snapshot().into_keys().next().unwrap();
+        pair.health.set(SensorName::Urls, session, SensorHealth::Blind(Reason::ExtensionSilent, None));
         drop(pair.program);
         assert!(matches!(pair.heard.recv().await, Some(Observation::Unfocused { .. })));
         let ended = SensorHealth::Unavailable(Reason::SessionEnded, None);

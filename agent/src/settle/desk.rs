@@ -64,6 +64,8 @@ impl Desk {
         self.leave_front(out);
         self.front = None;
         self.silent_since = None;
+        // Its session may be over, and what was said of it forgotten.
+        self.told = None;
     }
 
     pub(super) fn tab(&mut self, browser: &str, news: TabNews, now: Moment, out: &mut Vec<Settled>) {

@@ -181,6 +181,9 @@ fn a_silent_extension_is_reported_after_a_minute_and_its_return_at_once() {
     assert_eq!(sight(&device), [Sight::Silent, Sight::Seen]);
     device.sees(80_000, Observation::BrowserGone { session: session(), browser: "chromium".to_owned() }).until(140_000);
     assert_eq!(sight(&device), [Sight::Silent, Sight::Seen, Sight::Silent]);
+    device.sees(150_000, Observation::Unfocused { session: session() });
+    device.title(160_000, 4, "News", "chromium").until(220_000);
+    assert_eq!(sight(&device), [Sight::Silent, Sight::Seen, Sight::Silent, Sight::Silent], "said anew to who forgot");
 }
 
 #[test]
