@@ -3,7 +3,7 @@
 mod cooldown;
 
 use lapwing_proto::Signal as Kind;
-use lapwing_rules::{Band, Category, Hit, Mark, RuleSet, Scope, Verdict};
+use lapwing_rules::{Band, Category, Hit, HostClass, Mark, RuleSet, Scope, Verdict};
 
 use crate::scope::Look;
 use crate::signal::Signal;
@@ -40,7 +40,7 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, coo
         verdict.hits.retain(|hit| !hit.spans.is_empty());
     }
     if look.is_support() && !has_intent(&verdict) {
-        return support(signal);
+        return support(signal, rules);
     }
     if verdict.hits.is_empty() {
         return Detected::Nothing;
@@ -73,11 +73,19 @@ fn has_intent(verdict: &Verdict) -> bool {
 }
 
 /// A page is counted once, by its URL.
-fn support(signal: &Signal) -> Detected {
+fn support(signal: &Signal, rules: &RuleSet) -> Detected {
     match (&signal.host, signal.kind) {
-        (Some(host), Kind::Url) => Detected::Support(host.clone()),
+        (Some(host), Kind::Url) => Detected::Support(named_domain(host, rules).to_owned()),
         (Some(_) | None, Kind::Title | Kind::Url | Kind::FileDrop | Kind::Media | Kind::System) => Detected::Nothing,
     }
+}
+
+/// The domain by which the rule set knows a host that offers help. What stands before it nobody matched: it stays here.
+fn named_domain<'a>(host: &'a str, rules: &RuleSet) -> &'a str {
+    let above = std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above));
+    let nearest_first: Vec<&str> = above.collect();
+    let named = nearest_first.into_iter().rev().find(|name| rules.host_class(name) == HostClass::Support);
+    named.unwrap_or(host)
 }
 
 fn cooldown(hit: &Hit, rules: &RuleSet) -> Option<std::time::Duration> {

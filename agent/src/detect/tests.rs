@@ -40,9 +40,15 @@ fn a_repeat_is_counted_and_travels_with_the_next() {
 
 #[test]
 fn a_helplines_page_is_counted_once_by_its_address_and_never_by_its_title() {
-    let page = once(&url("https://www.helpline.example/talk"));
-    assert_eq!(page, Detected::Support("www.helpline.example".to_owned()));
+    let page = once(&url("https://helpline.example/talk"));
+    assert_eq!(page, Detected::Support("helpline.example".to_owned()));
     assert_eq!(once(&title("flimwager", Some("helpline.example"))), Detected::Nothing);
+}
+
+#[test]
+fn what_stands_before_a_helplines_domain_is_not_counted_with_it() {
+    let page = once(&url("https://whoever-wrote-this.www.helpline.example/"));
+    assert_eq!(page, Detected::Support("helpline.example".to_owned()));
 }
 
 #[test]
