@@ -294,6 +294,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_school_comes_first_in_every_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
+        let keys: Vec<(String, String)> = sqlx::query_as(
+            "SELECT t.name, COALESCE(c.name, 'none') FROM sqlite_schema AS t
+             LEFT JOIN pragma_table_info(t.name) AS c ON c.pk = 1
+             WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'",
+        )
+        .fetch_all(store.reader())
+        .await
+        .unwrap();
+        assert!(keys.len() > 20);
+        let others: Vec<_> = keys.iter().filter(|(_, first)| first != "school_id").collect();
+        assert!(others.is_empty(), "{others:?}");
+    }
+
+    #[tokio::test]
     async fn readers_cannot_write() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();

@@ -242,19 +242,20 @@ pub(crate) async fn open_session(
         .execute(tx.connection())
         .await?;
     if let Some(previous) = previous {
-        delete_session(&mut tx, previous).await?;
+        delete_session(&mut tx, opening.school, previous).await?;
     }
-    sqlx::query("DELETE FROM web_sessions WHERE used_us < $1 OR created_us < $2")
+    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND (used_us < $2 OR created_us < $3)")
+        .bind(opening.school.as_str())
         .bind(now_us.saturating_sub(IDLE_US))
         .bind(now_us.saturating_sub(ABSOLUTE_US))
         .execute(tx.connection())
         .await?;
     sqlx::query(
-        "INSERT INTO web_sessions (session_hash, school_id, person_id, csrf, created_us, used_us)
+        "INSERT INTO web_sessions (school_id, session_hash, person_id, csrf, created_us, used_us)
          VALUES ($1, $2, $3, $4, $5, $5)",
     )
-    .bind(opening.hash.as_slice())
     .bind(opening.school.as_str())
+    .bind(opening.hash.as_slice())
     .bind(opening.person.as_bytes().as_slice())
     .bind(opening.csrf.as_slice())
     .bind(now_us)
@@ -285,10 +286,10 @@ pub(crate) async fn session(
         "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone FROM web_sessions AS w
          JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
          JOIN schools AS s ON s.school_id = w.school_id
-         WHERE w.session_hash = $1 AND w.school_id = $2 AND w.used_us >= $3 AND w.created_us >= $4",
+         WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4",
     )
-    .bind(hash.as_slice())
     .bind(school.as_str())
+    .bind(hash.as_slice())
     .bind(now_us.saturating_sub(IDLE_US))
     .bind(now_us.saturating_sub(ABSOLUTE_US))
     .fetch_optional(store.reader())
@@ -311,7 +312,8 @@ pub(crate) async fn touch(store: &Store, hash: &SessionHash, session: &Session, 
         return Ok(());
     }
     let mut tx = store.begin().await?;
-    sqlx::query("UPDATE web_sessions SET used_us = $2 WHERE session_hash = $1 AND used_us < $2")
+    sqlx::query("UPDATE web_sessions SET used_us = $3 WHERE school_id = $1 AND session_hash = $2 AND used_us < $3")
+        .bind(session.actor.school().as_str())
         .bind(hash.as_slice())
         .bind(now_us)
         .execute(tx.connection())
@@ -327,14 +329,15 @@ pub(crate) async fn close_session(
     now_us: i64,
 ) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
-    delete_session(&mut tx, hash).await?;
+    delete_session(&mut tx, actor.school(), hash).await?;
     let who = actor.person().map_or_else(String::new, |person| person.to_string());
     audit::append(&mut tx, &Act::new(actor, now_us, ActKind::SignedOut, who)).await?;
     tx.commit().await
 }
 
-async fn delete_session(tx: &mut Tx, hash: &SessionHash) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM web_sessions WHERE session_hash = $1")
+async fn delete_session(tx: &mut Tx, school: &SchoolId, hash: &SessionHash) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND session_hash = $2")
+        .bind(school.as_str())
         .bind(hash.as_slice())
         .execute(tx.connection())
         .await?;

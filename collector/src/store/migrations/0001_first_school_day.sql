@@ -292,10 +292,11 @@ CREATE TABLE sign_ins (
 ) STRICT;
 
 CREATE TABLE web_sessions (
-    session_hash BLOB PRIMARY KEY,             -- SHA-256 of the cookie
     school_id   TEXT NOT NULL,
+    session_hash BLOB NOT NULL,                -- SHA-256 of the cookie
     person_id   BLOB NOT NULL,
     csrf        BLOB NOT NULL,
     created_us  INTEGER NOT NULL,
-    used_us     INTEGER NOT NULL
+    used_us     INTEGER NOT NULL,
+    PRIMARY KEY (school_id, session_hash)
 ) STRICT;
