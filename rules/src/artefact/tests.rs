@@ -86,3 +86,17 @@ fn a_policy_is_no_rule_set() {
     let error = Verified::open(&signed, Kind::Policy, &trust(&[1], 1)).err();
     assert_eq!(error, Some(ArtefactError::WrongKind { expected: Kind::Policy }));
 }
+
+#[test]
+fn a_set_for_other_engines_is_refused_by_its_range() {
+    let opened = |lowest: u16, highest: u16| {
+        let mut artefact = sample();
+        artefact.header[6..8].copy_from_slice(&lowest.to_le_bytes());
+        artefact.header[8..10].copy_from_slice(&highest.to_le_bytes());
+        Verified::open(&sign(&artefact, &key(1)), Kind::RuleSet, &trust(&[1], 1)).map(|verified| verified.release)
+    };
+    assert_eq!(opened(0, ENGINE + 1), Ok(Release::new(7)));
+    let (lowest, highest) = (ENGINE + 1, ENGINE + 2);
+    assert_eq!(opened(lowest, highest), Err(ArtefactError::EngineRange { lowest, highest }));
+    assert_eq!(opened(0, ENGINE - 1), Err(ArtefactError::EngineRange { lowest: 0, highest: ENGINE - 1 }));
+}
