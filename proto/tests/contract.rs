@@ -84,3 +84,39 @@ fn every_enum_has_an_unspecified_zero() {
         assert_eq!((zero.number(), zero.name().ends_with("_UNSPECIFIED")), (0, true), "{}", set.name());
     }
 }
+
+/// Each field and value of the contract by number, and the numbers kept for later.
+fn numbers(messages: &[prost_types::DescriptorProto], enums: &[prost_types::EnumDescriptorProto]) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for message in messages {
+        let name = message.name();
+        for field in &message.field {
+            let kind = field.type_name().rsplit('.').next().filter(|of| !of.is_empty());
+            let kind = kind.map_or_else(|| field.r#type().as_str_name().to_owned(), str::to_owned);
+            lines.insert(format!("{name} {} {} {kind} {}", field.number(), field.name(), field.label().as_str_name()));
+        }
+        lines.extend(message.reserved_range.iter().map(|kept| format!("{name} reserved to {}", kept.end() - 1)));
+    }
+    for set in enums {
+        lines.extend(set.value.iter().map(|value| format!("{} {} {}", set.name(), value.number(), value.name())));
+    }
+    lines
+}
+
+/// A number that once meant something never means something else. What is added to the contract is added to the
+/// fixture: `LAPWING_REGENERATE=1`, and look at the difference: it may only have grown.
+#[test]
+fn no_number_of_the_contract_changes_its_meaning() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile(["lapwing/v1/lapwing.proto"], [root.join("proto")]).expect("the contract parses");
+    let found: BTreeSet<String> =
+        descriptors.file.iter().flat_map(|file| numbers(&file.message_type, &file.enum_type)).collect();
+    let fixture = root.join("fixtures/numbers-0.1.0.txt");
+    if std::env::var_os("LAPWING_REGENERATE").is_some() {
+        let text: String = found.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(&fixture, text).expect("write the fixture");
+    }
+    let held = std::fs::read_to_string(&fixture).expect("the fixture");
+    let held: BTreeSet<String> = held.lines().map(str::to_owned).collect();
+    assert_eq!(found, held);
+}
