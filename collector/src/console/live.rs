@@ -74,6 +74,10 @@ impl Live {
         }
         let cause = self.cause().await;
         let Some(session) = self.session().await else {
+            // The moment of the end must not tell of a concern that they may not know of.
+            if !self.may_know(&cause).await {
+                return Some(Vec::new());
+            }
             self.is_over = true;
             return Some(vec![Event::default().event("end").data("signed out")]);
         };
@@ -97,6 +101,17 @@ impl Live {
                     Err(RecvError::Lagged(_)) => return Cause::Round,
                     Err(RecvError::Closed) => return Cause::Over,
                 }
+            }
+        }
+    }
+
+    /// Whether what happened may show to the person who began to listen.
+    async fn may_know(&self, cause: &Cause) -> bool {
+        match cause {
+            Cause::Round | Cause::Over => true,
+            Cause::Changed(concern) => {
+                let row = rows::row(&self.state.store, self.person.actor(), *concern).await;
+                row.is_ok_and(|row| row.is_some())
             }
         }
     }
@@ -158,6 +173,19 @@ mod tests {
         seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
         assert!(dsl.next().await.starts_with("event: end"));
         assert_eq!(dsl.next().await, "");
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_session_is_over_does_not_end_by_a_concern_of_others() {
+        let seeded = Seeded::open().await;
+        let mut visitor = seeded.visitor("dsl").await;
+        let mut dsl = visitor.listens("/queue/live").await;
+        assert_eq!(dsl.next().await, ": round");
+        visitor.post("/sign-out", &[]).await;
+        seeded.concern("teacher", Category::Gambling, Level::High, "words").await;
+        seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        assert!(dsl.next().await.starts_with("event: end"));
+        assert_eq!(seeded.events.len(), 0, "the first change ended it");
     }
 
     #[tokio::test]
