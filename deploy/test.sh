@@ -27,6 +27,8 @@ lints() {
 
 programs() {
     cargo build --locked --workspace --bins --quiet
+    # The stories take these, rather than ask cargo again each time.
+    export LAPWING_PROGRAMS="$CARGO_TARGET_DIR/debug"
 }
 
 rust_tests() {

@@ -24,8 +24,12 @@ cleanup() {
     rm -rf --one-file-system "$scratch"
 }
 trap cleanup EXIT
-# A signal to this script ends the command first, by its own id.
-trap '[ -z "${command_id:-}" ] || kill -TERM "$command_id" 2>/dev/null || true' TERM INT
+# A signal to this script goes to the command, by its own id; the script goes on until that has tidied up.
+trap 'pass_on TERM' TERM
+trap 'pass_on INT' INT
+pass_on() {
+    [ -z "${command_id:-}" ] || kill "-$1" "$command_id" 2>/dev/null || true
+}
 
 mkdir "$scratch/etc" "$scratch/home"
 cp /etc/passwd /etc/group "$scratch/etc/"
@@ -52,6 +56,9 @@ chmod 1777 /tmp/.X11-unix
 export LAPWING_PRIVATE="$scratch"
 "$@" &
 command_id=$!
-status=0
-wait "$command_id" || status=$?
-exit "$status"
+while :; do
+    status=0
+    wait "$command_id" || status=$?
+    # A signal ends the wait before the command has ended.
+    kill -0 "$command_id" 2>/dev/null || exit "$status"
+done

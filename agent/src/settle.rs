@@ -110,9 +110,9 @@ impl Settle {
                 self.desk(session, now).tab(&browser, TabNews { tab, event, private }, now, &mut out);
             }
             Observation::BrowserGone { session, browser } => self.desk(session, now).browser_gone(&browser, &mut out),
-            Observation::File { account, name, .. } => {
+            Observation::File { account, name, burst, .. } => {
                 let account = self.account_of_uid(account.uid).unwrap_or_else(|| account_of_owner(&account));
-                out.push(Signal::file(now, account, &name).into());
+                out.push(Signal::file(now, account, &name, burst).into());
             }
             Observation::Media { facts, owner, .. } => {
                 out.push(Signal::media(now, self.account_of_medium(owner), facts).into());

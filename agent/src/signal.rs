@@ -37,6 +37,8 @@ pub struct Signal {
     pub texts: Vec<Text>,
     /// Facts of a removable medium.
     pub media: Option<Media>,
+    /// File drops it stands for, at least 1.
+    pub burst: u32,
 }
 
 impl Signal {
@@ -55,11 +57,11 @@ impl Signal {
         Self { app: browser.to_owned(), host: Some(parts.host.clone()), texts, ..Self::empty(Kind::Url, seen, account) }
     }
 
-    /// A file that appeared.
+    /// A file that appeared; `burst` is how many it stands for.
     #[must_use]
-    pub fn file(seen: Moment, account: Account, name: &str) -> Self {
+    pub fn file(seen: Moment, account: Account, name: &str, burst: u32) -> Self {
         let texts = vec![Text::new(Scope::FileName, bounded(name))];
-        Self { texts, ..Self::empty(Kind::FileDrop, seen, account) }
+        Self { texts, burst: burst.max(1), ..Self::empty(Kind::FileDrop, seen, account) }
     }
 
     /// A removable medium that was mounted.
@@ -80,6 +82,7 @@ impl Signal {
             url_blind: false,
             texts: Vec::new(),
             media: None,
+            burst: 1,
         }
     }
 }

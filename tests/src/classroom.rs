@@ -56,7 +56,12 @@ impl Classroom {
             })
             .collect();
         let school = School::open(scratch.path(), &rows).await?;
-        let agent = school.start_agent("pc")?;
+        // Without root the pupil's home is no account's: it has to be named.
+        let watched = match privileges {
+            Privileges::Root => Vec::new(),
+            Privileges::User => people.values().map(|account| account.home().join("Downloads")).collect(),
+        };
+        let agent = school.start_agent("pc", &watched)?;
         if privileges == Privileges::Root {
             Browser::install_forced(&school.folder().join("browser"), &agent)?;
         }

@@ -45,6 +45,8 @@ pub struct Row {
     pub level: u8,
     /// Category id.
     pub category: String,
+    /// How often it was seen, in the page's words: "Once, 10:00".
+    pub how_often: String,
 }
 
 impl Console {
@@ -175,7 +177,13 @@ fn row(rest: &str) -> anyhow::Result<Row> {
     let category = Category::all()
         .find(|category| category.name() == what)
         .with_context(|| format!("a row is about `{what}`, which is no category"))?;
-    Ok(Row { path: format!("/concerns/{reference}"), level: level.parse()?, category: category.id().to_owned() })
+    let how_often = between(html, "class=\"line sub\">", "</span></span>").and_then(|line| line.rsplit('>').next());
+    Ok(Row {
+        path: format!("/concerns/{reference}"),
+        level: level.parse()?,
+        category: category.id().to_owned(),
+        how_often: how_often.context("a row says how often")?.to_owned(),
+    })
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

@@ -230,6 +230,9 @@ fn compare(login: &str, rows: &[Row], expected: &[Expected]) -> Vec<String> {
     let mut wanted: Vec<_> = expected.iter().map(|expected| (expected.category.to_owned(), expected.level)).collect();
     let mut problems = Vec::new();
     for row in rows {
+        if !row.how_often.starts_with("Once") {
+            problems.push(format!("{login} was told of {} more than once: {}", row.category, row.how_often));
+        }
         let found = (row.category.clone(), row.level);
         match wanted.iter().position(|wanted| *wanted == found) {
             Some(index) => drop(wanted.swap_remove(index)),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use e2e::{Classroom, PASSWORD, PEOPLE, Privileges, Report, School, Who};
 
 /// How the demonstration ends.
@@ -36,8 +35,8 @@ pub(crate) async fn run(way: Way) -> anyhow::Result<ExitCode> {
     let outcome = day(&classroom).await;
     if way == Way::Stay {
         tell(&outcome?);
-        stay(&classroom.school).await?;
-        return Ok(ExitCode::SUCCESS);
+        invite(&classroom.school);
+        return std::future::pending().await;
     }
     let code = match outcome {
         Ok(report) => tell(&report),
@@ -84,13 +83,12 @@ fn tell(report: &Report) -> ExitCode {
     ExitCode::from(1)
 }
 
-async fn stay(school: &School) -> anyhow::Result<()> {
+fn invite(school: &School) {
     say(&format!("\nThe console: {}   (its certificate is the demonstration's own)", school.console_url()));
     for person in PEOPLE {
         say(&format!("  {:<12} {:<14} pass phrase: {PASSWORD}", person.login, person.roles));
     }
     say("Ctrl-C ends it and removes everything.");
-    tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")
 }
 
 fn show_logs(school: &School) {

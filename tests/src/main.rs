@@ -5,6 +5,10 @@ mod demo;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// As a shell says of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
 
 /// Plays Lapwing with real programs.
 #[derive(Debug, Parser)]
@@ -30,9 +34,20 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(demo::run(way)) {
+    match runtime.block_on(until_interrupted(demo::run(way))) {
         Ok(code) => code,
         Err(error) => fail(&error),
+    }
+}
+
+/// Runs `work` unless a signal asks to stop; either way everything it started is ended and its files are removed.
+async fn until_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        outcome = work => outcome,
+        _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
     }
 }
 

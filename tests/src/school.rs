@@ -201,12 +201,13 @@ impl School {
         &self.logs
     }
 
-    /// Sets a PC up as MDM does, with a campaign token, and starts the agent's service.
+    /// Sets a PC up as MDM does, with a campaign token, and starts the agent's service. `folders` are watched besides
+    /// the Downloads and Desktop of every account.
     ///
     /// # Errors
     ///
     /// When it cannot be set up.
-    pub fn start_agent(&self, name: &str) -> anyhow::Result<Agent> {
+    pub fn start_agent(&self, name: &str, folders: &[PathBuf]) -> anyhow::Result<Agent> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(folder.join("state"))?;
         // Everybody at the PC runs the agent's program, and nobody may look into a developer's home.
@@ -218,19 +219,20 @@ impl School {
         let fingerprint =
             authority.get("fingerprint").and_then(|value| value.as_str()).context("an authority has a fingerprint")?;
         let config = folder.join("agent.toml");
-        std::fs::write(&config, self.agent_config(&folder, fingerprint))?;
+        std::fs::write(&config, self.agent_config(&folder, fingerprint, folders))?;
         let mut agent = Agent { folder, program, config, logs: self.logs.clone(), service: None };
         agent.start()?;
         Ok(agent)
     }
 
-    fn agent_config(&self, folder: &Path, fingerprint: &str) -> String {
+    fn agent_config(&self, folder: &Path, fingerprint: &str, watched: &[PathBuf]) -> String {
         format!(
             "state_dir = \"{state}\"\nsocket = \"{socket}\"\nroom = \"Room 12\"\ngroup = \"sample-room\"\n\n\
              [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
              ca_fingerprint = \"{fingerprint}\"\n\n\
              [enrol]\ntoken_file = \"{token}\"\n\n\
-             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n",
+             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n\n\
+             [files]\nfolders = {watched:?}\n",
             state = folder.join("state").display(),
             socket = folder.join("agent.sock").display(),
             enrol = self.ready.enrol.port(),

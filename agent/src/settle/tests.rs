@@ -192,7 +192,7 @@ fn files_and_media_belong_to_whoever_is_signed_in() {
     device.title(0, 1, "x", "editor");
     let owner = nobody(PUPIL);
     device
-        .sees(1, Observation::File { account: owner, folder: "/home/kim".into(), name: "a.txt".to_owned(), burst: 1 });
+        .sees(1, Observation::File { account: owner, folder: "/home/kim".into(), name: "a.txt".to_owned(), burst: 23 });
     for owner in [Some(PUPIL), None, Some(7)] {
         let facts = lapwing_proto::Media::default();
         device.sees(2, Observation::Media { facts, mount_point: "/media/x".into(), owner });
@@ -200,6 +200,7 @@ fn files_and_media_belong_to_whoever_is_signed_in() {
     let signals = device.signals(2);
     let names: Vec<_> = signals.iter().map(|signal| signal.account.name.as_str()).collect();
     assert_eq!(names, ["kim", "kim", "kim", "account 7"]);
+    assert_eq!(signals[0].burst, 23, "a summary says how many files it stands for");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The technician's page: every device by room, one word a state, the reason on the row. No content.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -91,7 +93,11 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         reasons.push("Has no rule set yet".to_owned());
     }
     reasons.dedup();
-    let about = format!("{} agent {}, rule set {}", system(&facts.os), facts.agent_version, facts.rule_set_release);
+    let mut about = format!("{} agent {}, rule set {}", system(&facts.os), facts.agent_version, facts.rule_set_release);
+    let seen: BTreeSet<&str> = facts.sensors.iter().filter(|sensor| is_working(sensor)).map(what_it_sees).collect();
+    if !seen.is_empty() && matches!(state, DeviceState::Working | DeviceState::Blind) {
+        about.push_str(&format!(". Seen: {}", seen.into_iter().collect::<Vec<_>>().join(", ").to_lowercase()));
+    }
     DeviceView { hostname: facts.hostname.clone(), state, reasons, about }
 }
 
@@ -110,20 +116,27 @@ fn state(present: &Present, facts: &DeviceFacts) -> DeviceState {
     if is_whole && !facts.sensors.iter().any(is_blind) { DeviceState::Working } else { DeviceState::Blind }
 }
 
+fn is_working(sensor: &SensorFacts) -> bool {
+    sensor.health == i64::from(Health::Working as i32)
+}
+
 /// The sensor of a session that has ended has nothing to see.
 fn is_blind(sensor: &SensorFacts) -> bool {
-    sensor.health != i64::from(Health::Working as i32) && sensor.reason != "session_ended"
+    !is_working(sensor) && sensor.reason != "session_ended"
 }
 
 fn sensor_words(sensor: &SensorFacts) -> String {
-    let what = match sensor.sensor.as_str() {
+    format!("{}: {}", what_it_sees(sensor), reason_words(&sensor.reason))
+}
+
+fn what_it_sees(sensor: &SensorFacts) -> &str {
+    match sensor.sensor.as_str() {
         "titles" => "Window titles",
         "urls" => "Web addresses",
         "files" => "Files",
         "media" => "Memory sticks",
         other => other,
-    };
-    format!("{what}: {}", reason_words(&sensor.reason))
+    }
 }
 
 fn reason_words(code: &str) -> String {
