@@ -9,6 +9,7 @@ use std::io;
 use std::ops::RangeBounds;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::time::Duration;
 
 use sled::{Batch, IVec, Mode};
 
@@ -16,6 +17,9 @@ use crate::platform;
 
 const CACHE_BYTES: u64 = 1024 * 1024;
 const SEGMENT_BYTES: usize = 64 * 1024;
+/// Two seconds in all for an earlier store to let go of its file; it takes milliseconds.
+const LET_GO_TRIES: u32 = 200;
+const LET_GO_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the store did not do as it was told.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +74,7 @@ impl Engine {
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
-        let db = guarded(|| config.open())?;
+        let db = open_when_let_go(&config)?;
         File::options().read(true).write(true).open(folder.join("conf"))?.sync_all()?;
         let file = File::options().read(true).write(true).open(folder.join("db"))?;
         file.sync_all()?;
@@ -110,6 +114,20 @@ impl Engine {
             Ok(())
         })
     }
+}
+
+/// Opens a store, waiting while an earlier one of this process lets go of it: sled's threads hold its file a little
+/// longer than the store itself lives. No other process can hold it; the spool's own lock is taken before.
+fn open_when_let_go(config: &sled::Config) -> Result<sled::Db, EngineError> {
+    for _ in 0..LET_GO_TRIES {
+        match guarded(|| config.open()) {
+            Err(EngineError::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(LET_GO_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+    guarded(|| config.open())
 }
 
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, EngineError> {
