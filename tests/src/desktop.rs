@@ -32,7 +32,9 @@ impl Desktop {
     /// When Xvfb or openbox is not installed or does not start.
     pub async fn sign_in(account: &Account, logs: &Path) -> anyhow::Result<Self> {
         let mut screen = account.command("Xvfb");
-        screen.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-ac"]);
+        // Without -noreset the screen starts anew whenever its last client leaves, which a passing look does, and
+        // takes a window manager down that is just coming up.
+        screen.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-ac", "-noreset"]);
         let (screen, number) = Running::start_until_line(&format!("screen-{}", account.name()), screen, logs)?;
         let display = format!(":{}", number.trim());
         let mut desktop =
