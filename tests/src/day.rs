@@ -121,7 +121,7 @@ pub async fn play(room: &Room<'_>, consoles: &mut BTreeMap<&'static str, Console
     let mut told: BTreeMap<&'static str, Vec<Expected>> = BTreeMap::new();
     for lesson in TIMETABLE {
         let started = now();
-        match act(room, lesson)? {
+        match act(room, lesson).await? {
             Some(held) => open.push(held),
             None => {
                 report.left_out.push(format!("{:?} of {:?}", lesson.stimulus, lesson.who));
@@ -157,12 +157,12 @@ enum Held {
     Nothing,
 }
 
-fn act(room: &Room<'_>, lesson: &Lesson) -> anyhow::Result<Option<Held>> {
+async fn act(room: &Room<'_>, lesson: &Lesson) -> anyhow::Result<Option<Held>> {
     let Some(desktop) = room.desktops.get(&lesson.who) else {
         return Ok(None);
     };
     match lesson.stimulus {
-        Stimulus::Window(title) => Ok(Some(Held::Window { _window: desktop.window(title)? })),
+        Stimulus::Window(title) => Ok(Some(Held::Window { _window: desktop.window(title).await? })),
         Stimulus::Visit(url) => {
             let Some(browser) = room.browsers.get(&lesson.who) else {
                 return Ok(None);

@@ -63,15 +63,18 @@ impl Desktop {
         command
     }
 
-    /// Opens a window titled `title`, which takes the focus.
+    /// Opens a window titled `title` and waits until it has the focus: two that open at once would race for it, and
+    /// what is in front for less than an eye takes is not claimed to be seen.
     ///
     /// # Errors
     ///
-    /// When xterm is not installed.
-    pub fn window(&self, title: &str) -> anyhow::Result<Window> {
+    /// When xterm is not installed or does not come to the front.
+    pub async fn window(&self, title: &str) -> anyhow::Result<Window> {
         let mut command = self.command("xterm");
         command.args(["-T", title, "-e", "sleep", "600"]);
-        Ok(Window { _process: Running::start(&format!("window-{}", self.account.name()), command, &self.logs)? })
+        let process = Running::start(&format!("window-{}", self.account.name()), command, &self.logs)?;
+        eventually("the window to come to the front", async || (self.focused_title() == title).then_some(())).await?;
+        Ok(Window { _process: process })
     }
 
     /// Types `text` into the focused window with `pause_ms` between keys, then the named keys.

@@ -29,7 +29,7 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     is_clean(&mut dsl, "queue-empty");
 
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let _window = desk.desktop.window("how to self harm without anyone noticing").expect("a window");
+    let _window = desk.desktop.window("how to self harm without anyone noticing").await.expect("a window");
 
     let live = dsl.does("wait-row Self-harm").expect("the row comes in by itself");
     assert_eq!(live.get("announced").and_then(Value::as_str), Some("1 new concern. Show it."));

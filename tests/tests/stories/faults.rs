@@ -12,10 +12,10 @@ async fn what_happened_while_the_collector_was_down_arrives_once() {
     classroom.device_works().await.expect("sensors at work");
     classroom.school.kill_collector().expect("the collector is killed");
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let _one = desk.desktop.window("kys nobody likes you").expect("a window");
+    let _one = desk.desktop.window("kys nobody likes you").await.expect("a window");
     classroom.spooled(1).await.expect("the first is spooled");
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let _two = desk.desktop.window("how to self harm without anyone noticing").expect("a window");
+    let _two = desk.desktop.window("how to self harm without anyone noticing").await.expect("a window");
     classroom.spooled(2).await.expect("the second is spooled");
 
     classroom.school.start_collector().expect("the collector is back");
@@ -34,7 +34,7 @@ async fn what_was_spooled_before_the_agent_was_killed_arrives_once() {
     classroom.device_works().await.expect("sensors at work");
     classroom.school.kill_collector().expect("the collector is killed");
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let window = desk.desktop.window("kys nobody likes you").expect("a window");
+    let window = desk.desktop.window("kys nobody likes you").await.expect("a window");
     classroom.spooled(1).await.expect("it is spooled");
     // Closed, so that the agent cannot see it a second time.
     drop(window);

@@ -57,7 +57,7 @@ async fn a_concern_about_staff_is_invisible_to_the_dsl() {
     let mut classroom = Classroom::open(Privileges::Root).await.expect("a classroom");
     classroom.sign_in(Who::Staff).await.expect("the teacher signs in");
     let desk = classroom.desk(Who::Staff).expect("a desk");
-    let _window = desk.desktop.window("how to hack school wifi").expect("a window");
+    let _window = desk.desktop.window("how to hack school wifi").await.expect("a window");
 
     let path = hears_of(&classroom, "head", "malware_hacking").await.expect("the headteacher hears");
 
@@ -74,7 +74,7 @@ async fn markup_in_a_title_is_shown_as_text() {
     let mut classroom = Classroom::open(privileges).await.expect("a classroom");
     classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let _window = desk.desktop.window("how to self harm <img src=x> without anyone noticing").expect("a window");
+    let _window = desk.desktop.window("how to self harm <img src=x> without anyone noticing").await.expect("a window");
 
     let path = hears_of(&classroom, "dsl", "self_harm").await.expect("the DSL hears");
 

@@ -57,16 +57,16 @@ fn device_identity(state: &Path) -> (CertificateDer<'static>, PrivateKeyDer<'sta
 }
 
 /// Does, at the PC, what holds the unmatched markers, then what holds the matched one.
-fn use_the_pc(classroom: &mut Classroom, matched: &str) -> Vec<e2e::Window> {
+async fn use_the_pc(classroom: &mut Classroom, matched: &str) -> Vec<e2e::Window> {
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let mut windows = vec![desk.desktop.window("quokkamarker timetable").expect("a window")];
+    let mut windows = vec![desk.desktop.window("quokkamarker timetable").await.expect("a window")];
     let browser = desk.browser.as_ref().expect("a browser");
     let page = "https://example.org/numbatmarker?q=bilbymarker&title=quokkamarker+page#wombatmarker";
     browser.open(&desk.desktop, page).expect("a page");
     let saved = desk.desktop.account().home().join("Downloads/wombatmarker.txt");
     let status = desk.desktop.command("touch").arg(saved).status().expect("touch runs");
     assert!(status.success());
-    windows.push(desk.desktop.window(matched).expect("a window"));
+    windows.push(desk.desktop.window(matched).await.expect("a window"));
     windows
 }
 
@@ -90,12 +90,12 @@ async fn what_does_not_match_is_nowhere_and_what_matches_is_sealed() {
     classroom.start_browser(Who::Pupil).await.expect("the pupil's browser");
     classroom.device_works().await.expect("the PC is at work through the relay");
 
-    let windows = use_the_pc(&mut classroom, "how to self harm potoroomarker without anyone noticing");
+    let windows = use_the_pc(&mut classroom, "how to self harm potoroomarker without anyone noticing").await;
     hears_of(&classroom, "dsl", "self_harm").await.expect("the matched title arrives");
     drop(windows);
     // Once more with nobody to deliver to, so that the spool holds one; another rule, or it would be a repeat.
     classroom.school.kill_collector().expect("the collector is killed");
-    let windows = use_the_pc(&mut classroom, "get past the school filter potoroomarker with a proxy");
+    let windows = use_the_pc(&mut classroom, "get past the school filter potoroomarker with a proxy").await;
     classroom.spooled(2).await.expect("it is spooled");
     drop(windows);
     classroom.agent.stop().await.expect("the agent stops");
@@ -134,7 +134,8 @@ async fn mails_hold_a_reference_and_nothing_about_the_child() {
     let mut classroom = Classroom::open(privileges).await.expect("a classroom");
     classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
     let desk = classroom.desk(Who::Pupil).expect("a desk");
-    let _window = desk.desktop.window("how to self harm potoroomarker without anyone noticing").expect("a window");
+    let _window =
+        desk.desktop.window("how to self harm potoroomarker without anyone noticing").await.expect("a window");
     let path = hears_of(&classroom, "dsl", "self_harm").await.expect("the DSL hears");
     let reference = path.trim_start_matches("/concerns/").to_owned();
 

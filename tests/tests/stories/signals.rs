@@ -65,7 +65,7 @@ async fn a_page_that_mirrors_typing_never_mirrors_it_to_the_dsl() {
     })
     .await
     .expect("the harmless words stand");
-    let _after = desk.desktop.window("how to unblock the school filter with a proxy").expect("a window");
+    let _after = desk.desktop.window("how to unblock the school filter with a proxy").await.expect("a window");
 
     hears_of(&classroom, "dsl", "filter_bypass").await.expect("what came after is heard of");
     let told = told(&classroom, "dsl").await.expect("the queue");
