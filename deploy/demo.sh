@@ -29,7 +29,7 @@ install() {
 }
 
 build() {
-    cargo build --locked --workspace --bins
+    cargo build --locked --workspace --bins || return
     export LAPWING_PROGRAMS="$CARGO_TARGET_DIR/debug"
 }
 

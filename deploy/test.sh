@@ -6,16 +6,16 @@ cd "$(dirname "$0")/.."
 # shellcheck source=deploy/shell/stages.sh
 . deploy/shell/stages.sh
 
-test_packages=(strace python3-aiosmtpd openssl)
+test_packages=(python3-aiosmtpd)
 windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
 
+# A stage runs as a condition, where `set -e` is off: each step says itself that the rest depends on it.
 install() {
-    install_packages "${desktop_packages[@]}"
-    install_packages "${test_packages[@]}"
-    command -v npm >/dev/null || install_packages nodejs npm
+    install_packages "${desktop_packages[@]}" "${test_packages[@]}" || return
+    command -v npm >/dev/null || install_packages nodejs npm || return
     # What drives the console in Chromium; it brings no browser of its own.
     npm install --silent --no-audit --no-fund --prefix "${XDG_CACHE_HOME:-$HOME/.cache}/lapwing/npm" \
-        playwright-core@1.64 axe-core@4
+        playwright-core@1.64 axe-core@4 || return
     # The Windows check names what is absent itself.
     install_packages "${windows_packages[@]}" || true
     sweep_target
@@ -26,7 +26,7 @@ lints() {
 }
 
 programs() {
-    cargo build --locked --workspace --bins --quiet
+    cargo build --locked --workspace --bins --quiet || return
     # The stories take these, rather than ask cargo again each time.
     export LAPWING_PROGRAMS="$CARGO_TARGET_DIR/debug"
 }

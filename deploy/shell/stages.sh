@@ -56,4 +56,7 @@ sweep_target() {
     fi
 }
 
-desktop_packages=(chromium xvfb openbox xterm xdotool x11-utils dbus fonts-dejavu-core ca-certificates e2fsprogs mount util-linux)
+desktop_packages=(
+    chromium xvfb openbox xterm xdotool x11-utils dbus fonts-dejavu-core
+    ca-certificates openssl e2fsprogs mount util-linux
+)
