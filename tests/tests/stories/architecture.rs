@@ -87,6 +87,15 @@ const BANNED: [&str; 12] = [
     "surf",
 ];
 
+/// Functions of the store that read concerns for the product itself, or for everybody, and why they may.
+const READS_FOR_NOBODY: [(&str, &str, &str); 5] = [
+    ("concerns", "candidate", "triage looks for a concern to add to"),
+    ("concerns", "reference_exists", "references are not given out twice"),
+    ("concerns", "undecided", "people changed: who may see a concern is decided anew"),
+    ("coverage", "tallies", "the governors' counts, suppressed before they are shown"),
+    ("queue", "", "the columns of a row; each query adds its condition"),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
 }
@@ -197,4 +206,27 @@ fn files_are_split_before_they_hurt() {
         .filter(|path| std::fs::read_to_string(path).expect("a source file").lines().count() > 600)
         .collect();
     assert!(long.is_empty(), "files over 600 lines: {long:?}");
+}
+
+#[test]
+fn concerns_are_read_for_a_person_through_visible_to_only() {
+    let mut strays = Vec::new();
+    for path in sources(&root().join("collector/src/store")) {
+        let file = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        if ["tests", "fixture", "seeded"].contains(&file) {
+            continue;
+        }
+        for part in code(&path).split("fn ") {
+            // `{}` is where the condition goes; a query that kept it would be no SQL.
+            if !part.contains("FROM concerns") || part.contains("visible") || part.contains("WHERE {} AND") {
+                continue;
+            }
+            let name = part.split(['(', '<']).next().unwrap_or_default();
+            let is_known = READS_FOR_NOBODY.iter().any(|(known, function, _)| *known == file && *function == name);
+            if !is_known {
+                strays.push(format!("{file}::{name}"));
+            }
+        }
+    }
+    assert!(strays.is_empty(), "concerns read without visible_to: {strays:?}");
 }
