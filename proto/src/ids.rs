@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::HEXLOWER;
-
 /// Bytes or text that are not the identifier they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {what}: expected {expected}")]
@@ -13,7 +11,24 @@ pub struct InvalidBytes {
     expected: &'static str,
 }
 
-/// Defines an identifier of 16 random bytes whose text form is a prefix and 32 hexadecimal digits.
+impl InvalidBytes {
+    /// `what` is not `expected`.
+    #[must_use]
+    pub const fn new(what: &'static str, expected: &'static str) -> Self {
+        Self { what, expected }
+    }
+}
+
+/// What [`random_id!`] stands on.
+#[doc(hidden)]
+pub mod parts {
+    pub use data_encoding::HEXLOWER;
+    pub use getrandom::{Error, fill};
+}
+
+/// Defines an identifier of 16 random bytes, so that none tells how many came before it: name, words for errors, and
+/// the prefix that stands before 32 hexadecimal digits in its text form.
+#[macro_export]
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $prefix:literal) => {
         $(#[$doc])*
@@ -32,9 +47,9 @@ macro_rules! random_id {
             /// # Errors
             ///
             /// When the operating system has no randomness to give.
-            pub fn random() -> Result<Self, getrandom::Error> {
+            pub fn random() -> Result<Self, $crate::parts::Error> {
                 let mut bytes = [0; 16];
-                getrandom::fill(&mut bytes)?;
+                $crate::parts::fill(&mut bytes)?;
                 Ok(Self(bytes))
             }
 
@@ -46,26 +61,26 @@ macro_rules! random_id {
         }
 
         impl TryFrom<&[u8]> for $name {
-            type Error = InvalidBytes;
+            type Error = $crate::InvalidBytes;
 
-            fn try_from(bytes: &[u8]) -> Result<Self, InvalidBytes> {
-                bytes.try_into().map(Self).map_err(|_| InvalidBytes { what: $what, expected: "16 bytes" })
+            fn try_from(bytes: &[u8]) -> Result<Self, $crate::InvalidBytes> {
+                bytes.try_into().map(Self).map_err(|_| $crate::InvalidBytes::new($what, "16 bytes"))
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, HEXLOWER.encode(&self.0))
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}{}", $prefix, $crate::parts::HEXLOWER.encode(&self.0))
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidBytes;
+        impl std::str::FromStr for $name {
+            type Err = $crate::InvalidBytes;
 
-            fn from_str(text: &str) -> Result<Self, InvalidBytes> {
-                let invalid = InvalidBytes { what: $what, expected: concat!("`", $prefix, "` and 32 hexadecimal digits") };
+            fn from_str(text: &str) -> Result<Self, $crate::InvalidBytes> {
+                let invalid = $crate::InvalidBytes::new($what, concat!("`", $prefix, "` and 32 hexadecimal digits"));
                 let digits = text.strip_prefix($prefix).ok_or(invalid)?;
-                let bytes = HEXLOWER.decode(digits.as_bytes()).map_err(|_| invalid)?;
+                let bytes = $crate::parts::HEXLOWER.decode(digits.as_bytes()).map_err(|_| invalid)?;
                 Self::try_from(bytes.as_slice()).map_err(|_| invalid)
             }
         }

@@ -14,6 +14,8 @@ pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
 pub use convert::{band_from_wire, band_to_wire};
+#[doc(hidden)]
+pub use ids::parts;
 pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};
 
 /// Minor version of the contract this build speaks.
