@@ -6,6 +6,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
 
+use super::dialect::as_written;
 use super::{Store, StoreError, level, visible_to};
 use crate::actor::{Actor, PersonId};
 use crate::ids::ConcernId;
@@ -107,10 +108,14 @@ pub(crate) async fn before(store: &Store, actor: &Actor, concern: ConcernId) -> 
 
 /// What was done, oldest first.
 pub(crate) async fn steps(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<StepFacts>, StoreError> {
-    let sql = "SELECT t.at_us, t.person_id, p.name, t.kind, t.to_state FROM concerns AS c
+    let sql = concat!(
+        "SELECT t.at_us, t.person_id, p.name, t.kind, t.to_state FROM concerns AS c
          JOIN concern_steps AS t ON t.school_id = c.school_id AND t.concern_id = c.concern_id
          LEFT JOIN persons AS p ON p.school_id = t.school_id AND p.person_id = t.person_id
-         WHERE {} AND c.concern_id = $3 ORDER BY t.at_us, t.rowid LIMIT $4";
+         WHERE {} AND c.concern_id = $3 ORDER BY t.at_us, ",
+        as_written!("t"),
+        " LIMIT $4"
+    );
     rows(store, actor, concern, sql, STEPS, 0).await?.iter().map(step).collect()
 }
 

@@ -28,4 +28,11 @@ macro_rules! text {
     };
 }
 
-pub(super) use {bytes, each, number, text};
+/// What orders the rows of `table` as they were written, within a moment.
+macro_rules! as_written {
+    ($table:literal) => {
+        concat!($table, ".rowid")
+    };
+}
+
+pub(super) use {as_written, bytes, each, number, text};

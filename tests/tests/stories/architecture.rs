@@ -49,6 +49,17 @@ const CONFINED: &[Confined] = &[
         crates: &["rules", "proto", "agent", "collector"],
         rooms: &["collector/src/store", "collector/src/seal/nowhere"],
     },
+    // What SQLite says otherwise than PostgreSQL goes through the dialect, or stands where the database is opened.
+    Confined {
+        words: &["json_each", "unhex(", "->>", "INSERT OR ", "IFNULL(", "GLOB ", "PRAGMA ", "pragma_", "rowid"],
+        crates: &["collector"],
+        rooms: &[
+            "collector/src/store/dialect",
+            "collector/src/store/keys",
+            "collector/src/store/fixture",
+            "collector/src/store/seeded",
+        ],
+    },
     Confined {
         words: &["cfg(target_os"],
         crates: &["rules", "proto", "agent", "collector"],
