@@ -10,6 +10,7 @@
 mod account;
 mod at_console;
 mod browser;
+mod chaos;
 mod classroom;
 mod console;
 mod day;
@@ -29,6 +30,7 @@ mod traces;
 pub use account::Account;
 pub use at_console::AtConsole;
 pub use browser::{Browser, Extension};
+pub use chaos::{Chaos, Fault, Plan, Way};
 pub use classroom::{Classroom, Desk};
 pub use console::{Console, Page, Row};
 pub use day::{Expected, Lesson, Report, Room, Stimulus, TIMETABLE, Who, all_rows, play};
