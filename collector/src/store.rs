@@ -31,6 +31,7 @@ mod dialect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod keys;
+pub(crate) mod losses;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod queue;
@@ -49,8 +50,10 @@ pub use visible::{Visible, visible_to};
 const READERS: u32 = 4;
 /// How long a writer of another process (a command-line import) may keep this one waiting.
 const BUSY: Duration = Duration::from_secs(10);
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first school day", include_str!("store/migrations/0001_first_school_day.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
+    (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
+];
 
 /// The collector's database.
 #[derive(Clone, Debug)]

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use lapwing_proto::wire::Health;
+use lapwing_proto::wire::{GapReason, Health};
 
 use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::Technician;
 use super::words::Present;
-use super::{ConsoleState, queue};
+use super::{ConsoleState, queue, words};
 use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
 
 #[derive(Template)]
@@ -53,7 +53,8 @@ enum DeviceState {
 /// `GET /devices`.
 pub(super) async fn page(State(state): State<ConsoleState>, technician: Technician) -> Result<Response, Refusal> {
     let present = technician.present();
-    let devices = coverage::devices(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let devices = coverage::devices(&state.store, &state.school, present.now_us()).await;
+    let devices = devices.map_err(|error| Refusal::failed(&error))?;
     let view = DevicesView { heard: queue::heard(&state, &present).await?, rooms: rooms(&present, devices) };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
@@ -89,6 +90,16 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         reasons.extend(facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words));
         reasons.extend(facts.diagnostics.iter().map(|code| format!("Reports {code}")));
     }
+    if state == DeviceState::Working && facts.is_scoped_out {
+        reasons.push("Nothing is looked at now: outside the policy's hours or networks".to_owned());
+    }
+    if facts.waiting > 0 {
+        reasons.push(format!("More than {} captures wait to be delivered", words::thousands(facts.waiting)));
+    }
+    if facts.dropped > 0 {
+        reasons.push(dropped_words(facts.dropped));
+    }
+    reasons.extend(facts.losses.iter().map(|reason| loss_words(*reason).to_owned()));
     if facts.rule_set_release == 0 && state != DeviceState::New {
         reasons.push("Has no rule set yet".to_owned());
     }
@@ -157,6 +168,22 @@ fn reason_words(code: &str) -> String {
     words.to_owned()
 }
 
+fn dropped_words(dropped: i64) -> String {
+    let many =
+        if dropped > 1 { format!("more than {} messages", words::thousands(dropped)) } else { "a message".to_owned() };
+    format!("Did not take {many} of its own sessions: too many, too large or malformed")
+}
+
+fn loss_words(reason: i64) -> &'static str {
+    match i32::try_from(reason).ok().and_then(|reason| GapReason::try_from(reason).ok()) {
+        Some(GapReason::Full) => "Lost captures lately: its spool was full",
+        Some(GapReason::Expired) => "Lost captures lately: it could not deliver them in time",
+        Some(GapReason::Quarantined) => "Lost captures lately: its spool could not be read",
+        Some(GapReason::Foreign) => "Set captures aside lately: they were made on other hardware",
+        Some(GapReason::Unspecified) | None => "Lost captures lately",
+    }
+}
+
 fn goodbye(facts: &DeviceFacts) -> &'static str {
     match facts.goodbye.as_deref() {
         Some("shutdown") => "Shut down",
@@ -198,9 +225,11 @@ impl DeviceState {
 
 #[cfg(test)]
 mod tests {
+    use lapwing_proto::wire::GapReason;
     use lapwing_rules::{Category, Level};
 
     use super::super::seeded::Seeded;
+    use crate::store::device_health::{Health, SensorState};
 
     #[tokio::test]
     async fn a_device_says_in_one_word_how_it_is_and_why() {
@@ -213,6 +242,39 @@ mod tests {
         seeded.clock.advance_us(10 * 60_000_000);
         let page = technician.get("/devices").await.body;
         assert!(page.contains("Silent") && page.contains("Last heard 10:00"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn what_a_device_tells_of_itself_stands_on_its_row() {
+        let seeded = Seeded::open().await;
+        seeded.device_tells(&Health { is_scoped_out: true, waiting: 1_000, dropped: 10, ..Health::default() }).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        for words in ["More than 1,000 captures wait", "Did not take more than 10 messages of its own sessions"] {
+            assert!(page.contains(words), "{words}");
+        }
+        assert!(!page.contains("Nothing is looked at now"), "a device without rules is blind first");
+        let working = SensorState { health: 1, reason: String::new(), detail: String::new() };
+        let sensors = [(("titles".to_owned(), "3".to_owned()), working)].into();
+        seeded.device_tells(&Health { rule_set_release: 1, is_scoped_out: true, sensors, ..Health::default() }).await;
+        assert!(seeded.visitor("tech").await.get("/devices").await.body.contains("Nothing is looked at now"));
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_is_told_to_the_technician_by_device_and_to_the_dsl_in_numbers() {
+        let seeded = Seeded::open().await;
+        let mut dsl = seeded.visitor("dsl").await;
+        assert!(!dsl.get("/queue").await.body.contains("were lost since"));
+        seeded.device_lost((1, 30), GapReason::Full).await;
+        seeded.device_lost((40, u64::MAX), GapReason::Quarantined).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        for words in ["Lost captures lately: its spool was full", "its spool could not be read"] {
+            assert!(page.contains(words), "{words}");
+        }
+        assert!(!page.contains("30"), "how much is not the technician's");
+        let queue = dsl.get("/queue").await.body;
+        assert!(queue.contains("1,000,030 captures of 1 device were lost since 10:00"), "{queue}");
+        seeded.clock.advance_us(15 * 24 * 60 * 60 * 1_000_000);
+        assert!(!dsl.get("/queue").await.body.contains("were lost since"));
     }
 
     #[tokio::test]

@@ -11,8 +11,8 @@ use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
-use crate::store::coverage;
 use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
+use crate::store::{coverage, losses};
 
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
@@ -104,7 +104,7 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) 
         rows,
         low,
         nothing,
-        heard: heard(state, &present).await?,
+        heard: heard(state, &present).await? + &lost(state, &present).await?,
         live,
         is_cut,
         limit: LIMIT,
@@ -126,6 +126,19 @@ pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<Str
         (1, Some(since)) => format!("{today}; 1 silent since {}.", present.when(since)),
         (silent, Some(since)) => format!("{today}; {silent} silent, the longest since {}.", present.when(since)),
     })
+}
+
+/// What devices said is lost, in a sentence that follows another; empty where nothing is.
+async fn lost(state: &ConsoleState, present: &Present) -> Result<String, Refusal> {
+    let lost =
+        losses::lost(&state.store, &state.school, present.now_us()).await.map_err(|error| Refusal::failed(&error))?;
+    let Some(lost) = lost else { return Ok(String::new()) };
+    Ok(format!(
+        " {} of {} were lost since {}: the technician's page says why.",
+        words::plural(lost.captures, "capture"),
+        words::plural(lost.devices, "device"),
+        present.when(lost.since_us),
+    ))
 }
 
 /// A row as the list shows it.

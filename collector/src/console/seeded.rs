@@ -10,7 +10,8 @@ use axum::body::{Body, BodyDataStream, to_bytes};
 use futures_util::StreamExt as _;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
-use lapwing_proto::{Capture, Epoch};
+use lapwing_proto::wire::GapReason;
+use lapwing_proto::{Capture, Epoch, Seq};
 use lapwing_rules::{Category, Level, Release};
 use tokio::sync::broadcast;
 use tower::ServiceExt as _;
@@ -21,7 +22,9 @@ use crate::actor::PersonId;
 use crate::clock::ManualClock;
 use crate::intake::Delivery;
 use crate::shutdown::Shutdown;
-use crate::store::fixture::{NINE_US, School, delivery, title};
+use crate::store::captures::{self, Lane};
+use crate::store::device_health::{self, Health};
+use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::store::seeded;
 use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
 use crate::triage::{ConcernChanged, Triage};
@@ -157,6 +160,25 @@ impl Seeded {
     /// Moves a concern to `state`.
     pub(super) async fn set_state(&self, reference: &str, state: &str) {
         seeded::set_state(&self.school, reference, state).await;
+    }
+
+    /// The device tells how it is.
+    pub(super) async fn device_tells(&self, health: &Health) {
+        let mut tx = self.school.store.begin().await.unwrap();
+        let now_us = crate::clock::Clock::wall_us(&*self.clock);
+        device_health::replace(&mut tx, &self.school.id, DEVICE, health, now_us).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The device tells that a range will never come.
+    pub(super) async fn device_lost(&self, range: (u64, u64), reason: GapReason) {
+        let epoch = Epoch::from_bytes([0xe0; 16]);
+        let lane = Lane { school: &self.school.id, device: DEVICE, epoch, level: Level::Low };
+        let (from, to) = (Seq::new(range.0), Seq::new(range.1));
+        let mut tx = self.school.store.begin().await.unwrap();
+        let now_us = crate::clock::Clock::wall_us(&*self.clock);
+        captures::insert_gap(&mut tx, lane, from, to, reason.into(), now_us).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     fn triage(&self) -> Triage {

@@ -123,9 +123,22 @@ pub(crate) fn duration(minutes: i64) -> String {
     }
 }
 
-/// "1 device", "2 devices".
+/// "1 device", "2 devices", "2,000 devices".
 pub(crate) fn plural(count: i64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", thousands(count)) }
+}
+
+/// A number with a comma between thousands.
+pub(crate) fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The initials of a name: "Amelia Rose Jones" is "A. R. J.".
@@ -189,6 +202,12 @@ mod tests {
 
     fn present(text: &str) -> Present {
         Present::new(at(text), "Europe/London")
+    }
+
+    #[test]
+    fn long_numbers_have_a_comma_between_thousands() {
+        let told = [0, 999, 1_000, -12_345, 1_000_000].map(thousands);
+        assert_eq!(told, ["0", "999", "1,000", "-12,345", "1,000,000"]);
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use lapwing_proto::bounds::{self, OutOfBounds};
 use lapwing_proto::{BootId, wire};
+use lapwing_rules::Level;
 
 use crate::store::device_health::{Health, SensorState};
 
+/// A spool that holds fewer is about to be empty.
+const TOLD_WAITING: u64 = 100;
 const MAX_SENSORS: usize = 16;
 const MAX_COUNTS: usize = 256;
 const MAX_DIAGNOSTICS: usize = 16;
@@ -41,7 +44,16 @@ pub(super) fn check(status: wire::Status, now_us: i64) -> Result<Told, OutOfBoun
         let total: &mut u64 = counts.entry(key).or_default();
         *total = total.saturating_add(count).min(MAX_COUNT);
     }
+    bounds::list("status.lanes", &status.lanes, Level::ALL.len())?;
+    let held = status.lanes.iter().filter(|lane| lane.first > 0).map(|lane| lane.next.saturating_sub(lane.first));
+    let waiting = held.fold(0_u64, u64::saturating_add);
+    let dropped = status.counters.map_or(0, |told| {
+        told.dropped_oversize.saturating_add(told.dropped_rate).saturating_add(told.dropped_malformed)
+    });
     let health = Health {
+        is_scoped_out: status.scoped_out,
+        waiting: Health::rounded(waiting, TOLD_WAITING),
+        dropped: Health::rounded(dropped, 1),
         sensors,
         diagnostics,
         rule_set_release: status.rule_set_release,
@@ -115,6 +127,20 @@ mod tests {
 
         assert_eq!(told.counts[&("support:childline.org.uk".to_owned(), 20_000)], 6);
         assert_eq!(told.counts[&("shadow:self_harm.method".to_owned(), 19_990)], MAX_COUNT);
+    }
+
+    #[test]
+    fn what_waits_and_what_was_dropped_is_told_in_powers_of_ten() {
+        let lane = |first, next| wire::LaneState { lane: 3, first, next };
+        let told = |lanes, dropped_rate| {
+            let counters = Some(wire::Counters { dropped_rate, ..wire::Counters::default() });
+            check(wire::Status { lanes, counters, scoped_out: true, ..status(vec![]) }, NOW_US).unwrap().health
+        };
+        let few = told(vec![lane(1, 100), lane(0, 5_000)], 0);
+        assert_eq!((few.waiting, few.dropped, few.is_scoped_out), (0, 0, true));
+        let many = told(vec![lane(1, 100), lane(7, 5_000)], 73);
+        assert_eq!((many.waiting, many.dropped), (1_000, 10));
+        assert_eq!(told(vec![lane(1, u64::MAX), lane(1, u64::MAX)], u64::MAX).dropped, 10_u64.pow(19));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use lapwing_rules::Level;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, level};
+use super::{Store, StoreError, level, losses};
 
 /// A device that says nothing for this long, and did not say goodbye, is silent. It speaks every minute.
 pub(crate) const SILENT_US: i64 = 5 * 60_000_000;
@@ -24,6 +24,14 @@ pub(crate) struct DeviceFacts {
     pub(crate) goodbye: Option<String>,
     /// 0: none yet.
     pub(crate) rule_set_release: i64,
+    /// Nothing is looked at, by the policy's hours or networks.
+    pub(crate) is_scoped_out: bool,
+    /// Captures that wait in its spool, a power of ten from 100, or 0.
+    pub(crate) waiting: i64,
+    /// Messages of its sessions that it did not take, a power of ten or 0.
+    pub(crate) dropped: i64,
+    /// Why it lost captures lately: `lapwing.v1.GapReason`, unknown values kept.
+    pub(crate) losses: Vec<i64>,
     pub(crate) is_revoked: bool,
     pub(crate) sensors: Vec<SensorFacts>,
     /// Codes of what is wrong now.
@@ -64,10 +72,11 @@ pub(crate) struct Tally {
     pub(crate) concerns: u64,
 }
 
-/// Every device of the school by room and name, those without a room last.
-pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<DeviceFacts>, StoreError> {
+/// Every device of the school by room and name, those without a room last. Losses are told as at `now_us`.
+pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Result<Vec<DeviceFacts>, StoreError> {
     let rows = sqlx::query(
-        "SELECT device_id, hostname, room, os, agent_version, heard_us, goodbye, rule_set_release, revoked_us
+        "SELECT device_id, hostname, room, os, agent_version, heard_us, goodbye, rule_set_release, revoked_us,
+         scoped_out, waiting, dropped
          FROM devices WHERE school_id = $1",
     )
     .bind(school.as_str())
@@ -76,6 +85,11 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<Devi
     let mut devices = rows.iter().map(device).collect::<Result<BTreeMap<_, _>, _>>()?;
     add_sensors(store, school, &mut devices).await?;
     add_diagnostics(store, school, &mut devices).await?;
+    for (device, reasons) in losses::reasons(store, school, now_us).await? {
+        if let Some(facts) = devices.get_mut(&device) {
+            facts.losses = reasons;
+        }
+    }
     let mut devices: Vec<DeviceFacts> = devices.into_values().collect();
     devices.sort_by(|a, b| (a.room.is_empty(), &a.room, &a.hostname).cmp(&(b.room.is_empty(), &b.room, &b.hostname)));
     Ok(devices)
@@ -174,6 +188,10 @@ fn device(row: &SqliteRow) -> Result<(Vec<u8>, DeviceFacts), StoreError> {
         goodbye: row.try_get(6)?,
         rule_set_release: row.try_get(7)?,
         is_revoked: row.try_get::<Option<i64>, _>(8)?.is_some(),
+        is_scoped_out: row.try_get(9)?,
+        waiting: row.try_get(10)?,
+        dropped: row.try_get(11)?,
+        losses: Vec::new(),
         sensors: Vec::new(),
         diagnostics: Vec::new(),
     };

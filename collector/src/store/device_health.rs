@@ -19,6 +19,20 @@ pub(crate) struct Health {
     pub(crate) diagnostics: BTreeMap<String, String>,
     pub(crate) rule_set_release: u64,
     pub(crate) policy_release: u64,
+    /// Nothing is looked at, by the policy's hours or networks.
+    pub(crate) is_scoped_out: bool,
+    /// Captures in its spool, rounded down: see [`Health::rounded`].
+    pub(crate) waiting: u64,
+    /// Messages of its sessions that were not taken since it started, rounded down likewise.
+    pub(crate) dropped: u64,
+}
+
+impl Health {
+    /// `number` rounded down to a power of ten, 0 below `least`: it is written when it tells something new, and tells
+    /// nothing of a single capture.
+    pub(crate) fn rounded(number: u64, least: u64) -> u64 {
+        if number < least { 0 } else { number.checked_ilog10().map_or(0, |digits| 10_u64.pow(digits)) }
+    }
 }
 
 /// State of one sensor.
@@ -39,7 +53,8 @@ pub(crate) async fn replace(
     now_us: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE devices SET rule_set_release = $3, policy_release = $4, heard_us = $5, goodbye = NULL
+        "UPDATE devices SET rule_set_release = $3, policy_release = $4, heard_us = $5, goodbye = NULL,
+         scoped_out = $6, waiting = $7, dropped = $8
          WHERE school_id = $1 AND device_id = $2",
     )
     .bind(school.as_str())
@@ -47,6 +62,9 @@ pub(crate) async fn replace(
     .bind(health.rule_set_release.cast_signed())
     .bind(health.policy_release.cast_signed())
     .bind(now_us)
+    .bind(health.is_scoped_out)
+    .bind(health.waiting.cast_signed())
+    .bind(health.dropped.cast_signed())
     .execute(tx.connection())
     .await?;
     replace_sensors(tx, school, device, health, now_us).await?;
