@@ -15,7 +15,9 @@
 //! ```
 
 mod check;
+mod entries;
 mod origin;
+mod watch;
 mod written;
 
 use std::net::SocketAddr;
@@ -24,7 +26,9 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::VerifyingKey;
 use lapwing_proto::SchoolId;
 
+pub use entries::{Effect, Entry};
 pub use origin::{Origin, Origins};
+pub use watch::Watch;
 pub use written::Written;
 
 /// Where the configuration is looked for when no file is named.
@@ -172,18 +176,14 @@ impl Config {
         self.data_dir.join("lapwing.db")
     }
 
-    /// Keys that differ in `newer` and are read at start only.
-    #[must_use]
-    pub fn needs_restart_for(&self, newer: &Self) -> Vec<&'static str> {
-        let differs = [
-            ("data_dir", self.data_dir != newer.data_dir),
-            ("keys_dir", self.keys_dir != newer.keys_dir),
-            ("school", self.school != newer.school),
-            ("listen", self.listen != newer.listen),
-            ("base_url", self.base_url != newer.base_url),
-            ("smtp", self.smtp != newer.smtp),
-        ];
-        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    /// Further files that it names and that are read with it.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let console = self.console_certificate.iter().flat_map(|files| [&files.certificate, &files.key]);
+        let smtp = self
+            .smtp
+            .iter()
+            .flat_map(|smtp| smtp.extra_ca.iter().chain(smtp.sign_in.iter().map(|sign_in| &sign_in.password_file)));
+        console.chain(smtp).map(PathBuf::as_path)
     }
 }
 
@@ -251,10 +251,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_at_start_only_is_listed() {
+    fn what_a_change_needs_is_told_by_key() {
         let old = parse(SMALLEST).unwrap();
-        let new = parse(&format!("base_url = \"https://console.example\"\nhost_names = [\"a\"]\n{SMALLEST}")).unwrap();
+        let text = SMALLEST.replace("sample-school", "other-school").replace("Sample School", "Other");
+        let changed = "base_url = \"https://console.example\"\nhost_names = [\"a\"]\n";
+        let new = parse(&format!("{changed}{text}[listen]\nuplink = \"127.0.0.1:1\"\n")).unwrap();
 
-        assert_eq!(old.needs_restart_for(&new), ["base_url"]);
+        assert_eq!(old.differing(&new, Effect::AtReload), ["host_names", "base_url", "school.name"]);
+        assert_eq!(old.differing(&new, Effect::AtRestart), ["school.id", "listen.uplink"]);
+        let reloaded = new.as_reloaded_by(&old);
+        assert_eq!(old.differing(&reloaded, Effect::AtRestart), Vec::<&str>::new());
+        assert_eq!(reloaded.school.name, "Other");
+    }
+
+    #[test]
+    fn every_key_that_can_be_written_is_an_entry() {
+        let written = "data_dir = \"d\"\nkeys_dir = \"k\"\nhost_names = [\"a\"]\nbase_url = \"https://a\"\n\
+            [school]\nid = \"a\"\nname = \"A\"\nzone = \"UTC\"\n\
+            [listen]\nenrol = \"127.0.0.1:1\"\nuplink = \"127.0.0.1:2\"\nconsole = \"127.0.0.1:3\"\n\
+            [trust]\nrule_keys = []\npolicy_keys = []\n\
+            [smtp]\nhost = \"m\"\nport = 1\ntls = \"implicit\"\nextra_ca = \"c\"\nfrom = \"a@b\"\nuser = \"u\"\n\
+            password_file = \"p\"\n[console]\ncertificate = \"c\"\nkey = \"k\"\n";
+        let config = parse(written).unwrap();
+        let mut keys: Vec<_> = config.entries().into_iter().map(|entry| entry.key).collect();
+
+        keys.sort_unstable();
+
+        assert_eq!(keys, config.origins.written().map(|(key, _)| key).collect::<Vec<_>>());
     }
 }

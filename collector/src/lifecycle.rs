@@ -8,17 +8,18 @@
 
 mod accept;
 mod listeners;
+mod reload;
 mod rule_words;
 mod upkeep;
 mod web;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,8 @@ use crate::triage::{ConcernChanged, Triage};
 use listeners::Listeners;
 use upkeep::Upkeep;
 
+pub use reload::{ReloadError, Reloaded};
+
 /// What stopping waits for at most.
 pub const DRAIN: Duration = Duration::from_secs(10);
 /// What closing the database gets after it, where something still uses it.
@@ -57,6 +60,7 @@ pub struct Collector {
     store: Store,
     vault: Vault,
     rules: Arc<ArcSwap<RuleBook>>,
+    mailer: Arc<ArcSwapOption<Mailer>>,
     waking: Waking,
     tasks: TaskTracker,
     shutdown: Shutdown,
@@ -162,7 +166,7 @@ impl Collector {
         ingest.refresh().await?;
         let listeners = Listeners::bind(&config.listen).await?;
         let addresses = listeners.addresses;
-        let mailer = mailer(&config, addresses)?;
+        let mailer = reload::mailer(&config, addresses)?;
         let collector = Self {
             config: Arc::new(ArcSwap::from_pointee(config)),
             addresses,
@@ -173,14 +177,12 @@ impl Collector {
             store,
             vault,
             rules: Arc::default(),
+            mailer: Arc::new(ArcSwapOption::from_pointee(mailer)),
             waking,
             tasks: TaskTracker::new(),
             shutdown,
         };
         collector.spawn_all(listeners);
-        if let Some(mailer) = mailer {
-            collector.tasks.spawn(collector.notifier(mailer).run(collector.shutdown.clone()));
-        }
         collector.tasks.close();
         Ok(collector)
     }
@@ -189,18 +191,6 @@ impl Collector {
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
-    }
-
-    /// Takes a new configuration: certificates are issued and read anew. Answers what needs a restart.
-    ///
-    /// # Errors
-    ///
-    /// When a certificate cannot be issued or read: then everything stays as it was.
-    pub fn reload(&self, newer: Config) -> Result<Vec<&'static str>, TlsError> {
-        self.tls.reload(&newer, &self.authority, &self.clock)?;
-        let restart = self.config.load().needs_restart_for(&newer);
-        self.config.store(Arc::new(newer));
-        Ok(restart)
     }
 
     /// Returns when a part failed that the rest cannot do without.
@@ -248,6 +238,7 @@ impl Collector {
         };
         self.tasks.spawn(upkeep.run());
         self.tasks.spawn(self.triage().run(self.shutdown.clone()));
+        self.tasks.spawn(self.notifier().run(self.shutdown.clone()));
         self.spawn_console(console::router(self.console_state()), console);
     }
 
@@ -262,13 +253,13 @@ impl Collector {
         )
     }
 
-    fn notifier(&self, mailer: Mailer) -> Notifier {
+    fn notifier(&self) -> Notifier {
         Notifier::new(
             self.config.load().school.id.clone(),
             self.store.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.waking.mail),
-            mailer,
+            Arc::clone(&self.mailer),
         )
     }
 
@@ -284,17 +275,6 @@ impl Collector {
             gate: Arc::default(),
         }
     }
-}
-
-/// The way to the mail server; none where the configuration names no server.
-fn mailer(config: &Config, addresses: Addresses) -> Result<Option<Mailer>, MailerError> {
-    let Some(smtp) = &config.smtp else { return Ok(None) };
-    let by_name = || {
-        let name = config.host_names.first().map_or("localhost", String::as_str);
-        let name = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
-        format!("https://{name}:{}", addresses.console.port())
-    };
-    Mailer::new(smtp, config.base_url.clone().unwrap_or_else(by_name)).map(Some)
 }
 
 impl Waking {

@@ -9,6 +9,7 @@ mod mailer;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use lapwing_proto::SchoolId;
 use tokio::sync::Notify;
 
@@ -40,7 +41,8 @@ pub struct Notifier {
     store: Store,
     clock: Arc<dyn Clock>,
     wake: Arc<Notify>,
-    mailer: Mailer,
+    /// The way out, swapped whole; without one, messages wait.
+    mailer: Arc<ArcSwapOption<Mailer>>,
 }
 
 /// What one step did.
@@ -53,9 +55,15 @@ pub(crate) enum Step {
 }
 
 impl Notifier {
-    /// A notifier that `wake` tells of new rows.
+    /// A notifier that `wake` tells of new rows, and of a new `mailer`.
     #[must_use]
-    pub const fn new(school: SchoolId, store: Store, clock: Arc<dyn Clock>, wake: Arc<Notify>, mailer: Mailer) -> Self {
+    pub const fn new(
+        school: SchoolId,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        wake: Arc<Notify>,
+        mailer: Arc<ArcSwapOption<Mailer>>,
+    ) -> Self {
         Self { school, store, clock, wake, mailer }
     }
 
@@ -80,6 +88,7 @@ impl Notifier {
 
     /// Sends the most urgent message that is due.
     pub(crate) async fn step(&self) -> Result<Step, StoreError> {
+        let Some(mailer) = self.mailer.load_full() else { return Ok(Step::Idle(None)) };
         let now_us = self.clock.wall_us();
         let mut tx = self.store.begin().await?;
         let claimed = outbox::claim(&mut tx, &self.school, now_us, after(now_us, LEASE)).await?;
@@ -87,16 +96,16 @@ impl Notifier {
             return Ok(Step::Idle(outbox::next_due(&self.store, &self.school).await?));
         };
         tx.commit().await?;
-        self.deliver(&claimed).await?;
+        self.deliver(&mailer, &claimed).await?;
         Ok(Step::Worked)
     }
 
-    async fn deliver(&self, claimed: &Claimed) -> Result<(), StoreError> {
+    async fn deliver(&self, mailer: &Mailer, claimed: &Claimed) -> Result<(), StoreError> {
         let Some(address) = &claimed.address else {
             return self.bury(claimed.id, "no_address").await;
         };
-        let letter = letter::write(&claimed.reference, claimed.level, self.mailer.sign_in());
-        let sending = self.mailer.send(claimed.id, address, &letter, self.clock.wall_us());
+        let letter = letter::write(&claimed.reference, claimed.level, mailer.sign_in());
+        let sending = mailer.send(claimed.id, address, &letter, self.clock.wall_us());
         let code = match tokio::time::timeout(SEND, sending).await {
             Ok(Ok(())) => {
                 let mut tx = self.store.begin().await?;

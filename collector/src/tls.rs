@@ -35,6 +35,9 @@ pub struct TlsConfigs {
     pub console: Arc<ArcSwap<ServerConfig>>,
 }
 
+/// Three configurations that are ready to be swapped in.
+pub struct Prepared([ServerConfig; 3]);
+
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -91,11 +94,24 @@ impl TlsConfigs {
     ///
     /// As [`TlsConfigs::new`].
     pub fn reload(&self, config: &Config, authority: &Authority, clock: &Arc<dyn Clock>) -> Result<(), TlsError> {
-        let [enrol, uplink, console] = server_configs(config, authority, clock)?;
+        self.adopt(Self::prepare(config, authority, clock)?);
+        Ok(())
+    }
+
+    /// Issues and reads everything that [`TlsConfigs::adopt`] takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsConfigs::new`].
+    pub fn prepare(config: &Config, authority: &Authority, clock: &Arc<dyn Clock>) -> Result<Prepared, TlsError> {
+        server_configs(config, authority, clock).map(Prepared)
+    }
+
+    /// Serves connections from now on by `prepared`.
+    pub fn adopt(&self, Prepared([enrol, uplink, console]): Prepared) {
         self.enrol.store(Arc::new(enrol));
         self.uplink.store(Arc::new(uplink));
         self.console.store(Arc::new(console));
-        Ok(())
     }
 }
 

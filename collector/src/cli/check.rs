@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{ConfigFile, Failure, say};
+use crate::config::Effect;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -13,25 +14,24 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.file.load()?;
-        let origin = |key: &str| config.origins.of(key);
-        let listen = config.listen;
-        for (key, value) in [
-            ("school.id", config.school.id.to_string()),
-            ("school.name", config.school.name.clone()),
-            ("school.zone", config.school.zone.clone()),
-            ("data_dir", config.data_dir.display().to_string()),
-            ("keys_dir", config.keys_dir.display().to_string()),
-            ("host_names", config.host_names.join(", ")),
-            ("listen.enrol", listen.enrol.to_string()),
-            ("listen.uplink", listen.uplink.to_string()),
-            ("listen.console", listen.console.to_string()),
-            ("trust.rule_keys", format!("{} keys", config.trust.rule_keys.len())),
-            ("trust.policy_keys", format!("{} keys", config.trust.policy_keys.len())),
-            ("base_url", config.base_url.clone().unwrap_or_else(|| "from the first host name".into())),
-            ("smtp.host", config.smtp.as_ref().map_or_else(|| "none: mails wait".into(), |smtp| smtp.host.clone())),
-        ] {
-            say(format!("{key} = {value}    # {}", origin(key)))?;
+        for entry in config.entries() {
+            let value = if entry.value.is_empty() { absent(entry.key) } else { &entry.value };
+            let effect = match entry.effect {
+                Effect::AtReload => "",
+                Effect::AtRestart => ", needs a restart to change",
+            };
+            say(format!("{} = {value}    # {}{effect}", entry.key, config.origins.of(entry.key)))?;
         }
         Ok(())
+    }
+}
+
+/// What holds where a key has no value.
+fn absent(key: &str) -> &'static str {
+    match key {
+        "base_url" => "from the first host name",
+        "smtp.host" => "none: mails wait",
+        "console.certificate" => "the collector's own authority issues one",
+        _ => "none",
     }
 }

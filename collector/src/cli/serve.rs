@@ -1,6 +1,7 @@
 //! `serve`: the collector itself, until a signal ends it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -10,8 +11,11 @@ use tracing::level_filters::LevelFilter;
 
 use super::{ConfigFile, Failure, say};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Watch};
 use crate::lifecycle::Collector;
+
+/// How often the configuration is looked at: one `stat` a file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,7 +36,9 @@ enum Log {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        let mut watch = Watch::new(&self.file.config);
         let config = self.file.load()?;
+        watch.follow(&self.file.config, &config);
         tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
             .with_max_level(LevelFilter::from(self.log))
@@ -46,12 +52,17 @@ impl Serve {
         let ready = serde_json::to_string(&collector.addresses()).context("failed to write the ready line")?;
         say(ready)?;
         tell(&[NotifyState::Ready]);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 () = collector.failed() => break,
-                _ = hang_up.recv() => self.reload(&collector),
+                _ = hang_up.recv() => self.reload(&collector, &mut watch).await,
+                _ = looks.tick() => if watch.changed() {
+                    self.reload(&collector, &mut watch).await;
+                },
             }
         }
         tell(&[NotifyState::Stopping]);
@@ -64,19 +75,24 @@ impl Serve {
     }
 
     /// Reads the file again: what cannot be used changes nothing and is reported.
-    fn reload(&self, collector: &Collector) {
+    async fn reload(&self, collector: &Collector, watch: &mut Watch) {
         tell(&[NotifyState::Reloading]);
-        match Config::load(&self.file.config) {
-            Ok(config) => match collector.reload(config) {
-                Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
-                Ok(restart) => tracing::warn!(keys = ?restart, "configuration reloaded, some of it needs a restart"),
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "configuration not reloaded");
-                }
-            },
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "configuration not reloaded"),
+        if let Err(error) = self.try_reload(collector, watch).await {
+            tracing::error!(error = error.as_ref() as &dyn std::error::Error, "configuration not reloaded");
         }
         tell(&[NotifyState::Ready]);
+    }
+
+    async fn try_reload(&self, collector: &Collector, watch: &mut Watch) -> anyhow::Result<()> {
+        watch.refresh();
+        let config = Config::load(&self.file.config)?;
+        watch.follow(&self.file.config, &config);
+        let reloaded = collector.reload(config).await?;
+        tracing::info!(keys.changed = ?reloaded.changed, "configuration reloaded");
+        if !reloaded.needs_restart.is_empty() {
+            tracing::warn!(keys.changed = ?reloaded.needs_restart, "these changes need a restart");
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! The words of the rule set in force, for the console: verified again as it is read.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use lapwing_rules::{RuleSet, TrustedKeys};
 
 use crate::config::Config;
@@ -18,8 +21,19 @@ pub(super) enum NoWords {
     Artefact(#[from] lapwing_rules::ArtefactError),
 }
 
+/// Reads them anew; on an error those in force stay.
+pub(super) async fn refresh(store: &Store, config: &ArcSwap<Config>, rules: &ArcSwap<RuleBook>) {
+    match read(store, &config.load()).await {
+        Ok(Some(words)) => rules.store(Arc::new(words)),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the console lacks the newest rules' words");
+        }
+    }
+}
+
 /// The words of the newest rule set; none before the first is published.
-pub(super) async fn read(store: &Store, config: &Config) -> Result<Option<RuleBook>, NoWords> {
+async fn read(store: &Store, config: &Config) -> Result<Option<RuleBook>, NoWords> {
     let school = &config.school.id;
     let release = artefacts::releases(store, school).await?.rule_set;
     let Some(stored) = artefacts::find(store, school, ArtefactKind::RuleSet, release).await? else {

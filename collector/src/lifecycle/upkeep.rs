@@ -36,7 +36,7 @@ impl Upkeep {
     pub(super) async fn run(self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.read_rule_words().await;
+        rule_words::refresh(&self.store, &self.config, &self.rules).await;
         let started_us = self.clock.wall_us();
         let (mut heard_us, mut certificates_us) = (started_us, started_us);
         loop {
@@ -61,20 +61,10 @@ impl Upkeep {
         match self.ingest.refresh().await {
             Ok(Refreshed::Published) => {
                 tracing::info!("a rule set or policy was published");
-                self.read_rule_words().await;
+                rule_words::refresh(&self.store, &self.config, &self.rules).await;
             }
             Ok(Refreshed::Same) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read what is published"),
-        }
-    }
-
-    async fn read_rule_words(&self) {
-        match rule_words::read(&self.store, &self.config.load()).await {
-            Ok(Some(words)) => self.rules.store(Arc::new(words)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the console lacks the newest rules' words");
-            }
         }
     }
 

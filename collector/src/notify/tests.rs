@@ -17,6 +17,7 @@ struct Post {
     school: School,
     server: FakeServer,
     clock: Arc<ManualClock>,
+    mailer: Arc<ArcSwapOption<Mailer>>,
     notifier: Notifier,
 }
 
@@ -38,11 +39,11 @@ fn post_to(school: School, server: FakeServer, extra_ca: Option<std::path::PathB
     let tls = if server.offer() == Offer::Implicit { SmtpTls::Implicit } else { SmtpTls::StartTls };
     let from = "lapwing@hill.example".to_owned();
     let smtp = Smtp { host: "localhost".to_owned(), port: server.port(), tls, extra_ca, from, sign_in: None };
-    let mailer = Mailer::new(&smtp, SIGN_IN).unwrap();
+    let mailer = Arc::new(ArcSwapOption::from_pointee(Mailer::new(&smtp, SIGN_IN).unwrap()));
     let clock = Arc::new(ManualClock::at(NINE_US));
     let wake = Arc::new(Notify::new());
-    let notifier = Notifier::new(school.id.clone(), school.store.clone(), clock.clone(), wake, mailer);
-    Post { school, server, clock, notifier }
+    let notifier = Notifier::new(school.id.clone(), school.store.clone(), clock.clone(), wake, Arc::clone(&mailer));
+    Post { school, server, clock, mailer, notifier }
 }
 
 impl Post {
@@ -79,6 +80,17 @@ async fn a_mail_says_the_reference_and_nothing_of_the_person_or_the_title() {
         }
         assert!(!mail.contains("base64") && !mail.contains("quoted-printable"));
     }
+}
+
+#[tokio::test]
+async fn without_a_way_out_messages_wait_for_one() {
+    let post = post(Offer::StartTls).await;
+    let way = post.mailer.swap(None);
+    assert_eq!(post.step().await, Step::Idle(None));
+    assert_eq!(post.outcome().await, "waits ");
+    post.mailer.store(way);
+    assert_eq!(post.step().await, Step::Worked);
+    assert_eq!(post.outcome().await, "sent ");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::school::{School, program};
+use crate::school::program;
 
 #[tokio::test]
 async fn a_bad_configuration_ends_with_64_and_names_file_line_and_reason() {
@@ -51,38 +51,4 @@ async fn init_makes_a_collector_that_serves_and_overwrites_nothing() {
     }
     Command::new("kill").arg(serving.id().unwrap().to_string()).status().await.unwrap();
     assert!(serving.wait().await.unwrap().success());
-}
-
-#[tokio::test]
-async fn a_reload_gives_new_connections_a_new_certificate() {
-    let school = School::open().await;
-    let config = lapwing_collector::config::Config::load(&school.config()).unwrap();
-    let before = certificate(&school).await;
-
-    assert_eq!(school.collector().reload(config).unwrap(), Vec::<&str>::new());
-
-    assert_ne!(certificate(&school).await, before);
-}
-
-/// The certificate that the console shows.
-async fn certificate(school: &School) -> Vec<u8> {
-    use std::sync::Arc;
-
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, ServerName};
-
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(school.authority().await.as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tcp = tokio::net::TcpStream::connect(school.collector().addresses().console).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let tls = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
-    let chain = tls.get_ref().1.peer_certificates().unwrap();
-    assert_eq!(chain.len(), 2, "the chain includes the authority");
-    chain.first().unwrap().to_vec()
 }

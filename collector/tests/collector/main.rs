@@ -8,5 +8,6 @@ mod deliver;
 mod device;
 mod enrol;
 mod people;
+mod reload;
 mod school;
 mod uplink;

@@ -9,12 +9,12 @@ use tokio::io::AsyncWriteExt;
 use crate::device::{Device, batch};
 use crate::school::{School, eventually, program};
 
-const PEOPLE: &str = "account,name,role,class,band,mail\n\
+pub(crate) const PEOPLE: &str = "account,name,role,class,band,mail\n\
     amy.b,Amy Brown,pupil,7B,ks3,\n\
     j.okafor,Joy Okafor,staff;dsl,,,j.okafor@hill.example\n\
     ks1-laptop,Class log-on,shared,,ks1,\n";
 
-async fn import(school: &School, people: &str) -> std::process::Output {
+pub(crate) async fn import(school: &School, people: &str) -> std::process::Output {
     std::fs::write(school.path("people.csv"), people).unwrap();
     school.run(&["people", "import", &school.path("people.csv").display().to_string()]).await
 }

@@ -13,7 +13,7 @@ use lapwing_rules::key_text;
 use tokio::process::Command;
 
 /// What waiting for something takes at most.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running collector.
 pub(crate) struct School {

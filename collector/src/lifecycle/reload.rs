@@ -1,0 +1,70 @@
+//! Taking a new configuration while everything runs: all of it that needs no restart, or nothing.
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use super::{Addresses, Collector, rule_words};
+use crate::config::{Config, Effect};
+use crate::notify::{Mailer, MailerError};
+use crate::store::{StoreError, schools};
+use crate::tls::{TlsConfigs, TlsError};
+
+/// What a reload did, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// In force now.
+    pub changed: Vec<&'static str>,
+    /// In force after the next start.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Why a configuration was not taken. Everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] MailerError),
+    /// The school's name and zone cannot be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Collector {
+    /// Takes `newer`: certificates are issued and read anew, mail goes by the new settings, names are stored. What
+    /// takes effect at a start only keeps its running value.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`]: then nothing was taken.
+    pub async fn reload(&self, newer: Config) -> Result<Reloaded, ReloadError> {
+        let running = self.config.load_full();
+        let needs_restart = running.differing(&newer, Effect::AtRestart);
+        let newer = newer.as_reloaded_by(&running);
+        let tls = TlsConfigs::prepare(&newer, &self.authority, &self.clock)?;
+        let mailer = mailer(&newer, self.addresses)?;
+        let mut tx = self.store.begin().await?;
+        schools::ensure(&mut tx, &newer.school, self.clock.wall_us()).await?;
+        tx.commit().await?;
+        self.tls.adopt(tls);
+        self.mailer.store(mailer.map(Arc::new));
+        self.waking.mail.notify_one();
+        let changed = running.differing(&newer, Effect::AtReload);
+        self.config.store(Arc::new(newer));
+        rule_words::refresh(&self.store, &self.config, &self.rules).await;
+        Ok(Reloaded { changed, needs_restart })
+    }
+}
+
+/// The way to the mail server; none where the configuration names no server.
+pub(super) fn mailer(config: &Config, addresses: Addresses) -> Result<Option<Mailer>, MailerError> {
+    let Some(smtp) = &config.smtp else { return Ok(None) };
+    let by_name = || {
+        let name = config.host_names.first().map_or("localhost", String::as_str);
+        let name = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
+        format!("https://{name}:{}", addresses.console.port())
+    };
+    Mailer::new(smtp, config.base_url.clone().unwrap_or_else(by_name)).map(Some)
+}
