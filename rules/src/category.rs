@@ -24,6 +24,21 @@ pub enum FourC {
     System,
 }
 
+impl FourC {
+    /// The one text form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Contact => "contact",
+            Self::Conduct => "conduct",
+            Self::Commerce => "commerce",
+            Self::Support => "support",
+            Self::System => "system",
+        }
+    }
+}
+
 /// What the law and guidance ask of a category besides its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {

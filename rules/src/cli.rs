@@ -2,11 +2,14 @@
 
 mod categories;
 mod check;
+mod classify;
 mod compile;
 mod explain;
 mod files;
 mod keys;
 mod policy_sign;
+mod rules;
+mod score;
 mod sign;
 mod verify;
 
@@ -34,6 +37,10 @@ enum Command {
     Compile(compile::Compile),
     /// Say what a rule set makes of a text or URL, and why.
     Explain(explain::Explain),
+    /// Judge texts, one JSON object a line, and answer each with a line.
+    Classify(classify::Classify),
+    /// Count how much of each evaluation set is flagged, and say where that is not what is wanted.
+    Score(score::Score),
     /// Make a signing key (file readable by its owner alone) and print its public half.
     Keygen(keys::Keygen),
     /// Add a signature to a rule set or policy.
@@ -115,6 +122,8 @@ impl Command {
             Self::Test(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
+            Self::Classify(command) => command.run(),
+            Self::Score(command) => command.run(out),
             Self::Keygen(command) => command.run(out),
             Self::Sign(command) => command.run(out),
             Self::Verify(command) => command.run(out),

@@ -157,6 +157,9 @@ fn list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<List> {
     reader.known(fields, &["id", "phrases"]);
     let id = reader.text(fields, "id", RuleId::MAX_BYTES);
     let phrases = reader.texts(fields, "phrases", MAX_ENTRIES);
+    for phrase in phrases.iter().flatten().filter(|phrase| phrase.get_ref().contains(['{', '}'])) {
+        reader.report(Code::InvalidValue, phrase.span(), "a list names no other list", "braces", None);
+    }
     Some(List { id: id?, phrases: phrases? })
 }
 

@@ -1,27 +1,17 @@
 //! `explain`.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use lapwing_rules::{
-    Band, HostClass, MAX_ARTEFACT_BYTES, Release, RuleSet, Scope, Text, TrustedKeys, Verdict, split_url,
-};
+use lapwing_rules::{Band, HostClass, RuleSet, Scope, Text, Verdict, split_url};
 use serde_json::{Value, json};
 
-use super::{Failure, Outcome, files, sign};
+use super::rules::Rules;
+use super::{Failure, Outcome};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Folder of packs.
-    #[arg(long, required_unless_present = "set", conflicts_with = "set")]
-    packs: Option<PathBuf>,
-    /// A compiled rule set.
-    #[arg(long)]
-    set: Option<PathBuf>,
-    /// A trusted key for the rule set; without one its own signatures are taken as they are.
-    #[arg(long = "trust", requires = "set")]
-    trust: Vec<String>,
+    #[command(flatten)]
+    rules: Rules,
     /// Where the text stands: title, url_host, url_path, query, file_name, media or app.
     #[arg(long, requires = "text")]
     scope: Option<String>,
@@ -43,7 +33,7 @@ impl Explain {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let band: Band = self.band.parse().map_err(Failure::bad_input)?;
         let (texts, host) = self.texts()?;
-        let rules = self.rule_set()?;
+        let rules = self.rules.load()?;
         let verdict = rules.evaluate(&texts, band);
         let class = host.as_deref().map(|host| rules.host_class(host));
         if self.json {
@@ -70,29 +60,6 @@ impl Explain {
             (None, _, _) => Err(Failure::BadInput(anyhow!("give `--scope SCOPE TEXT` or `--url URL`"))),
         }
     }
-
-    fn rule_set(&self) -> Result<RuleSet, Failure> {
-        match (&self.packs, &self.set) {
-            (Some(packs), _) => {
-                let compiled = files::compiler(packs)?.rule_set(Release::new(1));
-                compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))
-            }
-            (None, Some(set)) => load(set, &self.trust),
-            (None, None) => Err(Failure::BadInput(anyhow!("give `--packs DIR` or `--set FILE`"))),
-        }
-    }
-}
-
-fn load(path: &Path, trust: &[String]) -> Result<RuleSet, Failure> {
-    let bytes = files::read(path, MAX_ARTEFACT_BYTES as u64)?;
-    let load = || -> anyhow::Result<RuleSet> {
-        let keys = match trust {
-            [] => TrustedKeys::new(sign::read(&bytes)?.1.signers(), 1)?,
-            trust => TrustedKeys::parse(trust, 1)?,
-        };
-        Ok(RuleSet::load(&bytes, &keys)?)
-    };
-    load().with_context(|| format!("cannot load `{}`", path.display())).map_err(Failure::BadInput)
 }
 
 fn as_json(verdict: &Verdict, texts: &[Text], rules: &RuleSet, class: Option<HostClass>) -> Value {

@@ -1,6 +1,7 @@
 //! Rules with their lists written out and their phrases folded.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::{Mark, Scope};
 const MAX_PHRASE_WORDS: usize = 16;
 /// Longest phrase, folded, in bytes: what a capture can carry of an exception.
 const MAX_PHRASE_BYTES: usize = 128;
+/// Most phrases that the lists named in one phrase make.
+const MAX_FILLED: usize = 10_000;
 /// Shortest substring, folded, in bytes.
 const MIN_SUBSTRING_BYTES: usize = 4;
 
@@ -35,7 +38,13 @@ pub(super) struct Draft<'a> {
 /// A folded phrase and where it was written.
 pub(super) struct Phrase {
     pub(super) words: Vec<String>,
-    pub(super) span: std::ops::Range<usize>,
+    pub(super) span: Range<usize>,
+}
+
+/// A part of a written phrase.
+enum Piece<'a> {
+    Text(&'a str),
+    List(&'a str),
 }
 
 /// Every rule of every pack, by id.
@@ -85,7 +94,7 @@ impl<'a, 'd> Expander<'a, 'd> {
         for exception in &written.exceptions {
             match exception {
                 Exception::Phrase(phrase) => {
-                    draft.phrases.extend(self.phrase(phrase).map(|phrase| (phrase, Role::Exception)));
+                    draft.phrases.extend(self.filled(phrase).into_iter().map(|phrase| (phrase, Role::Exception)));
                 }
                 Exception::Host(host) => draft.silent_hosts.push(host.get_ref().clone()),
             }
@@ -144,18 +153,13 @@ impl<'a, 'd> Expander<'a, 'd> {
         for term in terms {
             let role = Role::Term { group, mark: term.mark.unwrap_or(mark), weight: term.weight.unwrap_or(weight) };
             let phrases = match &term.words {
-                Words::Phrase(phrase) => std::slice::from_ref(phrase),
-                Words::List(id) => match self.lists.get(id.get_ref().as_str()) {
-                    Some(phrases) => phrases,
-                    None => {
-                        self.unknown_list(id, "list");
-                        continue;
-                    }
-                },
+                Words::Phrase(phrase) => self.filled(phrase),
+                Words::List(id) => {
+                    let listed = self.list(id.get_ref(), id.span());
+                    listed.iter().filter_map(|phrase| self.phrase(phrase.get_ref(), phrase.span())).collect()
+                }
             };
-            for phrase in phrases {
-                draft.phrases.extend(self.phrase(phrase).map(|phrase| (phrase, role)));
-            }
+            draft.phrases.extend(phrases.into_iter().map(|phrase| (phrase, role)));
         }
     }
 
@@ -164,19 +168,52 @@ impl<'a, 'd> Expander<'a, 'd> {
             HostRef::Host(host) => draft.hosts.push(host.get_ref().clone()),
             HostRef::List(id) => match self.hosts.get(id.get_ref().as_str()) {
                 Some(hosts) => draft.hosts.extend(hosts.iter().map(|host| host.get_ref().clone())),
-                None => self.unknown_list(id, "domains"),
+                None => self.unknown_list(id.get_ref(), id.span(), "domains"),
             },
         }
     }
 
-    fn unknown_list(&mut self, id: &Spanned<String>, table: &str) {
-        let message = format!("there is no `[[{table}]]` named `{}` in this pack", id.get_ref());
-        self.diagnostics.push(Diagnostic::new(Code::UnknownList, self.source, id.span(), message, "unknown"));
+    /// The phrases of a list of this pack.
+    fn list(&mut self, id: &str, span: Range<usize>) -> &'a [Spanned<String>] {
+        let listed = self.lists.get(id).copied();
+        if listed.is_none() {
+            self.unknown_list(id, span, "list");
+        }
+        listed.unwrap_or_default()
     }
 
-    fn phrase(&mut self, written: &Spanned<String>) -> Option<Phrase> {
-        let words: Vec<String> = fold(written.get_ref()).words().map(str::to_owned).collect();
+    fn unknown_list(&mut self, id: &str, span: Range<usize>, table: &str) {
+        let message = format!("there is no `[[{table}]]` named `{id}` in this pack");
+        self.diagnostics.push(Diagnostic::new(Code::UnknownList, self.source, span, message, "unknown"));
+    }
+
+    /// A written phrase with every phrase of the lists it names in braces put in their places: `beat {people} at chess`.
+    fn filled(&mut self, written: &'a Spanned<String>) -> Vec<Phrase> {
         let span = written.span();
+        let Some(pieces) = pieces(written.get_ref()) else {
+            let message = "braces stand around the name of a list, as in `beat {people} at chess`";
+            self.diagnostics.push(Diagnostic::new(Code::InvalidValue, self.source, span, message, "other braces"));
+            return Vec::new();
+        };
+        let mut texts = vec![String::new()];
+        for piece in pieces {
+            let fillings = match piece {
+                Piece::Text(text) => vec![text.to_owned()],
+                Piece::List(id) => self.list(id, span.clone()).iter().map(|phrase| phrase.get_ref().clone()).collect(),
+            };
+            if texts.len().saturating_mul(fillings.len()) > MAX_FILLED {
+                let message = format!("the lists in this phrase make more than {MAX_FILLED} phrases");
+                self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, span, message, "too many"));
+                return Vec::new();
+            }
+            texts =
+                texts.iter().flat_map(|text| fillings.iter().map(move |filling| format!("{text}{filling}"))).collect();
+        }
+        texts.iter().filter_map(|text| self.phrase(text, span.clone())).collect()
+    }
+
+    fn phrase(&mut self, written: &str, span: Range<usize>) -> Option<Phrase> {
+        let words: Vec<String> = fold(written).words().map(str::to_owned).collect();
         if words.is_empty() {
             let message = "a phrase needs a letter or a digit";
             self.diagnostics.push(Diagnostic::new(Code::NoWords, self.source, span, message, "nothing is left of it"));
@@ -204,6 +241,22 @@ impl<'a, 'd> Expander<'a, 'd> {
         self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, written.span(), message, "not so"));
         None
     }
+}
+
+/// The text and the lists of a written phrase; `None` when a brace has no partner.
+fn pieces(written: &str) -> Option<Vec<Piece<'_>>> {
+    let mut pieces = Vec::new();
+    let mut rest = written;
+    while let Some((text, after)) = rest.split_once('{') {
+        let (id, after) = after.split_once('}')?;
+        if text.contains('}') || id.contains('{') {
+            return None;
+        }
+        pieces.extend([Piece::Text(text), Piece::List(id)]);
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    (!rest.contains('}')).then_some(pieces)
 }
 
 fn facts(written: &RuleSource) -> RuleFacts {

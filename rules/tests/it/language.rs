@@ -222,3 +222,15 @@ fn texts_beyond_the_bounds_are_not_looked_at() {
     texts.push(Text::new(Scope::Title, "owl"));
     assert!(rules.evaluate(&texts, Band::Ks3).hits.is_empty());
 }
+
+#[test]
+fn lists_named_in_braces_fill_a_phrase_in_every_way() {
+    let lists = "[[list]]\nid = \"birds\"\nphrases = [\"owl\", \"red kite\"]\n[[list]]\nid = \"homes\"\nphrases = [\"nest\", \"box\"]\n";
+    let text =
+        "match = { phrase = \"steal {birds} {homes}\" }\nexcept = [{ phrase = \"steal {birds} box in the game\" }]\n";
+    let rules = compiled(&(pack("\"title\"", text) + lists)).unwrap();
+    assert!(fires(&rules, "steal owl box") && fires(&rules, "steal red kite nest"));
+    assert!(!fires(&rules, "steal owl") && !fires(&rules, "steal box") && !fires(&rules, "steal birds homes"));
+    assert!(!fires(&rules, "steal red kite box in the game"));
+    assert_eq!(words(&rules, "they steal red kite nests and steal owl nest"), ["steal owl nest"]);
+}

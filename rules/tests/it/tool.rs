@@ -1,7 +1,8 @@
 //! The command-line tool: exit codes, and nothing overwritten on failure.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -36,6 +37,16 @@ impl Desk {
     fn runs_all(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing-rules"));
         command.current_dir(self.folder.path()).args(arguments).output().unwrap()
+    }
+
+    /// What a command answers to what is typed into it, and how it ends.
+    fn answers(&self, arguments: &str, input: &[u8]) -> (String, Option<i32>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing-rules"));
+        command.current_dir(self.folder.path()).args(arguments.split(' '));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
     }
 
     fn ends(&self, arguments: &str, code: i32) -> String {
@@ -142,4 +153,51 @@ fn usage_that_makes_no_sense_ends_with_64() {
     desk.ends("check --packs nowhere", 64);
     desk.ends("--help", 0);
     assert!(desk.ends("categories", 0).contains("self_harm"));
+}
+
+#[test]
+fn texts_are_classified_line_by_line() {
+    let desk = Desk::new(&good());
+    let question = |kind: &str, text: &str| format!("{{\"kind\":\"{kind}\",\"text\":\"{text}\",\"band\":\"ks3\"}}\n");
+    let input = question("title", "a barn owl") + &question("url", "https://owl.example/") + &question("title", "hen");
+    let (answers, code) = desk.answers("classify --packs packs", input.as_bytes());
+    let answers: Vec<serde_json::Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((answers.len(), code), (3, Some(0)));
+    assert_eq!(answers[0]["rules"], serde_json::json!(["t.rule"]));
+    let first = (&answers[0]["category"], &answers[0]["c"], &answers[0]["spans"][0]["start"]);
+    assert_eq!(first, (&"weapons".into(), &"content".into(), &2.into()));
+    assert!(answers[1]["level"].is_null() && answers[2]["level"].is_null());
+}
+
+#[test]
+fn lines_that_are_no_question_are_answered_and_passed_over() {
+    let desk = Desk::new(&good());
+    let good = "{\"kind\":\"title\",\"text\":\"barn owl\",\"band\":\"ks3\"}\n";
+    let long = "x".repeat(100_000);
+    for bad in ["no json", "{\"kind\":\"smell\",\"text\":\"x\",\"band\":\"ks3\"}", "\u{fe0f}", &long] {
+        let (answers, code) = desk.answers("classify --packs packs", format!("{bad}\n{good}").as_bytes());
+        let answers: Vec<serde_json::Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((answers.len(), code), (2, Some(1)), "a refused line ends with 1");
+        assert_eq!(answers[0]["line"], 1);
+        assert_eq!(answers[1]["rules"][0], "t.rule", "the next line is answered all the same");
+    }
+}
+
+#[test]
+fn sets_are_scored_one_by_one_without_their_rows() {
+    let desk =
+        Desk::new(&good().replace("[\"title\"]", "[\"query\"]").replace("scope = \"title\"", "scope = \"query\""));
+    std::fs::create_dir(desk.path("data")).unwrap();
+    let heading = "id\tlabel\ttype\ttext\n";
+    std::fs::write(desk.path("data/xstest.tsv"), format!("{heading}1\tsafe\tx\ta barn owl\n2\tsafe\tx\thens\n"))
+        .unwrap();
+    let told = desk.ends("score --packs packs --data data", 1);
+    assert!(told.contains("1 of      2   50.00 % [9.45, 90.55]") && told.contains("at most 3 %: not met"), "{told}");
+    assert!(told.contains("scunthorpe.txt: absent") && !told.contains("barn"), "{told}");
+    std::fs::write(desk.path("data/xstest.tsv"), format!("{heading}1\tunsafe\tx\ta barn owl\n")).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.ends("score --packs packs --data data --json", 0)).unwrap();
+    assert_eq!(json["xstest.tsv"]["groups"]["unsafe"]["flagged"], 1);
+    std::fs::write(desk.path("data/xstest.tsv"), "id\ttext\n").unwrap();
+    assert!(desk.ends("score --packs packs --data data", 64).contains("no column `label`"));
 }
