@@ -17,6 +17,7 @@ mod day;
 mod desktop;
 mod eventually;
 mod evidence;
+mod fleet;
 mod mailbox;
 mod pages;
 mod private;
@@ -37,6 +38,9 @@ pub use day::{Expected, Lesson, Report, Room, Stimulus, TIMETABLE, Who, all_rows
 pub use desktop::{Desktop, Window};
 pub use eventually::{eventually, eventually_within};
 pub use evidence::{spooled, stored};
+pub use fleet::{
+    Crew, Delivered, Device, Fleet, LaneAccount, Load, OpenFiles, Pace, Site, Until, Writer, raise_open_files,
+};
 pub use mailbox::Mailbox;
 pub use pages::Pages;
 pub use private::{Privileges, privileges};

@@ -139,6 +139,12 @@ impl School {
         Ok(console)
     }
 
+    /// Where devices enrol.
+    #[must_use]
+    pub fn enrol(&self) -> SocketAddr {
+        self.ready.enrol
+    }
+
     /// Where the collector takes deliveries.
     #[must_use]
     pub fn uplink(&self) -> SocketAddr {

@@ -13,6 +13,8 @@ mod architecture;
 mod console;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/herd.rs"]
+mod herd;
 #[path = "stories/people.rs"]
 mod people;
 #[path = "stories/privacy.rs"]

@@ -1,0 +1,20 @@
+//! Many devices at once.
+
+use e2e::{Fleet, Load, Pace, School, Site, Until};
+use lapwing_rules::Level;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fleet_delivers_is_stored_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let school = School::open(folder.path(), &[]).await.expect("a school");
+    let site = Site::of(&school, 60).expect("a token");
+    let fleet = Fleet::enrol(site, 60, 7).await.expect("more devices than one address may enrol");
+    let mut crew = fleet.crew(60).await.expect("all are welcomed");
+    let load = Load { lane: Level::Low, batch: 16, in_flight: 64, pace: Pace::FlatOut, until: Until::Batches(5) };
+
+    let delivered = crew.deliver(load).await.expect("all is acknowledged");
+
+    assert_eq!((delivered.captures, delivered.latencies.len()), (60 * 5 * 16, 60 * 5));
+    assert_eq!(school.captures().await.expect("a count"), 60 * 5 * 16);
+    assert!(crew.account().iter().all(|lane| lane.issued.number() == 80 && lane.acknowledged == lane.issued));
+}
