@@ -39,11 +39,13 @@ pub enum Code {
     Overrun,
     /// The socket for the programs of a session cannot be opened.
     SocketFailed,
+    /// Nothing that a window or tab shows stands still.
+    NeverSettles,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
@@ -56,6 +58,7 @@ impl Code {
         Self::StateUnwritable,
         Self::Overrun,
         Self::SocketFailed,
+        Self::NeverSettles,
     ];
 
     /// The stable code, at most 16 bytes.
@@ -74,6 +77,7 @@ impl Code {
             Self::StateUnwritable => "LW-STATE-WRITE",
             Self::Overrun => "LW-OVERRUN",
             Self::SocketFailed => "LW-SOCKET",
+            Self::NeverSettles => "LW-NEVER-STILL",
         }
     }
 
@@ -93,6 +97,7 @@ impl Code {
             Self::StateUnwritable => "the state folder cannot be written",
             Self::Overrun => "observations arrived faster than they could be judged, and some were dropped",
             Self::SocketFailed => "the socket for the programs of a session cannot be opened",
+            Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
         }
     }
 }

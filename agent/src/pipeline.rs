@@ -230,6 +230,7 @@ impl Service {
             judge,
             health: shared.health.clone(),
             counters: shared.counters.clone(),
+            diagnostics: shared.diagnostics.clone(),
             captures,
         };
         self.crew.start("judging", watching.run(observations));

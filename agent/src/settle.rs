@@ -2,11 +2,15 @@
 //!
 //! A title or URL becomes a signal when it stood for [`STILL`], or when it was left: the focus moved to another
 //! window, the tab closed, or another document was committed in it. One that is replaced in the same window, or by
-//! `history.pushState`, is dropped unmatched and the clock starts again. Pure: time is an argument, and the next
-//! moment something is due is an answer.
+//! `history.pushState`, is dropped unmatched and the clock starts again; but the address of a document that was
+//! committed was loaded, not typed, and is looked at. Who changes a title all the time cannot hide it: a value that
+//! comes back twelve times, each within 10 s, is looked at once it stood for [`STILL`] in all, and where nothing stood
+//! still for a minute, what is shown then is looked at, once a minute, and told. Pure: time is an argument, and the
+//! next moment something is due is an answer.
 
 mod browser;
 mod desk;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,38 +53,6 @@ pub enum Sight {
     Seen,
     /// A browser is in front and its extension is silent.
     Silent,
-}
-
-/// One shown value and since when.
-#[derive(Clone, Debug)]
-struct Shown<T> {
-    value: T,
-    since: Moment,
-    is_settled: bool,
-}
-
-impl<T> Shown<T> {
-    fn new(value: T, since: Moment) -> Self {
-        Self { value, since, is_settled: false }
-    }
-
-    /// Marks it as looked at; `None` when it already was.
-    fn settle(&mut self) -> Option<(&T, Moment)> {
-        if self.is_settled {
-            return None;
-        }
-        self.is_settled = true;
-        Some((&self.value, self.since))
-    }
-
-    /// Marks it as looked at where it stood long enough.
-    fn settle_if_still(&mut self, now: Moment) -> Option<(&T, Moment)> {
-        if self.deadline().is_some_and(|due| due <= now.boot_us) { self.settle() } else { None }
-    }
-
-    fn deadline(&self) -> Option<u64> {
-        (!self.is_settled).then(|| after(self.since, STILL))
-    }
 }
 
 /// All sessions of the device.
@@ -134,6 +106,12 @@ impl Settle {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         self.desks.values().filter_map(Desk::deadline).min()
+    }
+
+    /// How many windows and tabs have shown nothing that stood still for a minute.
+    #[must_use]
+    pub fn moving(&self) -> usize {
+        self.desks.values().map(Desk::moving).sum()
     }
 
     fn desk(&mut self, session: SessionFacts, now: Moment) -> &mut Desk {

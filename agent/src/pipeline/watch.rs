@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::judge::Judge;
 use crate::clock::Clock;
 use crate::counters::{Counters, Dropped};
+use crate::diagnostic::{Code, Diagnostics};
 use crate::observation::Observation;
 use crate::sensor::{HealthBoard, Reason, SensorHealth, SensorName};
 use crate::settle::{Settle, Settled, Sight};
@@ -21,6 +22,7 @@ pub(super) struct Watching {
     pub(super) judge: Judge,
     pub(super) health: HealthBoard,
     pub(super) counters: Counters,
+    pub(super) diagnostics: Diagnostics,
     pub(super) captures: mpsc::Sender<Capture>,
 }
 
@@ -35,6 +37,7 @@ impl Watching {
                 },
                 () = wait(self.settle.deadline(), &*self.clock) => self.settle.tick(now(&*self.clock)),
             };
+            self.tell_what_moves();
             for settled in settled {
                 if self.take(settled).await.is_err() {
                     return;
@@ -49,6 +52,13 @@ impl Watching {
             self.judge.meet(&account_of_session(session), now.boot_us);
         }
         self.settle.observe(observation, now)
+    }
+
+    fn tell_what_moves(&self) {
+        match self.settle.moving() {
+            0 => self.diagnostics.clear(Code::NeverSettles),
+            moving => self.diagnostics.raise(Code::NeverSettles, format!("{moving} windows and tabs")),
+        }
     }
 
     async fn take(&mut self, settled: Settled) -> Result<(), mpsc::error::SendError<Capture>> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lapwing_proto::{Account, bounds};
 use lapwing_rules::{UrlError, split_url};
 
-use super::{Settled, Shown};
+use super::Settled;
+use super::shown::Shown;
 use crate::observation::{TabEvent, cut};
 use crate::signal::{Moment, Signal};
 
@@ -56,8 +57,10 @@ pub(super) struct TabNews {
 
 #[derive(Debug)]
 struct Tab {
-    url: Shown<String>,
+    url: Shown,
     page: Page,
+    /// It is the address of a document that was loaded, which nobody types letter by letter.
+    is_committed: bool,
 }
 
 /// What a browser's title is scoped by.
@@ -76,10 +79,20 @@ impl Family {
     }
 }
 
+impl Page {
+    fn new(url: &str, private: bool) -> Self {
+        Self { host: split_url(url).ok().map(|parts| parts.host), private }
+    }
+}
+
 impl Tab {
     fn new(url: String, private: bool, now: Moment) -> Self {
-        let host = split_url(&url).ok().map(|parts| parts.host);
-        Self { url: Shown::new(url, now), page: Page { host, private } }
+        let page = Page::new(&url, private);
+        Self { url: Shown::new(url, now), page, is_committed: false }
+    }
+
+    fn shows(&self, other: &Self) -> bool {
+        self.url.value() == other.url.value()
     }
 }
 
@@ -91,17 +104,12 @@ impl Browser {
     pub(super) fn tab(&mut self, news: TabNews, account: &Account, now: Moment, out: &mut Vec<Settled>) {
         let TabNews { tab, event, private } = news;
         match event {
-            // A new tab is in front before its page is committed: the same address is no other document.
-            TabEvent::Committed { url } if self.is_waiting(tab, &url) => {}
             TabEvent::Committed { url } => {
-                self.leave(tab, account, out);
-                self.show(tab, Tab::new(url, private, now), account, out);
+                self.commit(tab, Tab::new(url, private, now), account, out);
                 self.front.get_or_insert(tab);
             }
             TabEvent::SameDocument { url } => {
-                if self.url_of(tab) != Some(url.as_str()) {
-                    self.show(tab, Tab::new(url, private, now), account, out);
-                }
+                self.change(tab, Tab::new(url, private, now), account, out);
                 self.front.get_or_insert(tab);
             }
             TabEvent::Activated { url } => {
@@ -109,9 +117,7 @@ impl Browser {
                     self.leave(left, account, out);
                 }
                 self.front = Some(tab);
-                if self.url_of(tab) != Some(url.as_str()) {
-                    self.show(tab, Tab::new(url, private, now), account, out);
-                }
+                self.change(tab, Tab::new(url, private, now), account, out);
             }
             TabEvent::Closed => {
                 self.leave(tab, account, out);
@@ -136,8 +142,8 @@ impl Browser {
     pub(super) fn tick(&mut self, account: &Account, now: Moment, out: &mut Vec<Settled>) {
         for tab in self.tabs.values_mut() {
             let private = tab.page.private;
-            if let Some((url, seen)) = tab.url.settle_if_still(now) {
-                push(url, private, seen, account, &self.name, out);
+            if let Some(seen) = tab.url.look_if_due(now) {
+                push(tab.url.value(), private, seen, account, &self.name, out);
             }
         }
     }
@@ -146,27 +152,50 @@ impl Browser {
         self.tabs.values().filter_map(|tab| tab.url.deadline()).min()
     }
 
-    fn url_of(&self, tab: u64) -> Option<&str> {
-        self.tabs.get(&tab).map(|tab| tab.url.value.as_str())
+    /// How many tabs show nothing that stands still.
+    pub(super) fn moving(&self) -> usize {
+        self.tabs.values().filter(|tab| tab.url.is_moving()).count()
     }
 
-    /// Whether a tab shows this address and it was not looked at yet.
-    fn is_waiting(&self, tab: u64, url: &str) -> bool {
-        self.tabs.get(&tab).is_some_and(|tab| !tab.url.is_settled && tab.url.value == url)
+    /// Another document was loaded in a tab. A new tab is in front before its page is committed: the same address, not
+    /// looked at yet, is no other document.
+    fn commit(&mut self, number: u64, loaded: Tab, account: &Account, out: &mut Vec<Settled>) {
+        let shown = self.tabs.get_mut(&number).filter(|tab| tab.shows(&loaded) && !tab.url.is_looked_at());
+        if let Some(tab) = shown {
+            tab.is_committed = true;
+            return;
+        }
+        self.leave(number, account, out);
+        self.show(number, Tab { is_committed: true, ..loaded }, account, out);
+    }
+
+    /// The address of a tab changed without a document being loaded.
+    fn change(&mut self, number: u64, changed: Tab, account: &Account, out: &mut Vec<Settled>) {
+        if self.tabs.get(&number).is_some_and(|tab| tab.is_committed && !tab.shows(&changed)) {
+            self.leave(number, account, out);
+        }
+        match self.tabs.get_mut(&number) {
+            Some(tab) if tab.shows(&changed) => {}
+            Some(tab) => {
+                (tab.page, tab.is_committed) = (changed.page, false);
+                tab.url.give_way(changed.url);
+            }
+            None => self.show(number, changed, account, out),
+        }
     }
 
     /// Looks at what a tab shows, unless it was looked at.
     fn leave(&mut self, tab: u64, account: &Account, out: &mut Vec<Settled>) {
         let Some(tab) = self.tabs.get_mut(&tab) else { return };
         let private = tab.page.private;
-        if let Some((url, seen)) = tab.url.settle() {
-            push(url, private, seen, account, &self.name, out);
+        if let Some(seen) = tab.url.look() {
+            push(tab.url.value(), private, seen, account, &self.name, out);
         }
     }
 
     fn show(&mut self, number: u64, tab: Tab, account: &Account, out: &mut Vec<Settled>) {
         if self.tabs.len() >= MAX_TABS && !self.tabs.contains_key(&number) {
-            let oldest = self.tabs.iter().min_by_key(|(_, tab)| tab.url.since).map(|(number, _)| *number);
+            let oldest = self.tabs.iter().min_by_key(|(_, tab)| tab.url.since()).map(|(number, _)| *number);
             if let Some(oldest) = oldest {
                 self.leave(oldest, account, out);
                 self.tabs.remove(&oldest);

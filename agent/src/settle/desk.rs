@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lapwing_proto::{Account, bounds};
 
 use super::browser::{Browser, Family, TabNews};
-use super::{SILENCE, Settled, Shown, Sight, after};
+use super::shown::Shown;
+use super::{SILENCE, Settled, Sight, after};
 use crate::observation::{SessionFacts, SessionId, cut};
 use crate::signal::{Moment, Signal, account_of_session};
 
@@ -30,7 +31,7 @@ pub(super) struct Desk {
 struct Front {
     window: u64,
     app: String,
-    title: Shown<String>,
+    title: Shown,
 }
 
 impl Desk {
@@ -49,8 +50,8 @@ impl Desk {
 
     pub(super) fn title(&mut self, window: u64, title: String, app: &str, now: Moment, out: &mut Vec<Settled>) {
         match &mut self.front {
-            Some(front) if front.window == window && front.title.value == title => {}
-            Some(front) if front.window == window => front.title = Shown::new(title, now),
+            Some(front) if front.window == window && front.title.value() == title => {}
+            Some(front) if front.window == window => front.title.give_way(Shown::new(title, now)),
             Some(_) | None => {
                 self.leave_front(out);
                 let app = cut(app.to_owned(), bounds::MAX_NAME_BYTES);
@@ -87,8 +88,8 @@ impl Desk {
     }
 
     pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<Settled>) {
-        if self.front.as_mut().is_some_and(|front| front.title.deadline().is_some_and(|due| due <= now.boot_us)) {
-            self.leave_front(out);
+        if let Some(seen) = self.front.as_mut().and_then(|front| front.title.look_if_due(now)) {
+            self.push(seen, out);
         }
         for browser in self.browsers.values_mut() {
             browser.tick(&self.account, now, out);
@@ -103,17 +104,25 @@ impl Desk {
         [title, tabs, silence.map(|since| after(since, SILENCE))].into_iter().flatten().min()
     }
 
+    /// How many windows and tabs show nothing that stands still.
+    pub(super) fn moving(&self) -> usize {
+        let title = self.front.as_ref().is_some_and(|front| front.title.is_moving());
+        usize::from(title) + self.browsers.values().map(Browser::moving).sum::<usize>()
+    }
+
     /// Looks at the title in front, unless it was looked at.
     fn leave_front(&mut self, out: &mut Vec<Settled>) {
-        let Some(front) = &mut self.front else { return };
-        let family = Family::of(&front.app);
-        let Some((title, seen)) = front.title.settle() else { return };
-        if title.trim().is_empty() {
-            return;
+        if let Some(seen) = self.front.as_mut().and_then(|front| front.title.look()) {
+            self.push(seen, out);
         }
+    }
+
+    fn push(&self, seen: Moment, out: &mut Vec<Settled>) {
+        let Some(front) = self.front.as_ref().filter(|front| !front.title.value().trim().is_empty()) else { return };
+        let family = Family::of(&front.app);
         let page = family.and_then(|family| self.browsers.get(&family)).and_then(Browser::front);
         let host = page.and_then(|page| page.host.clone());
-        let mut signal = Signal::title(seen, self.account.clone(), &front.app, title, host);
+        let mut signal = Signal::title(seen, self.account.clone(), &front.app, front.title.value(), host);
         signal.url_blind = family.is_some() && page.is_none();
         signal.private_window = page.is_some_and(|page| page.private);
         out.push(signal.into());

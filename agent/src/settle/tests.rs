@@ -112,6 +112,50 @@ fn an_address_mirrored_by_push_state_is_looked_at_when_typing_stops() {
 }
 
 #[test]
+fn a_loaded_address_that_a_script_replaces_at_once_is_looked_at() {
+    let mut device = Device::new();
+    device.commits(0, 1, "https://one.example/").pushes(40, 1, "https://one.example/?q=ri");
+    device.tab(500, 2, TabEvent::Activated { url: "https://two.example/".to_owned() });
+    device.commits(550, 2, "https://two.example/").pushes(600, 2, "https://two.example/?q=r");
+    device.pushes(700, 2, "https://two.example/?q=ri").pushes(800, 2, "https://two.example/?q=river");
+    assert_eq!(device.texts(10_000, Scope::UrlHost), ["one.example", "one.example", "two.example", "two.example"]);
+    assert_eq!(device.texts(10_000, Scope::Query), ["ri", "river"]);
+}
+
+#[test]
+fn a_title_that_alternates_for_ever_is_looked_at_once() {
+    let mut device = Device::new();
+    for step in 0..250_u64 {
+        device.title(step * 200, 1, if step % 2 == 0 { "hidden" } else { "harmless" }, "chromium");
+    }
+    assert_eq!(device.texts(49_900, Scope::Title), ["hidden", "harmless"]);
+}
+
+#[test]
+fn a_word_typed_and_taken_back_five_times_is_not_looked_at() {
+    let mut device = Device::new();
+    device.commits(0, 1, "https://search.example/");
+    let mut now = 400;
+    for length in [[1, 2, 3, 4, 3, 2, 1, 0]; 5].concat().into_iter().chain([1, 2, 3, 4]) {
+        device.pushes(now, 1, &format!("https://search.example/?q={}", "rive".split_at(length).0));
+        now += 110;
+    }
+    assert_eq!(device.texts(now + 1_000, Scope::Query), ["rive"]);
+}
+
+#[test]
+fn a_title_that_never_stands_still_is_looked_at_each_minute_and_told() {
+    let mut device = Device::new();
+    for step in 0..700_u64 {
+        device.title(step * 200, 1, &format!("hidden {step}"), "chromium");
+        assert_eq!(device.settle.moving(), usize::from(step >= 300), "at step {step}");
+    }
+    assert_eq!(device.texts(139_900, Scope::Title), ["hidden 299", "hidden 599"]);
+    device.until(140_200);
+    assert_eq!(device.settle.moving(), 0, "the last one stands");
+}
+
+#[test]
 fn an_address_left_early_is_looked_at() {
     let mut device = Device::new();
     device.commits(0, 1, "https://one.example/").commits(20, 1, "https://two.example/");
@@ -215,30 +259,76 @@ fn a_flood_of_sessions_and_tabs_stays_within_its_bound() {
     assert!(device.settle.desks.len() <= MAX_SESSIONS);
 }
 
+/// One showing of a title in the model.
+struct Showing {
+    title: String,
+    from: u64,
+    to: u64,
+    is_looked_at: bool,
+}
+
+/// The last showing ends: whether it was looked at follows from it and those before it.
+fn end_last(showings: &mut [Showing], now: u64) {
+    let Some((last, before)) = showings.split_last_mut() else { return };
+    last.to = now;
+    let (mut times, mut stood, mut from, mut is_new) = (0, 0, last.from, true);
+    for one in before.iter().rev().filter(|one| one.title == last.title) {
+        if from - one.to > 10_000 {
+            break;
+        }
+        (times, stood, from, is_new) = (times + 1, stood + one.to - one.from, one.from, is_new && !one.is_looked_at);
+    }
+    let summed = (times >= 12 && is_new).then(|| 300_u64.saturating_sub(stood));
+    last.is_looked_at = now - last.from >= summed.unwrap_or(300);
+}
+
 proptest! {
-    /// In one window: whatever stood for 300 ms before it was replaced is looked at exactly once, in order, and what
-    /// stood shorter is never looked at.
+    /// In one window: a value is looked at when it stood for 300 ms, or sooner when it came back twelve times, each
+    /// within 10 s, was not looked at meanwhile, and stood for 300 ms in all; and each showing once, in order.
     #[test]
-    fn only_what_stood_still_is_looked_at(steps in prop::collection::vec((0_u64..700, 0_u8..4), 1..40)) {
+    fn only_what_stood_still_is_looked_at(
+        slow in prop::collection::vec((0_u64..700, 0_u8..4), 1..40),
+        fast in prop::collection::vec((0_u64..320, 0_u8..3), 0..120),
+    ) {
         let mut device = Device::new();
-        let (mut now, mut expected, mut shown): (u64, Vec<String>, Option<(String, u64)>) = (0, Vec::new(), None);
-        for (gap, value) in steps {
+        let (mut now, mut showings): (u64, Vec<Showing>) = (0, Vec::new());
+        for (gap, value) in slow.into_iter().chain(fast) {
             now += gap;
             let title = format!("title {value}");
             device.title(now, 1, &title, "editor");
-            match shown.take() {
-                Some((current, since)) if current == title => shown = Some((current, since)),
-                Some((current, since)) => {
-                    if now - since >= 300 {
-                        expected.push(current);
-                    }
-                    shown = Some((title, now));
-                }
-                None => shown = Some((title, now)),
+            if showings.last().is_some_and(|last| last.title == title) {
+                continue;
             }
+            end_last(&mut showings, now);
+            showings.push(Showing { title, from: now, to: u64::MAX, is_looked_at: false });
         }
-        expected.extend(shown.map(|(current, _)| current));
+        end_last(&mut showings, u64::MAX);
+        let expected: Vec<_> = showings.into_iter().filter(|one| one.is_looked_at).map(|one| one.title).collect();
+        prop_assume!(now < 60_000);
         prop_assert_eq!(device.texts(now + 1_000, Scope::Title), expected);
+    }
+
+    /// Typing with corrections, mirrored by title and address: nothing of it is looked at before it pauses.
+    #[test]
+    fn what_is_typed_is_looked_at_when_the_typing_stops(
+        keys in prop::collection::vec((20_u64..300, prop::bool::weighted(0.25)), 1..150),
+    ) {
+        let mut device = Device::new();
+        device.commits(0, 1, "https://search.example/").until(400);
+        let (mut now, mut typed, mut shown) = (400, String::new(), BTreeMap::<String, u32>::new());
+        for (number, (gap, is_taken_back)) in keys.into_iter().enumerate() {
+            now += gap;
+            if !is_taken_back || typed.pop().is_none() {
+                typed.push(char::from(b'a' + u8::try_from(number % 26).unwrap()));
+            }
+            *shown.entry(typed.clone()).or_default() += 1;
+            device.title(now, 1, &format!("you typed {typed}"), "chat");
+            device.pushes(now, 1, &format!("https://search.example/?q={typed}"));
+        }
+        prop_assume!(now < 60_000 && shown.values().all(|times| *times <= 12));
+        prop_assert_eq!(device.texts(now + 1_000, Scope::Title), [format!("you typed {typed}")]);
+        let queries: Vec<_> = Some(typed).filter(|typed| !typed.is_empty()).into_iter().collect();
+        prop_assert_eq!(device.texts(now + 1_000, Scope::Query), queries);
     }
 
     /// The deadline is never in the past once it was served: the loop that waits for it cannot spin.
