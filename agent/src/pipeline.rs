@@ -38,7 +38,7 @@ use crate::settle::Settle;
 use crate::shutdown::Shutdown;
 use crate::spool::{Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
 use crate::status::StatusFacts;
-use crate::uplink::{ArtefactKind, FetchedArtefact, Uplink, UplinkConfig, UplinkParts};
+use crate::uplink::{ArtefactKind, Backlog, FetchedArtefact, Uplink, UplinkConfig, UplinkParts};
 use accounts::Accounts;
 use crew::{Crew, Ended, How};
 use force::{Force, Keeper};
@@ -197,7 +197,7 @@ impl Service {
         let (accounts, asking) = accounts::accounts();
         let Some(config) = uplink_config(self.config.current())? else { return Ok(accounts) };
         let uplink = Uplink::new(UplinkParts {
-            spool: Arc::clone(&self.spool),
+            spool: Arc::clone(&self.spool) as Arc<dyn Backlog>,
             identity,
             config,
             hardware: HardwareHash::new(platform::hardware_hash()),

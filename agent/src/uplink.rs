@@ -23,9 +23,9 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
-use crate::spool::Spool;
 use crate::status::StatusFacts;
 
+mod backlog;
 mod backoff;
 mod control;
 mod deliver;
@@ -41,6 +41,7 @@ mod tls;
 mod trusted_time;
 mod window;
 
+pub use backlog::Backlog;
 pub use backoff::Dice;
 pub use enrol::{EnrolError, enrol};
 pub use fetch::{ArtefactKind, FetchedArtefact};
@@ -63,7 +64,7 @@ const ENROL_LOOK: Duration = Duration::from_secs(30);
 /// What the uplink is made of.
 pub struct UplinkParts {
     /// Where captures wait.
-    pub spool: Arc<Spool>,
+    pub spool: Arc<dyn Backlog>,
     /// The device's identity, or the place for it.
     pub identity: Arc<IdentityStore>,
     /// Where the collector is.

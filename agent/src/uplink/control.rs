@@ -13,12 +13,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::Farewell;
+use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::link::{Link, LinkState};
 use super::recover::Failure;
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::spool::Spool;
 use crate::status::StatusFacts;
 
 /// A status is sent at least this often.
@@ -37,7 +37,7 @@ const UP_QUEUE: usize = 2;
 pub(super) struct Facts {
     pub(super) status: watch::Receiver<StatusFacts>,
     pub(super) counters: Counters,
-    pub(super) spool: Arc<Spool>,
+    pub(super) spool: Arc<dyn Backlog>,
     pub(super) clock: Arc<dyn Clock>,
 }
 

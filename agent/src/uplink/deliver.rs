@@ -13,13 +13,13 @@ use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::link::{Link, LinkState};
 use super::recover::Failure;
 use super::window::{Window, next_batch};
 use super::{AGENT_VERSION, Farewell};
 use crate::identity::HardwareHash;
-use crate::spool::Spool;
 
 /// How long the collector may take to answer Hello, or to commit a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ const UP_QUEUE: usize = 2;
 const NARROW_FOR: u32 = 512;
 
 /// Delivers until shutdown.
-pub(super) async fn run(link: &Link, spool: Arc<Spool>, about: About, farewell: Farewell) {
+pub(super) async fn run(link: &Link, spool: Arc<dyn Backlog>, about: About, farewell: Farewell) {
     let mut delivery = Delivery { link, spool, about, farewell, narrow: 0, suspect: None, backoff: link.backoff() };
     while !link.shutdown.is_requested() {
         let Err(failure) = delivery.session().await else { return };
@@ -52,7 +52,7 @@ pub(super) struct About {
 
 struct Delivery<'a> {
     link: &'a Link,
-    spool: Arc<Spool>,
+    spool: Arc<dyn Backlog>,
     about: About,
     farewell: Farewell,
     /// Captures still to be sent one by one.
@@ -161,7 +161,7 @@ impl Delivery<'_> {
             return Err(Failure::Reconnect(Duration::ZERO));
         }
         let (spool, cursors, most) = (Arc::clone(&self.spool), stream.window.cursors(), stream.window.room());
-        let Some((batch, sent)) = self.link.blocking(move || next_batch(&spool, &cursors, most)).await? else {
+        let Some((batch, sent)) = self.link.blocking(move || next_batch(spool.as_ref(), &cursors, most)).await? else {
             stream.more = false;
             return Ok(());
         };

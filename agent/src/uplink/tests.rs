@@ -8,7 +8,7 @@ use lapwing_rules::{Digest, Level, Release};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::spool::{SpoolKey, SpoolLimits};
+use crate::spool::{Spool, SpoolKey, SpoolLimits};
 
 mod delivering;
 mod directing;
@@ -74,7 +74,7 @@ impl Rig {
     fn uplink(&self, shutdown: &Shutdown) -> (Uplink, mpsc::Receiver<FetchedArtefact>) {
         let (artefacts, fetched) = mpsc::channel(4);
         let parts = UplinkParts {
-            spool: Arc::clone(&self.spool),
+            spool: Arc::clone(&self.spool) as Arc<dyn Backlog>,
             identity: Arc::clone(&self.identity),
             config: self.config(),
             hardware: HardwareHash::default(),

@@ -6,7 +6,8 @@ use lapwing_proto::bounds::{MAX_BATCH, MAX_CREDIT, MAX_GAPS};
 use lapwing_proto::{Seq, wire};
 use lapwing_rules::Level;
 
-use crate::spool::{Gap, Spool, SpoolError};
+use super::backlog::Backlog;
+use crate::spool::{Gap, SpoolError};
 
 /// A batch that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub(super) enum Earlier {
 
 /// The next batch of the highest lane that has something.
 pub(super) fn next_batch(
-    spool: &Spool,
+    spool: &dyn Backlog,
     cursors: &[(Level, Seq, Earlier)],
     room: usize,
 ) -> Result<Option<(wire::Batch, Sent)>, SpoolError> {
