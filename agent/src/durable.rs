@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io::ErrorKind};
 
+use lapwing_proto::failpoint;
+
 use crate::platform;
 
 /// Replaces `path` by `bytes`, readable by the service alone: written beside it, synced, renamed over it, and the
@@ -17,12 +19,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(".new");
     let fresh = path.with_file_name(name);
     remove(&fresh)?;
-    let mut file = platform::create_private_file(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let mut file = failpoint!("durable.create", platform::create_private_file(&fresh)?);
+    failpoint!("durable.write", file.write_all(bytes)?);
+    failpoint!("durable.sync", file.sync_all()?);
     drop(file);
-    fs::rename(&fresh, path)?;
-    platform::sync_folder(&folder_of(path))
+    failpoint!("durable.rename", fs::rename(&fresh, path)?);
+    failpoint!("durable.sync_folder", platform::sync_folder(&folder_of(path)))
 }
 
 /// Reads a file of at most `max` bytes.
@@ -46,7 +48,7 @@ pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
 ///
 /// When it is there and cannot be removed.
 pub fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+    match failpoint!("durable.remove", fs::remove_file(path)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }

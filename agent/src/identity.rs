@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lapwing_proto::{DeviceId, Epoch, Incarnation};
+use lapwing_proto::{DeviceId, Epoch, Incarnation, failpoint};
 use tokio::sync::watch;
 
 use crate::durable;
@@ -82,7 +82,8 @@ impl IdentityStore {
     ///
     /// When it cannot be written; the former one stays then.
     pub fn replace(&self, identity: Identity) -> io::Result<()> {
-        durable::replace(&self.folder.join(IDENTITY_FILE), &file::write(&identity)?)?;
+        let bytes = file::write(&identity)?;
+        failpoint!("identity.replace", durable::replace(&self.folder.join(IDENTITY_FILE), &bytes)?);
         self.current.send_replace(Some(Arc::new(identity)));
         Ok(())
     }
@@ -105,7 +106,7 @@ impl IdentityStore {
     /// When it cannot be written.
     pub fn set_incarnation(&self, epoch: Epoch, incarnation: Incarnation) -> io::Result<()> {
         let bytes = [epoch.as_bytes().as_slice(), incarnation.as_bytes().as_slice()].concat();
-        durable::replace(&self.folder.join(INCARNATION_FILE), &bytes)
+        failpoint!("identity.incarnation", durable::replace(&self.folder.join(INCARNATION_FILE), &bytes))
     }
 }
 

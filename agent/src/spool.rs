@@ -41,7 +41,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lapwing_proto::{Epoch, Seq, bounds, wire};
+use lapwing_proto::{Epoch, Seq, bounds, failpoint, wire};
 use lapwing_rules::Level;
 use prost::Message;
 use tokio::sync::watch;
@@ -298,7 +298,7 @@ impl Spool {
         let outcomes = self.apply(ledger, |ledger| {
             ledger.expire(&now)?;
             let outcomes: Result<Vec<_>, _> = group.iter().map(|member| member.append_to(ledger, &now)).collect();
-            ledger.commit()?;
+            failpoint!("spool.append", ledger.commit()?);
             outcomes
         })?;
         for (member, outcome) in group.iter().zip(outcomes) {

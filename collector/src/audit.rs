@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lapwing_proto::SchoolId;
+use lapwing_proto::{SchoolId, failpoint};
 use lapwing_rules::Digest;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -196,7 +196,7 @@ pub async fn append(tx: &mut Tx, act: &Act) -> Result<LeafIndex, StoreError> {
     getrandom::fill(&mut salt)?;
     let json = act.to_json();
     let leaf = leaf_bytes(index, act.at_us, &commitment(school, &salt, &json));
-    rows::insert(tx, school, index, &leaf, &salt, &json).await?;
+    failpoint!("audit.append", rows::insert(tx, school, index, &leaf, &salt, &json).await?);
     Ok(LeafIndex(index))
 }
 

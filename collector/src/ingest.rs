@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::enrol_server::EnrolServer;
 use lapwing_proto::wire::uplink_server::UplinkServer;
-use lapwing_proto::{DeviceId, SchoolId, wire};
+use lapwing_proto::{DeviceId, SchoolId, failpoint, wire};
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::Authority;
@@ -180,7 +180,7 @@ impl Ingest {
         };
         let mut tx = self.store.begin().await?;
         devices::goodbye(&mut tx, &self.school, device, reason, self.clock.wall_us()).await?;
-        Ok(tx.commit().await?)
+        Ok(failpoint!("goodbye.commit", tx.commit().await)?)
     }
 
     fn note_refusal(&self, device: DeviceId, stream: &'static str, refused: &Refused) {

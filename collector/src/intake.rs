@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds, wire};
+use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds, failpoint, wire};
 use lapwing_rules::{Level, Mark};
 use prost::Message;
 use tokio::sync::Notify;
@@ -148,7 +148,8 @@ impl Intake {
                 }
                 through = gap.to;
             }
-            captures::insert_gap(&mut tx, of, gap.from, gap.to, gap.reason, delivery.received_us).await?;
+            let insert = captures::insert_gap(&mut tx, of, gap.from, gap.to, gap.reason, delivery.received_us);
+            failpoint!("intake.gap", insert.await?);
             captures::set_through(&mut tx, of, gap.to).await?;
         }
         sealed.retain(|capture| capture.seq > through);
@@ -157,10 +158,10 @@ impl Intake {
                 return Err(TakeError::Hole { expected: through.next(), found: first.seq });
             }
             through = last.seq;
-            captures::insert(&mut tx, lane, &sealed, delivery.received_us).await?;
-            captures::set_through(&mut tx, lane, through).await?;
+            failpoint!("intake.insert", captures::insert(&mut tx, lane, &sealed, delivery.received_us).await?);
+            failpoint!("intake.high_water", captures::set_through(&mut tx, lane, through).await?);
         }
-        tx.commit().await?;
+        failpoint!("intake.commit", tx.commit().await?);
         Ok(through)
     }
 
@@ -241,9 +242,9 @@ impl Intake {
             }
             let mut tx = self.store.begin().await?;
             for (named, identity, filed) in rows {
-                subjects::insert(&mut tx, &self.school, named, identity, filed).await?;
+                failpoint!("intake.subject", subjects::insert(&mut tx, &self.school, named, identity, filed).await?);
             }
-            tx.commit().await?;
+            failpoint!("intake.commit_subjects", tx.commit().await?);
             known = subjects::filed(&self.store, &self.school, &identities).await?;
         }
         let mut filed = BTreeMap::new();

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use lapwing_proto::failpoint;
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
@@ -132,7 +133,7 @@ pub async fn open_store(config: &Config, clock: &dyn Clock) -> Result<Store, Sta
     let store = Store::open(&config.database()).await?;
     let mut tx = store.begin().await?;
     schools::ensure(&mut tx, &config.school, clock.wall_us()).await?;
-    tx.commit().await?;
+    failpoint!("store.school", tx.commit().await?);
     Ok(store)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use lapwing_proto::SchoolId;
+use lapwing_proto::{SchoolId, failpoint};
 use tokio::sync::Notify;
 
 pub use mailer::{Mailer, MailerError};
@@ -91,11 +91,12 @@ impl Notifier {
         let Some(mailer) = self.mailer.load_full() else { return Ok(Step::Idle(None)) };
         let now_us = self.clock.wall_us();
         let mut tx = self.store.begin().await?;
-        let claimed = outbox::claim(&mut tx, &self.school, now_us, after(now_us, LEASE)).await?;
+        let claimed =
+            failpoint!("outbox.claim", outbox::claim(&mut tx, &self.school, now_us, after(now_us, LEASE)).await?);
         let Some(claimed) = claimed else {
             return Ok(Step::Idle(outbox::next_due(&self.store, &self.school).await?));
         };
-        tx.commit().await?;
+        failpoint!("outbox.commit_claim", tx.commit().await?);
         self.deliver(&mailer, &claimed).await?;
         Ok(Step::Worked)
     }
@@ -106,11 +107,14 @@ impl Notifier {
         };
         let letter = letter::write(&claimed.reference, claimed.level, mailer.sign_in());
         let sending = mailer.send(claimed.id, address, &letter, self.clock.wall_us());
-        let code = match tokio::time::timeout(SEND, sending).await {
+        let code = match failpoint!("outbox.send", tokio::time::timeout(SEND, sending).await) {
             Ok(Ok(())) => {
                 let mut tx = self.store.begin().await?;
-                outbox::set_sent(&mut tx, &self.school, claimed.id, self.clock.wall_us()).await?;
-                return tx.commit().await;
+                failpoint!(
+                    "outbox.mark",
+                    outbox::set_sent(&mut tx, &self.school, claimed.id, self.clock.wall_us()).await?
+                );
+                return failpoint!("outbox.commit_mark", tx.commit().await);
             }
             Ok(Err(code)) => code,
             Err(_) => "timeout".to_owned(),
@@ -122,7 +126,7 @@ impl Notifier {
         let due_us = after(self.clock.wall_us(), wait_after(claimed.attempts));
         let mut tx = self.store.begin().await?;
         outbox::set_failed(&mut tx, &self.school, claimed.id, &code, due_us).await?;
-        tx.commit().await
+        failpoint!("outbox.commit_failed", tx.commit().await)
     }
 
     async fn bury(&self, message: MessageId, code: &str) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use lapwing_proto::InvalidBytes;
+use lapwing_proto::{InvalidBytes, failpoint};
 use lapwing_rules::Level;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -153,7 +153,7 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let options = connect_options(path);
         let writer = open_pool(path, options.clone(), 1).await?;
-        migrate(path, &writer).await?;
+        failpoint!("store.migrate", migrate(path, &writer).await?);
         let reader = open_pool(path, options.pragma("query_only", "ON"), READERS).await?;
         Ok(Self { writer, reader })
     }
@@ -170,7 +170,7 @@ impl Store {
     ///
     /// When the database stays busy or cannot be written.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        Ok(Tx(failpoint!("store.begin", self.writer.begin_with("BEGIN IMMEDIATE").await?)))
     }
 
     /// Closes every connection, writing the log back into the file.
@@ -192,7 +192,7 @@ impl Tx {
     ///
     /// When the database cannot be written; then nothing of it happened.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+        Ok(failpoint!("store.commit", self.0.commit().await)?)
     }
 }
 

@@ -9,6 +9,8 @@
 pub mod bounds;
 mod capture;
 mod convert;
+#[doc(hidden)]
+pub mod failpoint;
 mod ids;
 pub mod wire;
 

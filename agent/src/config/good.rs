@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use lapwing_proto::failpoint;
 use serde::Deserialize;
 
 use super::{Config, ConfigError, DEFAULT_STATE_DIR, Watched, read_bounded};
@@ -51,7 +52,7 @@ impl Watched {
         if fs::read_to_string(&target).is_ok_and(|kept| kept == text) {
             return Ok(());
         }
-        durable::replace(&target, text.as_bytes())
+        failpoint!("config.keep", durable::replace(&target, text.as_bytes()))
     }
 }
 

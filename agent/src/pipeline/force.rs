@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
+use lapwing_proto::failpoint;
 use lapwing_rules::{ArtefactError, Policy, PolicyError, Release, RuleSet, TrustedKeys};
 use tokio::sync::watch;
 
@@ -146,7 +147,7 @@ impl Keeper {
     }
 
     fn keep(&self, file: &str, bytes: &[u8]) -> Result<(), Refused> {
-        Ok(durable::replace(&self.state_dir.join(file), bytes)?)
+        Ok(failpoint!("force.keep", durable::replace(&self.state_dir.join(file), bytes))?)
     }
 
     fn report(&self, code: Code, taken: Result<(), Refused>) {

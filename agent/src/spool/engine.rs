@@ -11,6 +11,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::Duration;
 
+use lapwing_proto::failpoint;
 use sled::{Batch, IVec, Mode};
 
 use crate::platform;
@@ -67,30 +68,31 @@ pub(super) struct Engine {
 impl Engine {
     /// Opens the store in `folder`, or makes it.
     pub(super) fn open(folder: &Path) -> Result<Self, EngineError> {
-        platform::create_private_folder(folder)?;
+        failpoint!("spool.make_folder", platform::create_private_folder(folder)?);
         let config = sled::Config::new()
             .path(folder)
             .mode(Mode::LowSpace)
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
-        let db = open_when_let_go(&config)?;
-        File::options().read(true).write(true).open(folder.join("conf"))?.sync_all()?;
+        let db = failpoint!("spool.open", open_when_let_go(&config)?);
+        let conf = File::options().read(true).write(true).open(folder.join("conf"))?;
+        failpoint!("spool.sync_conf", conf.sync_all()?);
         let file = File::options().read(true).write(true).open(folder.join("db"))?;
-        file.sync_all()?;
-        platform::sync_folder(folder)?;
+        failpoint!("spool.sync_db", file.sync_all()?);
+        failpoint!("spool.sync_folder", platform::sync_folder(folder)?);
         Ok(Self { db, file })
     }
 
     /// Applies a batch as one: all of it or nothing survives. Durable after [`Engine::commit`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), EngineError> {
-        guarded(|| self.db.apply_batch(batch))
+        failpoint!("spool.apply", guarded(|| self.db.apply_batch(batch)))
     }
 
     /// Makes durable everything applied so far.
     pub(super) fn commit(&self) -> Result<(), EngineError> {
-        guarded(|| self.db.flush())?;
-        Ok(self.file.sync_data()?)
+        failpoint!("spool.flush", guarded(|| self.db.flush())?);
+        Ok(failpoint!("spool.sync", self.file.sync_data())?)
     }
 
     /// The value under a key.

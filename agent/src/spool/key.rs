@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use lapwing_proto::failpoint;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::durable;
@@ -47,7 +48,7 @@ impl SpoolKey {
     fn create(path: &Path) -> io::Result<Self> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(durable::no_randomness)?;
-        durable::replace(path, &key)?;
+        failpoint!("spool.key", durable::replace(path, &key)?);
         Ok(Self(key))
     }
 }

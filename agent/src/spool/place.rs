@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use lapwing_proto::{Epoch, Seq};
+use lapwing_proto::{Epoch, Seq, failpoint};
 use lapwing_rules::Level;
 use sled::Batch;
 
@@ -69,7 +69,7 @@ impl Place {
         platform::create_private_folder(folder).map_err(failed)?;
         let lock =
             File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(failed)?;
-        lock.try_lock().map_err(|_| SpoolError::InUse)?;
+        failpoint!("spool.lock", lock.try_lock().map_err(|_| SpoolError::InUse)?);
         Ok(Self { folder: folder.to_owned(), key, hardware, limits, _lock: lock })
     }
 
@@ -114,7 +114,8 @@ impl Place {
         if fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64) {
             return true;
         }
-        let kept = File::create(&path).and_then(|mut file| file.write_all(&vec![0; BALLAST_BYTES])).is_ok();
+        let write = || File::create(&path).and_then(|mut file| file.write_all(&vec![0; BALLAST_BYTES]));
+        let kept = failpoint!("spool.ballast", write()).is_ok();
         if !kept {
             self.drop_ballast();
         }
@@ -165,10 +166,12 @@ impl Place {
         let probe = sealer.seal(Level::Info, Seq::NONE, now, PROBE).map_err(random)?;
         let mut batch = Batch::default();
         batch.insert(record::meta_key(), write_meta(epoch, &self.hardware, &probe));
-        engine.apply(batch)?;
-        engine.commit()?;
+        failpoint!("spool.begin", engine.apply(batch).and_then(|()| engine.commit())?);
         // Only now may something be acknowledged: a spool without this file held nothing.
-        durable::replace(&self.folder.join("epoch"), epoch.as_bytes()).map_err(EngineError::Io)?;
+        failpoint!(
+            "spool.epoch",
+            durable::replace(&self.folder.join("epoch"), epoch.as_bytes()).map_err(EngineError::Io)?
+        );
         let (ledger, loaded) = Ledger::load(engine, sealer, self.limits)?;
         Ok((ledger, report(Opened::Fresh, epoch, loaded)))
     }
@@ -182,12 +185,12 @@ impl Place {
     fn quarantine(&self) -> io::Result<()> {
         let (live, kept) = (self.folder.join("live"), self.folder.join("quarantine"));
         if kept.exists() {
-            fs::remove_dir_all(&kept)?;
+            failpoint!("spool.forget_quarantine", fs::remove_dir_all(&kept)?);
         }
         if folder_bytes(&live)? > self.limits.live_bytes.saturating_mul(2) {
             fs::remove_dir_all(&live)?;
         } else {
-            fs::rename(&live, &kept)?;
+            failpoint!("spool.quarantine", fs::rename(&live, &kept)?);
         }
         platform::sync_folder(&self.folder)
     }

@@ -4,9 +4,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapwing_proto::wire;
 use lapwing_proto::wire::control_down::Directive;
 use lapwing_proto::wire::control_up::Message as Up;
+use lapwing_proto::{failpoint, wire};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -125,7 +125,8 @@ impl Control<'_> {
         let mut client = self.link.client()?;
         let (up, queue) = mpsc::channel(UP_QUEUE);
         let call = client.control(ReceiverStream::new(queue));
-        let down = timeout(ANSWER_WITHIN, call).await.map_err(|_| Failure::Silent)??.into_inner();
+        let called = failpoint!("control.open", timeout(ANSWER_WITHIN, call).await);
+        let down = called.map_err(|_| Failure::Silent)??.into_inner();
         Ok(Stream { up, down })
     }
 
@@ -136,7 +137,7 @@ impl Control<'_> {
         self.counts.extend(status.counts.iter().cloned());
         self.unanswered = true;
         let message = wire::ControlUp { message: Some(Up::Status(status)) };
-        let sent = timeout(ANSWER_WITHIN, stream.up.send(message)).await;
+        let sent = failpoint!("control.send", timeout(ANSWER_WITHIN, stream.up.send(message)).await);
         sent.map_err(|_| Failure::Silent)?.map_err(|_| Failure::Ended)
     }
 
@@ -187,7 +188,7 @@ impl Control<'_> {
     async fn part(&mut self, mut stream: Stream) -> Result<(), Failure> {
         let goodbye = wire::ControlUp { message: Some(Up::Goodbye(self.farewell.message())) };
         let said = async {
-            let sent = stream.up.send(goodbye).await;
+            let sent = failpoint!("control.goodbye", stream.up.send(goodbye).await);
             drop(stream.up);
             // The collector ends its half once it has written the goodbye down.
             while sent.is_ok() && matches!(stream.down.message().await, Ok(Some(_))) {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lapwing_proto::wire::deliver_down::Message as Down;
 use lapwing_proto::wire::deliver_up::Message as Up;
-use lapwing_proto::{BootId, Epoch, Incarnation, MINOR, Seq, wire};
+use lapwing_proto::{BootId, Epoch, Incarnation, MINOR, Seq, failpoint, wire};
 use lapwing_rules::Level;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -114,7 +114,8 @@ impl Delivery<'_> {
         let hello = Up::Hello(self.hello(epoch).await?);
         up.send(wire::DeliverUp { message: Some(hello) }).await.map_err(|_| Failure::Ended)?;
         let call = client.deliver(ReceiverStream::new(queue));
-        let mut down = timeout(ANSWER_WITHIN, call).await.map_err(|_| Failure::Silent)??.into_inner();
+        let called = failpoint!("deliver.hello", timeout(ANSWER_WITHIN, call).await);
+        let mut down = called.map_err(|_| Failure::Silent)??.into_inner();
         let first = timeout(ANSWER_WITHIN, down.message()).await.map_err(|_| Failure::Silent)??;
         let welcome = match first.and_then(|down| down.message) {
             Some(Down::Welcome(welcome)) => welcome,
@@ -122,7 +123,7 @@ impl Delivery<'_> {
             Some(Down::Ack(_)) => return Err(Failure::Contract("an acknowledgement came before Welcome")),
             None => return Err(Failure::Ended),
         };
-        let window = self.welcomed(epoch, &welcome).await?;
+        let window = failpoint!("deliver.welcome", self.welcomed(epoch, &welcome).await?);
         Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO })
     }
 
@@ -165,7 +166,7 @@ impl Delivery<'_> {
             stream.more = false;
             return Ok(());
         };
-        room.send(wire::DeliverUp { message: Some(Up::Batch(batch)) });
+        failpoint!("deliver.send", room.send(wire::DeliverUp { message: Some(Up::Batch(batch)) }));
         stream.window.sent(sent);
         self.suspect = (self.narrow > 0 && sent.captures == 1).then_some((sent.lane, sent.last));
         Ok(())
@@ -192,7 +193,7 @@ impl Delivery<'_> {
                 spool.acknowledge(lane, through)?;
                 if earlier { spool.forget_earlier_gaps(lane) } else { Ok(()) }
             };
-            self.link.blocking(forget).await?;
+            failpoint!("deliver.acknowledged", self.link.blocking(forget).await?);
         }
         stream.window.set_credit(ack.credit);
         stream.pause = Duration::from_millis(u64::from(ack.retry_delay_ms));
@@ -204,7 +205,7 @@ impl Delivery<'_> {
     async fn part(&mut self, mut stream: Stream) -> Result<(), Failure> {
         let goodbye = wire::DeliverUp { message: Some(Up::Goodbye(self.farewell.message())) };
         let drained = timeout(DRAIN_WITHIN, async {
-            stream.up.send(goodbye).await.map_err(|_| Failure::Ended)?;
+            failpoint!("deliver.goodbye", stream.up.send(goodbye).await.map_err(|_| Failure::Ended)?);
             // Closes our half, so that the collector ends its own once it has answered everything.
             let (closed, _) = mpsc::channel(1);
             stream.up = closed;

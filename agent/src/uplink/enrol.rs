@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::enrol_client::EnrolClient;
-use lapwing_proto::{DeviceId, wire};
+use lapwing_proto::{DeviceId, failpoint, wire};
 use prost::Message;
 use tokio::time::timeout;
 use tonic::Status;
@@ -123,7 +123,7 @@ pub async fn enrol(
     let tls = tls::pinned(fingerprint, &time).map_err(|error| EnrolError::Tls(error.to_string()))?;
     let channel = tls::channel(&config.enrol, tls).map_err(|error| EnrolError::Tls(error.to_string()))?;
     let mut client = EnrolClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let answer = match timeout(ANSWER_WITHIN, client.join(request)).await {
+    let answer = match failpoint!("enrol.join", timeout(ANSWER_WITHIN, client.join(request)).await) {
         Ok(Ok(answer)) => answer.into_inner(),
         Ok(Err(status)) => return Err(refused(config, &status)),
         Err(_) => return Err(EnrolError::Unreachable(config.enrol.to_string(), "no answer in time".to_owned())),
@@ -131,7 +131,7 @@ pub async fn enrol(
     let identity = Identity::new(&key, answer.certificate, answer.authorities, answer.server_time_us)?;
     let device = identity.device();
     store.replace(identity)?;
-    if let Err(error) = wipe(path) {
+    if let Err(error) = failpoint!("enrol.wipe", wipe(path)) {
         tracing::error!(error = %error, "the campaign token could not be wiped: remove the token file by hand");
     }
     tracing::info!(device.id = %device, "the device is enrolled");
@@ -167,8 +167,7 @@ fn read_token(path: &Path) -> Result<Zeroizing<String>, EnrolError> {
 fn wipe(path: &Path) -> io::Result<()> {
     let length = usize::try_from(std::fs::metadata(path)?.len()).unwrap_or(0).min(MAX_TOKEN_FILE_BYTES);
     let mut file = std::fs::File::options().write(true).open(path)?;
-    file.write_all(&vec![0; length])?;
-    file.sync_all()?;
+    failpoint!("enrol.overwrite", file.write_all(&vec![0; length]).and_then(|()| file.sync_all())?);
     durable::remove(path)
 }
 

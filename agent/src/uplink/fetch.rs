@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flate2::read::ZlibDecoder;
 use lapwing_proto::bounds::{MAX_ARTEFACT_BYTES, MAX_CHUNK_BYTES};
-use lapwing_proto::wire;
+use lapwing_proto::{failpoint, wire};
 use lapwing_rules::{Digest, Release};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -82,11 +82,12 @@ async fn fetch(link: &Link, kind: ArtefactKind, available: &wire::Available) -> 
     };
     let request = wire::FetchRequest { artefact: artefact.into(), release: available.release };
     let mut client = link.client()?;
-    let call = timeout(CHUNK_WITHIN, client.fetch(request)).await.map_err(|_| Failure::Silent)?;
+    let call =
+        failpoint!("fetch.call", timeout(CHUNK_WITHIN, client.fetch(request)).await).map_err(|_| Failure::Silent)?;
     let mut chunks = call?.into_inner();
     let mut compressed = Vec::new();
     while let Some(chunk) = timeout(CHUNK_WITHIN, chunks.message()).await.map_err(|_| Failure::Silent)?? {
-        take(&mut compressed, &chunk, available.size_bytes)?;
+        failpoint!("fetch.chunk", take(&mut compressed, &chunk, available.size_bytes)?);
     }
     let digest = available.digest.clone();
     let bytes = link.blocking(move || decompress(&compressed, size, &digest)).await?;

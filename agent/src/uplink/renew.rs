@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapwing_proto::wire;
+use lapwing_proto::{failpoint, wire};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -59,7 +59,8 @@ async fn renew(link: &Link) -> Result<(), Failure> {
     let key = DeviceKey::generate()?;
     let request = wire::RenewRequest { csr: key.signing_request()? };
     let mut client = link.client()?;
-    let answer = timeout(ANSWER_WITHIN, client.renew(request)).await.map_err(|_| Failure::Silent)??.into_inner();
+    let called = failpoint!("renew.call", timeout(ANSWER_WITHIN, client.renew(request)).await);
+    let answer = called.map_err(|_| Failure::Silent)??.into_inner();
     let renewed = Identity::new(&key, answer.certificate, answer.authorities, answer.server_time_us)?;
     if link.identity.device() != Some(renewed.device()) {
         return Err(Failure::Contract("the renewed certificate is of another device"));

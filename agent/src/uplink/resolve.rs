@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lapwing_proto::bounds::{MAX_ACCOUNT_BYTES, MAX_GROUPS, MAX_NAME_BYTES};
-use lapwing_proto::{band_from_wire, wire};
+use lapwing_proto::{band_from_wire, failpoint, wire};
 use lapwing_rules::Band;
 use tokio::time::timeout;
 
@@ -82,7 +82,7 @@ impl Resolver {
 
     async fn ask(&self, (account, groups): &Asked) -> Result<Resolution, Failure> {
         let request = wire::ResolveSessionRequest { account: account.clone(), groups: groups.clone() };
-        let answer = self.link.client()?.resolve_session(request).await?.into_inner();
+        let answer = failpoint!("resolve.call", self.link.client()?.resolve_session(request).await?).into_inner();
         if answer.group.len() > MAX_NAME_BYTES {
             return Err(Failure::Contract("a group is over its bound"));
         }

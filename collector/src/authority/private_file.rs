@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use lapwing_proto::failpoint;
+
 use super::AuthorityError;
 
 const MAX_BYTES: u64 = 64 * 1024;
@@ -48,11 +50,11 @@ fn write_new(file: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    out.write_all(content)?;
-    out.sync_all()?;
-    std::fs::rename(&beside, file)?;
+    failpoint!("authority.write", out.write_all(content)?);
+    failpoint!("authority.sync", out.sync_all()?);
+    failpoint!("authority.rename", std::fs::rename(&beside, file)?);
     let folder = file.parent().unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    failpoint!("authority.sync_folder", File::open(folder)?.sync_all())
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> AuthorityError {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
+use lapwing_proto::failpoint;
 use lapwing_proto::wire::{self, control_down::Directive, control_up};
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
@@ -128,7 +129,7 @@ impl ControlStream {
                 device_health::replace(&mut tx, school, self.peer.device, &told.health, now_us).await?;
             }
             device_health::add_counts(&mut tx, school, &told.counts).await?;
-            tx.commit().await?;
+            failpoint!("status.commit", tx.commit().await?);
         }
         self.ingest.heard.note(self.peer.device, now_us);
         let first = self.stored.is_none();

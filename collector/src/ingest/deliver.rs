@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_CREDIT, OutOfBounds};
 use lapwing_proto::wire::{self, deliver_down, deliver_up};
-use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq};
+use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
 use lapwing_rules::Level;
 use prost::Message;
 use tonic::{Status, Streaming};
@@ -149,7 +149,7 @@ async fn take_batch(ingest: &Ingest, peer: Peer, turn: &mut Turn, batch: wire::B
     let delivery = check_batch(ingest, peer, turn.epoch(), batch)?;
     turn.carry(&ingest.store, &ingest.school).await?;
     let lane = delivery.lane;
-    let through = ingest.intake.take(delivery).await?;
+    let through = failpoint!("deliver.take", ingest.intake.take(delivery).await?);
     ingest.heard.note(peer.device, ingest.clock.wall_us());
     Ok(wire::Ack {
         through: vec![mark(lane, through)],

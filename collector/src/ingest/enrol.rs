@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use lapwing_proto::bounds::{self, MAX_CSR_BYTES, MAX_NAME_BYTES, OutOfBounds};
-use lapwing_proto::{DeviceId, wire};
+use lapwing_proto::{DeviceId, failpoint, wire};
 use tonic::{Request, Response, Status};
 
 use super::{EnrolService, Ingest, Refused};
@@ -45,12 +45,13 @@ async fn join(
     let device = DeviceId::random()?;
 
     let mut tx = ingest.store.begin().await?;
-    let device_group = match tokens::spend(&mut tx, &ingest.school, &token.hash(), now_us).await? {
-        Spent::Granted { device_group } => device_group,
-        Spent::Unknown => return Err(Refused::TokenUnknown),
-        Spent::Expired => return Err(Refused::TokenExpired),
-        Spent::UsedUp => return Err(Refused::TokenSpent),
-    };
+    let device_group =
+        match failpoint!("enrol.spend", tokens::spend(&mut tx, &ingest.school, &token.hash(), now_us).await?) {
+            Spent::Granted { device_group } => device_group,
+            Spent::Unknown => return Err(Refused::TokenUnknown),
+            Spent::Expired => return Err(Refused::TokenExpired),
+            Spent::UsedUp => return Err(Refused::TokenSpent),
+        };
     let certificate = ingest.authority.issue_device(device, &key, ingest.clock.as_ref())?;
     let new = NewDevice {
         device,
@@ -62,11 +63,11 @@ async fn join(
         agent_version: &facts.agent_version,
         enrolled_us: now_us,
     };
-    devices::insert(&mut tx, &ingest.school, &new).await?;
-    devices::insert_certificate(&mut tx, &ingest.school, device, &certificate).await?;
+    failpoint!("enrol.device", devices::insert(&mut tx, &ingest.school, &new).await?);
+    failpoint!("enrol.certificate", devices::insert_certificate(&mut tx, &ingest.school, device, &certificate).await?);
     let product = Actor::Product { school: ingest.school.clone() };
     audit::append(&mut tx, &Act::new(&product, now_us, ActKind::DeviceEnrolled, device)).await?;
-    tx.commit().await?;
+    failpoint!("enrol.commit", tx.commit().await?);
 
     tracing::info!(device.id = %device, "device enrolled");
     Ok(wire::JoinResponse {

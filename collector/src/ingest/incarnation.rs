@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId};
+use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId, failpoint};
 
 use super::Refused;
 use crate::store::deliveries::{self, Incarnations, Previous};
@@ -41,7 +41,7 @@ impl Live {
         // Inside the transaction, so that the last to commit is also the last to deliver.
         let turn = Turn { live: self.clone(), device, epoch, incarnation, carried: false };
         self.set(device, epoch, incarnation);
-        tx.commit().await?;
+        failpoint!("welcome.commit", tx.commit().await?);
         Ok(turn)
     }
 
@@ -80,7 +80,7 @@ impl Turn {
         }
         let mut tx = store.begin().await?;
         self.carry_first(&mut tx, school).await?;
-        tx.commit().await?;
+        failpoint!("carry.commit", tx.commit().await?);
         self.carried = true;
         Ok(())
     }

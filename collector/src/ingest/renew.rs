@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lapwing_proto::wire;
+use lapwing_proto::{failpoint, wire};
 
 use super::{Ingest, Refused};
 use crate::authority::DeviceKey;
@@ -29,7 +29,7 @@ pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wir
     }
     let certificate = ingest.authority.issue_device(peer.device, &key, ingest.clock.as_ref())?;
     devices::insert_certificate(&mut tx, &ingest.school, peer.device, &certificate).await?;
-    tx.commit().await?;
+    failpoint!("renew.commit", tx.commit().await?);
     Ok(wire::RenewResponse {
         certificate: certificate.der.to_vec(),
         authorities: vec![ingest.authority.certificate().to_vec()],

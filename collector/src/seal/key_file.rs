@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use lapwing_proto::failpoint;
 use zeroize::Zeroizing;
 
 use super::{KEY_BYTES, SealError};
@@ -57,9 +58,9 @@ fn make(folder: &Path, path: &Path) -> io::Result<Zeroizing<[u8; KEY_BYTES]>> {
     getrandom::fill(key.as_mut_slice()).map_err(|error| io::Error::other(error.to_string()))?;
     let line = Zeroizing::new(format!("{PREFIX}{}\n", HEXLOWER.encode(key.as_slice())));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(line.as_bytes())?;
-    file.sync_all()?;
-    File::open(folder)?.sync_all()?;
+    failpoint!("school_key.write", file.write_all(line.as_bytes())?);
+    failpoint!("school_key.sync", file.sync_all()?);
+    failpoint!("school_key.sync_folder", File::open(folder)?.sync_all()?);
     Ok(key)
 }
 

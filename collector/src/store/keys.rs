@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lapwing_proto::SchoolId;
+use lapwing_proto::{SchoolId, failpoint};
 use sqlx::SqlitePool;
 
 use super::{StoreError, connect_options, open_pool};
@@ -36,13 +36,12 @@ impl KeyFile {
         wrapped: &[u8],
         created_us: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO keys (school_id, key_id, wrapped, created_us) VALUES ($1, $2, $3, $4)")
+        let insert = sqlx::query("INSERT INTO keys (school_id, key_id, wrapped, created_us) VALUES ($1, $2, $3, $4)")
             .bind(school.as_str())
             .bind(key.as_bytes().as_slice())
             .bind(wrapped)
-            .bind(created_us)
-            .execute(&self.0)
-            .await?;
+            .bind(created_us);
+        failpoint!("keys.insert", insert.execute(&self.0).await?);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod judgement;
 
 use std::sync::Arc;
 
+use lapwing_proto::failpoint;
 use tokio::sync::broadcast;
 
 pub use evidence::{Evidence, Note, Opened, OpenedCapture};
@@ -192,7 +193,7 @@ impl Desk {
     }
 
     async fn finish(&self, tx: Tx, actor: &Actor, concern: ConcernId) -> Result<(), CommandError> {
-        tx.commit().await?;
+        failpoint!("desk.commit", tx.commit().await?);
         // Nobody listening is nothing lost: a page reads the database when it opens.
         let _ = self.events.send(ConcernChanged { school: actor.school().clone(), concern });
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use lapwing_proto::SchoolId;
+use lapwing_proto::{SchoolId, failpoint};
 use lapwing_rules::Level;
 use tokio::sync::{Notify, broadcast};
 
@@ -116,9 +116,9 @@ impl Triage {
         let mut changed = BTreeSet::new();
         for capture in &waiting {
             changed.extend(self.triage(&mut tx, capture, &setting).await?);
-            captures::set_triaged(&mut tx, school, capture.id, setting.now_us).await?;
+            failpoint!("triage.mark", captures::set_triaged(&mut tx, school, capture.id, setting.now_us).await?);
         }
-        tx.commit().await?;
+        failpoint!("triage.commit", tx.commit().await?);
         self.mail.notify_one();
         for concern in changed {
             // Nobody listening is nothing lost: a page reads the database when it opens.
@@ -150,7 +150,7 @@ impl Triage {
                 concern
             }
         };
-        concerns::link(tx, school, concern, capture.id).await?;
+        failpoint!("triage.link", concerns::link(tx, school, concern, capture.id).await?);
         Ok(Some(concern))
     }
 
@@ -174,7 +174,7 @@ impl Triage {
             opened_us: setting.now_us,
             acknowledge_by_us: acknowledge_by(level, setting.now_us, &setting.zone),
         };
-        concerns::insert(tx, school, &new).await?;
+        failpoint!("triage.open", concerns::insert(tx, school, &new).await?);
         self.record(tx, new.id, "opened", (State::New, State::New), setting.now_us).await?;
         let announced = Announced { concern: new.id, reference: &new.reference, level };
         self.tell(tx, capture, announced, setting).await?;
@@ -193,7 +193,7 @@ impl Triage {
     ) -> Result<(), StoreError> {
         let school = self.actor.school();
         let by_us = acknowledge_by(level, setting.now_us, &setting.zone);
-        let reference = concerns::raise(tx, school, concern, level, by_us).await?;
+        let reference = failpoint!("triage.raise", concerns::raise(tx, school, concern, level, by_us).await?);
         concerns::set_state(tx, school, concern, to, setting.now_us).await?;
         self.record(tx, concern, "raised", (from, to), setting.now_us).await?;
         self.tell(tx, capture, Announced { concern, reference: &reference, level }, setting).await?;
@@ -222,9 +222,12 @@ impl Triage {
         if recipients.is_empty() {
             tracing::error!(concern.id = %concern, "nobody at the school may see a concern: import people with roles");
         }
-        concerns::add_recipients(tx, school, concern, &recipients, setting.now_us).await?;
+        failpoint!(
+            "triage.recipients",
+            concerns::add_recipients(tx, school, concern, &recipients, setting.now_us).await?
+        );
         for Recipient { person, .. } in recipients.into_iter().filter(|one| one.told == Told::AtOnce) {
-            outbox::insert(tx, school, person, reference, level, setting.now_us).await?;
+            failpoint!("outbox.insert", outbox::insert(tx, school, person, reference, level, setting.now_us).await?);
         }
         Ok(())
     }
@@ -238,7 +241,7 @@ impl Triage {
         at_us: i64,
     ) -> Result<(), StoreError> {
         let step = NewStep { id: StepId::random()?, concern, kind, from, to, at_us, note: None };
-        steps::insert(tx, &self.actor, &step).await
+        failpoint!("triage.step", steps::insert(tx, &self.actor, &step).await)
     }
 
     async fn free_reference(&self, tx: &mut Tx) -> Result<String, StoreError> {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use lapwing_proto::failpoint;
 use tokio::net::{UnixListener, UnixStream};
 
 /// A connection between the service and a program of a session.
@@ -29,7 +30,7 @@ impl LocalListener {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
         }
         remove_stale(path)?;
-        let listener = UnixListener::bind(path)?;
+        let listener = failpoint!("socket.bind", UnixListener::bind(path)?);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         Ok(Self { listener, path: path.to_owned() })
     }
@@ -68,7 +69,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another service listens there"));
     }
-    std::fs::remove_file(path)
+    failpoint!("socket.remove", std::fs::remove_file(path))
 }
 
 #[cfg(test)]

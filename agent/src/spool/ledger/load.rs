@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lapwing_proto::{Epoch, Seq, wire};
+use lapwing_proto::{Epoch, Seq, failpoint, wire};
 use lapwing_rules::Level;
 use prost::Message;
 use sled::Batch;
@@ -48,7 +48,7 @@ impl Ledger {
             let key = record::earlier_key(u8::try_from(index).unwrap_or(u8::MAX));
             batch.insert(key, wire::Gap::from(*gap).encode_to_vec());
         }
-        self.engine.apply(batch)?;
+        failpoint!("spool.inherit", self.engine.apply(batch)?);
         self.earlier = gaps;
         self.commit()
     }

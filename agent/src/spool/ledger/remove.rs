@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lapwing_proto::{Seq, wire};
+use lapwing_proto::{Seq, failpoint, wire};
 use lapwing_rules::Level;
 use prost::Message;
 use sled::Batch;
@@ -26,7 +26,7 @@ impl Ledger {
             batch.remove(record::gap_key(level, Some(from)));
         }
         let freed = self.remove_records(&mut batch, level, Seq::NONE, through)?;
-        self.engine.apply(batch)?;
+        failpoint!("spool.acknowledge", self.engine.apply(batch)?);
         self.freed(level, freed)
     }
 
@@ -41,7 +41,7 @@ impl Ledger {
         let mut batch = Batch::default();
         let freed = self.remove_records(&mut batch, level, from, to)?;
         self.add_gap(&mut batch, level, from, to, reason);
-        self.engine.apply(batch)?;
+        failpoint!("spool.give_up", self.engine.apply(batch)?);
         self.freed(level, freed)
     }
 
