@@ -297,8 +297,10 @@ impl Service {
         let change = self.config.look();
         self.changed(change);
         let spool = Arc::clone(&self.spool);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || spool.expire()).await {
-            self.diagnostics.raise(Code::SpoolFailed, error.to_string());
+        match tokio::task::spawn_blocking(move || spool.expire()).await {
+            Ok(Err(error)) => self.diagnostics.raise(Code::SpoolFailed, error.to_string()),
+            Ok(Ok(())) => self.diagnostics.clear(Code::SpoolFailed),
+            Err(_) => {}
         }
     }
 
@@ -366,6 +368,7 @@ fn open_spool(config: &Config, clock: Arc<dyn Clock>, diagnostics: &Diagnostics)
     match report.opened {
         Opened::Fresh | Opened::Continued => {}
         Opened::Quarantined | Opened::Foreign => diagnostics.raise(Code::SpoolQuarantined, ""),
+        Opened::Waiting => diagnostics.raise(Code::SpoolFailed, "the disk refuses"),
     }
     Ok(Arc::new(spool))
 }

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! FOLDER/lock        held by the process that has the spool open
-//! FOLDER/epoch       16 bytes: of the store under live, so that its loss can be told
+//! FOLDER/epoch       16 bytes of the store under live, so that its loss can be told, 16 of each lost one of which the
+//!                    collector was not told yet, at most 8 in all, and SHA-256 of these
+//! FOLDER/reach       how far each lane got, so that the loss of the store's end can be told
 //! FOLDER/live/       a sled store (0.34.7; conf, db), one tree
 //! FOLDER/quarantine/ the last store that could not be used, if any
 //! FOLDER/ballast     1 MiB, given up when the disk is full: dropping records needs room too
@@ -28,15 +30,21 @@
 //! After opening: fsync of `conf`, `db` and the folders. A commit: one batch a capture, then one `flush` and one
 //! `sync_data` of `db` for all of them. Whoever finds no commit under way commits at once; what arrives during a
 //! sync waits and shares the next one. An acknowledgement is not synced: lost, it costs a delivery that the collector
-//! drops.
+//! drops. Neither is `reach`, written after each commit: it may say less than the store holds, never more.
+//!
+//! What cannot be read goes to quarantine, and the first batch of the new store holds the gaps that tell of it. While
+//! the disk refuses altogether the spool waits: each call opens anew.
 //!
 //! # Limits
 //!
-//! Live bytes stay within [`SpoolLimits::live_bytes`]. A capture makes room by dropping the oldest of the lowest lane
+//! Live bytes stay within [`SpoolLimits::live_bytes`], the folder within twice as many: what was quarantined goes first.
+//! A capture makes room by dropping the oldest of the lowest lane
 //! not above its own, and leaves a [`Gap`]; where there is none to drop, it is itself the gap. Critical captures are
 //! never dropped, and lower lanes never take their reserve; when nothing is left to drop, they are counted into the
-//! last one that was not yet read for delivery, else into the next one stored. On a full disk the spool opens anew with
-//! three quarters of what it held as its limit, until the disk has room for the ballast again.
+//! last one that was not yet read for delivery, else into the next one stored. On a full disk the quarantine goes, and
+//! where there is none the spool opens anew with three quarters of what it held as its limit, until the disk has room for
+//! the ballast again. A record's age is told by the time since the device started; across a restart by the wall clock,
+//! once the spool has been open for an hour.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +62,9 @@ mod inspect;
 mod key;
 mod lane;
 mod ledger;
+mod meta;
 mod place;
+mod reach;
 mod record;
 mod terms;
 #[cfg(test)]
@@ -103,11 +113,11 @@ struct Summary {
 
 impl Spool {
     /// Opens the spool in `folder`, or makes it. One that cannot be read, or was written on other hardware, is moved
-    /// to quarantine, and a new epoch begins.
+    /// to quarantine, and a new epoch begins. Where the disk refuses, the spool waits for it.
     ///
     /// # Errors
     ///
-    /// [`SpoolError::InUse`], and when the disk refuses.
+    /// [`SpoolError::InUse`].
     pub fn open(
         folder: &Path,
         key: &SpoolKey,
@@ -115,20 +125,36 @@ impl Spool {
         limits: SpoolLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, OpenReport), SpoolError> {
-        let place = Place::take(folder, key.clone(), hardware, limits)?;
-        let (ledger, report) = place.open(&stamp(clock.as_ref()))?;
-        place.keep_ballast();
-        let summary = summarise(&ledger, report.epoch);
+        let place = Place::new(folder.to_owned(), key.clone(), hardware, limits);
+        let summary = Summary::unopened(place.last_epoch());
         let spool = Self {
             place,
             clock,
-            ledger: Mutex::new(Some(ledger)),
+            ledger: Mutex::new(None),
             queue: Mutex::default(),
             summary: Mutex::new(summary),
             appended: watch::Sender::new(0),
         };
-        spool.expire()?;
-        Ok((spool, report))
+        let report = match spool.start() {
+            Err(SpoolError::DiskFull) => spool.start(),
+            outcome => outcome,
+        };
+        match report {
+            Ok(report) => Ok((spool, report)),
+            Err(error @ SpoolError::InUse) => Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error, "the spool cannot be opened yet");
+                let report = OpenReport { opened: Opened::Waiting, epoch: spool.epoch(), held: 0, damaged: 0 };
+                Ok((spool, report))
+            }
+        }
+    }
+
+    fn start(&self) -> Result<OpenReport, SpoolError> {
+        let (ledger, report) = self.reopen()?;
+        *lock(&self.ledger) = Some(ledger);
+        self.expire()?;
+        Ok(report)
     }
 
     /// Keeps a capture. What is answered is durable when this returns.
@@ -238,7 +264,10 @@ impl Spool {
     ///
     /// When the disk refuses.
     pub fn forget_earlier_gaps(&self, lane: Level) -> Result<(), SpoolError> {
-        self.with(|ledger| ledger.forget_earlier(lane))
+        self.with(|ledger| {
+            ledger.forget_earlier(lane)?;
+            if ledger.earlier_gaps().is_empty() { self.place.forget_lost(self.epoch()) } else { Ok(()) }
+        })
     }
 
     /// Takes out a capture that the collector refused, and leaves a gap.
@@ -261,6 +290,7 @@ impl Spool {
     /// When the disk refuses.
     pub fn expire(&self) -> Result<(), SpoolError> {
         let now = stamp(self.clock.as_ref());
+        self.place.keep_within_share();
         self.with(|ledger| {
             if ledger.is_shrunk() && self.place.keep_ballast() {
                 ledger.restore(self.place.limits());
@@ -319,7 +349,7 @@ impl Spool {
     ) -> Result<T, SpoolError> {
         let ledger = match held {
             Some(ledger) => ledger,
-            None => held.insert(self.reopen()?),
+            None => held.insert(self.reopen()?.0),
         };
         let result = call(ledger).map_err(|error| SpoolError::store(&error));
         let mut summary = lock(&self.summary);
@@ -333,23 +363,33 @@ impl Spool {
         result
     }
 
-    fn reopen(&self) -> Result<Ledger, SpoolError> {
-        let (disk_full, live_bytes) = {
-            let summary = lock(&self.summary);
-            (summary.disk_full, summary.live_bytes)
-        };
-        if disk_full {
-            self.place.drop_ballast();
+    fn reopen(&self) -> Result<(Ledger, OpenReport), SpoolError> {
+        let disk_full = lock(&self.summary).disk_full;
+        let must_shrink = disk_full && !self.place.make_way();
+        let opened = self.place.open(&stamp(self.clock.as_ref())).and_then(|(mut ledger, report)| {
+            if must_shrink {
+                shrink(&mut ledger).map_err(|error| SpoolError::store(&error))?;
+            }
+            Ok((ledger, report))
+        });
+        let mut summary = lock(&self.summary);
+        match &opened {
+            Ok((ledger, report)) => *summary = summarise(ledger, report.epoch),
+            Err(error) => summary.disk_full = *error == SpoolError::DiskFull,
         }
-        let (mut ledger, report) = self.place.open(&stamp(self.clock.as_ref()))?;
-        if disk_full {
-            ledger.shrink_to(live_bytes / 4 * 3).map_err(|error| SpoolError::store(&error))?;
-            tracing::warn!(spool.bytes = ledger.live_bytes(), "the disk is full: the spool dropped its lowest lanes");
-        } else {
+        if !disk_full && opened.is_ok() {
             self.place.keep_ballast();
         }
-        *lock(&self.summary) = summarise(&ledger, report.epoch);
-        Ok(ledger)
+        opened
+    }
+}
+
+impl Summary {
+    /// Of a spool that the disk does not let us open: its epoch is what its folder says, else a passing one.
+    fn unopened(epoch: Option<Epoch>) -> Self {
+        let lanes = Level::ALL.into_iter().map(|lane| LaneState { lane, first: None, next: Seq::new(1) }).collect();
+        let epoch = epoch.or_else(|| Epoch::random().ok()).unwrap_or(Epoch::from_bytes([0; 16]));
+        Self { epoch, lanes, live_bytes: 0, disk_full: false }
     }
 }
 
@@ -374,6 +414,14 @@ impl std::fmt::Debug for Spool {
 
 fn summarise(ledger: &Ledger, epoch: Epoch) -> Summary {
     Summary { epoch, lanes: ledger.lane_states(), live_bytes: ledger.live_bytes(), disk_full: false }
+}
+
+/// Lets go of a quarter of what a spool holds: the disk is full.
+fn shrink(ledger: &mut Ledger) -> Result<(), EngineError> {
+    ledger.shrink_to(ledger.live_bytes() / 4 * 3)?;
+    ledger.commit()?;
+    tracing::warn!(spool.bytes = ledger.live_bytes(), "the disk is full: the spool dropped its lowest lanes");
+    Ok(())
 }
 
 fn stamp(clock: &dyn Clock) -> Stamp {

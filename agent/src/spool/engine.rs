@@ -61,7 +61,8 @@ impl From<sled::Error> for EngineError {
 
 /// An open store.
 pub(super) struct Engine {
-    db: sled::Db,
+    /// Taken at the end alone.
+    db: Option<sled::Db>,
     file: File,
 }
 
@@ -81,23 +82,28 @@ impl Engine {
         let file = File::options().read(true).write(true).open(folder.join("db"))?;
         failpoint!("spool.sync_db", file.sync_all()?);
         failpoint!("spool.sync_folder", platform::sync_folder(folder)?);
-        Ok(Self { db, file })
+        Ok(Self { db: Some(db), file })
     }
 
     /// Applies a batch as one: all of it or nothing survives. Durable after [`Engine::commit`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), EngineError> {
-        failpoint!("spool.apply", guarded(|| self.db.apply_batch(batch)))
+        failpoint!("spool.apply", self.with(|db| db.apply_batch(batch)))
     }
 
     /// Makes durable everything applied so far.
     pub(super) fn commit(&self) -> Result<(), EngineError> {
-        failpoint!("spool.flush", guarded(|| self.db.flush())?);
+        failpoint!("spool.flush", self.with(sled::Tree::flush)?);
         Ok(failpoint!("spool.sync", self.file.sync_data())?)
     }
 
     /// The value under a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, EngineError> {
-        guarded(|| self.db.get(key))
+        self.with(|db| db.get(key))
+    }
+
+    /// Whether nothing was ever kept in it.
+    pub(super) fn is_empty(&self) -> Result<bool, EngineError> {
+        self.with(|db| Ok(db.first()?.is_none()))
     }
 
     /// Visits entries in key order until `visit` answers `false`.
@@ -106,8 +112,8 @@ impl Engine {
         keys: impl RangeBounds<Vec<u8>>,
         mut visit: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), EngineError> {
-        guarded(|| {
-            for entry in self.db.range(keys) {
+        self.with(|db| {
+            for entry in db.range(keys) {
                 let (key, value) = entry?;
                 if !visit(&key, &value) {
                     break;
@@ -115,6 +121,24 @@ impl Engine {
             }
             Ok(())
         })
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&sled::Tree) -> sled::Result<T>) -> Result<T, EngineError> {
+        let Some(db) = &self.db else { return Err(EngineError::Unreadable("it is closed".into())) };
+        guarded(|| call(db))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // sled writes what is left as it goes. What matters was committed, or has failed and was said to have.
+        let closed = guarded(|| {
+            drop(self.db.take());
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::warn!(error = %error, "the spool's store did not close well");
+        }
     }
 }
 

@@ -130,6 +130,13 @@ impl Lane {
         }
     }
 
+    /// Moves the lane to `next`, as if it had been opened there.
+    pub(super) const fn set_next(&mut self, next: Seq) {
+        self.next = next;
+        self.opened_at = next;
+        self.handed_out = self.last();
+    }
+
     /// The sequence of the last capture that got one.
     pub(super) const fn last(&self) -> Seq {
         Seq::new(self.next.number().saturating_sub(1))

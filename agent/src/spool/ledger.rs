@@ -9,14 +9,16 @@ use sled::Batch;
 
 use super::engine::{Engine, EngineError};
 use super::lane::{Gap, GapReason, Lane, LaneState};
+use super::reach::Reach;
 use super::record::{self, Damaged, Sealer, Stamp};
 use super::{Appended, SpoolLimits};
 use crate::durable;
 
+mod earlier;
 mod load;
 mod remove;
 
-pub(super) use load::Loaded;
+pub(super) use earlier::insert_earlier;
 pub(super) use remove::Resumed;
 
 /// Most bytes of captures read at once.
@@ -26,8 +28,12 @@ const MAX_READ_BYTES: usize = 1024 * 1024;
 pub(super) struct Ledger {
     engine: Engine,
     sealer: Sealer,
+    reach: Reach,
     lanes: BTreeMap<Level, Lane>,
+    /// What earlier epochs left behind and the collector was not told yet.
     earlier: Vec<Gap>,
+    /// Time since the device started when the store was opened, microseconds.
+    opened_us: u64,
     /// Critical captures that found no room and wait to be counted into the next one.
     carried: u32,
     limits: SpoolLimits,
@@ -38,7 +44,9 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Makes every change so far durable.
     pub(super) fn commit(&self) -> Result<(), EngineError> {
-        self.engine.commit()
+        self.engine.commit()?;
+        self.reach.write(|level| self.lane_next(level));
+        Ok(())
     }
 
     pub(super) fn lane_states(&self) -> Vec<LaneState> {
@@ -139,10 +147,6 @@ impl Ledger {
             epoch: None,
         };
         lane.gaps.iter().map(gap).filter(|gap| gap.to >= from).collect()
-    }
-
-    pub(super) fn earlier_gaps(&self) -> &[Gap] {
-        &self.earlier
     }
 
     /// Whether a record is this very capture.

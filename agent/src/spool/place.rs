@@ -3,25 +3,33 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use lapwing_proto::{Epoch, Seq, failpoint};
-use lapwing_rules::Level;
+use lapwing_rules::{Digest, Level};
 use sled::Batch;
 
 use super::engine::{Engine, EngineError};
 use super::lane::{Gap, GapReason};
-use super::ledger::{Ledger, Loaded};
+use super::ledger::{self, Ledger};
+use super::meta::Meta;
+use super::reach::Reach;
 use super::record::{self, Sealer, Stamp};
-use super::{LaneState, OpenReport, Opened, SpoolError, SpoolKey, SpoolLimits};
+use super::{OpenReport, Opened, SpoolError, SpoolKey, SpoolLimits};
 use crate::identity::HardwareHash;
 use crate::{durable, platform};
 
-const MAGIC: &[u8] = b"LWSP";
-const FORMAT: u8 = 1;
 const EPOCH_BYTES: usize = 16;
+const DIGEST_BYTES: usize = 32;
+/// Most epochs the epoch file names: the present one, and the lost ones of which the collector was not told yet.
+const MAX_EPOCHS: usize = 8;
 const BALLAST_BYTES: usize = 1024 * 1024;
 /// Sealed at sequence 0 of lane 1, to tell a wrong key from a damaged record.
 const PROBE: &[u8] = b"lapwing spool";
+/// A second in all for another process to let go of the folder: who looks into it holds it while copying.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the spool lives, and under which terms.
 pub(super) struct Place {
@@ -29,17 +37,8 @@ pub(super) struct Place {
     key: SpoolKey,
     hardware: HardwareHash,
     limits: SpoolLimits,
-    /// Held as long as the spool is open: one process at a time.
-    _lock: File,
-}
-
-/// What should be in the folder.
-#[derive(Clone, Copy)]
-enum Expected {
-    /// A store that held something.
-    Store,
-    /// A store or nothing.
-    Anything,
+    /// Held from the first opening on: one process at a time.
+    lock: Mutex<Option<File>>,
 }
 
 /// Why the store in the folder is not used.
@@ -58,48 +57,53 @@ impl From<EngineError> for Unusable {
     }
 }
 
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl Place {
-    pub(super) fn take(
-        folder: &Path,
-        key: SpoolKey,
-        hardware: HardwareHash,
-        limits: SpoolLimits,
-    ) -> Result<Self, SpoolError> {
-        let failed = |error: io::Error| SpoolError::store(&EngineError::Io(error));
-        platform::create_private_folder(folder).map_err(failed)?;
-        let lock =
-            File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(failed)?;
-        failpoint!("spool.lock", lock.try_lock().map_err(|_| SpoolError::InUse)?);
-        Ok(Self { folder: folder.to_owned(), key, hardware, limits, _lock: lock })
+    pub(super) const fn new(folder: PathBuf, key: SpoolKey, hardware: HardwareHash, limits: SpoolLimits) -> Self {
+        Self { folder, key, hardware, limits, lock: Mutex::new(None) }
     }
 
     /// Opens the store. One that cannot be used is moved to quarantine and a new one started, with the gaps that tell
     /// of it.
     pub(super) fn open(&self, now: &Stamp) -> Result<(Ledger, OpenReport), SpoolError> {
-        let former = self.former_epoch();
-        let expected = if former.is_some() { Expected::Store } else { Expected::Anything };
-        let (opened, gaps) = match self.open_live(now, expected) {
+        self.take_lock()?;
+        let failed = |error: Unusable| match error {
+            Unusable::Failed(error) => SpoolError::store(&error),
+            Unusable::Unreadable(why) => SpoolError::Store(why),
+            Unusable::Foreign(_) => SpoolError::Store("it is foreign anew".into()),
+        };
+        let former = self.epochs();
+        let (opened, gaps) = match self.open_live(now, &former) {
             Ok(opened) => return Ok(opened),
             Err(Unusable::Failed(error)) => return Err(SpoolError::store(&error)),
             Err(Unusable::Unreadable(why)) => {
                 tracing::error!(error = %why, "the spool cannot be read and was moved to quarantine");
-                (Opened::Quarantined, former.map(unknown_extent).unwrap_or_default())
+                (Opened::Quarantined, unknown_extent(&former))
             }
             Err(Unusable::Foreign(gaps)) => {
                 tracing::error!("the spool was written on other hardware and was moved to quarantine");
                 (Opened::Foreign, gaps)
             }
         };
-        let fresh = self.quarantine().map_err(EngineError::Io).map_err(Unusable::from);
-        match fresh.and_then(|()| self.open_live(now, Expected::Anything)) {
-            Ok((mut ledger, report)) => {
-                ledger.inherit(gaps).map_err(|error| SpoolError::store(&error))?;
-                Ok((ledger, OpenReport { opened, ..report }))
-            }
-            Err(Unusable::Failed(error)) => Err(SpoolError::store(&error)),
-            Err(Unusable::Unreadable(why)) => Err(SpoolError::store(&EngineError::Unreadable(why))),
-            Err(Unusable::Foreign(_)) => Err(SpoolError::store(&EngineError::Unreadable("it is foreign anew".into()))),
+        self.quarantine().map_err(Unusable::from).and_then(|()| self.begin(now, opened, &former, &gaps)).map_err(failed)
+    }
+
+    /// Which spool this was when it was last open, as far as its folder tells.
+    pub(super) fn last_epoch(&self) -> Option<Epoch> {
+        self.epochs().first().copied()
+    }
+
+    /// Takes note that the collector was told of every lost store.
+    pub(super) fn forget_lost(&self, epoch: Epoch) -> Result<(), EngineError> {
+        if self.epochs() != [epoch] {
+            self.write_epochs(&[epoch])?;
         }
+        Ok(())
     }
 
     /// The limits the spool was opened with.
@@ -114,71 +118,191 @@ impl Place {
         if fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64) {
             return true;
         }
-        let write = || File::create(&path).and_then(|mut file| file.write_all(&vec![0; BALLAST_BYTES]));
-        let kept = failpoint!("spool.ballast", write()).is_ok();
+        let write = |mut file: File| file.write_all(&vec![0; BALLAST_BYTES]).and_then(|()| file.sync_all());
+        let kept = failpoint!("spool.ballast", File::create(&path).and_then(write)).is_ok();
         if !kept {
             self.drop_ballast();
         }
         kept
     }
 
-    /// Gives the ballast's room back to the disk.
-    pub(super) fn drop_ballast(&self) {
+    /// Makes room on a full disk: what was quarantined goes first, then the ballast. Answers whether that was much, so
+    /// that no record has to go yet.
+    pub(super) fn make_way(&self) -> bool {
+        let kept = self.folder.join("quarantine");
+        let much = folder_bytes(&kept).is_ok_and(|bytes| bytes >= BALLAST_BYTES as u64);
+        let cleared = much && fs::remove_dir_all(&kept).is_ok();
+        if !cleared {
+            self.drop_ballast();
+        }
+        cleared
+    }
+
+    /// Removes what was quarantined once it and the live store together are over the spool's share of the disk.
+    pub(super) fn keep_within_share(&self) {
+        let kept = self.folder.join("quarantine");
+        let over = kept.exists() && folder_bytes(&self.folder).is_ok_and(|bytes| bytes > self.share());
+        if over && let Err(error) = fs::remove_dir_all(&kept) {
+            tracing::warn!(error = %error, "what the spool quarantined cannot be removed");
+        }
+    }
+
+    /// Most bytes of disk.
+    const fn share(&self) -> u64 {
+        self.limits.live_bytes.saturating_mul(2)
+    }
+
+    fn drop_ballast(&self) {
         if let Err(error) = durable::remove(&self.folder.join("ballast")) {
             tracing::warn!(error = %error, "the spool's ballast cannot be removed");
         }
     }
 
-    fn open_live(&self, now: &Stamp, expected: Expected) -> Result<(Ledger, OpenReport), Unusable> {
-        let live = self.folder.join("live");
-        let engine = Engine::open(&live)?;
-        platform::sync_folder(&self.folder).map_err(EngineError::Io)?;
-        let Some(meta) = engine.get(&record::meta_key())? else {
-            return match expected {
-                Expected::Anything => self.begin(engine, now),
-                Expected::Store => Err(Unusable::Unreadable("its head is missing".into())),
-            };
-        };
-        let (epoch, hardware, probe) = read_meta(&meta).ok_or_else(|| Unusable::Unreadable("its head is".into()))?;
-        let sealer = Sealer::new(&self.key, epoch);
-        if sealer.open(Level::Info, Seq::NONE, probe).is_err() {
-            return Err(Unusable::Unreadable("it was written under another key".into()));
+    fn take_lock(&self) -> Result<(), SpoolError> {
+        let mut held = super::lock(&self.lock);
+        if held.is_some() {
+            return Ok(());
         }
-        let (ledger, loaded) = Ledger::load(engine, sealer, self.limits)?;
-        if hardware.differs_from(&self.hardware) {
-            return Err(Unusable::Foreign(foreign_gaps(&ledger, epoch)));
+        let failed = |error: io::Error| SpoolError::store(&EngineError::Io(error));
+        platform::create_private_folder(&self.folder).map_err(failed)?;
+        let path = self.folder.join("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        // On a disk that cannot be written the file that is there does as well.
+        let file = file.or_else(|error| File::open(&path).map_err(|_| error)).map_err(failed)?;
+        for _ in 0..LOCK_TRIES {
+            if failpoint!("spool.lock", file.try_lock()).is_ok() {
+                *held = Some(file);
+                return Ok(());
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
-        Ok((ledger, report(Opened::Continued, epoch, loaded)))
+        Err(SpoolError::InUse)
     }
 
-    fn begin(&self, engine: Engine, now: &Stamp) -> Result<(Ledger, OpenReport), Unusable> {
-        let mut empty = true;
-        engine.visit(vec![0].., |_, _| {
-            empty = false;
-            false
-        })?;
-        if !empty {
-            return Err(Unusable::Unreadable("its head is missing".into()));
+    /// Opens the store. One that was damaged is copied to a new one: what is written behind damage may not be found again.
+    fn open_live(&self, now: &Stamp, former: &[Epoch]) -> Result<(Ledger, OpenReport), Unusable> {
+        self.finish_renewal()?;
+        let (ledger, report) = self.read_live(now, former)?;
+        if report.damaged == 0 {
+            return Ok((ledger, report));
         }
-        let random = |error: getrandom::Error| EngineError::Io(durable::no_randomness(error));
+        if let Err(error) = self.renew(ledger) {
+            tracing::warn!(error = %error, "the damaged spool cannot be copied to a new one");
+        }
+        let (ledger, renewed) = self.read_live(now, former)?;
+        Ok((ledger, OpenReport { damaged: report.damaged, ..renewed }))
+    }
+
+    /// Copies the store to a new one and puts that in its place. Until the new one is whole nothing changes.
+    fn renew(&self, ledger: Ledger) -> Result<(), EngineError> {
+        let fresh = self.folder.join("fresh");
+        let engine = Engine::open(&fresh)?;
+        ledger.copy_to(&engine)?;
+        drop((ledger, engine));
+        self.quarantine()?;
+        failpoint!("spool.renew", fs::rename(&fresh, self.folder.join("live"))?);
+        Ok(platform::sync_folder(&self.folder)?)
+    }
+
+    /// A copy beside a store is not whole; one without a store beside it is, and takes its place.
+    fn finish_renewal(&self) -> io::Result<()> {
+        let (live, fresh) = (self.folder.join("live"), self.folder.join("fresh"));
+        match (live.exists(), fresh.exists()) {
+            (_, false) => Ok(()),
+            (true, true) => fs::remove_dir_all(fresh),
+            (false, true) => fs::rename(fresh, live),
+        }
+    }
+
+    fn read_live(&self, now: &Stamp, former: &[Epoch]) -> Result<(Ledger, OpenReport), Unusable> {
+        let live = self.folder.join("live");
+        if !live.exists() {
+            // Never made, removed, or its way to quarantine was cut short.
+            let opened = if former.is_empty() { Opened::Fresh } else { Opened::Quarantined };
+            return self.begin(now, opened, former, &unknown_extent(former));
+        }
+        let engine = Engine::open(&live)?;
+        platform::sync_folder(&self.folder)?;
+        let Some(meta) = engine.get(&record::meta_key())? else {
+            let untouched = former.is_empty() && engine.is_empty()?;
+            drop(engine);
+            return match untouched {
+                true => self.begin(now, Opened::Fresh, &[], &[]),
+                false => Err(Unusable::Unreadable("its head is missing".into())),
+            };
+        };
+        let meta = Meta::read(&meta).map_err(|error| Unusable::Unreadable(error.to_string()))?;
+        let sealer = Sealer::new(&self.key, meta.epoch);
+        if sealer.open(Level::Info, Seq::NONE, &meta.probe).is_err() {
+            return Err(Unusable::Unreadable("it was written under another key".into()));
+        }
+        let (mut ledger, loaded) =
+            Ledger::load(engine, sealer, Reach::open(&self.folder, meta.epoch)?, self.limits, now)?;
+        if meta.hardware.differs_from(&self.hardware) {
+            return Err(Unusable::Foreign(foreign_gaps(&ledger, meta.epoch)));
+        }
+        self.settle_epochs(&mut ledger, meta.epoch, former)?;
+        Ok((
+            ledger,
+            OpenReport { opened: Opened::Continued, epoch: meta.epoch, held: loaded.held, damaged: loaded.damaged },
+        ))
+    }
+
+    /// Starts a new store that tells of `gaps`, where there is none.
+    fn begin(
+        &self,
+        now: &Stamp,
+        opened: Opened,
+        lost: &[Epoch],
+        gaps: &[Gap],
+    ) -> Result<(Ledger, OpenReport), Unusable> {
+        let engine = Engine::open(&self.folder.join("live"))?;
+        platform::sync_folder(&self.folder)?;
+        let random = |error: getrandom::Error| durable::no_randomness(error);
         let epoch = Epoch::random().map_err(random)?;
         let sealer = Sealer::new(&self.key, epoch);
         let probe = sealer.seal(Level::Info, Seq::NONE, now, PROBE).map_err(random)?;
         let mut batch = Batch::default();
-        batch.insert(record::meta_key(), write_meta(epoch, &self.hardware, &probe));
+        batch.insert(record::meta_key(), Meta { epoch, hardware: self.hardware, probe }.to_bytes());
+        ledger::insert_earlier(&mut batch, gaps);
         failpoint!("spool.begin", engine.apply(batch).and_then(|()| engine.commit())?);
         // Only now may something be acknowledged: a spool without this file held nothing.
-        failpoint!(
-            "spool.epoch",
-            durable::replace(&self.folder.join("epoch"), epoch.as_bytes()).map_err(EngineError::Io)?
-        );
-        let (ledger, loaded) = Ledger::load(engine, sealer, self.limits)?;
-        Ok((ledger, report(Opened::Fresh, epoch, loaded)))
+        let epochs: Vec<_> = [epoch].into_iter().chain(lost.iter().copied()).take(MAX_EPOCHS).collect();
+        failpoint!("spool.epoch", self.write_epochs(&epochs)?);
+        let (ledger, loaded) = Ledger::load(engine, sealer, Reach::open(&self.folder, epoch)?, self.limits, now)?;
+        Ok((ledger, OpenReport { opened, epoch, held: loaded.held, damaged: loaded.damaged }))
     }
 
-    fn former_epoch(&self) -> Option<Epoch> {
-        let bytes = durable::read_bounded(&self.folder.join("epoch"), EPOCH_BYTES).ok()?;
-        Epoch::try_from(bytes.as_slice()).ok()
+    /// The epoch file names another store than the one that is here: a beginning was cut short after the new store
+    /// told of the former, or somebody put a store in its place, and then what the former held is missing.
+    fn settle_epochs(&self, ledger: &mut Ledger, epoch: Epoch, former: &[Epoch]) -> Result<(), EngineError> {
+        if former.first() == Some(&epoch) {
+            return Ok(());
+        }
+        let told: Vec<_> = ledger.earlier_gaps().iter().filter_map(|gap| gap.epoch).collect();
+        let lost: Vec<_> = former.iter().filter(|lost| **lost != epoch).copied().collect();
+        let untold: Vec<_> = lost.iter().filter(|lost| !told.contains(lost)).copied().collect();
+        ledger.tell_of(unknown_extent(&untold))?;
+        let epochs: Vec<_> = [epoch].into_iter().chain(lost).take(MAX_EPOCHS).collect();
+        Ok(self.write_epochs(&epochs)?)
+    }
+
+    /// The present epoch and the lost ones; none where the file does not say.
+    fn epochs(&self) -> Vec<Epoch> {
+        let most = EPOCH_BYTES * MAX_EPOCHS + DIGEST_BYTES;
+        let bytes = durable::read_bounded(&self.folder.join("epoch"), most).unwrap_or_default();
+        let split = bytes.split_at_checked(bytes.len().saturating_sub(DIGEST_BYTES));
+        let Some((epochs, _)) = split.filter(|(epochs, digest)| Digest::of(epochs).as_bytes() == digest) else {
+            return Vec::new();
+        };
+        epochs.chunks_exact(EPOCH_BYTES).filter_map(|bytes| Epoch::try_from(bytes).ok()).collect()
+    }
+
+    fn write_epochs(&self, epochs: &[Epoch]) -> io::Result<()> {
+        let mut bytes: Vec<u8> = epochs.iter().flat_map(|epoch| epoch.as_bytes()).copied().collect();
+        let digest = Digest::of(&bytes);
+        bytes.extend_from_slice(digest.as_bytes());
+        durable::replace(&self.folder.join("epoch"), &bytes)
     }
 
     /// Moves the store away; the one moved away before is removed, and so is this one when it is over its bound.
@@ -187,7 +311,7 @@ impl Place {
         if kept.exists() {
             failpoint!("spool.forget_quarantine", fs::remove_dir_all(&kept)?);
         }
-        if folder_bytes(&live)? > self.limits.live_bytes.saturating_mul(2) {
+        if folder_bytes(&live)? > self.share() {
             fs::remove_dir_all(&live)?;
         } else {
             failpoint!("spool.quarantine", fs::rename(&live, &kept)?);
@@ -196,42 +320,28 @@ impl Place {
     }
 }
 
-const fn report(opened: Opened, epoch: Epoch, loaded: Loaded) -> OpenReport {
-    OpenReport { opened, epoch, held: loaded.held, damaged: loaded.damaged }
-}
-
 /// How much a spool held that cannot be read is not known: each lane's first sequence stands for it.
-fn unknown_extent(epoch: Epoch) -> Vec<Gap> {
-    let gap = |lane| Gap { lane, from: Seq::NONE, to: Seq::NONE, reason: GapReason::Quarantined, epoch: Some(epoch) };
-    Level::ALL.into_iter().map(gap).collect()
-}
-
-fn foreign_gaps(ledger: &Ledger, epoch: Epoch) -> Vec<Gap> {
-    let states = ledger.lane_states();
-    let gap = |state: &LaneState| {
-        let to = Seq::new(state.next.number().saturating_sub(1));
-        Some(Gap { lane: state.lane, from: state.first?, to, reason: GapReason::Foreign, epoch: Some(epoch) })
+fn unknown_extent(epochs: &[Epoch]) -> Vec<Gap> {
+    let gap = |epoch: &Epoch, lane| Gap {
+        lane,
+        from: Seq::NONE,
+        to: Seq::NONE,
+        reason: GapReason::Quarantined,
+        epoch: Some(*epoch),
     };
-    states.iter().filter_map(gap).collect()
+    epochs.iter().flat_map(|epoch| Level::ALL.into_iter().map(move |lane| gap(epoch, lane))).collect()
 }
 
-/// `LWSP`, format, epoch, length of the hardware hash and the hash, probe.
-fn write_meta(epoch: Epoch, hardware: &HardwareHash, probe: &[u8]) -> Vec<u8> {
-    let mut meta = MAGIC.to_vec();
-    meta.push(FORMAT);
-    meta.extend_from_slice(epoch.as_bytes());
-    meta.push(u8::try_from(hardware.as_bytes().len()).unwrap_or_default());
-    meta.extend_from_slice(hardware.as_bytes());
-    meta.extend_from_slice(probe);
-    meta
-}
-
-fn read_meta(meta: &[u8]) -> Option<(Epoch, HardwareHash, &[u8])> {
-    let rest = meta.strip_prefix(MAGIC)?.strip_prefix(&[FORMAT])?;
-    let (epoch, rest) = rest.split_at_checked(EPOCH_BYTES)?;
-    let (length, rest) = rest.split_first()?;
-    let (hardware, probe) = rest.split_at_checked(usize::from(*length))?;
-    Some((Epoch::try_from(epoch).ok()?, HardwareHash::from_bytes(hardware)?, probe))
+/// What a spool of other hardware held and had still to tell, a range a lane, and what it had to tell of others.
+fn foreign_gaps(ledger: &Ledger, epoch: Epoch) -> Vec<Gap> {
+    let lanes = ledger.lane_states();
+    let own = lanes.iter().filter_map(|state| {
+        let untold = ledger.gaps(state.lane, Seq::NONE).first().map(|gap| gap.from);
+        let from = state.first.into_iter().chain(untold).min()?;
+        let to = Seq::new(state.next.number().saturating_sub(1));
+        Some(Gap { lane: state.lane, from, to, reason: GapReason::Foreign, epoch: Some(epoch) })
+    });
+    own.chain(ledger.earlier_gaps().iter().copied()).collect()
 }
 
 fn folder_bytes(folder: &Path) -> io::Result<u64> {

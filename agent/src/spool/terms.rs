@@ -55,10 +55,12 @@ pub enum Opened {
     Fresh,
     /// It was there.
     Continued,
-    /// The one that was there could not be read; a new epoch began, and gaps tell of it.
+    /// The one that was there could not be read, or is gone; a new epoch began, and gaps tell of it.
     Quarantined,
     /// The one that was there is of other hardware; a new epoch began, and gaps tell of it.
     Foreign,
+    /// The disk refuses for now: each call tries again.
+    Waiting,
 }
 
 /// Why the spool did not do as it was told.

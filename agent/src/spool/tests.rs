@@ -29,6 +29,13 @@ impl Rig {
         Self { folder: tempfile::tempdir().unwrap(), clock, limits }
     }
 
+    /// A spool in memory, where the machine has such a place: for tests that open hundreds.
+    fn quick(limits: SpoolLimits) -> Self {
+        let rig = Self::new(limits);
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap_or(rig.folder);
+        Self { folder, ..rig }
+    }
+
     fn roomy() -> Self {
         Self::new(SpoolLimits::default())
     }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use lapwing_proto::{Epoch, Seq, failpoint, wire};
+use lapwing_proto::{Seq, failpoint};
 use lapwing_rules::Level;
-use prost::Message;
 use sled::Batch;
 
 use super::{Ledger, record};
 use crate::spool::SpoolLimits;
 use crate::spool::engine::{Engine, EngineError};
-use crate::spool::lane::{Gap, GapReason, Lane};
-use crate::spool::record::Sealer;
+use crate::spool::lane::{GapReason, Lane};
+use crate::spool::reach::Reach;
+use crate::spool::record::{Sealer, Stamp};
+
+/// Rows of a batch when a store is copied, in bytes.
+const COPY_BYTES: usize = 64 * 1024;
 
 /// What a look at every record found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,36 +30,55 @@ impl Ledger {
     pub(in crate::spool) fn load(
         engine: Engine,
         sealer: Sealer,
+        reach: Reach,
         limits: SpoolLimits,
+        now: &Stamp,
     ) -> Result<(Self, Loaded), EngineError> {
-        let mut ledger =
-            Self { engine, sealer, lanes: BTreeMap::new(), earlier: Vec::new(), carried: 0, limits, shrunk: false };
+        let reached = reach.read();
+        let mut ledger = Self {
+            engine,
+            sealer,
+            reach,
+            lanes: BTreeMap::new(),
+            earlier: Vec::new(),
+            opened_us: now.boot_us,
+            carried: 0,
+            limits,
+            shrunk: false,
+        };
         ledger.carried = ledger.read_carried()?;
         ledger.earlier = ledger.read_earlier()?;
         let mut loaded = Loaded::default();
         for level in Level::ALL {
-            ledger.load_lane(level, &mut loaded)?;
+            let reached = reached.get(&level).copied().unwrap_or(Seq::new(1));
+            ledger.load_lane(level, reached, &mut loaded)?;
         }
         ledger.commit()?;
         Ok((ledger, loaded))
     }
 
-    /// Writes the gaps that a lost spool leaves behind into a new one.
-    pub(in crate::spool) fn inherit(&mut self, gaps: Vec<Gap>) -> Result<(), EngineError> {
-        let mut batch = Batch::default();
-        for (index, gap) in gaps.iter().enumerate() {
-            let key = record::earlier_key(u8::try_from(index).unwrap_or(u8::MAX));
-            batch.insert(key, wire::Gap::from(*gap).encode_to_vec());
-        }
-        failpoint!("spool.inherit", self.engine.apply(batch)?);
-        self.earlier = gaps;
-        self.commit()
+    /// Copies every row to another store, durably.
+    pub(in crate::spool) fn copy_to(&self, engine: &Engine) -> Result<(), EngineError> {
+        let (mut batch, mut bytes) = (Batch::default(), 0);
+        let mut outcome = Ok(());
+        self.engine.visit(Vec::new().., |key, value| {
+            batch.insert(key, value);
+            bytes += key.len() + value.len();
+            if bytes > COPY_BYTES {
+                outcome = engine.apply(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            outcome.is_ok()
+        })?;
+        outcome?;
+        failpoint!("spool.copy", engine.apply(batch)?);
+        engine.commit()
     }
 
-    fn load_lane(&mut self, level: Level, loaded: &mut Loaded) -> Result<(), EngineError> {
+    fn load_lane(&mut self, level: Level, reached: Seq, loaded: &mut Loaded) -> Result<(), EngineError> {
         let next = self.engine.get(&record::next_key(level))?;
         let next = next.and_then(|value| record::number(&value)).map_or(Seq::new(1), Seq::new);
-        let mut lane = Lane::new(next);
+        let mut lane = Lane::new(next.max(reached));
         lane.gaps = self.read_gaps(level)?;
         let mut damaged = Vec::new();
         let mut lost = Vec::new();
@@ -77,12 +99,17 @@ impl Ledger {
             lane.bytes += size;
             true
         })?;
-        if let Some(last) = last {
-            lane.next = lane.next.max(last.next());
-            let end = lane.last();
-            lost.extend(if last < end { lane.uncovered(last.next(), end) } else { Vec::new() });
-            lane.opened_at = lane.next;
-            lane.handed_out = end;
+        lane.set_next(lane.next.max(last.map_or(Seq::NONE, Seq::next)));
+        // A store that forgot how far it was held at least this much more; below it only what follows a record is known
+        // to be missing, since the rest may have been acknowledged.
+        let missing_from = last.map_or(next, Seq::next);
+        if missing_from < lane.next {
+            lost.extend(lane.uncovered(missing_from, lane.last()));
+        }
+        if next < lane.next {
+            let mut batch = Batch::default();
+            batch.insert(record::next_key(level), &lane.next.number().to_be_bytes());
+            self.engine.apply(batch)?;
         }
         self.lanes.insert(level, lane);
         lost.extend(damaged.into_iter().map(|seq| (seq, seq)));
@@ -113,23 +140,4 @@ impl Ledger {
         let value = self.engine.get(&record::carried_key())?;
         Ok(value.and_then(|value| <[u8; 4]>::try_from(value.as_ref()).ok()).map_or(0, u32::from_be_bytes))
     }
-
-    fn read_earlier(&self) -> Result<Vec<Gap>, EngineError> {
-        let mut gaps = Vec::new();
-        self.engine.visit(record::earlier_key(0)..=record::earlier_key(u8::MAX), |_, value| {
-            gaps.extend(wire::Gap::decode(value).ok().and_then(|gap| read_gap(&gap)));
-            true
-        })?;
-        Ok(gaps)
-    }
-}
-
-fn read_gap(gap: &wire::Gap) -> Option<Gap> {
-    Some(Gap {
-        lane: Level::try_from(u8::try_from(gap.lane).ok()?).ok()?,
-        from: Seq::new(gap.from),
-        to: Seq::new(gap.to),
-        reason: GapReason::from_number(u8::try_from(gap.reason).ok()?)?,
-        epoch: Epoch::try_from(gap.epoch.as_slice()).ok(),
-    })
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use lapwing_proto::{Seq, failpoint, wire};
+use lapwing_proto::{Seq, failpoint};
 use lapwing_rules::Level;
-use prost::Message;
 use sled::Batch;
 
 use super::{Ledger, Stamp, record};
@@ -13,6 +12,9 @@ use crate::spool::lane::{GapReason, Lane};
 
 /// A wall clock below this was not set when the record was spooled, so that it tells no age: 2026-01-01.
 const CLOCK_UNSET_BELOW_US: i64 = 1_767_225_600_000_000;
+/// How long after opening the wall clock is not asked how old a record of an earlier start is: a clock that is wrong at
+/// the start is mostly set by then, and what waited out a holiday has a chance to be delivered.
+const CLOCK_DOUBTED: Duration = Duration::from_hours(1);
 
 impl Ledger {
     /// Forgets what is committed at the collector. Not synced: after a power cut it is delivered again, and dropped
@@ -49,7 +51,7 @@ impl Ledger {
     pub(in crate::spool) fn expire(&mut self, now: &Stamp) -> Result<(), EngineError> {
         for level in Level::ALL.into_iter().filter(|level| *level < Level::Critical) {
             while let Some((oldest, stamp)) = self.lane(level).front {
-                if age(&stamp, now) <= self.limits.max_age {
+                if self.age(&stamp, now) <= self.limits.max_age {
                     break;
                 }
                 self.give_up(level, oldest, oldest, GapReason::Expired)?;
@@ -75,20 +77,6 @@ impl Ledger {
         self.acknowledge(level, mark)?;
         self.cover_from(level, mark.next())?;
         Ok(Resumed::Agreed)
-    }
-
-    /// Forgets the gaps of earlier epochs that were of this lane.
-    pub(in crate::spool) fn forget_earlier(&mut self, level: Level) -> Result<(), EngineError> {
-        let mut batch = Batch::default();
-        for index in 0..self.earlier.len() {
-            batch.remove(record::earlier_key(u8::try_from(index).unwrap_or(u8::MAX)));
-        }
-        self.earlier.retain(|gap| gap.lane != level);
-        for (index, gap) in self.earlier.iter().enumerate() {
-            let key = record::earlier_key(u8::try_from(index).unwrap_or(u8::MAX));
-            batch.insert(key, wire::Gap::from(*gap).encode_to_vec());
-        }
-        self.engine.apply(batch)
     }
 
     /// A collector restored from an older copy asks for what was delivered before: there is nothing left but a gap.
@@ -138,9 +126,8 @@ impl Ledger {
 
     /// Takes note of freed bytes and finds the lane's new front.
     fn freed(&mut self, level: Level, freed: u64) -> Result<(), EngineError> {
-        let from = self.lane(level).front.map_or(Seq::NONE, |(seq, _)| seq);
-        let mut front = None;
-        if freed > 0 {
+        if let Some((from, _)) = self.lane(level).front {
+            let mut front = None;
             self.visit_records(level, from, |seq, stored, _| {
                 front = record::stamp(stored).ok().map(|stamp| (seq, stamp));
                 front.is_none()
@@ -150,6 +137,16 @@ impl Ledger {
         let lane = self.lane(level);
         lane.bytes = lane.bytes.saturating_sub(freed);
         Ok(())
+    }
+
+    /// How long a record has been held: by the time since the device started where it has not restarted, else by the
+    /// wall clock, where it was set then and had time to be set now.
+    fn age(&self, since: &Stamp, now: &Stamp) -> Duration {
+        let open_for = Duration::from_micros(now.boot_us.saturating_sub(self.opened_us));
+        if since.boot_id != now.boot_id && open_for < CLOCK_DOUBTED {
+            return Duration::ZERO;
+        }
+        age(since, now)
     }
 }
 
@@ -164,8 +161,7 @@ pub(in crate::spool) enum Resumed {
     Impossible,
 }
 
-/// How long a record has been held: by the time since the device started where it has not restarted, else by the wall
-/// clock where it was set.
+/// How long a record has been held, by the clock that can tell.
 fn age(since: &Stamp, now: &Stamp) -> Duration {
     if since.boot_id == now.boot_id {
         return Duration::from_micros(now.boot_us.saturating_sub(since.boot_us));
