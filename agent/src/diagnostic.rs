@@ -41,11 +41,15 @@ pub enum Code {
     SocketFailed,
     /// Nothing that a window or tab shows stands still.
     NeverSettles,
+    /// The collector finds this device's clock wrong.
+    ClockOff,
+    /// The collector takes nothing from this device until somebody helps.
+    Unwelcome,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
@@ -59,6 +63,8 @@ impl Code {
         Self::Overrun,
         Self::SocketFailed,
         Self::NeverSettles,
+        Self::ClockOff,
+        Self::Unwelcome,
     ];
 
     /// The stable code, at most 16 bytes.
@@ -78,6 +84,8 @@ impl Code {
             Self::Overrun => "LW-OVERRUN",
             Self::SocketFailed => "LW-SOCKET",
             Self::NeverSettles => "LW-NEVER-STILL",
+            Self::ClockOff => "LW-CLOCK",
+            Self::Unwelcome => "LW-UNWELCOME",
         }
     }
 
@@ -98,6 +106,8 @@ impl Code {
             Self::Overrun => "observations arrived faster than they could be judged, and some were dropped",
             Self::SocketFailed => "the socket for the programs of a session cannot be opened",
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
+            Self::ClockOff => "the device's clock is wrong; everything goes on, and captures carry both clocks",
+            Self::Unwelcome => "the collector takes nothing from this device until somebody helps",
         }
     }
 }

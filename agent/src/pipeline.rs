@@ -203,6 +203,7 @@ impl Service {
             hardware: HardwareHash::new(platform::hardware_hash()),
             status: shared.status.clone(),
             counters: shared.counters.clone(),
+            diagnostics: self.diagnostics.clone(),
             artefacts,
             goodbye: self.goodbye.subscribe(),
             clock: Arc::clone(&shared.clock),

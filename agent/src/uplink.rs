@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::diagnostic::Diagnostics;
 use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
 use crate::status::StatusFacts;
@@ -51,8 +52,8 @@ pub use resolve::{Resolution, Resolver};
 pub use tls::{CollectorUrl, Fingerprint, InvalidFingerprint, InvalidUrl};
 
 use backoff::Backoff;
-use link::Link;
-use trusted_time::TrustedTime;
+use link::{Link, LinkParts};
+use tls::Dial;
 
 /// Version of this build, as it travels: at most 32 bytes.
 const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -75,6 +76,8 @@ pub struct UplinkParts {
     pub status: watch::Receiver<StatusFacts>,
     /// Numbers for the status.
     pub counters: Counters,
+    /// Where it is said that the clock is wrong, or that the collector takes nothing.
+    pub diagnostics: Diagnostics,
     /// Where fetched artefacts go. Full: fetching waits.
     pub artefacts: mpsc::Sender<FetchedArtefact>,
     /// Why the device will be silent, read when shutdown is requested.
@@ -116,9 +119,21 @@ impl Uplink {
     /// As [`Uplink::new`], with waiting times drawn by `dice`.
     #[must_use]
     pub fn with_dice(parts: UplinkParts, dice: Dice) -> Self {
-        let time = Arc::new(TrustedTime::new(Arc::clone(&parts.clock)));
-        let tools = (parts.tasks.clone(), parts.shutdown.clone(), dice);
-        let link = Arc::new(Link::new(parts.config.clone(), Arc::clone(&parts.identity), time, tools));
+        Self::with_network(parts, dice, tls::over_tcp())
+    }
+
+    /// As [`Uplink::with_dice`], on connections that `dial` makes.
+    fn with_network(parts: UplinkParts, dice: Dice, dial: Dial) -> Self {
+        let link = Arc::new(Link::new(LinkParts {
+            config: parts.config.clone(),
+            identity: Arc::clone(&parts.identity),
+            clock: Arc::clone(&parts.clock),
+            tasks: parts.tasks.clone(),
+            shutdown: parts.shutdown.clone(),
+            diagnostics: parts.diagnostics.clone(),
+            dice,
+            dial,
+        }));
         Self { parts, link }
     }
 
@@ -178,9 +193,9 @@ async fn enrolled(link: &Link, parts: &UplinkParts) -> bool {
             () = link.shutdown.requested() => return false,
         };
         let wait = if let EnrolError::Busy(retry) = error {
-            backoff.next(retry)
+            retry + backoff.next()
         } else if error.is_transient() {
-            backoff.next(Duration::ZERO)
+            backoff.next()
         } else {
             ENROL_LOOK
         };

@@ -20,11 +20,16 @@ impl Backoff {
         Self { base, cap, tries: 0, dice }
     }
 
-    /// The next wait, at least `at_least`, and jitter on top of it.
-    pub(super) fn next(&mut self, at_least: Duration) -> Duration {
+    /// The next wait.
+    pub(super) fn next(&mut self) -> Duration {
         let ceiling = self.base.saturating_mul(2_u32.saturating_pow(self.tries)).min(self.cap);
         self.tries = self.tries.saturating_add(1);
-        at_least.saturating_add(spread(ceiling, (self.dice)()))
+        self.within(ceiling)
+    }
+
+    /// A wait of up to `ceiling`.
+    pub(super) fn within(&self, ceiling: Duration) -> Duration {
+        spread(ceiling, (self.dice)())
     }
 
     /// Failures since it last worked.
@@ -62,22 +67,16 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_cap() {
         let mut backoff = Backoff::new(BASE, CAP, || u64::MAX);
-        let waits: Vec<_> = (0..8).map(|_| backoff.next(Duration::ZERO).as_secs_f32().round() as u32).collect();
+        let waits: Vec<_> = (0..8).map(|_| backoff.next().as_secs_f32().round() as u32).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
         backoff.reset();
-        assert_eq!(backoff.next(Duration::ZERO).as_secs_f32().round() as u32, 1);
+        assert_eq!(backoff.next().as_secs_f32().round() as u32, 1);
     }
 
     #[test]
     fn every_wait_is_jittered_the_first_and_the_capped_too() {
         let mut backoff = Backoff::new(BASE, CAP, || u64::MAX / 2);
-        let waits: Vec<_> = (0..8).map(|_| backoff.next(Duration::ZERO).as_millis()).collect();
+        let waits: Vec<_> = (0..8).map(|_| backoff.next().as_millis()).collect();
         assert_eq!((waits[0], waits[7]), (499, 29_999));
-    }
-
-    #[test]
-    fn what_the_collector_asks_for_is_a_floor() {
-        let mut backoff = Backoff::new(BASE, CAP, || 0);
-        assert_eq!(backoff.next(Duration::from_secs(9)), Duration::from_secs(9));
     }
 }

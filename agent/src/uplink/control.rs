@@ -15,10 +15,11 @@ use tonic::Streaming;
 use super::Farewell;
 use super::backlog::Backlog;
 use super::backoff::Backoff;
-use super::link::{Link, LinkState};
+use super::link::{Link, Part};
 use super::recover::Failure;
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::diagnostic::Code;
 use crate::status::StatusFacts;
 
 /// A status is sent at least this often.
@@ -65,7 +66,7 @@ pub(super) async fn run(link: &Link, facts: Facts, directives: Directives, farew
         // What was not confirmed is counted again.
         control.facts.counters.give_back(std::mem::take(&mut control.counts));
         let Err(failure) = ended else { return };
-        link.wait("control", &failure, &mut control.backoff).await;
+        link.wait(Part::Control, &failure, &mut control.backoff, std::future::pending()).await;
     }
 }
 
@@ -155,7 +156,7 @@ impl Control<'_> {
 
     fn take(&mut self, down: wire::ControlDown) -> Result<(), Failure> {
         match down.directive {
-            Some(Directive::Received(received)) => self.answered(received.server_time_us),
+            Some(Directive::Received(received)) => self.answered(received),
             Some(Directive::RuleSet(available)) => offer(&self.directives.rule_set, available),
             Some(Directive::Policy(available)) => offer(&self.directives.policy, available),
             Some(Directive::SlowDown(slow)) => {
@@ -176,12 +177,18 @@ impl Control<'_> {
         Ok(())
     }
 
-    fn answered(&mut self, server_time_us: i64) {
-        self.link.time.tell(server_time_us);
+    fn answered(&mut self, received: wire::StatusReceived) {
+        self.link.time.tell(received.server_time_us);
+        if received.trouble() == wire::ErrorCode::Clock {
+            let off_us = self.facts.clock.wall_us().saturating_sub(received.server_time_us);
+            self.link.diagnostics.raise(Code::ClockOff, how_far_off(off_us));
+        } else {
+            self.link.diagnostics.clear(Code::ClockOff);
+        }
         self.counts.clear();
         self.unanswered = false;
         self.backoff.reset();
-        self.link.enter(LinkState::Connected);
+        self.link.works(Part::Control);
     }
 
     /// Says why there will be silence.
@@ -197,6 +204,17 @@ impl Control<'_> {
             tracing::debug!("the goodbye was not confirmed in time");
         }
         Ok(())
+    }
+}
+
+/// Coarse, so that it reads the same at the next heartbeat.
+fn how_far_off(off_us: i64) -> String {
+    let minutes = off_us.unsigned_abs() / 60_000_000;
+    let way = if off_us < 0 { "behind" } else { "ahead of" };
+    match minutes {
+        0..=120 => format!("{minutes} minutes {way} the collector's"),
+        121..=2_880 => format!("{} hours {way} the collector's", minutes / 60),
+        2_881.. => format!("{} days {way} the collector's", minutes / 1_440),
     }
 }
 

@@ -15,16 +15,19 @@ use tonic::Streaming;
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
-use super::link::{Link, LinkState};
+use super::link::{Link, Part};
 use super::recover::Failure;
 use super::window::{Window, next_batch};
 use super::{AGENT_VERSION, Farewell};
 use crate::identity::HardwareHash;
+use crate::spool::LaneState;
 
 /// How long the collector may take to answer Hello, or to commit a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long the last acknowledgements are waited for at shutdown.
 const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+/// A stream that has lasted this long worked: the next failure is a first one. So does an acknowledgement.
+const STEADY: Duration = Duration::from_mins(1);
 /// Messages between this task and the stream. One is enough to keep the stream busy; when it is full nothing is read
 /// from the spool.
 const UP_QUEUE: usize = 2;
@@ -39,7 +42,8 @@ pub(super) async fn run(link: &Link, spool: Arc<dyn Backlog>, about: About, fare
         if let Err(failure) = delivery.learn(&failure).await {
             tracing::warn!(error = %failure, "a refused capture cannot be taken out of the spool");
         }
-        link.wait("delivery", &failure, &mut delivery.backoff).await;
+        let urgent = urgent(delivery.spool.as_ref());
+        link.wait(Part::Delivery, &failure, &mut delivery.backoff, urgent).await;
     }
 }
 
@@ -80,9 +84,10 @@ impl Delivery<'_> {
         let mut identity = self.link.identity.changed();
         let mut appended = self.spool.appended();
         let mut stream = self.greet().await?;
-        self.backoff.reset();
-        self.link.enter(LinkState::Connected);
+        self.link.works(Part::Delivery);
         let mut silence = pin!(sleep(ANSWER_WITHIN));
+        let mut steady = pin!(sleep(STEADY));
+        let mut is_steady = false;
         loop {
             let sending = stream.more && stream.window.room() > 0;
             let waiting = !stream.window.in_flight().is_empty();
@@ -93,6 +98,10 @@ impl Delivery<'_> {
                 message = stream.down.message() => {
                     silence.set(sleep(ANSWER_WITHIN));
                     self.take(&mut stream, message?.ok_or(Failure::Ended)?).await?;
+                }
+                () = &mut steady, if !is_steady => {
+                    is_steady = true;
+                    self.backoff.reset();
                 }
                 () = &mut silence, if waiting => return Err(Failure::Silent),
                 () = sleep(pause), if !pause.is_zero() => stream.pause = Duration::ZERO,
@@ -185,6 +194,9 @@ impl Delivery<'_> {
         self.link.time.tell(ack.server_time_us);
         for (lane, through) in marks(&ack.through)? {
             let done = stream.window.acknowledged(lane, through);
+            if !done.is_empty() {
+                self.backoff.reset();
+            }
             self.suspect = None;
             self.narrow = self.narrow.saturating_sub(u32::try_from(done.len()).unwrap_or(u32::MAX));
             let earlier = done.iter().any(|sent| sent.earlier);
@@ -235,6 +247,17 @@ impl Delivery<'_> {
         self.narrow = 0;
         let spool = Arc::clone(&self.spool);
         self.link.blocking(move || spool.give_up(lane, seq)).await
+    }
+}
+
+/// Comes true once something of the highest level waits.
+async fn urgent(spool: &dyn Backlog) {
+    let mut appended = spool.appended();
+    let waits = |state: &LaneState| state.lane == Level::Critical && state.first.is_some();
+    while !spool.lane_states().iter().any(waits) {
+        if appended.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
 }
 

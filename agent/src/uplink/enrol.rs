@@ -53,6 +53,9 @@ pub enum EnrolError {
     /// Somebody else answers, or the collector's authority was replaced.
     #[error("what answers at {0} is not the collector of `[collector] ca_fingerprint`: {1}")]
     WrongCollector(String, String),
+    /// The collector's certificate is not valid at the time it is on this device.
+    #[error("the collector's certificate is not valid by this device's clock: set the clock ({0})")]
+    Clock(String),
     /// The token is of no use.
     #[error("the collector does not know this campaign token: create one with `lapwing-collector token create`")]
     TokenUnknown,
@@ -84,7 +87,7 @@ impl EnrolError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(..) | Self::Busy(_) | Self::Refused(_) | Self::State(_) => true,
+            Self::Unreachable(..) | Self::Clock(_) | Self::Busy(_) | Self::Refused(_) | Self::State(_) => true,
             Self::NoToken
             | Self::TokenFile { .. }
             | Self::NotAToken { .. }
@@ -120,8 +123,9 @@ pub async fn enrol(
         facts: Some(facts(config, hardware)),
     };
     let time = Arc::new(TrustedTime::new(clock));
-    let tls = tls::pinned(fingerprint, &time).map_err(|error| EnrolError::Tls(error.to_string()))?;
-    let channel = tls::channel(&config.enrol, tls).map_err(|error| EnrolError::Tls(error.to_string()))?;
+    let trust = tls::pinned(fingerprint, &time).map_err(|error| EnrolError::Tls(error.to_string()))?;
+    let channel =
+        tls::channel(&config.enrol, trust, &tls::over_tcp()).map_err(|error| EnrolError::Tls(error.to_string()))?;
     let mut client = EnrolClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let answer = match failpoint!("enrol.join", timeout(ANSWER_WITHIN, client.join(request)).await) {
         Ok(Ok(answer)) => answer.into_inner(),
@@ -188,8 +192,11 @@ fn unreached(config: &UplinkConfig, status: &Status) -> EnrolError {
     let mut cause: &dyn std::error::Error = status;
     loop {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return EnrolError::WrongCollector(config.enrol.to_string(), tls.to_string());
+        if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            if tls::is_about_time(error) {
+                return EnrolError::Clock(error.to_string());
+            }
+            return EnrolError::WrongCollector(config.enrol.to_string(), error.to_string());
         }
         match cause.source() {
             Some(source) => cause = source,

@@ -56,7 +56,7 @@ pub(super) async fn run(
                 }
                 Err(failure) => {
                     tracing::warn!(artefact.release = available.release, error = %failure, "an artefact was not fetched");
-                    let delay = backoff.next(Duration::ZERO);
+                    let delay = Link::delay(&failure, &mut backoff).whole();
                     tokio::select! {
                         () = tokio::time::sleep(delay) => continue,
                         changed = wanted.changed() => if changed.is_err() { return },

@@ -1,19 +1,23 @@
 //! What the parts of the uplink share: the connection, the state it is in, and how to wait.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::uplink_client::UplinkClient;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
 use super::backoff::{Backoff, Dice};
-use super::recover::{Failure, Recovery};
-use super::tls::{self, CollectorUrl, Fingerprint};
+use super::recover::{Blocked, Failure, Recovery};
+use super::tls::{self, CollectorUrl, Dial, Fingerprint};
 use super::trusted_time::TrustedTime;
+use crate::clock::Clock;
+use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{Identity, IdentityStore};
 use crate::shutdown::Shutdown;
 
@@ -22,7 +26,9 @@ const BLOCKED_RETRY: Duration = Duration::from_mins(15);
 /// Failures in a row after which the time the collector told is no longer believed.
 const DOUBT_AFTER: u32 = 6;
 const RETRY_BASE: Duration = Duration::from_secs(1);
-const RETRY_CAP: Duration = Duration::from_mins(2);
+const RETRY_CAP: Duration = Duration::from_secs(30);
+/// Jitter while something of the highest level waits.
+const URGENT_CAP: Duration = Duration::from_secs(5);
 
 /// Where the collector is and how this device presents itself to it.
 #[derive(Clone, Debug)]
@@ -54,6 +60,40 @@ pub enum LinkState {
     Blocked(String),
 }
 
+/// What waits and works on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Delivery,
+    Control,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delay {
+    /// What the collector asked for, or what being blocked takes.
+    pub(super) at_least: Duration,
+    /// On top of it, so that not everybody comes at once.
+    pub(super) jitter: Duration,
+}
+
+impl Delay {
+    pub(super) const fn whole(self) -> Duration {
+        self.at_least.saturating_add(self.jitter)
+    }
+}
+
+/// What the link is made of.
+pub(super) struct LinkParts {
+    pub(super) config: UplinkConfig,
+    pub(super) identity: Arc<IdentityStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tasks: TaskTracker,
+    pub(super) shutdown: Shutdown,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) dice: Dice,
+    pub(super) dial: Dial,
+}
+
 /// Shared by delivery, control, fetching, renewal and resolving.
 pub(super) struct Link {
     pub(super) config: UplinkConfig,
@@ -62,20 +102,30 @@ pub(super) struct Link {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: Shutdown,
     pub(super) dice: Dice,
+    dial: Dial,
+    pub(super) diagnostics: Diagnostics,
     pub(super) state: watch::Sender<LinkState>,
+    /// Parts that only somebody's help gets further.
+    blocked: Mutex<BTreeMap<Part, Blocked>>,
     /// The connection, and the identity it was made with.
     channel: Mutex<Option<(Arc<Identity>, Channel)>>,
 }
 
 impl Link {
-    pub(super) fn new(
-        config: UplinkConfig,
-        identity: Arc<IdentityStore>,
-        time: Arc<TrustedTime>,
-        (tasks, shutdown, dice): (TaskTracker, Shutdown, Dice),
-    ) -> Self {
-        let state = watch::Sender::new(LinkState::Connecting(None));
-        Self { config, identity, time, tasks, shutdown, dice, state, channel: Mutex::new(None) }
+    pub(super) fn new(parts: LinkParts) -> Self {
+        Self {
+            config: parts.config,
+            identity: parts.identity,
+            time: Arc::new(TrustedTime::new(parts.clock)),
+            tasks: parts.tasks,
+            shutdown: parts.shutdown,
+            dice: parts.dice,
+            dial: parts.dial,
+            diagnostics: parts.diagnostics,
+            state: watch::Sender::new(LinkState::Connecting(None)),
+            blocked: Mutex::default(),
+            channel: Mutex::new(None),
+        }
     }
 
     /// A client on the shared connection, made anew where the identity has changed.
@@ -88,7 +138,8 @@ impl Link {
                 self.time.is_after(identity.server_time_us());
                 let unusable = |error: &dyn std::error::Error| Failure::Unreachable(error.to_string());
                 let config = tls::mutual(&identity, &self.time).map_err(|error| unusable(&error))?;
-                let channel = tls::channel(&self.config.uplink, config).map_err(|error| unusable(&error))?;
+                let channel =
+                    tls::channel(&self.config.uplink, config, &self.dial).map_err(|error| unusable(&error))?;
                 *held = Some((identity, channel.clone()));
                 channel
             }
@@ -107,45 +158,93 @@ impl Link {
         Backoff::new(RETRY_BASE, RETRY_CAP, self.dice)
     }
 
-    /// Reports a failure of `part` and waits until it may be tried again: after back-off, when the identity changes, or
-    /// when the device shuts down.
-    pub(super) async fn wait(&self, part: &'static str, failure: &Failure, backoff: &mut Backoff) {
-        let delay = match failure.recovery() {
-            Recovery::Retry(at_least) => {
-                self.enter(LinkState::Connecting(Some(failure.to_string())));
-                backoff.next(at_least)
-            }
-            Recovery::Blocked(blocked) => {
-                self.enter(LinkState::Blocked(blocked.in_words().to_owned()));
-                backoff.next(BLOCKED_RETRY)
-            }
+    /// How long to wait after a failure.
+    pub(super) fn delay(failure: &Failure, backoff: &mut Backoff) -> Delay {
+        let at_least = match failure.recovery() {
+            Recovery::Retry(at_least) => at_least,
+            Recovery::Blocked(_) => BLOCKED_RETRY,
         };
+        Delay { at_least, jitter: backoff.next() }
+    }
+
+    /// Reports a failure of `part` and waits until it may be tried again: after back-off, when the identity changes, or
+    /// when the device shuts down. Once `urgent` comes true, what is left of the jitter is shortened; what the
+    /// collector asked for is waited for all the same.
+    pub(super) async fn wait(
+        &self,
+        part: Part,
+        failure: &Failure,
+        backoff: &mut Backoff,
+        urgent: impl Future<Output = ()>,
+    ) {
+        self.failed(part, failure);
+        let Delay { at_least, jitter } = Self::delay(failure, backoff);
         if backoff.tries() >= DOUBT_AFTER {
             self.time.doubt();
         }
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        tracing::debug!(uplink.part = part, error = %failure, delay_ms, "the uplink waits before it tries again");
+        let short = backoff.within(URGENT_CAP);
+        let delay_ms = u64::try_from((at_least + jitter).as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(uplink.part = ?part, error = %failure, delay_ms, "the uplink waits before it tries again");
+        let hurried = async {
+            urgent.await;
+            sleep(short).await;
+        };
+        let waited = async {
+            sleep(at_least).await;
+            tokio::select! {
+                () = sleep(jitter) => {}
+                () = hurried => {}
+            }
+        };
         let mut identity = self.identity.changed();
         tokio::select! {
-            () = tokio::time::sleep(delay) => {}
+            () = waited => {}
             _ = identity.changed() => {}
             () = self.shutdown.requested() => {}
         }
     }
 
-    /// Takes note of a state, and logs it where it is news.
+    /// The collector answers `part`.
+    pub(super) fn works(&self, part: Part) {
+        self.blocked().remove(&part);
+        self.enter(LinkState::Connected);
+    }
+
+    fn failed(&self, part: Part, failure: &Failure) {
+        match failure.recovery() {
+            Recovery::Blocked(blocked) => {
+                self.blocked().insert(part, blocked);
+                self.enter(LinkState::Blocked(blocked.in_words().to_owned()));
+            }
+            // Asked for, so that it says nothing about the collector.
+            Recovery::Retry(_) if matches!(failure, Failure::Reconnect(_)) => {}
+            Recovery::Retry(_) => self.enter(LinkState::Connecting(Some(failure.to_string()))),
+        }
+    }
+
+    fn blocked(&self) -> MutexGuard<'_, BTreeMap<Part, Blocked>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a state, and says so where it is news. While a part is blocked, the uplink is.
     pub(super) fn enter(&self, state: LinkState) {
+        let blocked = self.blocked().values().next().copied();
+        let state = blocked.map_or(state, |blocked| LinkState::Blocked(blocked.in_words().to_owned()));
         let news = self.state.send_if_modified(|held| {
             let news = std::mem::discriminant(held) != std::mem::discriminant(&state);
             *held = state.clone();
             news
         });
         match state {
-            LinkState::Connected if news => tracing::info!("the collector answers"),
+            LinkState::Blocked(help) | LinkState::NotEnrolled(help) => self.diagnostics.raise(Code::Unwelcome, help),
+            LinkState::Connected => {
+                self.diagnostics.clear(Code::Unwelcome);
+                if news {
+                    tracing::info!("the collector answers");
+                }
+            }
             LinkState::Connecting(Some(error)) if news => tracing::warn!(error, "the collector does not answer"),
-            LinkState::NotEnrolled(error) if news => tracing::warn!(error, "the device is not enrolled"),
-            LinkState::Blocked(error) if news => tracing::error!(error, "the collector refuses this device"),
-            LinkState::Connected | LinkState::Connecting(_) | LinkState::NotEnrolled(_) | LinkState::Blocked(_) => {}
+            LinkState::Connecting(_) => {}
         }
     }
 

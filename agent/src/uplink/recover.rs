@@ -71,6 +71,8 @@ pub(super) enum Blocked {
     Version,
     /// There is no identity yet.
     NotEnrolled,
+    /// What was asked for is not there, or no longer.
+    Gone,
 }
 
 impl Blocked {
@@ -80,6 +82,7 @@ impl Blocked {
             Self::Revoked => "the collector denies this device: ask whoever runs the collector",
             Self::Version => "the collector does not serve this version of the agent: update one of them",
             Self::NotEnrolled => "the device is not enrolled",
+            Self::Gone => "the collector does not have what it announced",
         }
     }
 }
@@ -144,6 +147,7 @@ fn refused(code: i32, retry: Duration) -> Recovery {
         Ok(ErrorCode::Clone) => Recovery::Blocked(Blocked::Clone),
         Ok(ErrorCode::Revoked) => Recovery::Blocked(Blocked::Revoked),
         Ok(ErrorCode::Version) => Recovery::Blocked(Blocked::Version),
+        Ok(ErrorCode::NotFound) => Recovery::Blocked(Blocked::Gone),
         Ok(
             ErrorCode::Unspecified
             | ErrorCode::Malformed
@@ -154,7 +158,6 @@ fn refused(code: i32, retry: Duration) -> Recovery {
             | ErrorCode::Hole
             | ErrorCode::Busy
             | ErrorCode::Clock
-            | ErrorCode::NotFound
             | ErrorCode::Store,
         )
         | Err(_) => Recovery::Retry(retry),
@@ -189,17 +192,31 @@ mod tests {
         Failure::from(wire::Refusal { code: code.into(), detail: String::new(), retry_delay_ms: 7 }).recovery()
     }
 
-    #[test]
-    fn a_copy_a_denied_device_and_an_old_build_stop_trying() {
-        assert_eq!(refused(wire::ErrorCode::Clone), Recovery::Blocked(Blocked::Clone));
-        assert_eq!(refused(wire::ErrorCode::Revoked), Recovery::Blocked(Blocked::Revoked));
-        assert_eq!(refused(wire::ErrorCode::Version), Recovery::Blocked(Blocked::Version));
+    /// What is done about each code. A new code does not compile until it stands here.
+    fn wanted(code: wire::ErrorCode) -> Recovery {
+        use wire::ErrorCode;
+        match code {
+            ErrorCode::Clone => Recovery::Blocked(Blocked::Clone),
+            ErrorCode::Revoked => Recovery::Blocked(Blocked::Revoked),
+            ErrorCode::Version => Recovery::Blocked(Blocked::Version),
+            ErrorCode::NotFound => Recovery::Blocked(Blocked::Gone),
+            ErrorCode::Unspecified
+            | ErrorCode::Malformed
+            | ErrorCode::TokenUnknown
+            | ErrorCode::TokenExpired
+            | ErrorCode::TokenSpent
+            | ErrorCode::CsrInvalid
+            | ErrorCode::Hole
+            | ErrorCode::Busy
+            | ErrorCode::Clock
+            | ErrorCode::Store => Recovery::Retry(Duration::from_millis(7)),
+        }
     }
 
     #[test]
-    fn all_other_refusals_are_tried_again_when_the_collector_says() {
-        for code in [wire::ErrorCode::Busy, wire::ErrorCode::Store, wire::ErrorCode::Hole, wire::ErrorCode::Malformed] {
-            assert_eq!(refused(code), Recovery::Retry(Duration::from_millis(7)));
+    fn every_code_is_tried_again_when_the_collector_says_save_where_that_is_of_no_use() {
+        for code in (0..).map_while(|number| wire::ErrorCode::try_from(number).ok()) {
+            assert_eq!(refused(code), wanted(code), "{code:?}");
         }
     }
 

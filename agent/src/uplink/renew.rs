@@ -37,7 +37,7 @@ pub(super) async fn run(link: &Link, asked: Arc<Notify>) {
                 }
                 Err(failure) => {
                     tracing::warn!(error = %failure, "the device's certificate was not renewed");
-                    backoff.next(Duration::ZERO)
+                    Link::delay(&failure, &mut backoff).whole()
                 }
             },
         };

@@ -30,6 +30,7 @@ struct Rig {
     status: watch::Sender<StatusFacts>,
     goodbye: watch::Sender<wire::GoodbyeReason>,
     counters: Counters,
+    diagnostics: Diagnostics,
 }
 
 impl Rig {
@@ -56,6 +57,7 @@ impl Rig {
             status: watch::Sender::new(StatusFacts::default()),
             goodbye: watch::Sender::new(wire::GoodbyeReason::Stop),
             counters: Counters::new(),
+            diagnostics: Diagnostics::new(),
         }
     }
 
@@ -80,6 +82,7 @@ impl Rig {
             hardware: HardwareHash::default(),
             status: self.status.subscribe(),
             counters: self.counters.clone(),
+            diagnostics: self.diagnostics.clone(),
             artefacts,
             goodbye: self.goodbye.subscribe(),
             clock: Arc::clone(&self.clock),

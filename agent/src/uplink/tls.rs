@@ -1,6 +1,8 @@
 //! TLS towards the collector: pinned by fingerprint while enrolling, mutual afterwards. There is no plaintext.
 
 use std::fmt;
+use std::io;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
@@ -124,33 +127,59 @@ pub(super) fn mutual(identity: &Identity, time: &Arc<TrustedTime>) -> Result<Cli
     for authority in identity.authorities() {
         roots.add(CertificateDer::from(authority.clone()))?;
     }
+    let provider = provider();
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
     let chain = vec![CertificateDer::from(identity.certificate().to_vec())];
     let key = PrivatePkcs8KeyDer::from(identity.key().to_vec()).into();
-    let mut config = ClientConfig::builder_with_details(provider(), Arc::clone(time) as Arc<dyn TimeProvider>)
+    let mut config = ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(InTime { verifier, time: Arc::clone(time) }))
         .with_client_auth_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
 
+/// Bytes both ways.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A connection being made.
+pub(super) type Dialling = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
+
+/// How connections are made. A parameter, so that tests can put a network of their own there.
+pub(super) type Dial = Arc<dyn Fn(CollectorUrl, Arc<ClientConfig>) -> Dialling + Send + Sync>;
+
+/// TLS over TCP.
+pub(super) fn over_tcp() -> Dial {
+    Arc::new(|url, config| {
+        Box::pin(async move {
+            let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+            stream.set_nodelay(true)?;
+            let stream = TlsConnector::from(config).connect(url.name, stream).await?;
+            Ok(Box::new(stream) as Box<dyn Wire>)
+        })
+    })
+}
+
 /// A channel that connects when it is first used, and anew after each break.
-pub(super) fn channel(url: &CollectorUrl, config: ClientConfig) -> Result<Channel, tonic::transport::Error> {
+pub(super) fn channel(
+    url: &CollectorUrl,
+    config: ClientConfig,
+    dial: &Dial,
+) -> Result<Channel, tonic::transport::Error> {
     // The scheme is for tonic, which would else want to do TLS itself: the connector below does it.
     let endpoint = Endpoint::from_shared(url.to_string().replacen("https", "http", 1))?
         .connect_timeout(CONNECT_WITHIN)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_ANSWER)
         .keep_alive_while_idle(true);
-    let connector = TlsConnector::from(Arc::new(config));
-    let url = url.clone();
+    let (url, config, dial) = (url.clone(), Arc::new(config), Arc::clone(dial));
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
-        let (connector, url) = (connector.clone(), url.clone());
-        async move {
-            let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
-            stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(TokioIo::new(connector.connect(url.name, stream).await?))
-        }
+        let dialling = dial(url.clone(), Arc::clone(&config));
+        async move { Ok::<_, io::Error>(TokioIo::new(dialling.await?)) }
     })))
 }
 
@@ -210,6 +239,62 @@ impl ServerCertVerifier for Pinned {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms().supported_schemes()
     }
+}
+
+/// Accepts a chain that is valid at one of the times it may be. A device whose clock was set years ahead while it was
+/// off goes by the last time the collector told, and delivers on.
+#[derive(Debug)]
+struct InTime {
+    verifier: Arc<WebPkiServerVerifier>,
+    time: Arc<TrustedTime>,
+}
+
+impl ServerCertVerifier for InTime {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let at = |time| self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time);
+        at(now).or_else(|error| match self.time.otherwise() {
+            Some(time) if is_about_time(&error) => at(time),
+            Some(_) | None => Err(error),
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate was refused for the time alone: it has run out, or is not valid yet.
+pub(super) fn is_about_time(error: &rustls::Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    )
 }
 
 #[cfg(test)]

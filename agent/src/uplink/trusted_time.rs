@@ -48,6 +48,12 @@ impl TrustedTime {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).told = None;
     }
 
+    /// What else the time may be while the collector has not told it: the last it told in an earlier run.
+    pub(crate) fn otherwise(&self) -> Option<UnixTime> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.told.is_none() && known.earliest_us > 0).then_some(known.earliest_us).and_then(unix)
+    }
+
     /// The best known time, microseconds of UTC.
     pub(crate) fn now_us(&self) -> i64 {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,10 +67,14 @@ impl TrustedTime {
     }
 }
 
+/// As certificates are judged.
+fn unix(time_us: i64) -> Option<UnixTime> {
+    Some(UnixTime::since_unix_epoch(Duration::from_micros(u64::try_from(time_us).ok()?)))
+}
+
 impl TimeProvider for TrustedTime {
     fn current_time(&self) -> Option<UnixTime> {
-        let micros = u64::try_from(self.now_us()).ok()?;
-        Some(UnixTime::since_unix_epoch(Duration::from_micros(micros)))
+        unix(self.now_us())
     }
 }
 
@@ -98,6 +108,16 @@ mod tests {
         time.tell(9_000_000);
         time.doubt();
         assert_eq!(time.now_us(), 5_000);
+    }
+
+    #[test]
+    fn until_the_collector_tells_the_time_it_may_also_be_when_it_was_last_heard() {
+        let time = TrustedTime::new(Arc::new(ManualClock::at(9_000_000_000)));
+        assert_eq!(time.otherwise(), None);
+        time.is_after(4_000_000);
+        assert_eq!(time.otherwise(), unix(4_000_000));
+        time.tell(5_000_000);
+        assert_eq!(time.otherwise(), None);
     }
 
     #[test]

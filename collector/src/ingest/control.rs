@@ -21,6 +21,8 @@ use crate::tls::Peer;
 const IDLE: Duration = Duration::from_secs(200);
 /// When the collector stops, devices come back after this.
 const RECONNECT_AFTER_MS: u32 = 2000;
+/// A device whose clock is further off is told so, and goes on all the same.
+const CLOCK_OFF: Duration = Duration::from_mins(5);
 /// A certificate with less than this left is to be renewed: from its tenth day on.
 const RENEW_WITH_LEFT: Duration = DEVICE_LIFE.saturating_sub(Duration::from_secs(10 * 24 * 60 * 60));
 
@@ -120,6 +122,7 @@ impl ControlStream {
 
     async fn take_status(&mut self, status: wire::Status) -> Result<(), Refused> {
         let now_us = self.ingest.clock.wall_us();
+        let trouble = trouble(status.wall_us, now_us);
         let told = status::check(status, now_us)?;
         let changed = self.stored.as_ref() != Some(&told.health);
         if changed || !told.counts.is_empty() {
@@ -136,7 +139,8 @@ impl ControlStream {
         self.offered =
             (self.offered.0.max(told.health.rule_set_release), self.offered.1.max(told.health.policy_release));
         self.stored = Some(told.health);
-        self.waiting.push_back(Directive::Received(wire::StatusReceived { server_time_us: now_us }));
+        let received = wire::StatusReceived { server_time_us: now_us, trouble: trouble.into() };
+        self.waiting.push_back(Directive::Received(received));
         self.offer();
         if first && self.is_due_for_renewal(now_us) {
             self.waiting.push_back(Directive::Renew(wire::RenewNow {}));
@@ -165,4 +169,29 @@ fn newer(offer: Option<&Offer>, offered: &mut u64) -> Option<wire::Available> {
     let offer = offer.filter(|offer| offer.release > *offered)?;
     *offered = offer.release;
     Some(offer.available())
+}
+
+/// What is wrong with a device that says it is `wall_us`.
+fn trouble(wall_us: i64, now_us: i64) -> wire::ErrorCode {
+    if u128::from(wall_us.abs_diff(now_us)) > CLOCK_OFF.as_micros() {
+        return wire::ErrorCode::Clock;
+    }
+    wire::ErrorCode::Unspecified
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_minutes_off_is_trouble_whichever_way_it_is_off() {
+        let now_us = 1_795_000_000_000_000;
+        let bound_us = i64::try_from(CLOCK_OFF.as_micros()).unwrap();
+        for fine in [now_us, now_us + bound_us, now_us - bound_us] {
+            assert_eq!(trouble(fine, now_us), wire::ErrorCode::Unspecified);
+        }
+        for off in [now_us + bound_us + 1, now_us - bound_us - 1, 0, i64::MIN, i64::MAX] {
+            assert_eq!(trouble(off, now_us), wire::ErrorCode::Clock);
+        }
+    }
 }

@@ -205,6 +205,37 @@ mod tests {
         assert!(!format!("{status:?}").contains("secret"));
     }
 
+    /// How the collector sends a code. A new code does not compile until it stands here.
+    fn sent(code: wire::ErrorCode) -> Option<Refused> {
+        use wire::ErrorCode;
+        match code {
+            ErrorCode::Malformed => Some(Refused::Malformed(String::new())),
+            ErrorCode::TokenUnknown => Some(Refused::TokenUnknown),
+            ErrorCode::TokenExpired => Some(Refused::TokenExpired),
+            ErrorCode::TokenSpent => Some(Refused::TokenSpent),
+            ErrorCode::CsrInvalid => Some(Refused::Csr("")),
+            ErrorCode::Clone => Some(Refused::Clone),
+            ErrorCode::Revoked => Some(Refused::Revoked),
+            ErrorCode::Hole => Some(Refused::Hole { expected: Seq::NONE, found: Seq::NONE }),
+            ErrorCode::Busy => Some(Refused::Busy { retry: Duration::from_secs(7) }),
+            ErrorCode::Version => Some(Refused::Version { minor: 9 }),
+            ErrorCode::NotFound => Some(Refused::NotFound),
+            ErrorCode::Store => Some(Refused::Store(Box::new(std::io::Error::other("full")))),
+            // Told beside an answer (`control`), never a refusal; and what no one sends.
+            ErrorCode::Clock | ErrorCode::Unspecified => None,
+        }
+    }
+
+    #[test]
+    fn every_code_is_sent_as_itself_and_only_what_passes_by_itself_with_a_delay() {
+        let codes = (0..).map_while(|number| wire::ErrorCode::try_from(number).ok());
+        for (code, refused) in codes.filter_map(|code| Some((code, sent(code)?))) {
+            assert_eq!(refused.to_wire().code(), code);
+            let delayed = matches!(code, wire::ErrorCode::Busy | wire::ErrorCode::Store);
+            assert_eq!(refused.to_wire().retry_delay_ms > 0, delayed, "{code:?}");
+        }
+    }
+
     #[test]
     fn a_long_detail_is_cut_between_characters() {
         let refusal = Refused::Malformed("ö".repeat(300)).to_wire();

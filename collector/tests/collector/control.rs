@@ -75,6 +75,25 @@ async fn a_status_is_stored_when_it_changed_and_counts_carry_no_device() {
 }
 
 #[tokio::test]
+async fn a_device_whose_clock_is_off_is_told_so_and_goes_on() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut control = Control::open(&device, &school).await;
+    let now_us = lapwing_collector::clock::Clock::wall_us(&*school.clock);
+    let hour_us = 3_600_000_000;
+
+    for (wall_us, trouble) in
+        [(now_us - hour_us, ErrorCode::Clock), (now_us + hour_us, ErrorCode::Clock), (now_us, ErrorCode::Unspecified)]
+    {
+        control.send(Up::Status(wire::Status { wall_us, ..status(wire::Health::Working) })).await;
+        let Some(Directive::Received(received)) = control.directive().await else { panic!("it goes on") };
+        assert_eq!(received.trouble(), trouble);
+    }
+
+    assert_eq!(school.count("SELECT count(*) FROM device_sensors").await, 1);
+}
+
+#[tokio::test]
 async fn a_malformed_status_ends_control() {
     let school = School::open().await;
     let device = Device::enrol(&school).await;

@@ -517,6 +517,9 @@ pub struct GoAway {
 pub struct StatusReceived {
     #[prost(int64, tag = "1")]
     pub server_time_us: i64,
+    /// what the collector finds wrong with the device and goes on all the same: CLOCK
+    #[prost(enumeration = "ErrorCode", tag = "2")]
+    pub trouble: i32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FetchRequest {
@@ -614,8 +617,9 @@ pub enum ErrorCode {
     Busy = 9,
     /// minor not served
     Version = 10,
-    /// the device's clock is too far off
+    /// the device's clock is too far off; told in StatusReceived, nothing is refused for it
     Clock = 11,
+    /// no such release, or no longer
     NotFound = 12,
     /// the collector cannot write; retry
     Store = 13,

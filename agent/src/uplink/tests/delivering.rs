@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fake::refusal;
 use super::*;
+use crate::diagnostic::Code;
 
 /// Tags in order of commit.
 fn tags(rig: &Rig) -> Vec<u64> {
@@ -94,19 +95,25 @@ async fn a_busy_collector_is_tried_again_and_a_hole_heals_itself() {
 }
 
 #[tokio::test]
-async fn a_copy_is_told_to_enrol_again() {
-    let rig = Rig::new(Script { refuse_hello: vec![refusal(wire::ErrorCode::Clone)], ..Script::default() }).await;
-    let shutdown = Shutdown::new();
-    let (uplink, _fetched) = rig.uplink(&shutdown);
-    let mut state = uplink.state();
-    let told = async {
-        let blocked = state.wait_for(|state| matches!(state, LinkState::Blocked(_))).await.unwrap().clone();
-        shutdown.request();
-        blocked
-    };
-    let (blocked, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(told, uplink.run()) }).await.unwrap();
-    let LinkState::Blocked(words) = blocked else { panic!("{blocked:?}") };
-    assert!(words.contains("enrol again"));
+async fn who_is_refused_for_good_says_so_at_the_computer_although_control_goes_on() {
+    for (code, words) in [
+        (wire::ErrorCode::Clone, "enrol again"),
+        (wire::ErrorCode::Revoked, "denies this device"),
+        (wire::ErrorCode::Version, "does not serve this version"),
+    ] {
+        let rig = Rig::new(Script { refuse_hello: vec![refusal(code); 2], ..Script::default() }).await;
+        let told = rig.until(async {
+            let mut board = rig.diagnostics.changed();
+            board.wait_for(|board| board.contains_key(&Code::Unwelcome)).await.unwrap();
+            rig.collector.eventually(|told| !told.statuses.is_empty()).await;
+            rig.status.send_modify(|facts| facts.rule_set_release = 9);
+            rig.collector.eventually(|told| told.statuses.iter().any(|status| status.rule_set_release == 9)).await;
+            rig.diagnostics.snapshot()
+        });
+        let told = told.await;
+        assert!(told[&Code::Unwelcome].contains(words), "{code:?}: {told:?}");
+        assert_eq!(rig.collector.told(|told| told.hellos.len()), 1, "{code:?} is not tried again at once");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Control, and what it leads to.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::diagnostic::Code;
 
 #[tokio::test]
 async fn a_change_is_reported_and_the_goodbye_says_why() {
@@ -79,4 +82,34 @@ async fn an_account_is_resolved_once_and_remembered_without_a_collector() {
     assert_eq!((first.band, first.mapped), (Some(lapwing_rules::Band::Ks3), true));
     assert_eq!(first, second);
     assert_eq!(rig.collector.told(|told| told.resolved), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_and_everything_goes_on_until_it_is_right() {
+    let rig = Rig::new(Script { trouble: wire::ErrorCode::Clock.into(), ..Script::default() }).await;
+    rig.until(async {
+        let mut board = rig.diagnostics.changed();
+        board.wait_for(|board| board.contains_key(&Code::ClockOff)).await.unwrap();
+        rig.append(Level::High, 1);
+        rig.until_empty().await;
+        rig.collector.change(|script| script.trouble = 0);
+        rig.status.send_modify(|facts| facts.rule_set_release = 9);
+        board.wait_for(BTreeMap::is_empty).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_artefact_that_is_gone_is_not_asked_for_again_at_once() {
+    let rig = Rig::new(Script { rule_set: Some((3, vec![1])), gone: true, ..Script::default() }).await;
+    rig.until(async {
+        rig.collector.eventually(|told| told.fetches == 1).await;
+        rig.collector.change(|script| script.gone = false);
+        rig.status.send_modify(|facts| facts.policy_release = 9);
+        rig.collector.eventually(|told| told.statuses.iter().any(|status| status.policy_release == 9)).await;
+        rig.collector.change(|script| script.rule_set = Some((4, vec![2])));
+        rig.status.send_modify(|facts| facts.policy_release = 10);
+        rig.collector.eventually(|told| told.fetches == 2).await;
+    })
+    .await;
 }

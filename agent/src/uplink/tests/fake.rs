@@ -45,8 +45,12 @@ pub(super) struct Script {
     pub(super) refuse_join: Option<wire::ErrorCode>,
     /// An artefact: release and bytes.
     pub(super) rule_set: Option<(u64, Vec<u8>)>,
+    /// Nothing that is asked for is there any more.
+    pub(super) gone: bool,
     /// Ask for renewal.
     pub(super) renew: bool,
+    /// What a status is answered with.
+    pub(super) trouble: i32,
     /// Captures that may be in flight; 0 stands for many.
     pub(super) credit: u32,
 }
@@ -66,6 +70,7 @@ pub(super) struct Told {
     pub(super) largest_batch: usize,
     pub(super) resolved: usize,
     pub(super) renewals: usize,
+    pub(super) fetches: usize,
     through: BTreeMap<u32, u64>,
 }
 
@@ -174,6 +179,11 @@ impl Collector {
 
     pub(super) fn told<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
         look(&self.told.lock().unwrap())
+    }
+
+    /// Goes by another script from now on.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.told.lock().unwrap().script);
     }
 
     /// Waits until what it was told fulfils `wish`.
@@ -292,6 +302,12 @@ impl Uplink for Fake {
     }
 
     async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        if self.note(|told| {
+            told.fetches += 1;
+            told.script.gone
+        }) {
+            return Err(refused(refusal(wire::ErrorCode::NotFound)));
+        }
         let (release, bytes) = self.note(|told| told.script.rule_set.clone()).unwrap();
         assert_eq!(request.get_ref().release, release);
         let compressed = compressed(&bytes);
@@ -356,7 +372,8 @@ impl Fake {
     fn direct(&self, message: control_up::Message) -> Vec<control_down::Directive> {
         self.note(|told| match message {
             control_up::Message::Status(status) => {
-                let received = wire::StatusReceived { server_time_us: super::fake_now_us() };
+                let received =
+                    wire::StatusReceived { server_time_us: super::fake_now_us(), trouble: told.script.trouble };
                 let mut directives = vec![control_down::Directive::Received(received)];
                 if let Some((release, bytes)) = &told.script.rule_set
                     && *release > status.rule_set_release
