@@ -10,12 +10,15 @@
 //! The certificate says who calls, a message never does. Everything in a message is checked against the contract's
 //! bounds before it is used; every refusal has a code of its own.
 
+mod codec;
+mod connected;
 mod control;
 mod deliver;
 mod enrol;
 mod fetch;
 mod heard;
 mod incarnation;
+mod metered;
 mod published;
 mod rate;
 mod refusal;
@@ -29,7 +32,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::enrol_server::EnrolServer;
 use lapwing_proto::wire::uplink_server::UplinkServer;
 use lapwing_proto::{DeviceId, SchoolId, failpoint, wire};
@@ -40,19 +42,20 @@ use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, devices};
+use connected::Connected;
 use heard::Heard;
 use incarnation::Live;
 use published::Published;
 use rate::RateLimit;
 
+pub(crate) use rate::network;
 pub use refusal::{ERROR_CODE_KEY, Refused};
-pub use serve::{Connections, ServeError};
+pub use serve::Limits;
 
 /// Largest message at enrolment: a token, a request, a few names.
 const MAX_JOIN_BYTES: usize = 8 * 1024;
-/// Batches that are decoded and not yet committed, in bytes over all devices; a batch that finds no room is refused
-/// with a delay.
-const MAX_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+/// Largest message of the uplink but a delivery: a status, a signing request, an account.
+const MAX_TOLD_BYTES: usize = 64 * 1024;
 
 /// What ingest stands on.
 pub struct IngestParts {
@@ -68,6 +71,8 @@ pub struct IngestParts {
     pub clock: Arc<dyn Clock>,
     /// Ends open streams.
     pub shutdown: Shutdown,
+    /// What is borne at most.
+    pub limits: Limits,
 }
 
 /// Everything the two services share.
@@ -84,6 +89,11 @@ pub struct Ingest {
     live: Live,
     heard: Heard,
     rate: RateLimit,
+    connected: Connected,
+    limits: Limits,
+    /// For messages that are received in part.
+    receiving_bytes: Arc<Semaphore>,
+    /// For batches that are decoded and not yet committed; one that finds no room is refused with a delay.
     in_flight_bytes: Semaphore,
 }
 
@@ -118,20 +128,21 @@ impl Ingest {
             live: Live::default(),
             heard: Heard::default(),
             rate: RateLimit::default(),
-            in_flight_bytes: Semaphore::new(MAX_IN_FLIGHT_BYTES),
+            connected: Connected::default(),
+            limits: parts.limits,
+            receiving_bytes: Arc::new(Semaphore::new(parts.limits.in_flight_bytes)),
+            in_flight_bytes: Semaphore::new(parts.limits.in_flight_bytes),
         })
     }
 
     /// The enrolment service, its messages bounded.
-    #[must_use]
-    pub fn enrol_service(self: &Arc<Self>) -> EnrolServer<EnrolService> {
+    fn enrol_service(self: &Arc<Self>) -> EnrolServer<EnrolService> {
         EnrolServer::new(EnrolService(Arc::clone(self))).max_decoding_message_size(MAX_JOIN_BYTES)
     }
 
-    /// The uplink service, its messages bounded.
-    #[must_use]
-    pub fn uplink_service(self: &Arc<Self>) -> UplinkServer<UplinkService> {
-        UplinkServer::new(UplinkService(Arc::clone(self))).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    /// The uplink service, its messages bounded; deliveries go another way, see [`deliver`].
+    fn uplink_service(self: &Arc<Self>) -> UplinkServer<UplinkService> {
+        UplinkServer::new(UplinkService(Arc::clone(self))).max_decoding_message_size(MAX_TOLD_BYTES)
     }
 
     /// Reads who is denied and what is published, by this process or another. Two short queries.

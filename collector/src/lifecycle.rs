@@ -10,6 +10,7 @@ mod accept;
 mod listeners;
 mod reload;
 mod rule_words;
+mod slots;
 mod upkeep;
 mod web;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lapwing_proto::failpoint;
+use rustls::ServerConfig;
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
@@ -29,7 +31,7 @@ use crate::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::{self, ConsoleState, RuleBook};
-use crate::ingest::{Ingest, IngestParts};
+use crate::ingest::{self, Ingest, IngestParts};
 use crate::intake::Intake;
 use crate::notify::{Mailer, MailerError, Notifier};
 use crate::seal::{SealError, Vault};
@@ -38,15 +40,18 @@ use crate::store::{Store, StoreError, schools};
 use crate::subject::AccountGroups;
 use crate::tls::{TlsConfigs, TlsError};
 use crate::triage::{ConcernChanged, Triage};
+use accept::Door;
 use listeners::Listeners;
 use upkeep::Upkeep;
 
 pub use reload::{ReloadError, Reloaded};
+pub use slots::Limits as ListenerLimits;
 
 /// What stopping waits for at most.
 pub const DRAIN: Duration = Duration::from_secs(10);
 /// What closing the database gets after it, where something still uses it.
 const CLOSE: Duration = Duration::from_secs(2);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Changes of concerns kept for a live page that is slow to read.
 const CHANGES: usize = 256;
 
@@ -84,6 +89,41 @@ pub struct Addresses {
     pub uplink: SocketAddr,
     /// People.
     pub console: SocketAddr,
+}
+
+/// What a collector bears: fixed in the program, a parameter for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Enrolment.
+    pub enrol: ListenerLimits,
+    /// Enrolled devices.
+    pub uplink: ListenerLimits,
+    /// People.
+    pub console: ListenerLimits,
+    /// What devices send.
+    pub ingest: ingest::Limits,
+}
+
+impl Default for Limits {
+    /// 5,000 devices with room to spare, all behind one address where a network hides them; an address that only
+    /// begins handshakes holds half of those at a time.
+    fn default() -> Self {
+        let uplink = ListenerLimits {
+            connections: 8192,
+            per_address: 6144,
+            handshakes: 256,
+            handshakes_per_address: 128,
+            handshake_within: HANDSHAKE_WITHIN,
+        };
+        let few = ListenerLimits {
+            connections: 1024,
+            per_address: 512,
+            handshakes: 64,
+            handshakes_per_address: 32,
+            ..uplink
+        };
+        Self { enrol: few, uplink, console: few, ingest: ingest::Limits::default() }
+    }
 }
 
 /// Why a collector does not start.
@@ -144,6 +184,15 @@ impl Collector {
     ///
     /// When a file, key or certificate cannot be used or an address is taken.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_within(Limits::default(), config, clock).await
+    }
+
+    /// As [`Collector::start`], with limits of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::start`].
+    pub async fn start_within(limits: Limits, config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let authority = Authority::open_or_create(&config.keys_dir, &config.school.id, clock.as_ref())?;
         let authority = Arc::new(authority);
         let store = open_store(&config, clock.as_ref()).await?;
@@ -163,6 +212,7 @@ impl Collector {
             authority: Arc::clone(&authority),
             clock: Arc::clone(&clock),
             shutdown: shutdown.clone(),
+            limits: limits.ingest,
         });
         ingest.refresh().await?;
         let listeners = Listeners::bind(&config.listen).await?;
@@ -183,7 +233,7 @@ impl Collector {
             tasks: TaskTracker::new(),
             shutdown,
         };
-        collector.spawn_all(listeners);
+        collector.spawn_all(listeners, limits);
         collector.tasks.close();
         Ok(collector)
     }
@@ -220,13 +270,26 @@ impl Collector {
         }
     }
 
-    fn spawn_all(&self, listeners: Listeners) {
+    fn spawn_all(&self, listeners: Listeners, limits: Limits) {
         let tls = &self.tls;
-        let enrol = self.accept("enrol", listeners.enrol, &tls.enrol);
-        let uplink = self.accept("uplink", listeners.uplink, &tls.uplink);
-        let console = self.accept("console", listeners.console, &tls.console);
-        self.spawn_grpc("enrol", Arc::clone(&self.ingest).serve_enrol(enrol));
-        self.spawn_grpc("uplink", Arc::clone(&self.ingest).serve_uplink(uplink));
+        let door = |name, listener, tls: &Arc<ArcSwap<ServerConfig>>, limits| Door {
+            name,
+            listener,
+            tls: Arc::clone(tls),
+            limits,
+        };
+        let ingest = Arc::clone(&self.ingest);
+        self.accept(door("enrol", listeners.enrol, &tls.enrol, limits.enrol), move |tls| {
+            Arc::clone(&ingest).serve_enrol(tls)
+        });
+        let ingest = Arc::clone(&self.ingest);
+        self.accept(door("uplink", listeners.uplink, &tls.uplink, limits.uplink), move |tls| {
+            Arc::clone(&ingest).serve_uplink(tls)
+        });
+        let (router, shutdown) = (console::router(self.console_state()), self.shutdown.clone());
+        self.accept(door("console", listeners.console, &tls.console, limits.console), move |tls| {
+            web::serve(tls, router.clone(), shutdown.clone())
+        });
         let upkeep = Upkeep {
             config: Arc::clone(&self.config),
             authority: Arc::clone(&self.authority),
@@ -240,7 +303,6 @@ impl Collector {
         self.tasks.spawn(upkeep.run());
         self.tasks.spawn(self.triage().run(self.shutdown.clone()));
         self.tasks.spawn(self.notifier().run(self.shutdown.clone()));
-        self.spawn_console(console::router(self.console_state()), console);
     }
 
     fn triage(&self) -> Triage {

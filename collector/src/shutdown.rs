@@ -13,6 +13,12 @@ impl Shutdown {
         Self::default()
     }
 
+    /// One that is requested with this one, or alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
     /// Asks everybody to stop.
     pub fn request(&self) {
         self.0.cancel();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -14,6 +15,8 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Watch};
 use crate::lifecycle::Collector;
 
+/// Open files for every connection that is let in, and some for the database. Soft limits are often 1,024.
+const OPEN_FILES: u64 = 16 * 1024;
 /// How often the configuration is looked at: one `stat` a file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,7 @@ impl Serve {
             .with_max_level(LevelFilter::from(self.log))
             .with_ansi(false)
             .init();
+        raise_open_files();
         let mut terminate = on(SignalKind::terminate())?;
         let mut interrupt = on(SignalKind::interrupt())?;
         let mut hang_up = on(SignalKind::hangup())?;
@@ -103,6 +107,21 @@ impl From<Log> for LevelFilter {
             Log::Warn => Self::WARN,
             Log::Info => Self::INFO,
             Log::Debug => Self::DEBUG,
+        }
+    }
+}
+
+/// Lets the process hold as many connections as it lets in.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, soft.max(OPEN_FILES.min(hard)), hard)?;
+        Ok(hard)
+    });
+    match raised {
+        Ok(hard) if hard >= OPEN_FILES => {}
+        Ok(hard) => tracing::warn!(files.allowed = hard, "a large school needs more open files"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the limit of open files stays as it is")
         }
     }
 }

@@ -14,6 +14,7 @@ use tonic::{Status, Streaming};
 use super::published::{Offer, Published};
 use super::{Ingest, Refused, status};
 use crate::authority::DEVICE_LIFE;
+use crate::shutdown::Shutdown;
 use crate::store::device_health::{self, Health};
 use crate::tls::Peer;
 
@@ -30,11 +31,17 @@ const RENEW_WITH_LEFT: Duration = DEVICE_LIFE.saturating_sub(Duration::from_secs
 pub(super) type Directives = Pin<Box<dyn Stream<Item = Result<wire::ControlDown, Status>> + Send>>;
 
 /// Serves one stream of `peer`.
-pub(super) fn serve(ingest: Arc<Ingest>, peer: Peer, inbound: Streaming<wire::ControlUp>) -> Directives {
+pub(super) fn serve(
+    ingest: Arc<Ingest>,
+    peer: Peer,
+    retire: Shutdown,
+    inbound: Streaming<wire::ControlUp>,
+) -> Directives {
     let published = ingest.published.subscribe();
     let stream = ControlStream {
         ingest,
         peer,
+        retire,
         inbound,
         published,
         stored: None,
@@ -48,6 +55,8 @@ pub(super) fn serve(ingest: Arc<Ingest>, peer: Peer, inbound: Streaming<wire::Co
 struct ControlStream {
     ingest: Arc<Ingest>,
     peer: Peer,
+    /// Requested when the connection or the collector ends.
+    retire: Shutdown,
     inbound: Streaming<wire::ControlUp>,
     published: watch::Receiver<Published>,
     /// What this stream stored last: an equal status is not stored again.
@@ -89,7 +98,7 @@ impl ControlStream {
 
     async fn next(&mut self) -> Event {
         tokio::select! {
-            () = self.ingest.shutdown.requested() => Event::Stop,
+            () = self.retire.requested() => Event::Stop,
             changed = self.published.changed(), if self.stored.is_some() => match changed {
                 Ok(()) => Event::Published,
                 Err(_) => Event::Stop,

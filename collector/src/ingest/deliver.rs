@@ -8,16 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_CREDIT, OutOfBounds};
+use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_CREDIT, MAX_MESSAGE_BYTES, OutOfBounds};
 use lapwing_proto::wire::{self, deliver_down, deliver_up};
 use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
 use lapwing_rules::Level;
 use prost::Message;
-use tonic::{Status, Streaming};
+use tonic::body::Body;
+use tonic::server::{Grpc, StreamingService};
+use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::codec::DeliverCodec;
 use super::incarnation::Turn;
+use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
 use crate::intake::{Delivery, Gap};
+use crate::shutdown::Shutdown;
 use crate::store::{deliveries, devices};
 use crate::tls::Peer;
 
@@ -32,15 +37,47 @@ const BUSY_RETRY: Duration = Duration::from_secs(3);
 /// The stream of answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<wire::DeliverDown, Status>> + Send>>;
 
-/// Serves one stream of `peer`.
-pub(super) fn serve(ingest: Arc<Ingest>, peer: Peer, inbound: Streaming<wire::DeliverUp>) -> Answers {
-    let stream = DeliverStream { ingest, peer, inbound, phase: Phase::Greeting };
-    Box::pin(stream::unfold(stream, DeliverStream::answer))
+/// The method, as its calls name it.
+pub(super) const PATH: &str = "/lapwing.v1.Uplink/Deliver";
+
+/// `Deliver` by a codec of its own: see [`super::codec`].
+#[derive(Clone)]
+pub(super) struct Delivering(pub(super) Arc<Ingest>);
+
+impl Delivering {
+    pub(super) async fn call(self, request: http::Request<Body>) -> http::Response<Body> {
+        let mut grpc = Grpc::new(DeliverCodec).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        grpc.streaming(self, request).await
+    }
+}
+
+impl StreamingService<wire::DeliverUp> for Delivering {
+    type Response = wire::DeliverDown;
+    type ResponseStream = Answers;
+    type Future = std::future::Ready<Result<Response<Answers>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<wire::DeliverUp>>) -> Self::Future {
+        std::future::ready(open(&self.0, request))
+    }
+}
+
+/// Opens the stream that `request` asks for.
+pub(super) fn open(
+    ingest: &Arc<Ingest>,
+    request: Request<Streaming<wire::DeliverUp>>,
+) -> Result<Response<Answers>, Status> {
+    let peer = admit(ingest, &request, "delivery")?;
+    let retire = retire(ingest, &request);
+    let (ingest, inbound) = (Arc::clone(ingest), request.into_inner());
+    let stream = DeliverStream { ingest, peer, retire, inbound, phase: Phase::Greeting };
+    Ok(Response::new(Box::pin(stream::unfold(stream, DeliverStream::answer))))
 }
 
 struct DeliverStream {
     ingest: Arc<Ingest>,
     peer: Peer,
+    /// Requested when the connection or the collector ends.
+    retire: Shutdown,
     inbound: Streaming<wire::DeliverUp>,
     phase: Phase,
 }
@@ -56,8 +93,12 @@ enum Phase {
 
 impl DeliverStream {
     async fn answer(mut self) -> Option<(Result<wire::DeliverDown, Status>, Self)> {
-        let message = self.next().await?;
-        let answer = match self.take(message).await {
+        let answer = match self.next().await {
+            Ok(None) => return None,
+            Ok(Some(message)) => self.take(message).await,
+            Err(refused) => Err(refused),
+        };
+        let answer = match answer {
             Ok(answer) => answer?,
             Err(refused) => {
                 self.ingest.note_refusal(self.peer.device, "delivery", &refused);
@@ -68,16 +109,20 @@ impl DeliverStream {
         Some((Ok(wire::DeliverDown { message: Some(answer) }), self))
     }
 
-    /// The next message; none when the device is done, silent too long, or the collector stops.
-    async fn next(&mut self) -> Option<deliver_up::Message> {
+    /// The next message; none when the device is done, silent too long, or the connection retires.
+    async fn next(&mut self) -> Result<Option<deliver_up::Message>, Refused> {
         let within = match self.phase {
             Phase::Greeting => HELLO_WITHIN,
             Phase::Open(_) => IDLE,
-            Phase::Over => return None,
+            Phase::Over => return Ok(None),
         };
         tokio::select! {
-            () = self.ingest.shutdown.requested() => None,
-            message = tokio::time::timeout(within, self.inbound.message()) => message.ok()?.ok()??.message,
+            () = self.retire.requested() => Ok(None),
+            message = tokio::time::timeout(within, self.inbound.message()) => match message {
+                Ok(Ok(message)) => Ok(message.and_then(|up| up.message)),
+                Ok(Err(status)) => unreadable(&status).map_or(Ok(None), Err),
+                Err(_) => Ok(None),
+            },
         }
     }
 
@@ -102,6 +147,15 @@ impl DeliverStream {
             (_, Phase::Open(_) | Phase::Over) => Err(Refused::Malformed("Hello comes once".to_owned())),
         }
     }
+}
+
+/// Why a message was not read, where the device is to know; a cut connection is nobody's fault.
+fn unreadable(status: &Status) -> Option<Refused> {
+    if matches!(status.code(), Code::OutOfRange | Code::InvalidArgument) {
+        return Some(Refused::Malformed(status.message().to_owned()));
+    }
+    let is_too_much = matches!(status.code(), Code::ResourceExhausted | Code::DeadlineExceeded);
+    is_too_much.then_some(Refused::Busy { retry: BUSY_RETRY })
 }
 
 async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn, wire::Welcome), Refused> {
@@ -144,9 +198,9 @@ fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>), Refu
 
 async fn take_batch(ingest: &Ingest, peer: Peer, turn: &mut Turn, batch: wire::Batch) -> Result<wire::Ack, Refused> {
     let size = u32::try_from(batch.encoded_len()).unwrap_or(u32::MAX);
+    let delivery = check_batch(ingest, peer, turn.epoch(), batch)?;
     let room = tokio::time::timeout(ROOM_WITHIN, ingest.in_flight_bytes.acquire_many(size)).await;
     let Ok(Ok(_room)) = room else { return Err(Refused::Busy { retry: BUSY_RETRY }) };
-    let delivery = check_batch(ingest, peer, turn.epoch(), batch)?;
     turn.carry(&ingest.store, &ingest.school).await?;
     let lane = delivery.lane;
     let through = failpoint!("deliver.take", ingest.intake.take(delivery).await?);

@@ -43,7 +43,8 @@ impl RateLimit {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address: an IPv4 address, or an IPv6 /64.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -6,7 +6,9 @@ use lapwing_proto::bounds::{self, MAX_ACCOUNT_BYTES, MAX_GROUPS, MAX_NAME_BYTES}
 use lapwing_proto::wire;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::serve::Retire;
 use super::{Ingest, Refused, UplinkService, control, deliver, fetch, renew, resolve};
+use crate::shutdown::Shutdown;
 use crate::tls::{Peer, peer_of};
 
 #[tonic::async_trait]
@@ -19,8 +21,7 @@ impl wire::uplink_server::Uplink for UplinkService {
         &self,
         request: Request<Streaming<wire::DeliverUp>>,
     ) -> Result<Response<Self::DeliverStream>, Status> {
-        let peer = admit(&self.0, &request, "delivery")?;
-        Ok(Response::new(deliver::serve(Arc::clone(&self.0), peer, request.into_inner())))
+        deliver::open(&self.0, request)
     }
 
     async fn control(
@@ -28,7 +29,8 @@ impl wire::uplink_server::Uplink for UplinkService {
         request: Request<Streaming<wire::ControlUp>>,
     ) -> Result<Response<Self::ControlStream>, Status> {
         let peer = admit(&self.0, &request, "control")?;
-        Ok(Response::new(control::serve(Arc::clone(&self.0), peer, request.into_inner())))
+        let retire = retire(&self.0, &request);
+        Ok(Response::new(control::serve(Arc::clone(&self.0), peer, retire, request.into_inner())))
     }
 
     async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
@@ -58,8 +60,13 @@ impl wire::uplink_server::Uplink for UplinkService {
     }
 }
 
+/// What ends the streams of the connection that `request` came by.
+pub(super) fn retire<T>(ingest: &Ingest, request: &Request<T>) -> Shutdown {
+    request.extensions().get::<Retire>().map_or_else(|| ingest.shutdown.clone(), |retire| retire.0.clone())
+}
+
 /// Who calls, unless the certificate names nobody or its device is denied.
-fn admit<T>(ingest: &Ingest, request: &Request<T>, what: &'static str) -> Result<Peer, Status> {
+pub(super) fn admit<T>(ingest: &Ingest, request: &Request<T>, what: &'static str) -> Result<Peer, Status> {
     let certificates = request.peer_certs();
     let certificate = certificates.as_ref().and_then(|chain| chain.first());
     let peer = certificate.and_then(|certificate| peer_of(certificate).ok()).ok_or(Refused::Revoked)?;

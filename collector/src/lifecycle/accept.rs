@@ -1,112 +1,104 @@
-//! Accepting TLS: a bounded number of handshakes at a time, each with a bound on its time.
+//! Accepting TLS: a bounded number of connections and handshakes, each with a bound on its time, one task each.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Collector;
-use crate::ingest::{Connections, ServeError};
+use super::slots::{Limits, Slot, Slots};
 use crate::shutdown::Shutdown;
 
-/// Handshakes at a time; further connections wait in the kernel's backlog.
-const MAX_HANDSHAKES: usize = 256;
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// Connections past their handshake that wait to be served. When it is full they wait with their handshake's place,
-/// and so does whoever comes after them.
-const ACCEPTED: usize = 64;
 /// After a failed accept, usually for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-impl Collector {
-    /// Accepts at `listener` until shutdown; the connections arrive at what it answers.
-    pub(super) fn accept(
-        &self,
-        name: &'static str,
-        listener: TcpListener,
-        tls: &Arc<ArcSwap<ServerConfig>>,
-    ) -> Connections {
-        let (accepted, connections) = mpsc::channel(ACCEPTED);
-        let (tasks, tls, shutdown) = (self.tasks.clone(), Arc::clone(tls), self.shutdown.clone());
-        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-        self.tasks.spawn(async move {
-            while let Some((tcp, place)) = next(name, &listener, &handshakes, &shutdown).await {
-                let acceptor = TlsAcceptor::from(tls.load_full());
-                tasks.spawn(shake_hands(name, tcp, place, acceptor, accepted.clone(), shutdown.clone()));
-            }
-        });
-        connections
-    }
-
-    /// Serves gRPC to its end.
-    pub(super) fn spawn_grpc(
-        &self,
-        name: &'static str,
-        serving: impl Future<Output = Result<(), ServeError>> + Send + 'static,
-    ) {
-        let shutdown = self.shutdown.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(listener = name, error = &error as &dyn std::error::Error, "a listener failed");
-                shutdown.request();
-            }
-        });
-    }
+/// Where connections come from, and by which certificate they are met.
+pub(super) struct Door {
+    pub(super) name: &'static str,
+    pub(super) listener: TcpListener,
+    pub(super) tls: Arc<ArcSwap<ServerConfig>>,
+    pub(super) limits: Limits,
 }
 
-/// The next connection with a place for its handshake; none at shutdown.
-async fn next(
-    name: &'static str,
-    listener: &TcpListener,
-    handshakes: &Arc<Semaphore>,
-    shutdown: &Shutdown,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let accept = async {
-        let place = Arc::clone(handshakes).acquire_owned().await.ok()?;
-        loop {
-            match listener.accept().await {
-                Ok((tcp, _)) => return Some((tcp, place)),
-                Err(error) => {
-                    tracing::warn!(listener = name, error = &error as &dyn std::error::Error, "cannot accept");
-                    tokio::time::sleep(PAUSE).await;
+impl Collector {
+    /// Accepts at `door` until shutdown; each connection is handed to `serve` after its handshake.
+    pub(super) fn accept<S, F>(&self, door: Door, serve: S)
+    where
+        S: Fn(TlsStream<TcpStream>) -> F + Clone + Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            let slots = Slots::new(door.limits);
+            while let Some((tcp, address)) = next(door.name, &door.listener, &shutdown).await {
+                match slots.take(address) {
+                    Ok(slot) => {
+                        let greeting = greet(door.name, tcp, slot, door.tls.load_full());
+                        let (serve, shutdown) = (serve.clone(), shutdown.clone());
+                        tasks.spawn(async move {
+                            let greeted = tokio::select! {
+                                () = shutdown.requested() => None,
+                                greeted = greeting => greeted,
+                            };
+                            if let Some((tls, _slot)) = greeted {
+                                serve(tls).await;
+                            }
+                        });
+                    }
+                    // Closed at once. Told for the 1st, 2nd, 4th, 8th ...: a flood does not fill the log.
+                    Err(refused) if refused.is_power_of_two() => {
+                        tracing::warn!(listener = door.name, refused, "more connections than there are places");
+                    }
+                    Err(_) => {}
                 }
             }
-        }
-    };
-    tokio::select! {
-        () = shutdown.requested() => None,
-        accepted = accept => accepted,
+        });
     }
 }
 
-async fn shake_hands(
+/// The next connection; none at shutdown.
+async fn next(name: &'static str, listener: &TcpListener, shutdown: &Shutdown) -> Option<(TcpStream, IpAddr)> {
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.requested() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, address)) => return Some((tcp, address.ip())),
+            Err(error) => {
+                tracing::warn!(listener = name, error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Shakes hands when it is the connection's turn; none when that came to nothing.
+async fn greet(
     name: &'static str,
     tcp: TcpStream,
-    place: OwnedSemaphorePermit,
-    acceptor: TlsAcceptor,
-    accepted: mpsc::Sender<TlsStream<TcpStream>>,
-    shutdown: Shutdown,
-) {
+    slot: Slot,
+    tls: Arc<ServerConfig>,
+) -> Option<(TlsStream<TcpStream>, Slot)> {
+    let _turn = slot.turn().await?;
     let handshake = async {
         tcp.set_nodelay(true)?;
-        acceptor.accept(tcp).await
+        TlsAcceptor::from(tls).accept(tcp).await
     };
-    let tls = tokio::select! {
-        () = shutdown.requested() => return,
-        tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake) => tls,
-    };
-    match tls {
-        // A closed channel is a listener that stops.
-        Ok(Ok(tls)) => drop(accepted.send(tls).await),
+    match tokio::time::timeout(slot.limits().handshake_within, handshake).await {
+        Ok(Ok(tls)) => Some((tls, slot)),
         Ok(Err(error)) => {
             tracing::debug!(listener = name, error = &error as &dyn std::error::Error, "handshake failed");
+            None
         }
-        Err(_) => tracing::debug!(listener = name, "handshake took too long"),
+        Err(_) => {
+            tracing::debug!(listener = name, "handshake took too long");
+            None
+        }
     }
-    drop(place);
 }

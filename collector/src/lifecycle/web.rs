@@ -14,8 +14,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-use super::Collector;
-use crate::ingest::Connections;
 use crate::shutdown::Shutdown;
 
 /// A browser sends its request's head within this.
@@ -24,19 +22,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(60);
 const MAX_STREAMS: u32 = 64;
 
-impl Collector {
-    /// Serves `router` to each of `connections`; the remote address is in a request's extensions.
-    pub(super) fn spawn_console(&self, router: Router, mut connections: Connections) {
-        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
-        self.tasks.spawn(async move {
-            while let Some(tls) = connections.recv().await {
-                tasks.spawn(serve(tls, router.clone(), shutdown.clone()));
-            }
-        });
-    }
-}
-
-async fn serve(tls: TlsStream<TcpStream>, router: Router, shutdown: Shutdown) {
+/// Serves `router` on one connection; the remote address is in a request's extensions.
+pub(super) async fn serve(tls: TlsStream<TcpStream>, router: Router, shutdown: Shutdown) {
     let Ok(remote) = tls.get_ref().0.peer_addr() else { return };
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(remote));

@@ -27,8 +27,8 @@ pub(crate) struct Device {
 
 /// An open delivery.
 pub(crate) struct Delivery {
-    up: mpsc::Sender<wire::DeliverUp>,
-    down: Streaming<wire::DeliverDown>,
+    pub(crate) up: mpsc::Sender<wire::DeliverUp>,
+    pub(crate) down: Streaming<wire::DeliverDown>,
 }
 
 /// A key and the request made with it.
@@ -93,6 +93,19 @@ impl Device {
 
     pub(crate) fn identity(&self) -> Identity {
         self.identity.clone()
+    }
+
+    /// A connection with the device's certificate, its windows of `window_bytes` where given.
+    pub(crate) async fn channel(
+        &self,
+        school: &School,
+        window_bytes: Option<u32>,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let url = format!("https://{}", school.collector().addresses().uplink);
+        let tls =
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&self.authority)).domain_name("localhost");
+        let endpoint = Channel::from_shared(url).unwrap().tls_config(tls.identity(self.identity()))?;
+        endpoint.initial_stream_window_size(window_bytes).connect().await
     }
 
     pub(crate) async fn uplink(&self, school: &School) -> UplinkClient<Channel> {

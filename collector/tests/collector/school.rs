@@ -8,7 +8,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use lapwing_collector::clock::{Clock, ManualClock, SystemClock};
 use lapwing_collector::config::Config;
-use lapwing_collector::lifecycle::Collector;
+use lapwing_collector::lifecycle::{Collector, Limits};
 use lapwing_rules::key_text;
 use tokio::process::Command;
 
@@ -20,14 +20,19 @@ pub(crate) struct School {
     folder: tempfile::TempDir,
     /// Its clock; begins at the machine's time, so that certificates hold on both sides.
     pub(crate) clock: Arc<ManualClock>,
+    limits: Limits,
     collector: Option<Collector>,
 }
 
 impl School {
     pub(crate) async fn open() -> Self {
+        Self::open_within(Limits::default()).await
+    }
+
+    pub(crate) async fn open_within(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.wall_us()));
-        let mut school = Self { folder, clock, collector: None };
+        let mut school = Self { folder, clock, limits, collector: None };
         std::fs::write(school.config(), school.written()).unwrap();
         school.start().await;
         school
@@ -35,7 +40,7 @@ impl School {
 
     pub(crate) async fn start(&mut self) {
         let config = Config::load(&self.config()).unwrap();
-        self.collector = Some(Collector::start(config, self.clock.clone()).await.unwrap());
+        self.collector = Some(Collector::start_within(self.limits, config, self.clock.clone()).await.unwrap());
     }
 
     pub(crate) async fn stop(&mut self) {
