@@ -1,5 +1,6 @@
 //! From packs to a rule set: read, expand, fold with the agent's own code, lint, number, run every example.
 
+mod contrast;
 mod examples;
 mod expand;
 mod lint;
@@ -47,8 +48,9 @@ impl Compiler {
         self
     }
 
-    /// Asks for at least so many examples of each kind in every rule and, above 0, that those which must not match have
-    /// a word of the rule in them.
+    /// Asks for at least so many examples of each kind in every rule and, above 0, that those which must not match are
+    /// contrasts: that the rule would fire on each without an exception or its context, and that each exception and each
+    /// group is what keeps it from firing on one of them ([`Code::NoContrast`], [`Code::NotNeeded`]).
     #[must_use]
     pub fn least_examples(mut self, count: usize) -> Self {
         self.least_examples = count;
@@ -94,6 +96,9 @@ impl Compiler {
             return Err(sorted(diagnostics));
         }
         let program = tables::program(facts(&packs), &packs, &drafts);
+        if let Some(program) = program.as_ref().filter(|_| self.least_examples > 0) {
+            contrast::check(program, &drafts, &mut diagnostics);
+        }
         let program = program.and_then(|program| examples::run(program, &drafts, &mut diagnostics));
         match program {
             Some(program) if diagnostics.is_empty() => Ok(program),

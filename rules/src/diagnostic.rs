@@ -48,6 +48,10 @@ pub enum Code {
     NoReason,
     /// R019: something that has no effect.
     NoEffect,
+    /// R020: an example that must not match, and would not without the context and the exceptions either.
+    NoContrast,
+    /// R021: an exception or a group that no example needs.
+    NotNeeded,
 }
 
 impl Code {
@@ -74,6 +78,8 @@ impl Code {
             Self::NotIllegal => "R017",
             Self::NoReason => "R018",
             Self::NoEffect => "R019",
+            Self::NoContrast => "R020",
+            Self::NotNeeded => "R021",
         }
     }
 }

@@ -72,6 +72,17 @@ pub(crate) struct HostPattern {
     pub(crate) reach: Reach,
 }
 
+impl HostPattern {
+    /// Whether it names `host`.
+    pub(crate) fn holds(&self, host: &str) -> bool {
+        let mut domains = domains(host);
+        match self.reach {
+            Reach::Subtree => domains.any(|domain| domain == self.host),
+            Reach::Exact => host == self.host,
+        }
+    }
+}
+
 impl FromStr for HostPattern {
     type Err = InvalidId;
 

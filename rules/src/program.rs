@@ -82,6 +82,14 @@ pub(crate) struct Program {
     pub(crate) cases: Vec<Case>,
 }
 
+impl Program {
+    /// The number of a phrase.
+    pub(crate) fn phrase_number(&self, words: &[String]) -> Option<u32> {
+        let words = words.iter().map(|word| self.words.number(word)).collect::<Option<Vec<u32>>>()?;
+        self.phrases.number(&words)
+    }
+}
+
 /// A compiled rule, without its words and hosts: those point at it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
@@ -247,6 +255,15 @@ impl Phrases {
             None => 0,
         };
         self.words.get(usize::try_from(start).ok()?..usize::try_from(*self.ends.get(phrase)?).ok()?)
+    }
+
+    /// The number of the phrase of these words.
+    fn number(&self, words: &[u32]) -> Option<u32> {
+        let mut range = self.starting_with(*words.first()?);
+        for (depth, word) in words.iter().enumerate().skip(1) {
+            range = self.continued(range, depth, *word);
+        }
+        if self.ends_at(&range, words.len()) { u32::try_from(range.start).ok() } else { None }
     }
 
     /// Phrases that begin with `word`.

@@ -127,15 +127,20 @@ impl RuleSet {
 
     /// Every hit, by rule.
     pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
-        let mut finds: BTreeMap<u32, Vec<Find>> = BTreeMap::new();
-        for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
-            self.matcher.find(index, text, band, &mut finds);
-        }
         let silenced = self.matcher.silenced(texts);
-        finds
+        self.finds(texts, band)
             .into_iter()
             .filter(move |(rule, _)| !silenced.contains(rule))
             .filter_map(move |(rule, finds)| judge::hit(self.matcher.rule(rule)?, band, &finds, self.matcher.program()))
+    }
+
+    /// What every rule finds, by its number.
+    pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
+        let mut finds = BTreeMap::new();
+        for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
+            self.matcher.find(index, text, band, &mut finds);
+        }
+        finds
     }
 
     fn self_test(&self) -> Result<(), ArtefactError> {

@@ -68,7 +68,8 @@ impl Test {
 }
 
 fn is_about_examples(diagnostic: &Diagnostic) -> bool {
-    matches!(diagnostic.code(), Code::TooFewExamples | Code::MustMatch | Code::MustNotMatch)
+    use Code::{MustMatch, MustNotMatch, NoContrast, NotNeeded, TooFewExamples};
+    matches!(diagnostic.code(), TooFewExamples | MustMatch | MustNotMatch | NoContrast | NotNeeded)
 }
 
 fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {

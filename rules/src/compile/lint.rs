@@ -1,17 +1,10 @@
 //! What a rule may say and must not.
 
-use std::collections::BTreeSet;
-
 use super::expand::Draft;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::fold::{Folded, fold};
 use crate::pack::{Example, Matching};
 use crate::program::{CaseScope, Role, Test};
-use crate::rule_set::case_texts;
 use crate::{Level, Scope, Text, split_url};
-
-/// Shorter words are in every sentence.
-const MIN_CONTENT_WORD_BYTES: usize = 3;
 
 /// Checks every rule.
 pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &mut Vec<Diagnostic>) {
@@ -24,9 +17,6 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
         diagnostics.extend(few_examples(draft, least_examples));
         let examples = draft.written.must_match.iter().chain(&draft.written.must_not_match);
         diagnostics.extend(examples.filter_map(|example| unusable(draft, example)));
-        if least_examples > 0 {
-            diagnostics.extend(draft.written.must_not_match.iter().filter_map(|example| unrelated(draft, example)));
-        }
     }
 }
 
@@ -132,25 +122,4 @@ fn unusable(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
         }
         CaseScope::Url | CaseScope::Text(_) => None,
     }
-}
-
-/// An example that must not match shows something only where it has a word of the rule in it.
-fn unrelated(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
-    let terms = draft.phrases.iter().filter(|(_, role)| *role != Role::Exception);
-    let words: BTreeSet<&str> = terms
-        .flat_map(|(phrase, _)| phrase.words.iter().map(String::as_str))
-        .filter(|word| word.len() >= MIN_CONTENT_WORD_BYTES)
-        .collect();
-    if words.is_empty() {
-        return None;
-    }
-    let texts = case_texts(example.scope, example.text.get_ref());
-    let folded: Vec<Folded> = texts.iter().map(|text| fold(&text.text)).collect();
-    let shares = |text: &Folded| (0..text.len()).any(|at| text.steps(at).any(|step| words.contains(step.word)));
-    if folded.iter().any(shares) {
-        return None;
-    }
-    let message = format!("this example shares no word with rule `{}`", draft.rule.facts.id);
-    let diagnostic = draft.diagnostic(Code::NoEffect, example.text.span(), message, "shows nothing");
-    Some(diagnostic.help("use one that would match without the context or the exception"))
 }

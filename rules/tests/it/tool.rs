@@ -60,8 +60,11 @@ impl Desk {
 fn good() -> String {
     let examples =
         |text: &str| format!("[{}]", vec![format!("{{ scope = \"title\", text = \"{text}\" }}"); 3].join(", "));
-    let examples =
-        format!("examples = {{ must_match = {}, must_not_match = {} }}", examples("barn owl"), examples("barn hen"));
+    let examples = format!(
+        "examples = {{ must_match = {}, must_not_match = {} }}",
+        examples("barn owl"),
+        examples("an owl in a barn")
+    );
     pack("\"title\"", "match = { phrase = \"barn owl\" }").replace("examples = {}", &examples)
 }
 
@@ -93,7 +96,7 @@ fn a_second_signature_meets_a_threshold_of_two() {
 
 #[test]
 fn failing_examples_end_with_1_and_name_the_line() {
-    let desk = Desk::new(&good().replace("text = \"barn hen\"", "text = \"barn owl\""));
+    let desk = Desk::new(&good().replace("text = \"an owl in a barn\"", "text = \"barn owl\""));
     let told = desk.ends("test --packs packs", 1);
     assert!(told.contains("error[R014]") && told.contains("packs/t.toml:"), "{told}");
 }
