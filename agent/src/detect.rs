@@ -1,5 +1,6 @@
 //! Matches a signal by the rule set, and counts what repeats.
 
+mod bursts;
 mod cooldown;
 
 use lapwing_proto::Signal as Kind;
@@ -7,6 +8,7 @@ use lapwing_rules::{Band, Category, Hit, HostClass, Mark, RuleSet, Scope, Verdic
 
 use crate::scope::Look;
 use crate::signal::Signal;
+pub use bursts::Bursts;
 pub use cooldown::Cooldowns;
 
 /// What matching a signal found.
@@ -16,13 +18,11 @@ pub enum Detected {
     Nothing,
     /// A page that offers help was opened: counted for the school, without account, device or time.
     Support(String),
-    /// Rules fired again so soon that they are counted alone.
-    Repeated,
-    /// Rules fired.
-    Hits(Found),
+    /// Rules fired: at least one hit, highest level first.
+    Hits(Verdict),
 }
 
-/// Rules that fired, and how often they did unreported before.
+/// What is to be reported, and how often it fired unreported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// At least one hit, highest level first.
@@ -31,8 +31,8 @@ pub struct Found {
     pub repeats: u32,
 }
 
-/// Matches `signal` as `look` allows.
-pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, cooldowns: &mut Cooldowns) -> Detected {
+/// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before.
+pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> Detected {
     let mut verdict = rules.evaluate(&signal.texts, band);
     verdict.hits.retain(|hit| look.allows(hit.category, hit.level));
     if signal.kind == Kind::Title {
@@ -42,9 +42,11 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, coo
     if look.is_support() && !has_intent(&verdict) {
         return support(signal, rules);
     }
-    if verdict.hits.is_empty() {
-        return Detected::Nothing;
-    }
+    if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }
+}
+
+/// What of a verdict is reported now; `None` where every rule fired so lately that it is counted alone.
+pub fn report(mut verdict: Verdict, signal: &Signal, rules: &RuleSet, cooldowns: &mut Cooldowns) -> Option<Found> {
     let mut repeats = 0_u32;
     verdict.hits.retain(|hit| match cooldown(hit, rules) {
         // The daily check shows that the path works, each time.
@@ -57,7 +59,7 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, coo
             None => false,
         },
     });
-    if verdict.hits.is_empty() { Detected::Repeated } else { Detected::Hits(Found { verdict, repeats }) }
+    (!verdict.hits.is_empty()).then_some(Found { verdict, repeats })
 }
 
 /// A browser's title is matched with its page's host so that exceptions for the host hold; what fires on the host is

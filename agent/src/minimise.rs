@@ -45,7 +45,7 @@ pub fn minimise(signal: Signal, found: Found, rules: &RuleSet, keep: Keep, boot_
         repeats,
         media: signal.media.filter(|_| has_evidence),
         url_blind: signal.url_blind,
-        burst: signal.burst,
+        burst: 1,
     }
 }
 

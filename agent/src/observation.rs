@@ -128,10 +128,10 @@ pub enum Observation {
         account: FileOwner,
         /// The watched folder.
         folder: PathBuf,
-        /// The file's name; of the first where it stands for several.
+        /// The file's name.
         name: String,
-        /// How many drops it stands for: 1, or more where a folder was flooded.
-        burst: u32,
+        /// Where many came into the folder together: when they are summed up, microseconds since the device started.
+        burst_until_us: Option<u64>,
     },
     /// A removable medium was mounted.
     Media {

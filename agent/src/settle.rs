@@ -18,7 +18,7 @@ use std::time::Duration;
 use lapwing_proto::Account;
 
 use crate::observation::{FileOwner, Observation, SessionFacts, SessionId};
-use crate::signal::{Moment, Signal, account_of_owner};
+use crate::signal::{Burst, Moment, Signal, account_of_owner};
 use browser::TabNews;
 use desk::Desk;
 
@@ -82,7 +82,8 @@ impl Settle {
                 self.desk(session, now).tab(&browser, TabNews { tab, event, private }, now, &mut out);
             }
             Observation::BrowserGone { session, browser } => self.desk(session, now).browser_gone(&browser, &mut out),
-            Observation::File { account, name, burst, .. } => {
+            Observation::File { account, folder, name, burst_until_us } => {
+                let burst = burst_until_us.map(|until_us| Burst { until_us, folder });
                 let account = self.account_of_uid(account.uid).unwrap_or_else(|| account_of_owner(&account));
                 out.push(Signal::file(now, account, &name, burst).into());
             }

@@ -1,6 +1,7 @@
 //! A signal: what a sensor saw, once it stood still. Raw; it stays on the device unless a rule fires on it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use lapwing_proto::{Account, Media, Signal as Kind, bounds};
 use lapwing_rules::{Scope, Text, UrlParts};
@@ -37,8 +38,17 @@ pub struct Signal {
     pub texts: Vec<Text>,
     /// Facts of a removable medium.
     pub media: Option<Media>,
-    /// File drops it stands for, at least 1.
-    pub burst: u32,
+    /// The burst that a file drop is one of.
+    pub burst: Option<Burst>,
+}
+
+/// Many file drops in a folder at a time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Burst {
+    /// When they are summed up, microseconds since the device started.
+    pub until_us: u64,
+    /// The folder.
+    pub folder: PathBuf,
 }
 
 impl Signal {
@@ -57,11 +67,11 @@ impl Signal {
         Self { app: browser.to_owned(), host: Some(parts.host.clone()), texts, ..Self::empty(Kind::Url, seen, account) }
     }
 
-    /// A file that appeared; `burst` is how many it stands for.
+    /// A file that appeared, alone or as one of many.
     #[must_use]
-    pub fn file(seen: Moment, account: Account, name: &str, burst: u32) -> Self {
+    pub fn file(seen: Moment, account: Account, name: &str, burst: Option<Burst>) -> Self {
         let texts = vec![Text::new(Scope::FileName, bounded(name))];
-        Self { texts, burst: burst.max(1), ..Self::empty(Kind::FileDrop, seen, account) }
+        Self { texts, burst, ..Self::empty(Kind::FileDrop, seen, account) }
     }
 
     /// A removable medium that was mounted.
@@ -82,8 +92,14 @@ impl Signal {
             url_blind: false,
             texts: Vec::new(),
             media: None,
-            burst: 1,
+            burst: None,
         }
+    }
+}
+
+impl fmt::Debug for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Burst(<redacted>)")
     }
 }
 

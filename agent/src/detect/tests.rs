@@ -4,21 +4,22 @@ use super::*;
 use crate::sample::{MINUTE_US, NOON_US, at, in_force, rules, title, url};
 use crate::scope::{Who, decide};
 
-fn found(signal: &Signal, cooldowns: &mut Cooldowns) -> Detected {
+fn once(signal: &Signal) -> Detected {
     let (force, rules) = (in_force(true, r#""any""#), rules());
     let who = Who { band: Band::Ks4, group: String::new() };
     let look = decide(&force, &rules, signal, &who, Presence::OnSite).unwrap();
-    detect(signal, &look, &rules, Band::Ks4, cooldowns)
+    detect(signal, &look, &rules, Band::Ks4)
 }
 
-fn once(signal: &Signal) -> Detected {
-    found(signal, &mut Cooldowns::new())
+fn reported(signal: &Signal, cooldowns: &mut Cooldowns) -> Option<Found> {
+    let Detected::Hits(verdict) = once(signal) else { panic!("nothing was found") };
+    report(verdict, signal, &rules(), cooldowns)
 }
 
 fn rule_of(detected: &Detected) -> Option<&str> {
     match detected {
-        Detected::Hits(found) => found.verdict.hits.first().map(|hit| hit.rule.as_str()),
-        Detected::Nothing | Detected::Support(_) | Detected::Repeated => None,
+        Detected::Hits(verdict) => verdict.hits.first().map(|hit| hit.rule.as_str()),
+        Detected::Nothing | Detected::Support(_) => None,
     }
 }
 
@@ -31,11 +32,11 @@ fn what_does_not_match_is_nothing() {
 fn a_repeat_is_counted_and_travels_with_the_next() {
     let mut cooldowns = Cooldowns::new();
     let mut signal = title("flimwager", None);
-    assert!(matches!(found(&signal, &mut cooldowns), Detected::Hits(found) if found.repeats == 0));
+    assert_eq!(reported(&signal, &mut cooldowns).unwrap().repeats, 0);
     signal.seen = at(NOON_US + 1_000_000);
-    assert_eq!(found(&signal, &mut cooldowns), Detected::Repeated);
+    assert_eq!(reported(&signal, &mut cooldowns), None);
     signal.seen = at(NOON_US + MINUTE_US);
-    assert!(matches!(found(&signal, &mut cooldowns), Detected::Hits(found) if found.repeats == 1));
+    assert_eq!(reported(&signal, &mut cooldowns).unwrap().repeats, 1);
 }
 
 #[test]

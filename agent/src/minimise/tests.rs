@@ -92,7 +92,7 @@ proptest! {
     fn the_same_rules_fire_on_what_is_kept(text in words(), is_title in any::<bool>()) {
         let mut signal = title(&text, None);
         if !is_title {
-            signal = Signal::file(at(NOON_US), account(&[]), &text, 1);
+            signal = Signal::file(at(NOON_US), account(&[]), &text, None);
         }
         if let Some(capture) = capture(&signal, Keep::Explanation) {
             let rules = rules();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use lapwing_proto::{Account, BootId, Capture};
-use lapwing_rules::Band;
+use lapwing_rules::{Band, RuleSet, Verdict};
 
 use super::accounts::Accounts;
 use super::addresses;
 use super::force::Force;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::detect::{Cooldowns, Detected, detect};
+use crate::detect::{Bursts, Cooldowns, Detected, detect, report};
 use crate::minimise::{Keep, minimise};
 use crate::scope::{self, Whereabouts, Who};
 use crate::signal::Signal;
@@ -44,6 +44,7 @@ pub(super) struct Judge {
     counters: Counters,
     boot_id: BootId,
     cooldowns: Cooldowns,
+    bursts: Bursts,
     whereabouts: Whereabouts,
     /// The device's addresses, asked for where the policy names networks.
     addresses: fn() -> Vec<IpAddr>,
@@ -64,6 +65,7 @@ impl Judge {
             counters,
             boot_id,
             cooldowns: Cooldowns::new(),
+            bursts: Bursts::new(),
             whereabouts: Whereabouts::default(),
             addresses: addresses::outbound,
         }
@@ -74,7 +76,8 @@ impl Judge {
         self.accounts.resolution(account, now_us);
     }
 
-    /// The capture of a signal; `None` for one that is not looked at, does not match, or is counted alone.
+    /// The capture of a signal; `None` for one that is not looked at, does not match, is counted alone, or waits for
+    /// the others of its burst.
     pub(super) fn judge(&mut self, signal: Signal) -> Option<Capture> {
         let (rules, policy) = (self.force.rules()?, self.force.policy()?);
         let who = self.who(&signal);
@@ -82,20 +85,39 @@ impl Judge {
         let look = scope::decide(&policy, &rules, &signal, &who, presence).ok()?;
         self.counters.count_seen();
         let keep = if look.keeps_spans_alone() { Keep::SpansAlone } else { Keep::Explanation };
-        match detect(&signal, &look, &rules, who.band, &mut self.cooldowns) {
+        match detect(&signal, &look, &rules, who.band) {
             Detected::Nothing => None,
             Detected::Support(host) => {
                 self.counters.count_anonymously(&format!("support:{host}"), signal.seen.wall_us);
                 None
             }
-            Detected::Repeated => {
+            Detected::Hits(verdict) => {
                 self.counters.count_matched();
-                None
+                self.capture(signal, verdict, &rules, keep)
             }
-            Detected::Hits(found) => {
-                self.counters.count_matched();
-                Some(minimise(signal, found, &rules, keep, self.boot_id))
-            }
+        }
+    }
+
+    /// When [`Judge::over`] next has something to tell, microseconds since the device started.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.bursts.deadline()
+    }
+
+    /// The captures of bursts that are over.
+    pub(super) fn over(&mut self, now_us: u64) -> Vec<Capture> {
+        self.bursts.over(now_us)
+    }
+
+    fn capture(&mut self, mut signal: Signal, mut verdict: Verdict, rules: &RuleSet, keep: Keep) -> Option<Capture> {
+        let burst = signal.burst.take();
+        if let Some(burst) = &burst {
+            self.bursts.count(burst, &signal.account, &mut verdict);
+        }
+        let found = report(verdict, &signal, rules, &mut self.cooldowns)?;
+        let capture = minimise(signal, found, rules, keep, self.boot_id);
+        match burst {
+            Some(burst) => self.bursts.hold(burst, capture),
+            None => Some(capture),
         }
     }
 

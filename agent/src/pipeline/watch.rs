@@ -27,15 +27,16 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    /// Judges until every sensor has let go of its end, or the spool of its.
+    /// Judges until every sensor has let go of its end, or the spool of its. Captures that wait for their burst to end
+    /// are told then.
     pub(super) async fn run(mut self, mut observations: mpsc::Receiver<Observation>) {
         loop {
             let settled = tokio::select! {
                 observation = observations.recv() => match observation {
                     Some(observation) => self.observe(observation),
-                    None => return,
+                    None => break,
                 },
-                () = wait(self.settle.deadline(), &*self.clock) => self.settle.tick(now(&*self.clock)),
+                () = wait(self.deadline(), &*self.clock) => self.settle.tick(now(&*self.clock)),
             };
             self.tell_what_moves();
             for settled in settled {
@@ -43,7 +44,23 @@ impl Watching {
                     return;
                 }
             }
+            if self.tell_bursts(self.clock.boot_us()).await.is_err() {
+                return;
+            }
         }
+        // The spool ends before the judging only when the service does.
+        let _ = self.tell_bursts(u64::MAX).await;
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.settle.deadline().into_iter().chain(self.judge.deadline()).min()
+    }
+
+    async fn tell_bursts(&mut self, now_us: u64) -> Result<(), mpsc::error::SendError<Capture>> {
+        for capture in self.judge.over(now_us) {
+            self.captures.send(capture).await?;
+        }
+        Ok(())
     }
 
     fn observe(&mut self, observation: Observation) -> Vec<Settled> {

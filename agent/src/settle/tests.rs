@@ -235,8 +235,8 @@ fn files_and_media_belong_to_whoever_is_signed_in() {
     let mut device = Device::new();
     device.title(0, 1, "x", "editor");
     let owner = nobody(PUPIL);
-    device
-        .sees(1, Observation::File { account: owner, folder: "/home/kim".into(), name: "a.txt".to_owned(), burst: 23 });
+    let (folder, name) = ("/home/kim".into(), "a.txt".to_owned());
+    device.sees(1, Observation::File { account: owner, folder, name, burst_until_us: Some(9) });
     for owner in [Some(PUPIL), None, Some(7)] {
         let facts = lapwing_proto::Media::default();
         device.sees(2, Observation::Media { facts, mount_point: "/media/x".into(), owner });
@@ -244,7 +244,8 @@ fn files_and_media_belong_to_whoever_is_signed_in() {
     let signals = device.signals(2);
     let names: Vec<_> = signals.iter().map(|signal| signal.account.name.as_str()).collect();
     assert_eq!(names, ["kim", "kim", "kim", "account 7"]);
-    assert_eq!(signals[0].burst, 23, "a summary says how many files it stands for");
+    let burst = Burst { until_us: 9, folder: "/home/kim".into() };
+    assert!(signals[0].burst == Some(burst), "one of many knows which");
 }
 
 #[test]

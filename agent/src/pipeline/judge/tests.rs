@@ -63,3 +63,74 @@ fn a_teacher_by_group_is_looked_at_by_illegal_rules_alone_while_the_switch_is_of
     assert!(judge.judge(of_staff("flimwager")).is_none());
     assert!(judge.judge(of_staff("join the brambit front")).is_some());
 }
+
+const BURST_US: u64 = 10_000_000;
+
+/// The signal of the `number`th file of a burst.
+fn dropped(name: &str, number: u64) -> Signal {
+    let seen = crate::signal::Moment { boot_us: number, wall_us: crate::sample::NOON_US };
+    let burst = crate::signal::Burst { until_us: BURST_US, folder: "/home/kim/Downloads".into() };
+    Signal::file(seen, crate::sample::account(&[]), name, Some(burst))
+}
+
+#[test]
+fn every_name_of_a_burst_is_looked_at_and_its_hits_are_one_capture_a_rule() {
+    let (mut judge, counters, _folder) = judge(true);
+    let names = ["holiday.jpg", "a flimwager.txt", "b flimwager.txt", "how to zorble.txt", "c flimwager zorble.txt"];
+    for (number, name) in (0..).zip(names) {
+        assert_eq!(judge.judge(dropped(name, number)), None, "it waits for the others");
+    }
+    assert_eq!(judge.deadline(), Some(BURST_US));
+    assert!(judge.over(BURST_US - 1).is_empty());
+    let captures = judge.over(BURST_US);
+    let told: Vec<_> = captures.iter().map(|one| (one.verdict.hits[0].rule.to_string(), one.burst)).collect();
+    assert_eq!(told, [("sample.bets".to_owned(), 3), ("sample.wanted".to_owned(), 1)]);
+    assert_eq!(captures[0].excerpts[0].text, "flimwager", "no other name travels with it");
+    assert_eq!((counters.to_wire().seen, counters.to_wire().matched), (5, 4));
+    assert_eq!((judge.deadline(), judge.over(u64::MAX).len()), (None, 0));
+}
+
+#[test]
+fn an_illegal_name_in_a_burst_is_told_at_once_and_the_others_by_their_number() {
+    let (mut judge, _, _folder) = judge(true);
+    let first = judge.judge(dropped("quuxfile archive 1.zip", 0)).unwrap();
+    assert_eq!((first.level(), first.burst), (lapwing_rules::Level::Critical, 1));
+    for number in 1..40 {
+        assert_eq!(judge.judge(dropped(&format!("quuxfile archive {number}.zip"), number)), None);
+    }
+    let rest = judge.over(BURST_US);
+    assert_eq!(rest.iter().map(|capture| capture.burst).collect::<Vec<_>>(), [39]);
+    judge.judge(dropped("quuxfile archive.zip", BURST_US + 1));
+    assert!(judge.over(u64::MAX).is_empty(), "nothing is left to tell");
+}
+
+proptest::proptest! {
+    /// Whatever names come in whatever bursts: each rule's hits are told or counted as its repeats, none twice.
+    #[test]
+    fn no_hit_of_a_burst_is_lost(names in proptest::collection::vec((0_u8..3, 1_u64..4), 0..60)) {
+        let (mut judge, _, _folder) = judge(true);
+        let (mut told, mut expected) = ([0_u32; 2], [0_u32; 2]);
+        let mut count = |captures: Vec<Capture>| {
+            for (capture, hit) in captures.iter().flat_map(|one| one.verdict.hits.iter().map(move |hit| (one, hit))) {
+                told[usize::from(hit.rule.as_str() == "sample.bets")] += capture.burst + capture.repeats;
+            }
+        };
+        for (number, (name, burst)) in (0..).zip(names) {
+            let name = ["holiday", "flimwager", "quuxfile archive"][usize::from(name)];
+            expected[1] += u32::from(name.contains("flimwager"));
+            expected[0] += u32::from(name.contains("quuxfile"));
+            let mut signal = dropped(name, number);
+            signal.burst.as_mut().unwrap().until_us = burst;
+            count(judge.judge(signal).into_iter().collect());
+        }
+        count(judge.over(u64::MAX));
+        // What cooled down since is told with what comes next.
+        let mut next = dropped("flimwager", 1 << 50);
+        next.burst = None;
+        count(judge.judge(next).into_iter().collect());
+        let mut next = dropped("quuxfile archive", 1 << 50);
+        next.burst = None;
+        count(judge.judge(next).into_iter().collect());
+        proptest::prop_assert_eq!(told, [expected[0] + 1, expected[1] + 1]);
+    }
+}

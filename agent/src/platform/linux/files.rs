@@ -2,7 +2,7 @@
 //! in them.
 //!
 //! ```text
-//! notify --event--> Desk (which folder?) --name--> Present (new, and whole?) --drop--> Flood (one or a summary?) --> out
+//! notify --event--> Desk (which folder?) --name--> Present (new, and whole?) --drop--> Flood (one of many?) --> out
 //! ```
 //!
 //! The kernel says when a file was closed after writing and when one was renamed. When it says that events were lost,
@@ -24,7 +24,7 @@ use tokio::time::sleep;
 
 use super::account::account;
 use crate::clock::Clock;
-use crate::observation::Observation;
+use crate::observation::{FileOwner, Observation};
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::shutdown::Shutdown;
 use desk::{Desk, Found};
@@ -34,6 +34,9 @@ use desk::{Desk, Found};
 const EVENTS: usize = 1024;
 /// Between attempts to get events from the kernel at all.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// How long an owner's name and groups are known, in microseconds.
+const OWNER_KNOWN_US: u64 = 10_000_000;
 
 /// The sensor for file drops.
 pub struct Files {
@@ -98,7 +101,7 @@ async fn watch(files: Files, out: Observations, health: HealthBoard) {
     let lost = Arc::new(Notify::new());
     let watcher = reach(sender, &lost, &health).await;
     let mut desk = Desk::new(watcher, files.least_uid, files.folders);
-    let clock = files.clock;
+    let (clock, mut owners) = (files.clock, Owners::default());
     desk.take_stock();
     loop {
         health.set(SensorName::Files, None, desk.health());
@@ -111,8 +114,8 @@ async fn watch(files: Files, out: Observations, health: HealthBoard) {
             () = lost.notified() => desk.list_again(),
             () = due(desk.due_us(), clock.as_ref()) => desk.look_again(clock.boot_us()),
         };
-        for found in desk.summarise(arrivals, clock.boot_us()) {
-            if out.send(seen(found)).await.is_err() {
+        for found in desk.tell(arrivals, clock.boot_us()) {
+            if out.send(owners.seen(found, clock.boot_us())).await.is_err() {
                 return;
             }
         }
@@ -142,6 +145,16 @@ async fn due(due_us: Option<u64>, clock: &dyn Clock) {
     }
 }
 
-fn seen(found: Found) -> Observation {
-    Observation::File { account: account(found.uid), folder: found.folder, name: found.name, burst: found.burst }
+/// The owner of the last drop: a burst does not ask a directory service for each of its files.
+#[derive(Default)]
+struct Owners(Option<(FileOwner, u64)>);
+
+impl Owners {
+    fn seen(&mut self, found: Found, now_us: u64) -> Observation {
+        let Found { folder, name, uid, burst_until_us } = found;
+        let known = self.0.take().filter(|(owner, asked_us)| owner.uid == uid && now_us < asked_us + OWNER_KNOWN_US);
+        let (owner, asked_us) = known.unwrap_or_else(|| (account(uid), now_us));
+        self.0 = Some((owner.clone(), asked_us));
+        Observation::File { account: owner, folder, name, burst_until_us }
+    }
 }

@@ -9,7 +9,7 @@ use notify::event::{AccessKind, EventKind, ModifyKind, RenameMode};
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::drops::Present;
-use super::flood::{Drop, Flood};
+use super::flood::Flood;
 use super::homes;
 use crate::sensor::{Reason, SensorHealth};
 
@@ -28,12 +28,12 @@ const TOO_MANY_FILES: i32 = nix::libc::EMFILE;
 pub(super) struct Found {
     /// The watched folder.
     pub(super) folder: PathBuf,
-    /// The file's name; of the first where it stands for several.
+    /// The file's name.
     pub(super) name: String,
     /// The owner's number.
     pub(super) uid: u32,
-    /// How many it stands for.
-    pub(super) burst: u32,
+    /// Where it is one of many, when they are summed up.
+    pub(super) burst_until_us: Option<u64>,
 }
 
 /// A name that came into a folder.
@@ -113,23 +113,20 @@ impl Desk {
     }
 
     /// When something is due without an event.
-    pub(super) fn due_us(&self) -> Option<u64> {
-        let floods = self.landings.values().filter_map(|landing| landing.flood.due_us());
-        floods.chain(self.retry_us).min()
+    pub(super) const fn due_us(&self) -> Option<u64> {
+        self.retry_us
     }
 
-    /// What to tell at `now_us` of what arrived, and of floods that are over.
-    pub(super) fn summarise(&mut self, arrivals: Vec<Arrival>, now_us: u64) -> Vec<Found> {
+    /// What to tell at `now_us` of what arrived.
+    pub(super) fn tell(&mut self, arrivals: Vec<Arrival>, now_us: u64) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
-        for (path, landing) in &mut self.landings {
-            found.extend(landing.flood.over(now_us).map(|drop| Found::new(path, drop)));
-        }
         for arrival in arrivals {
             let Some(landing) = self.landings.get_mut(&arrival.folder) else { continue };
             // In a home its owner decides: whoever moves another's file there and renames it must not speak as them.
             let uid = landing.owner.or_else(|| owner_of(&arrival.folder.join(&arrival.name))).unwrap_or(0);
-            let told = landing.flood.take(arrival.name, uid, now_us);
-            found.extend(told.map(|drop| Found::new(&arrival.folder, drop)));
+            let burst_until_us = landing.flood.enter(now_us);
+            let Arrival { folder, name } = arrival;
+            found.push(Found { folder, name, uid, burst_until_us });
         }
         if self.trouble.is_some() && self.retry_us.is_none() {
             self.retry_us = Some(now_us.saturating_add(RETRY_US));
@@ -249,12 +246,6 @@ impl Arrival {
     }
 }
 
-impl Found {
-    fn new(folder: &Path, drop: Drop) -> Self {
-        Self { folder: folder.to_owned(), name: drop.name, uid: drop.uid, burst: drop.burst }
-    }
-}
-
 /// Why a folder cannot be watched.
 pub(super) fn reason_of(error: &notify::Error) -> Reason {
     match &error.kind {
@@ -295,8 +286,8 @@ mod tests {
         desk
     }
 
-    fn told(found: Vec<Found>) -> Vec<(String, u32)> {
-        found.into_iter().map(|found| (found.name, found.burst)).collect()
+    fn told(found: Vec<Found>) -> Vec<String> {
+        found.into_iter().map(|found| found.name).collect()
     }
 
     #[test]
@@ -308,7 +299,7 @@ mod tests {
         fs::write(scratch.path().join("half.part"), "").unwrap();
         let lost = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
         let arrivals = desk.note(&lost);
-        assert_eq!(told(desk.summarise(arrivals, 1)), [("missed.txt".to_owned(), 1)]);
+        assert_eq!(told(desk.tell(arrivals, 1)), ["missed.txt"]);
         assert!(desk.note(&lost).is_empty());
     }
 
@@ -319,23 +310,21 @@ mod tests {
         desk.landings.insert(scratch.path().to_owned(), Landing::of(Some(4_242)));
         fs::write(scratch.path().join("renamed.txt"), "").unwrap();
         let arrival = Arrival::new(scratch.path(), "renamed.txt".to_owned());
-        let owners: Vec<u32> = desk.summarise(vec![arrival], 1).into_iter().map(|found| found.uid).collect();
+        let owners: Vec<u32> = desk.tell(vec![arrival], 1).into_iter().map(|found| found.uid).collect();
         assert_eq!(owners, [4_242]);
     }
 
     #[test]
-    fn the_summary_of_a_flood_is_due_when_its_time_is_over() {
+    fn every_name_of_a_burst_is_told() {
         let scratch = tempfile::tempdir().unwrap();
         let mut desk = desk(scratch.path());
         for number in 0..30 {
             fs::write(scratch.path().join(format!("{number:02}.txt")), "").unwrap();
         }
         let arrivals = desk.list_again();
-        assert_eq!(desk.summarise(arrivals, 5).len(), 20);
-        let due_us = desk.due_us().unwrap();
-        assert!(desk.summarise(Vec::new(), due_us - 1).is_empty());
-        assert_eq!(told(desk.summarise(Vec::new(), due_us)), [("20.txt".to_owned(), 10)]);
-        assert_eq!(desk.due_us(), None);
+        let found = desk.tell(arrivals, 5);
+        assert_eq!(found.iter().filter(|found| found.burst_until_us.is_none()).count(), 20);
+        assert_eq!(told(found), (0..30).map(|number| format!("{number:02}.txt")).collect::<Vec<_>>());
     }
 
     #[test]
