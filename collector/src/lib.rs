@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+mod durable;
 pub mod ids;
 pub mod ingest;
 pub mod intake;

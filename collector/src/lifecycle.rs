@@ -15,7 +15,6 @@ mod upkeep;
 mod web;
 
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +30,7 @@ use crate::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::{self, ConsoleState, RuleBook};
+use crate::durable;
 use crate::ingest::{self, Ingest, IngestParts};
 use crate::intake::Intake;
 use crate::notify::{Mailer, MailerError, Notifier};
@@ -168,8 +168,8 @@ pub enum StartError {
 ///
 /// When the folder or the database cannot be made or opened.
 pub async fn open_store(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
-    made.map_err(|source| StartError::Folder { path: config.data_dir.clone(), source })?;
+    durable::make_folder(&config.data_dir)
+        .map_err(|source| StartError::Folder { path: config.data_dir.clone(), source })?;
     let store = Store::open(&config.database()).await?;
     let mut tx = store.begin().await?;
     schools::ensure(&mut tx, &config.school, clock.wall_us()).await?;

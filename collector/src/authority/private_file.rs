@@ -1,20 +1,19 @@
 //! Files that only their owner may read, written whole or not at all.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use lapwing_proto::failpoint;
-
 use super::AuthorityError;
+use crate::durable;
 
 const MAX_BYTES: u64 = 64 * 1024;
 const OTHERS: u32 = 0o077;
 
 /// Makes `folder` for its owner alone, or sees that it is.
 pub(super) fn make_folder(folder: &Path) -> Result<(), AuthorityError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let made = durable::make_folder(folder);
     made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o700))).map_err(at(folder))
 }
 
@@ -37,24 +36,9 @@ fn read_private(opened: File) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes `file`, which must not exist yet: beside its place, synced, renamed into place, folder synced.
+/// Writes `file`, which must not exist yet.
 pub(super) fn write(file: &Path, content: &[u8]) -> Result<(), AuthorityError> {
-    write_new(file, content).map_err(at(file))
-}
-
-fn write_new(file: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    match std::fs::remove_file(&beside) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    failpoint!("authority.write", out.write_all(content)?);
-    failpoint!("authority.sync", out.sync_all()?);
-    failpoint!("authority.rename", std::fs::rename(&beside, file)?);
-    let folder = file.parent().unwrap_or(Path::new("."));
-    failpoint!("authority.sync_folder", File::open(folder)?.sync_all())
+    durable::write(file, 0o600, content).map_err(at(file))
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> AuthorityError {

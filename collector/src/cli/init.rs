@@ -1,9 +1,7 @@
 //! `init`: a configuration, and what it names.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -14,6 +12,7 @@ use super::{Failure, say};
 use crate::authority::Authority;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::durable;
 use crate::lifecycle::open_store;
 use crate::seal::Vault;
 
@@ -96,10 +95,13 @@ impl Init {
 
 fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
     let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o640).open(file)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()
+        if file.exists() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if let Some(folder) = file.parent() {
+            durable::make_folder(folder)?;
+        }
+        durable::write(file, 0o640, text.as_bytes())
     };
     write()
         .with_context(|| format!("cannot write `{}`, which must not exist yet", file.display()))

@@ -1,15 +1,15 @@
 //! The school key: one line in a file that only the collector's account can read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use lapwing_proto::failpoint;
 use zeroize::Zeroizing;
 
 use super::{KEY_BYTES, SealError};
+use crate::durable;
 
 /// The database of wrapped keys, beside the school key.
 pub(super) const KEYS: &str = "keys.db";
@@ -53,14 +53,11 @@ fn read(path: &Path, file: File) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError
 }
 
 fn make(folder: &Path, path: &Path) -> io::Result<Zeroizing<[u8; KEY_BYTES]>> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    durable::make_folder(folder)?;
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(key.as_mut_slice()).map_err(|error| io::Error::other(error.to_string()))?;
     let line = Zeroizing::new(format!("{PREFIX}{}\n", HEXLOWER.encode(key.as_slice())));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    failpoint!("school_key.write", file.write_all(line.as_bytes())?);
-    failpoint!("school_key.sync", file.sync_all()?);
-    failpoint!("school_key.sync_folder", File::open(folder)?.sync_all()?);
+    durable::write(path, 0o600, line.as_bytes())?;
     Ok(key)
 }
 

@@ -15,13 +15,16 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Creates the folder `path` and those above it, where they are missing; new ones are open to the service's account
-/// alone.
+/// alone, and survive a power cut.
 ///
 /// # Errors
 ///
 /// When a folder refuses.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let above = missing.into_iter().filter_map(Path::parent);
+    above.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).try_for_each(sync_folder)
 }
 
 /// Makes what was created, renamed and removed in `folder` survive a power cut.
