@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=deploy/shell/stages.sh
 . deploy/shell/stages.sh
 
-test_packages=(python3-aiosmtpd)
+test_packages=(python3-aiosmtpd strace)
 windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
 
 # A stage runs as a condition, where `set -e` is off: each step says itself that the rest depends on it.

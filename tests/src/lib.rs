@@ -20,6 +20,7 @@ mod evidence;
 mod fleet;
 mod mailbox;
 mod pages;
+pub mod powercut;
 mod private;
 mod programs;
 mod relay;

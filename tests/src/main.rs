@@ -5,6 +5,7 @@ mod demo;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use e2e::powercut;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As a shell says of a program that was interrupted.
@@ -25,18 +26,30 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Cuts the power at random moments, and looks whether what was acknowledged is there.
+    Powercut(powercut::Wanted),
+    /// Writes what `powercut` records.
+    #[command(hide = true)]
+    PowercutWrite(powercut::Writing),
 }
 
 fn main() -> ExitCode {
-    let Command::Demo { check } = Cli::parse().command;
-    let way = if check { demo::Way::Check } else { demo::Way::Stay };
+    let command = Cli::parse().command;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(until_interrupted(demo::run(way))) {
+    match runtime.block_on(until_interrupted(run(command))) {
         Ok(code) => code,
         Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo { check } => demo::run(if check { demo::Way::Check } else { demo::Way::Stay }).await,
+        Command::Powercut(wanted) => powercut::run(wanted).await,
+        Command::PowercutWrite(writing) => powercut::write(writing).await,
     }
 }
 

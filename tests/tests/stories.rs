@@ -17,6 +17,8 @@ mod faults;
 mod herd;
 #[path = "stories/people.rs"]
 mod people;
+#[path = "stories/powercut.rs"]
+mod powercut;
 #[path = "stories/privacy.rs"]
 mod privacy;
 #[path = "stories/signals.rs"]
