@@ -26,6 +26,8 @@
 //!
 //! [limits]
 //! spool_mib = 64
+//! memory_mib = 48                        # the service does less as it comes near
+//! cpu_percent = 10                       # of one core
 //!
 //! [bands]
 //! default = "ks3"                        # until the collector says whose account it is
@@ -82,6 +84,10 @@ pub struct Config {
     pub folders: Setting<Vec<PathBuf>>,
     /// Live records the spool keeps, in mebibytes, 16 to 256.
     pub spool_mib: Setting<u32>,
+    /// Resident memory that the service may need, in mebibytes, 24 to 512.
+    pub memory_mib: Setting<u32>,
+    /// Hundredths of one processor core that the service may need, 1 to 100.
+    pub cpu_percent: Setting<u32>,
     /// The band of an account nobody has said more about.
     pub default_band: Setting<Band>,
     /// The band that an operating-system group stands for.
@@ -162,6 +168,8 @@ impl Config {
             line("trust.policy_keys", keys(&self.policy_keys), self.policy_keys.origin()),
             line("files.folders", self.folders.len(), self.folders.origin()),
             line("limits.spool_mib", *self.spool_mib, self.spool_mib.origin()),
+            line("limits.memory_mib", *self.memory_mib, self.memory_mib.origin()),
+            line("limits.cpu_percent", *self.cpu_percent, self.cpu_percent.origin()),
             line("bands.default", *self.default_band, self.default_band.origin()),
             line("bands.groups", self.group_bands.len(), self.group_bands.origin()),
         ]);
@@ -184,6 +192,8 @@ impl Config {
         note("room", self.room.as_deref() != newer.room.as_deref());
         note("files.folders", *self.folders != *newer.folders);
         note("limits.spool_mib", *self.spool_mib != *newer.spool_mib);
+        note("limits.memory_mib", *self.memory_mib != *newer.memory_mib);
+        note("limits.cpu_percent", *self.cpu_percent != *newer.cpu_percent);
         keys
     }
 }

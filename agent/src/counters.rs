@@ -22,6 +22,8 @@ pub enum Dropped {
     Rate,
     /// It was not what it should be.
     Malformed,
+    /// The agent was near a limit of its own, and did less.
+    Limit,
 }
 
 /// The numbers of one run of the service. Clones are the same numbers.
@@ -35,6 +37,7 @@ struct Numbers {
     oversize: AtomicU64,
     rate: AtomicU64,
     malformed: AtomicU64,
+    limit: AtomicU64,
     /// By key and day since 1970; who, where and when else is not kept.
     anonymous: Mutex<BTreeMap<(String, u32), u64>>,
 }
@@ -62,6 +65,7 @@ impl Counters {
             Dropped::Oversize => &self.0.oversize,
             Dropped::Rate => &self.0.rate,
             Dropped::Malformed => &self.0.malformed,
+            Dropped::Limit => &self.0.limit,
         };
         number.fetch_add(u64::from(times), Ordering::Relaxed);
     }
@@ -73,14 +77,20 @@ impl Counters {
         }
     }
 
-    /// The numbers since the start, as they travel.
+    /// How much was not looked at for the sake of the agent's own limits.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// The numbers since the start, as they travel; what a limit cost came too fast.
     #[must_use]
     pub fn to_wire(&self) -> wire::Counters {
         wire::Counters {
             seen: self.0.seen.load(Ordering::Relaxed),
             matched: self.0.matched.load(Ordering::Relaxed),
             dropped_oversize: self.0.oversize.load(Ordering::Relaxed),
-            dropped_rate: self.0.rate.load(Ordering::Relaxed),
+            dropped_rate: self.0.rate.load(Ordering::Relaxed).saturating_add(self.skipped()),
             dropped_malformed: self.0.malformed.load(Ordering::Relaxed),
         }
     }

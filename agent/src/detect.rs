@@ -4,8 +4,9 @@ mod bursts;
 mod cooldown;
 
 use lapwing_proto::Signal as Kind;
-use lapwing_rules::{Band, Category, Hit, HostClass, Mark, RuleSet, Scope, Verdict};
+use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleSet, Scope, Verdict};
 
+use crate::limits::Effort;
 use crate::scope::Look;
 use crate::signal::Signal;
 pub use bursts::Bursts;
@@ -45,12 +46,23 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> 
     if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }
 }
 
-/// What of a verdict is reported now; `None` where every rule fired so lately that it is counted alone.
-pub fn report(mut verdict: Verdict, signal: &Signal, rules: &RuleSet, cooldowns: &mut Cooldowns) -> Option<Found> {
+/// What of a verdict is reported now; `None` where every rule fired so lately that it is counted alone, or the agent
+/// does too little for it.
+pub fn report(
+    mut verdict: Verdict,
+    signal: &Signal,
+    rules: &RuleSet,
+    cooldowns: &mut Cooldowns,
+    effort: &Effort,
+) -> Option<Found> {
     let mut repeats = 0_u32;
-    verdict.hits.retain(|hit| match cooldown(hit, rules) {
+    verdict.hits.retain(|hit| match cooldown(hit, rules, effort) {
         // The daily check shows that the path works, each time.
         None => true,
+        Some(_) if hit.level < effort.least => {
+            cooldowns.count(&signal.account, &hit.rule, signal.seen.boot_us);
+            false
+        }
         Some(length) => match cooldowns.enter(&signal.account, &hit.rule, length, signal.seen.boot_us) {
             Some(before) => {
                 repeats = repeats.saturating_add(before);
@@ -90,9 +102,10 @@ fn named_domain<'a>(host: &'a str, rules: &RuleSet) -> &'a str {
     named.unwrap_or(host)
 }
 
-fn cooldown(hit: &Hit, rules: &RuleSet) -> Option<std::time::Duration> {
+fn cooldown(hit: &Hit, rules: &RuleSet, effort: &Effort) -> Option<std::time::Duration> {
     let facts = rules.rule(&hit.rule)?;
-    (facts.category != Category::Canary).then_some(facts.cooldown)
+    let times = if hit.level < Level::Critical { effort.cooldowns } else { 1 };
+    (facts.category != Category::Canary).then(|| facts.cooldown.saturating_mul(times))
 }
 
 #[cfg(test)]

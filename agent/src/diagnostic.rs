@@ -12,6 +12,9 @@ use crate::observation::cut;
 /// Longest detail that travels, in bytes; longer ones are cut.
 pub const MAX_DETAIL_BYTES: usize = 256;
 
+/// Most codes that travel in one status.
+pub const MAX_TOLD: usize = 16;
+
 /// A trouble of the agent as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
@@ -45,11 +48,17 @@ pub enum Code {
     ClockOff,
     /// The collector takes nothing from this device until somebody helps.
     Unwelcome,
+    /// The agent needs about as much memory as it may, and does less.
+    MemoryLimit,
+    /// The agent needs about as much of the processor as it may, and does less.
+    CpuLimit,
+    /// The spool holds about as much as it may, and the agent does less.
+    SpoolLimit,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
@@ -65,6 +74,9 @@ impl Code {
         Self::NeverSettles,
         Self::ClockOff,
         Self::Unwelcome,
+        Self::MemoryLimit,
+        Self::CpuLimit,
+        Self::SpoolLimit,
     ];
 
     /// The stable code, at most 16 bytes.
@@ -86,6 +98,9 @@ impl Code {
             Self::NeverSettles => "LW-NEVER-STILL",
             Self::ClockOff => "LW-CLOCK",
             Self::Unwelcome => "LW-UNWELCOME",
+            Self::MemoryLimit => "LW-LIMIT-MEMORY",
+            Self::CpuLimit => "LW-LIMIT-CPU",
+            Self::SpoolLimit => "LW-LIMIT-SPOOL",
         }
     }
 
@@ -108,6 +123,9 @@ impl Code {
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
             Self::ClockOff => "the device's clock is wrong; everything goes on, and captures carry both clocks",
             Self::Unwelcome => "the collector takes nothing from this device until somebody helps",
+            Self::MemoryLimit => "the agent needs about as much memory as it may, and does less",
+            Self::CpuLimit => "the agent needs about as much of the processor as it may, and does less",
+            Self::SpoolLimit => "the spool holds about as much as it may, and the agent does less",
         }
     }
 }
@@ -153,14 +171,14 @@ impl Diagnostics {
         self.0.borrow().clone()
     }
 
-    /// What is wrong now, as it travels.
+    /// What is wrong now, as it travels: the first [`MAX_TOLD`].
     #[must_use]
     pub fn to_wire(&self) -> Vec<wire::Diagnostic> {
         let entry = |(code, detail): (&Code, &String)| wire::Diagnostic {
             code: code.as_str().to_owned(),
             detail: detail.clone(),
         };
-        self.0.borrow().iter().map(entry).collect()
+        self.0.borrow().iter().map(entry).take(MAX_TOLD).collect()
     }
 
     /// A receiver that wakes at each change.
@@ -187,7 +205,6 @@ mod tests {
         let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), Code::ALL.len());
         assert!(codes.iter().all(|code| code.len() <= 16 && code.starts_with("LW-")));
-        assert!(Code::ALL.len() <= 16, "all at once fit a status");
     }
 
     #[test]
@@ -197,5 +214,7 @@ mod tests {
         assert_eq!(board.to_wire().first().unwrap().detail.len(), MAX_DETAIL_BYTES);
         board.clear(Code::NoPolicy);
         assert!(board.to_wire().is_empty());
+        Code::ALL.into_iter().for_each(|code| board.raise(code, ""));
+        assert_eq!(board.to_wire().len(), MAX_TOLD);
     }
 }

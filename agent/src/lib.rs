@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod durable;
 pub mod frame;
 pub mod identity;
+pub mod limits;
 mod local;
 pub mod minimise;
 pub mod notice;

@@ -9,7 +9,9 @@ mod accounts;
 mod addresses;
 mod crew;
 pub(crate) mod force;
+mod gauge;
 mod judge;
+mod looks;
 mod spooling;
 mod status;
 mod watch;
@@ -29,6 +31,7 @@ use crate::config::{Change, Config, LoadedFrom, Watched};
 use crate::counters::Counters;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{HardwareHash, IdentityStore};
+use crate::limits::{Allowed, Limits};
 use crate::local::{self, Ears};
 use crate::notice::Notice;
 use crate::observation::Observation;
@@ -42,6 +45,7 @@ use crate::uplink::{ArtefactKind, Backlog, FetchedArtefact, Uplink, UplinkConfig
 use accounts::Accounts;
 use crew::{Crew, Ended, How};
 use force::{Force, Keeper};
+use gauge::OwnGauge;
 use judge::{Bands, Judge};
 use status::Reporting;
 use watch::Watching;
@@ -53,7 +57,7 @@ const OBSERVATIONS: usize = 256;
 const CAPTURES: usize = 64;
 /// Artefacts that arrived. When it is full fetching waits.
 const ARTEFACTS: usize = 2;
-/// Between looks at the configuration file and the age of the spool.
+/// Between looks at the configuration file, the age of the spool, and what the agent uses.
 const UPKEEP: Duration = Duration::from_secs(10);
 /// How long a stopping service finishes what it has begun.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -94,6 +98,8 @@ struct Service {
     diagnostics: Diagnostics,
     health: HealthBoard,
     spool: Arc<Spool>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
     artefacts: mpsc::Receiver<FetchedArtefact>,
     goodbye: watching::Sender<wire::GoodbyeReason>,
     /// Stops what sees.
@@ -162,6 +168,8 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         keeper,
         diagnostics,
         health: shared.health.clone(),
+        limits: limits(&effective, &spool, &shared),
+        clock: Arc::clone(&shared.clock),
         spool,
         artefacts,
         goodbye: watching::Sender::new(wire::GoodbyeReason::Stop),
@@ -224,6 +232,7 @@ impl Service {
             accounts,
             shared.counters.clone(),
             shared.clock.boot_id(),
+            self.limits.effort(),
         );
         let watching = Watching {
             clock: Arc::clone(&shared.clock),
@@ -239,6 +248,7 @@ impl Service {
         self.crew.start("spooling", spooling::run(captured, spool, self.diagnostics.clone(), self.eyes.clone()));
         let folders = self.config.current().folders.to_vec();
         let files = platform::Files::new(Some(LEAST_UID), folders, Arc::clone(&shared.clock));
+        let files = files.easing(self.limits.effort());
         self.start_sensor(files, &observed);
         self.start_sensor(platform::Media::new(), &observed);
         self.start_ears(shared, observed);
@@ -295,6 +305,7 @@ impl Service {
     }
 
     async fn keep_up(&mut self) {
+        self.limits.measure(self.clock.boot_us());
         let change = self.config.look();
         self.changed(change);
         let spool = Arc::clone(&self.spool);
@@ -352,6 +363,17 @@ impl Service {
     }
 }
 
+fn limits(config: &Config, spool: &Arc<Spool>, shared: &Shared) -> Limits {
+    let SpoolLimits { live_bytes, critical_bytes, .. } = spooling::limits(config);
+    let allowed = Allowed {
+        memory_bytes: u64::from(*config.memory_mib) * 1024 * 1024,
+        cpu_percent: *config.cpu_percent,
+        spool_bytes: live_bytes.saturating_sub(critical_bytes),
+    };
+    let gauge = Box::new(OwnGauge(Arc::clone(spool)));
+    Limits::new(gauge, allowed, shared.counters.clone(), shared.diagnostics.clone())
+}
+
 fn keep_config(config: &Watched, diagnostics: &Diagnostics) {
     match config.keep_as_last_good() {
         Ok(()) => diagnostics.clear(Code::StateUnwritable),
@@ -363,8 +385,8 @@ fn open_spool(config: &Config, clock: Arc<dyn Clock>, diagnostics: &Diagnostics)
     let state = |source| ServiceError::State { path: config.state_dir.to_path_buf(), source };
     let key = SpoolKey::load_or_create(&config.state_dir.join("spool.key")).map_err(state)?;
     let hardware = HardwareHash::new(platform::hardware_hash());
-    let limits = SpoolLimits { live_bytes: u64::from(*config.spool_mib) * 1024 * 1024, ..SpoolLimits::default() };
-    let (spool, report) = Spool::open(&config.state_dir.join("spool"), &key, hardware, limits, clock)?;
+    let folder = config.state_dir.join("spool");
+    let (spool, report) = Spool::open(&folder, &key, hardware, spooling::limits(config), clock)?;
     tracing::info!(spool.epoch = %report.epoch, spool.held = report.held, opened = ?report.opened, "the spool is open");
     match report.opened {
         Opened::Fresh | Opened::Continued => {}

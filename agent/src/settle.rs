@@ -38,6 +38,23 @@ pub enum Settled {
     Urls(SessionId, Sight),
     /// A URL was over its bound.
     Oversize,
+    /// What stood for [`STILL`] was replaced before it stood for as long as it has to now.
+    Skipped,
+}
+
+/// How quickly values are looked at, and how many are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How long a value stands before it is looked at, at least [`STILL`].
+    pub still: Duration,
+    /// Most tabs followed in one browser; the one that changed longest ago is looked at and makes room.
+    pub tabs: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { still: STILL, tabs: 512 }
+    }
 }
 
 impl From<Signal> for Settled {
@@ -61,13 +78,19 @@ pub struct Settle {
     desks: BTreeMap<SessionId, Desk>,
     /// Names the account behind a number, for media mounted where nobody is signed in.
     account_of: fn(u32) -> FileOwner,
+    pace: Pace,
 }
 
 impl Settle {
     /// Nobody is signed in yet. `account_of` names the account behind a number.
     #[must_use]
     pub fn new(account_of: fn(u32) -> FileOwner) -> Self {
-        Self { desks: BTreeMap::new(), account_of }
+        Self { desks: BTreeMap::new(), account_of, pace: Pace::default() }
+    }
+
+    /// Follows what is shown from now on at another pace.
+    pub fn keep(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// Takes one observation. Times never go back.
@@ -79,7 +102,8 @@ impl Settle {
             }
             Observation::Unfocused { session } => self.desk(session, now).unfocused(&mut out),
             Observation::Tab { session, browser, tab, event, private } => {
-                self.desk(session, now).tab(&browser, TabNews { tab, event, private }, now, &mut out);
+                let news = TabNews { tab, event, private, pace: self.pace };
+                self.desk(session, now).tab(&browser, news, now, &mut out);
             }
             Observation::BrowserGone { session, browser } => self.desk(session, now).browser_gone(&browser, &mut out),
             Observation::File { account, folder, name, burst_until_us } => {
@@ -121,7 +145,7 @@ impl Settle {
             quietest.and_then(|id| self.desks.remove(&id));
         }
         let desk = self.desks.entry(session.id.clone()).or_insert_with(|| Desk::new(&session, now));
-        desk.active = now;
+        (desk.active, desk.pace) = (now, self.pace);
         desk
     }
 

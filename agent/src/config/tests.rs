@@ -38,6 +38,7 @@ fn what_makes_no_sense_is_named_by_file_line_and_cause() {
         ),
         ("[trust]\nrule_keys = [\"ed25519:12\"]", "agent.toml:2: `rule_keys`: "),
         ("[limits]\n\nspool_mib = 1", "agent.toml:3: `spool_mib` is 16 to 256"),
+        ("[limits]\ncpu_percent = 0", "agent.toml:2: `cpu_percent` is 1 to 100"),
         ("[files]\nfolders = [\"a\"]", "agent.toml:2: `a` is not an absolute path"),
         ("[bands]\ndefault = \"year 9\"", "agent.toml:2: unknown variant `year 9`"),
         ("a = ", "agent.toml:1: "),

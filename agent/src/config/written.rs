@@ -1,6 +1,7 @@
 //! The configuration as it is written: every key optional, unknown keys refused.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use url::Url;
 use super::{Collector, Config, ConfigError, DEFAULT_SOCKET, DEFAULT_STATE_DIR, MAX_FOLDERS, Origin, Setting};
 
 const SPOOL_MIB: u32 = 64;
+const MEMORY_MIB: u32 = 48;
+const CPU_PERCENT: u32 = 10;
 /// Bands of the operating-system groups that schools commonly have.
 const GROUP_BANDS: [(&str, Band); 3] = [("staff", Band::Staff), ("teachers", Band::Staff), ("shared", Band::Shared)];
 
@@ -70,6 +73,8 @@ struct WrittenFiles {
 #[serde(deny_unknown_fields)]
 struct WrittenLimits {
     spool_mib: Option<Spanned<u32>>,
+    memory_mib: Option<Spanned<u32>>,
+    cpu_percent: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,7 +113,9 @@ impl Written {
             rule_keys,
             policy_keys,
             folders: source.folders(files.folders)?,
-            spool_mib: source.spool_mib(limits.spool_mib)?,
+            spool_mib: source.limit("spool_mib", limits.spool_mib, SPOOL_MIB, 16..=256)?,
+            memory_mib: source.limit("memory_mib", limits.memory_mib, MEMORY_MIB, 24..=512)?,
+            cpu_percent: source.limit("cpu_percent", limits.cpu_percent, CPU_PERCENT, 1..=100)?,
             default_band: bands.default.map_or_else(|| default(Band::Ks3), |band| source.setting(band)),
             group_bands: source.group_bands(bands.groups),
         })
@@ -193,12 +200,18 @@ impl Source<'_> {
         Ok(self.setting(folders))
     }
 
-    fn spool_mib(&self, mib: Option<Spanned<u32>>) -> Result<Setting<u32>, ConfigError> {
-        let Some(mib) = mib else { return Ok(default(SPOOL_MIB)) };
-        if !(16..=256).contains(mib.get_ref()) {
-            return self.refuse(&mib, "`spool_mib` is 16 to 256");
+    fn limit(
+        &self,
+        key: &str,
+        written: Option<Spanned<u32>>,
+        usual: u32,
+        sensible: RangeInclusive<u32>,
+    ) -> Result<Setting<u32>, ConfigError> {
+        let Some(written) = written else { return Ok(default(usual)) };
+        if !sensible.contains(written.get_ref()) {
+            return self.refuse(&written, format!("`{key}` is {} to {}", sensible.start(), sensible.end()));
         }
-        Ok(self.setting(mib))
+        Ok(self.setting(written))
     }
 
     fn group_bands(&self, groups: Option<Spanned<BTreeMap<String, Band>>>) -> Setting<BTreeMap<String, Band>> {

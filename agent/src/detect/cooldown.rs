@@ -48,6 +48,16 @@ impl Cooldowns {
         Some(0)
     }
 
+    /// A rule fired and is not reported: it is counted, and travels with the next that is.
+    pub fn count(&mut self, account: &Account, rule: &RuleId, now_us: u64) {
+        let key = ((account.name.clone(), account.session.clone()), rule.clone());
+        if !self.0.contains_key(&key) {
+            self.make_room();
+        }
+        let cooling = self.0.entry(key).or_insert(Cooling { until_us: now_us, repeats: 0 });
+        cooling.repeats = cooling.repeats.saturating_add(1);
+    }
+
     fn make_room(&mut self) {
         if self.0.len() < MAX_PAIRS {
             return;

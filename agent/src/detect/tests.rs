@@ -13,7 +13,7 @@ fn once(signal: &Signal) -> Detected {
 
 fn reported(signal: &Signal, cooldowns: &mut Cooldowns) -> Option<Found> {
     let Detected::Hits(verdict) = once(signal) else { panic!("nothing was found") };
-    report(verdict, signal, &rules(), cooldowns)
+    report(verdict, signal, &rules(), cooldowns, &Effort::full())
 }
 
 fn rule_of(detected: &Detected) -> Option<&str> {

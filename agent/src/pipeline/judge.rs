@@ -5,15 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use lapwing_proto::{Account, BootId, Capture};
+use lapwing_proto::{Account, BootId, Capture, Signal as Kind};
 use lapwing_rules::{Band, RuleSet, Verdict};
+use tokio::sync::watch;
 
 use super::accounts::Accounts;
 use super::addresses;
 use super::force::Force;
+use super::looks::Looks;
 use crate::config::Config;
-use crate::counters::Counters;
+use crate::counters::{Counters, Dropped};
 use crate::detect::{Bursts, Cooldowns, Detected, detect, report};
+use crate::limits::Effort;
 use crate::minimise::{Keep, minimise};
 use crate::scope::{self, Whereabouts, Who};
 use crate::signal::Signal;
@@ -45,6 +48,8 @@ pub(super) struct Judge {
     boot_id: BootId,
     cooldowns: Cooldowns,
     bursts: Bursts,
+    effort: watch::Receiver<Effort>,
+    looks: Looks,
     whereabouts: Whereabouts,
     /// The device's addresses, asked for where the policy names networks.
     addresses: fn() -> Vec<IpAddr>,
@@ -57,6 +62,7 @@ impl Judge {
         accounts: Accounts,
         counters: Counters,
         boot_id: BootId,
+        effort: watch::Receiver<Effort>,
     ) -> Self {
         Self {
             force,
@@ -66,6 +72,8 @@ impl Judge {
             boot_id,
             cooldowns: Cooldowns::new(),
             bursts: Bursts::new(),
+            effort,
+            looks: Looks::default(),
             whereabouts: Whereabouts::default(),
             addresses: addresses::outbound,
         }
@@ -83,6 +91,10 @@ impl Judge {
         let who = self.who(&signal);
         let presence = self.whereabouts.at(&policy, signal.seen.wall_us, self.addresses);
         let look = scope::decide(&policy, &rules, &signal, &who, presence).ok()?;
+        if !self.may_look(&signal) {
+            self.counters.count_dropped(Dropped::Limit, 1);
+            return None;
+        }
         self.counters.count_seen();
         let keep = if look.keeps_spans_alone() { Keep::SpansAlone } else { Keep::Explanation };
         match detect(&signal, &look, &rules, who.band) {
@@ -108,12 +120,28 @@ impl Judge {
         self.bursts.over(now_us)
     }
 
+    /// How much of what is shown and what matched is to be done, now and later.
+    pub(super) fn effort(&self) -> watch::Receiver<Effort> {
+        self.effort.clone()
+    }
+
+    /// Whether the agent does enough to look at this.
+    fn may_look(&mut self, signal: &Signal) -> bool {
+        let per_second = self.effort.borrow().looks_per_second;
+        match (signal.kind, per_second) {
+            (Kind::Title | Kind::Url, Some(per_second)) => {
+                self.looks.allow(&signal.account, per_second, signal.seen.boot_us)
+            }
+            (Kind::Title | Kind::Url | Kind::FileDrop | Kind::Media | Kind::System, _) => true,
+        }
+    }
+
     fn capture(&mut self, mut signal: Signal, mut verdict: Verdict, rules: &RuleSet, keep: Keep) -> Option<Capture> {
         let burst = signal.burst.take();
         if let Some(burst) = &burst {
             self.bursts.count(burst, &signal.account, &mut verdict);
         }
-        let found = report(verdict, &signal, rules, &mut self.cooldowns)?;
+        let found = report(verdict, &signal, rules, &mut self.cooldowns, &self.effort.borrow())?;
         let capture = minimise(signal, found, rules, keep, self.boot_id);
         match burst {
             Some(burst) => self.bursts.hold(burst, capture),

@@ -7,9 +7,10 @@ use lapwing_proto::{Capture, wire};
 use lapwing_rules::Level;
 use tokio::sync::mpsc;
 
+use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::shutdown::Shutdown;
-use crate::spool::{Appended, Spool, SpoolError};
+use crate::spool::{Appended, Spool, SpoolError, SpoolLimits};
 
 /// Between attempts to write to a spool that failed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -48,6 +49,11 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// What the spool keeps.
+pub(super) fn limits(config: &Config) -> SpoolLimits {
+    SpoolLimits { live_bytes: u64::from(*config.spool_mib) * 1024 * 1024, ..SpoolLimits::default() }
 }
 
 fn report(level: Level, appended: Appended, diagnostics: &Diagnostics) {

@@ -10,9 +10,10 @@ use super::judge::Judge;
 use crate::clock::Clock;
 use crate::counters::{Counters, Dropped};
 use crate::diagnostic::{Code, Diagnostics};
+use crate::limits::Effort;
 use crate::observation::Observation;
 use crate::sensor::{HealthBoard, Reason, SensorHealth, SensorName};
-use crate::settle::{Settle, Settled, Sight};
+use crate::settle::{Pace, Settle, Settled, Sight};
 use crate::signal::{Moment, account_of_session};
 
 /// What the loop works with.
@@ -30,8 +31,14 @@ impl Watching {
     /// Judges until every sensor has let go of its end, or the spool of its. Captures that wait for their burst to end
     /// are told then.
     pub(super) async fn run(mut self, mut observations: mpsc::Receiver<Observation>) {
+        let mut effort = self.judge.effort();
         loop {
             let settled = tokio::select! {
+                Ok(()) = effort.changed() => {
+                    let Effort { still, tabs, .. } = *effort.borrow_and_update();
+                    self.settle.keep(Pace { still, tabs });
+                    continue;
+                }
                 observation = observations.recv() => match observation {
                     Some(observation) => self.observe(observation),
                     None => break,
@@ -94,6 +101,10 @@ impl Watching {
             }
             Settled::Oversize => {
                 self.counters.count_dropped(Dropped::Oversize, 1);
+                Ok(())
+            }
+            Settled::Skipped => {
+                self.counters.count_dropped(Dropped::Limit, 1);
                 Ok(())
             }
         }

@@ -11,6 +11,7 @@ mod socket;
 mod storage;
 mod supervisor;
 mod titles;
+mod usage;
 
 pub(crate) use account::{account, own_uid, peer, peer_uid};
 pub(crate) use boot::{boot_id, boot_us};
@@ -22,3 +23,4 @@ pub(crate) use socket::{LocalListener, LocalStream, connect};
 pub use storage::{create_private_file, create_private_folder, sync_folder};
 pub(crate) use supervisor::{Orders, alive_within, tell_alive, tell_ready, tell_stopping};
 pub use titles::{Display, Titles};
+pub(crate) use usage::{give_back_memory, own_usage};

@@ -131,6 +131,23 @@ pub(crate) fn boot_id() -> io::Result<BootId> {
     Err(unsupported())
 }
 
+/// Resident memory in bytes, and the processor's time since the start, of all threads.
+///
+/// # Errors
+///
+/// When the system does not tell.
+pub(crate) fn own_usage() -> io::Result<(u64, Duration)> {
+    let own = sysinfo::get_current_pid().map_err(io::Error::other)?;
+    let mut system = sysinfo::System::new();
+    let wanted = sysinfo::ProcessRefreshKind::nothing().with_memory().with_cpu();
+    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::Some(&[own]), true, wanted);
+    let process = system.process(own).ok_or_else(unsupported)?;
+    Ok((process.memory(), Duration::from_millis(process.accumulated_cpu_time())))
+}
+
+/// Does nothing: the system's allocator gives memory back by itself.
+pub(crate) fn give_back_memory() {}
+
 fn unsupported() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "windows is not served yet")
 }

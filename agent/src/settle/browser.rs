@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use lapwing_proto::{Account, bounds};
 use lapwing_rules::{UrlError, split_url};
 
-use super::Settled;
 use super::shown::Shown;
+use super::{Pace, Settled};
 use crate::observation::{TabEvent, cut};
 use crate::signal::{Moment, Signal};
-
-/// Most tabs followed in one browser; the one that changed longest ago makes room.
-const MAX_TABS: usize = 512;
 
 /// Browsers that cannot be told apart by what their windows and extensions call themselves are one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +50,7 @@ pub(super) struct TabNews {
     pub(super) tab: u64,
     pub(super) event: TabEvent,
     pub(super) private: bool,
+    pub(super) pace: Pace,
 }
 
 #[derive(Debug)]
@@ -86,9 +84,9 @@ impl Page {
 }
 
 impl Tab {
-    fn new(url: String, private: bool, now: Moment) -> Self {
+    fn new(url: String, private: bool, now: Moment, pace: Pace) -> Self {
         let page = Page::new(&url, private);
-        Self { url: Shown::new(url, now), page, is_committed: false }
+        Self { url: Shown::new(url, now, pace.still), page, is_committed: false }
     }
 
     fn shows(&self, other: &Self) -> bool {
@@ -102,14 +100,15 @@ impl Browser {
     }
 
     pub(super) fn tab(&mut self, news: TabNews, account: &Account, now: Moment, out: &mut Vec<Settled>) {
-        let TabNews { tab, event, private } = news;
+        self.make_room(&news, account, out);
+        let TabNews { tab, event, private, pace } = news;
         match event {
             TabEvent::Committed { url } => {
-                self.commit(tab, Tab::new(url, private, now), account, out);
+                self.commit(tab, Tab::new(url, private, now, pace), account, out);
                 self.front.get_or_insert(tab);
             }
             TabEvent::SameDocument { url } => {
-                self.change(tab, Tab::new(url, private, now), account, out);
+                self.change(tab, Tab::new(url, private, now, pace), account, out);
                 self.front.get_or_insert(tab);
             }
             TabEvent::Activated { url } => {
@@ -117,7 +116,7 @@ impl Browser {
                     self.leave(left, account, out);
                 }
                 self.front = Some(tab);
-                self.change(tab, Tab::new(url, private, now), account, out);
+                self.change(tab, Tab::new(url, private, now, pace), account, out);
             }
             TabEvent::Closed => {
                 self.leave(tab, account, out);
@@ -166,7 +165,7 @@ impl Browser {
             return;
         }
         self.leave(number, account, out);
-        self.show(number, Tab { is_committed: true, ..loaded }, account, out);
+        self.tabs.insert(number, Tab { is_committed: true, ..loaded });
     }
 
     /// The address of a tab changed without a document being loaded.
@@ -178,9 +177,9 @@ impl Browser {
             Some(tab) if tab.shows(&changed) => {}
             Some(tab) => {
                 (tab.page, tab.is_committed) = (changed.page, false);
-                tab.url.give_way(changed.url);
+                out.extend(tab.url.give_way(changed.url).then_some(Settled::Skipped));
             }
-            None => self.show(number, changed, account, out),
+            None => drop(self.tabs.insert(number, changed)),
         }
     }
 
@@ -193,15 +192,14 @@ impl Browser {
         }
     }
 
-    fn show(&mut self, number: u64, tab: Tab, account: &Account, out: &mut Vec<Settled>) {
-        if self.tabs.len() >= MAX_TABS && !self.tabs.contains_key(&number) {
+    /// Looks at the tabs that changed longest ago, and forgets them, until a further one fits.
+    fn make_room(&mut self, news: &TabNews, account: &Account, out: &mut Vec<Settled>) {
+        while self.tabs.len() >= news.pace.tabs && !self.tabs.contains_key(&news.tab) {
             let oldest = self.tabs.iter().min_by_key(|(_, tab)| tab.url.since()).map(|(number, _)| *number);
-            if let Some(oldest) = oldest {
-                self.leave(oldest, account, out);
-                self.tabs.remove(&oldest);
-            }
+            let Some(oldest) = oldest else { return };
+            self.leave(oldest, account, out);
+            self.tabs.remove(&oldest);
         }
-        self.tabs.insert(number, tab);
     }
 }
 

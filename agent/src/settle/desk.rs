@@ -6,7 +6,7 @@ use lapwing_proto::{Account, bounds};
 
 use super::browser::{Browser, Family, TabNews};
 use super::shown::Shown;
-use super::{SILENCE, Settled, Sight, after};
+use super::{Pace, SILENCE, Settled, Sight, after};
 use crate::observation::{SessionFacts, SessionId, cut};
 use crate::signal::{Moment, Signal, account_of_session};
 
@@ -18,6 +18,7 @@ pub(super) struct Desk {
     pub(super) account: Account,
     /// When something was last observed in it.
     pub(super) active: Moment,
+    pub(super) pace: Pace,
     front: Option<Front>,
     browsers: BTreeMap<Family, Browser>,
     /// Since when a browser has been in front without a word of its extension.
@@ -41,6 +42,7 @@ impl Desk {
             uid: session.uid,
             account: account_of_session(session),
             active: now,
+            pace: Pace::default(),
             front: None,
             browsers: BTreeMap::new(),
             silent_since: None,
@@ -49,13 +51,16 @@ impl Desk {
     }
 
     pub(super) fn title(&mut self, window: u64, title: String, app: &str, now: Moment, out: &mut Vec<Settled>) {
+        let title = Shown::new(title, now, self.pace.still);
         match &mut self.front {
-            Some(front) if front.window == window && front.title.value() == title => {}
-            Some(front) if front.window == window => front.title.give_way(Shown::new(title, now)),
+            Some(front) if front.window == window && front.title.value() == title.value() => {}
+            Some(front) if front.window == window => {
+                out.extend(front.title.give_way(title).then_some(Settled::Skipped));
+            }
             Some(_) | None => {
                 self.leave_front(out);
                 let app = cut(app.to_owned(), bounds::MAX_NAME_BYTES);
-                self.front = Some(Front { window, app, title: Shown::new(title, now) });
+                self.front = Some(Front { window, app, title });
             }
         }
         self.look_for_silence(now, out);

@@ -21,8 +21,10 @@ const MAX_PAST: usize = 16;
 pub(super) struct Shown {
     value: String,
     since: Moment,
+    /// How long it has to stand.
+    still: Duration,
     is_looked_at: bool,
-    /// It stood for [`STILL`] without a break.
+    /// It stood without a break.
     has_stood: bool,
     /// When it is looked at without having stood so long.
     early_us: Option<u64>,
@@ -43,11 +45,11 @@ struct Past {
 }
 
 impl Shown {
-    pub(super) fn new(value: String, since: Moment) -> Self {
+    pub(super) fn new(value: String, since: Moment, still: Duration) -> Self {
         let moving_due_us = after(since, MOVING);
         let (is_looked_at, has_stood, is_moving) = (false, false, false);
         let early_us = Some(moving_due_us);
-        Self { value, since, is_looked_at, has_stood, early_us, moving_due_us, is_moving, past: Vec::new() }
+        Self { value, since, still, is_looked_at, has_stood, early_us, moving_due_us, is_moving, past: Vec::new() }
     }
 
     pub(super) fn value(&self) -> &str {
@@ -67,22 +69,25 @@ impl Shown {
         self.is_moving
     }
 
-    /// Another value takes the place of this one, which is not looked at any more.
-    pub(super) fn give_way(&mut self, next: Self) {
+    /// Another value takes the place of this one, which is not looked at any more. Answers whether it would have been
+    /// at [`STILL`].
+    pub(super) fn give_way(&mut self, next: Self) -> bool {
         self.remember(next.since.boot_us);
         let before = std::mem::replace(self, next);
+        let is_skipped = !before.is_looked_at && after(before.since, STILL) <= self.since.boot_us;
         (self.past, self.is_moving) = (before.past, before.is_moving);
         if !before.has_stood {
             self.moving_due_us = before.moving_due_us;
         }
         self.early_us = self.summed_us().into_iter().chain([self.moving_due_us]).min();
+        is_skipped
     }
 
-    /// When the value, which came back often, will have stood for [`STILL`] in all.
+    /// When the value, which came back often, will have stood long enough in all.
     fn summed_us(&self) -> Option<u64> {
         let hash = hash(&self.value);
         let past = self.past.iter().find(|past| past.hash == hash && !past.is_looked_at)?;
-        let missing = micros(STILL).saturating_sub(past.stood_us);
+        let missing = micros(self.still).saturating_sub(past.stood_us);
         (past.times >= RETURNS).then(|| self.since.boot_us.saturating_add(missing))
     }
 
@@ -98,7 +103,7 @@ impl Shown {
 
     /// Marks it as looked at where that is due at `now`.
     pub(super) fn look_if_due(&mut self, now: Moment) -> Option<Moment> {
-        self.has_stood |= after(self.since, STILL) <= now.boot_us;
+        self.has_stood |= after(self.since, self.still) <= now.boot_us;
         let is_early = self.early_us.is_some_and(|due| due <= now.boot_us);
         if self.has_stood {
             self.is_moving = false;
@@ -111,7 +116,7 @@ impl Shown {
 
     /// When [`Shown::look_if_due`] next has something to do.
     pub(super) fn deadline(&self) -> Option<u64> {
-        let stands = (!self.has_stood).then(|| after(self.since, STILL));
+        let stands = (!self.has_stood).then(|| after(self.since, self.still));
         let early = self.early_us.filter(|_| !self.is_looked_at && !self.has_stood);
         stands.into_iter().chain(early).min()
     }
@@ -158,9 +163,9 @@ mod tests {
     #[test]
     fn a_flood_of_values_stays_within_its_bound() {
         let at = |number: u64| Moment { boot_us: number * 1_000, wall_us: 0 };
-        let mut shown = Shown::new(String::new(), at(0));
+        let mut shown = Shown::new(String::new(), at(0), STILL);
         for number in 1..10_000 {
-            shown.give_way(Shown::new(number.to_string(), at(number)));
+            shown.give_way(Shown::new(number.to_string(), at(number), STILL));
         }
         assert_eq!(shown.past.len(), MAX_PAST);
     }

@@ -63,7 +63,7 @@ impl Device {
         self.until(until_ms);
         let signal = |settled: &Settled| match settled {
             Settled::Signal(signal) => Some(signal.as_ref().clone()),
-            Settled::Urls(..) | Settled::Oversize => None,
+            Settled::Urls(..) | Settled::Oversize | Settled::Skipped => None,
         };
         self.settled.iter().filter_map(signal).collect()
     }
@@ -156,6 +156,19 @@ fn a_title_that_never_stands_still_is_looked_at_each_minute_and_told() {
 }
 
 #[test]
+fn at_a_slower_pace_values_stand_longer_and_what_is_passed_over_is_told() {
+    let mut device = Device::new();
+    device.settle.keep(Pace { still: 2 * STILL, tabs: 2 });
+    device.title(0, 1, "stood", "chat").title(400, 1, "typed", "chat").title(500, 1, "stands", "chat");
+    assert_eq!(device.texts(1_099, Scope::Title), [""; 0]);
+    assert_eq!(device.texts(1_100, Scope::Title), ["stands"]);
+    assert_eq!(device.settled.iter().filter(|settled| **settled == Settled::Skipped).count(), 1);
+    device.commits(2_000, 1, "https://one.example/").commits(2_001, 2, "https://two.example/");
+    device.commits(2_002, 3, "https://three.example/");
+    assert_eq!(device.texts(2_002, Scope::UrlHost), ["one.example"], "who makes room is looked at");
+}
+
+#[test]
 fn an_address_left_early_is_looked_at() {
     let mut device = Device::new();
     device.commits(0, 1, "https://one.example/").commits(20, 1, "https://two.example/");
@@ -214,7 +227,7 @@ fn a_silent_extension_is_reported_after_a_minute_and_its_return_at_once() {
     let sight = |device: &Device| {
         let urls = device.settled.iter().filter_map(|settled| match settled {
             Settled::Urls(_, sight) => Some(*sight),
-            Settled::Signal(_) | Settled::Oversize => None,
+            Settled::Signal(_) | Settled::Oversize | Settled::Skipped => None,
         });
         urls.collect::<Vec<_>>()
     };

@@ -1,11 +1,16 @@
 use super::*;
 use crate::config::Config;
+use crate::limits::Step;
 use crate::pipeline::accounts;
 use crate::pipeline::force::Keeper;
 use crate::sample::{artefact, signed_policy, title, trusted, url};
 
 /// A judge with everything in force, and its counters.
 fn judge(take_policy: bool) -> (Judge, Counters, tempfile::TempDir) {
+    judge_at(take_policy, watch::channel(Effort::full()).1)
+}
+
+fn judge_at(take_policy: bool, effort: watch::Receiver<Effort>) -> (Judge, Counters, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let keys: Vec<String> = trusted().keys().iter().map(lapwing_rules::key_text).collect();
     let text = format!(
@@ -14,7 +19,7 @@ fn judge(take_policy: bool) -> (Judge, Counters, tempfile::TempDir) {
         keys[0]
     );
     let config = Config::from_text(&text, std::path::Path::new("agent.toml")).unwrap();
-    let (notice, _) = tokio::sync::watch::channel(crate::notice::Notice::without_policy());
+    let (notice, _) = watch::channel(crate::notice::Notice::without_policy());
     let mut keeper = Keeper::new(&config, crate::diagnostic::Diagnostics::new(), notice);
     keeper.take_rule_set(&artefact(1));
     if take_policy {
@@ -22,7 +27,7 @@ fn judge(take_policy: bool) -> (Judge, Counters, tempfile::TempDir) {
     }
     let (counters, bands) = (Counters::new(), Arc::new(ArcSwap::from_pointee(Bands::of_config(&config))));
     let (accounts, _asking) = accounts::accounts();
-    let judge = Judge::new(keeper.force(), bands, accounts, counters.clone(), BootId::from_bytes([1; 16]));
+    let judge = Judge::new(keeper.force(), bands, accounts, counters.clone(), BootId::from_bytes([1; 16]), effort);
     (judge, counters, folder)
 }
 
@@ -133,4 +138,38 @@ proptest::proptest! {
         count(judge.judge(next).into_iter().collect());
         proptest::prop_assert_eq!(told, [expected[0] + 1, expected[1] + 1]);
     }
+}
+
+#[test]
+fn at_every_step_what_is_critical_is_captured_and_what_is_not_is_counted_until_it_may_be() {
+    let (effort, seen) = watch::channel(Effort::full());
+    let (mut judge, _, _folder) = judge_at(true, seen);
+    let mut at_minute = |minute: i64, text: &str| {
+        let mut signal = title(text, None);
+        signal.seen = crate::sample::at(crate::sample::NOON_US + minute * crate::sample::MINUTE_US);
+        judge.judge(signal).map(|capture| capture.repeats)
+    };
+    assert_eq!(at_minute(0, "flimwager"), Some(0));
+    effort.send_replace(Effort::of(Step::Eased, Step::Full));
+    assert_eq!(at_minute(1, "flimwager"), Some(0));
+    assert_eq!(at_minute(2, "flimwager"), None, "the cooldown is twice as long");
+    effort.send_replace(Effort::of(Step::Full, Step::Bare));
+    assert_eq!(at_minute(9, "flimwager"), None, "the cooldown is over, and its level is too low");
+    assert_eq!(at_minute(10, "i want a zorble"), Some(0));
+    for (minute, step) in [(11, Step::Eased), (71, Step::Slowed), (131, Step::Bare)] {
+        effort.send_replace(Effort::of(step, step));
+        assert_eq!(at_minute(minute, "my quuxfile archive"), Some(0));
+    }
+    effort.send_replace(Effort::full());
+    assert_eq!(at_minute(140, "flimwager"), Some(2), "what was counted travels with the next");
+}
+
+#[test]
+fn a_flood_of_titles_is_counted_while_files_are_all_looked_at() {
+    let (mut judge, counters, _folder) = judge_at(true, watch::channel(Effort::of(Step::Bare, Step::Full)).1);
+    for _ in 0..100 {
+        judge.judge(title("Homework", None));
+        judge.judge(dropped("holiday.jpg", 0));
+    }
+    assert_eq!((counters.to_wire().seen, counters.skipped()), (115, 85));
 }

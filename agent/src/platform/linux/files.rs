@@ -11,6 +11,7 @@
 mod desk;
 mod drops;
 mod flood;
+mod gather;
 mod homes;
 
 use std::path::PathBuf;
@@ -19,15 +20,17 @@ use std::time::Duration;
 
 use notify::RecommendedWatcher;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
 use super::account::account;
 use crate::clock::Clock;
+use crate::limits::Effort;
 use crate::observation::{FileOwner, Observation};
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::shutdown::Shutdown;
 use desk::{Desk, Found};
+use gather::{Listing, gather};
 
 /// Events that wait for the sensor: a browser's saved page with its pictures makes some hundreds. When it is full,
 /// the folders are listed instead.
@@ -43,6 +46,7 @@ pub struct Files {
     least_uid: Option<u32>,
     folders: Vec<PathBuf>,
     clock: Arc<dyn Clock>,
+    effort: watch::Receiver<Effort>,
 }
 
 impl Files {
@@ -50,7 +54,13 @@ impl Files {
     /// `folders`.
     #[must_use]
     pub fn new(least_uid: Option<u32>, folders: Vec<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { least_uid, folders, clock }
+        Self { least_uid, folders, clock, effort: watch::channel(Effort::full()).1 }
+    }
+
+    /// The same, doing as much as `effort` says.
+    #[must_use]
+    pub fn easing(self, effort: watch::Receiver<Effort>) -> Self {
+        Self { effort, ..self }
     }
 }
 
@@ -101,18 +111,36 @@ async fn watch(files: Files, out: Observations, health: HealthBoard) {
     let lost = Arc::new(Notify::new());
     let watcher = reach(sender, &lost, &health).await;
     let mut desk = Desk::new(watcher, files.least_uid, files.folders);
-    let (clock, mut owners) = (files.clock, Owners::default());
+    let (clock, effort) = (files.clock, files.effort);
+    let (mut owners, mut listing) = (Owners::default(), Listing::default());
     desk.take_stock();
     loop {
         health.set(SensorName::Files, None, desk.health());
+        let Effort { gather: wait, listings, .. } = *effort.borrow();
+        let due_us = desk.due_us().into_iter().chain(listing.due_us()).min();
         let arrivals = tokio::select! {
             event = events.recv() => match event {
-                Some(Ok(event)) => desk.note(&event),
-                Some(Err(_)) => desk.list_again(),
+                Some(first) => {
+                    let gathered = gather(first, &mut events, wait).await;
+                    if gathered.were_lost {
+                        listing.ask(clock.boot_us(), listings);
+                    }
+                    gathered.events.iter().flat_map(|event| desk.note(event)).collect()
+                }
                 None => return health.set(SensorName::Files, None, SensorHealth::Blind(Reason::Failed, None)),
             },
-            () = lost.notified() => desk.list_again(),
-            () = due(desk.due_us(), clock.as_ref()) => desk.look_again(clock.boot_us()),
+            () = lost.notified() => {
+                listing.ask(clock.boot_us(), listings);
+                Vec::new()
+            }
+            () = due(due_us, clock.as_ref()) => {
+                let now_us = clock.boot_us();
+                let mut arrivals = desk.look_again(now_us);
+                if listing.is_due(now_us) {
+                    arrivals.extend(desk.list_again());
+                }
+                arrivals
+            }
         };
         for found in desk.tell(arrivals, clock.boot_us()) {
             if out.send(owners.seen(found, clock.boot_us())).await.is_err() {

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
+use crate::limits::Effort;
 use crate::observation::SessionFacts;
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::shutdown::Shutdown;
@@ -56,6 +59,12 @@ impl Files {
     #[must_use]
     pub fn new(_least_uid: Option<u32>, _folders: Vec<PathBuf>, _clock: Arc<dyn Clock>) -> Self {
         Self {}
+    }
+
+    /// The same, doing as much as `effort` says.
+    #[must_use]
+    pub fn easing(self, _effort: watch::Receiver<Effort>) -> Self {
+        self
     }
 }
 

@@ -79,9 +79,6 @@ impl Desk {
 
     /// What an event brought.
     pub(super) fn note(&mut self, event: &notify::Event) -> Vec<Arrival> {
-        if event.need_rescan() {
-            return self.list_again();
-        }
         let mut arrivals = Vec::new();
         for path in &event.paths {
             arrivals.extend(self.note_name(path, event.kind));
@@ -297,10 +294,9 @@ mod tests {
         let mut desk = desk(scratch.path());
         fs::write(scratch.path().join("missed.txt"), "").unwrap();
         fs::write(scratch.path().join("half.part"), "").unwrap();
-        let lost = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        let arrivals = desk.note(&lost);
+        let arrivals = desk.list_again();
         assert_eq!(told(desk.tell(arrivals, 1)), ["missed.txt"]);
-        assert!(desk.note(&lost).is_empty());
+        assert!(desk.list_again().is_empty());
     }
 
     #[test]
