@@ -8,11 +8,12 @@
 mod matching;
 mod report;
 mod spool;
+mod titles;
 
-pub use report::{Effort, Metric, Report};
+pub use report::{Effort, Goal, Metric, Report};
 
 /// Measures something.
 pub type Run = fn(Effort) -> anyhow::Result<Report>;
 
 /// Every benchmark by its name.
-pub const ALL: &[(&str, Run)] = &[("match", matching::run), ("spool", spool::run)];
+pub const ALL: &[(&str, Run)] = &[("match", matching::run), ("spool", spool::run), ("titles", titles::run)];

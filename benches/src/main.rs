@@ -9,7 +9,7 @@ use clap::Parser;
 /// Measures Lapwing beside controls in the same run.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Which: `match` or `spool`.
+    /// Which: a wrong name is answered with all of them.
     name: String,
     /// A hundredth of the work: shows that it runs, not how fast.
     #[arg(long)]

@@ -57,16 +57,48 @@ pub struct Metric {
     pub value: f64,
     /// Greatest less smallest over the repeats.
     pub spread: f64,
-    /// Median of the control in the same run.
-    pub control: f64,
+    /// Median of the control in the same run; none where there is nothing to hold it against.
+    pub control: Option<f64>,
     /// Medians of other programs in the same run.
     pub peers: BTreeMap<String, f64>,
     /// Median of value by control, pair by pair.
-    pub ratio: f64,
-    /// The ratio aimed at, where one was set.
-    pub goal: Option<f64>,
+    pub ratio: Option<f64>,
+    /// What was aimed at, where something was.
+    pub goal: Option<Goal>,
     /// Whether it was reached.
     pub met: Option<bool>,
+}
+
+/// What a figure should be; as JSON, the number alone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Goal {
+    /// The greatest ratio to the control.
+    Ratio(f64),
+    /// The greatest value.
+    AtMost(f64),
+    /// The least value.
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn is_met(self, value: f64, ratio: Option<f64>) -> bool {
+        match self {
+            Self::Ratio(most) => ratio.is_some_and(|ratio| ratio <= most),
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ratio(most) => write!(f, "ratio <= {most:.2}"),
+            Self::AtMost(most) => write!(f, "<= {most}"),
+            Self::AtLeast(least) => write!(f, ">= {least}"),
+        }
+    }
 }
 
 impl Metric {
@@ -81,12 +113,42 @@ impl Metric {
             unit,
             value: median(&values),
             spread,
-            control: median(&sorted(pairs.iter().map(|pair| pair.1))),
+            control: Some(median(&sorted(pairs.iter().map(|pair| pair.1)))),
+            peers: BTreeMap::new(),
+            ratio: Some(ratio),
+            goal: goal.map(Goal::Ratio),
+            met: goal.map(|goal| ratio <= goal),
+        }
+    }
+
+    /// A figure of one run, beside a control of the same run where there is one.
+    #[must_use]
+    pub fn of_run(
+        name: impl Into<String>,
+        unit: &'static str,
+        value: f64,
+        control: Option<f64>,
+        goal: Option<Goal>,
+    ) -> Self {
+        let ratio = control.map(|control| value / control).filter(|ratio| ratio.is_finite());
+        Self {
+            name: name.into(),
+            unit,
+            value,
+            spread: 0.0,
+            control,
             peers: BTreeMap::new(),
             ratio,
             goal,
-            met: goal.map(|goal| ratio <= goal),
+            met: goal.map(|goal| goal.is_met(value, ratio)),
         }
+    }
+
+    /// With the same figure of another program in the same run.
+    #[must_use]
+    pub fn beside(mut self, peer: impl Into<String>, value: f64) -> Self {
+        self.peers.insert(peer.into(), value);
+        self
     }
 }
 
@@ -105,17 +167,31 @@ impl fmt::Display for Report {
         writeln!(f, "{} on {}", self.bench, self.machine)?;
         writeln!(
             f,
-            "{:<44} {:>10} {:>10} {:>10} {:>7} {:>7}",
+            "{:<58} {:>10} {:>10} {:>10} {:>7}  {:<16} met",
             "figure", "median", "spread", "control", "ratio", "goal"
         )?;
         for metric in &self.metrics {
-            let goal = metric.goal.map_or_else(String::new, |goal| format!("{goal:.2}"));
             let name = format!("{} ({})", metric.name, metric.unit);
-            write!(f, "{name:<44} {:>10.1} {:>10.1} {:>10.1}", metric.value, metric.spread, metric.control)?;
-            writeln!(f, " {:>7.2} {goal:>7}", metric.ratio)?;
+            let goal = metric.goal.map_or_else(String::new, |goal| goal.to_string());
+            let met = metric.met.map_or("", |met| if met { "yes" } else { "NO" });
+            let control = metric.control.map_or_else(String::new, |control| format!("{control:.1}"));
+            let ratio = metric.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+            write!(f, "{name:<58} {:>10.2} {:>10.2} {control:>10} {ratio:>7}", metric.value, metric.spread)?;
+            writeln!(f, "  {goal:<16} {met}")?;
+            for (peer, value) in &metric.peers {
+                writeln!(f, "    {peer:<54} {value:>10.2}")?;
+            }
         }
         Ok(())
     }
+}
+
+/// The value below which `share` of them are: 0.5 is the median.
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
+    let sorted = sorted(values.iter().copied());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "few")]
+    let index = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(index.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// How long `work` takes.
@@ -126,7 +202,7 @@ pub(crate) fn time(work: impl FnOnce()) -> Duration {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -147,8 +223,32 @@ mod tests {
     #[test]
     fn the_ratio_is_taken_pair_by_pair() {
         let metric = Metric::of_pairs("x", "ns", &[(2.0, 1.0), (40.0, 20.0), (6.0, 3.0)], Some(1.5));
-        assert_eq!((metric.value, metric.control, metric.ratio), (6.0, 3.0, 2.0));
+        assert_eq!((metric.value, metric.control, metric.ratio), (6.0, Some(3.0), Some(2.0)));
         assert_eq!(metric.met, Some(false));
+    }
+
+    #[test]
+    fn goals_are_of_the_value_or_of_the_ratio() {
+        let met = |goal| Metric::of_run("x", "ms", 6.0, Some(3.0), Some(goal)).met;
+        assert_eq!([Goal::Ratio(2.0), Goal::Ratio(1.9)].map(met), [Some(true), Some(false)]);
+        assert_eq!([Goal::AtMost(6.0), Goal::AtMost(5.9)].map(met), [Some(true), Some(false)]);
+        assert_eq!([Goal::AtLeast(6.0), Goal::AtLeast(6.1)].map(met), [Some(true), Some(false)]);
+        assert_eq!(Metric::of_run("x", "ms", 6.0, None, Some(Goal::Ratio(9.0))).met, Some(false));
+    }
+
+    #[test]
+    fn a_goal_is_a_number_in_the_json() {
+        let json = serde_json::to_value(Metric::of_run("x", "ms", 6.0, None, Some(Goal::AtMost(7.0)))).unwrap();
+        assert_eq!(
+            (json["goal"].as_f64(), json["met"].as_bool(), json["control"].is_null()),
+            (Some(7.0), Some(true), true)
+        );
+    }
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<_> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!([0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [50.0, 99.0, 100.0]);
     }
 
     #[test]
@@ -156,7 +256,8 @@ mod tests {
         for (name, run) in crate::ALL {
             let report = run(Effort::Quick).unwrap_or_else(|error| panic!("{name}: {error:#}"));
             assert!(!report.metrics.is_empty(), "{name} measured nothing");
-            assert!(report.metrics.iter().all(|metric| metric.ratio.is_finite() && metric.ratio > 0.0), "{report}");
+            let sound = |metric: &Metric| metric.value.is_finite() && metric.ratio.is_none_or(|ratio| ratio > 0.0);
+            assert!(report.metrics.iter().all(sound), "{report}");
         }
     }
 }
