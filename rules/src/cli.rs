@@ -4,10 +4,12 @@ mod categories;
 mod check;
 mod classify;
 mod compile;
+mod diff;
 mod explain;
 mod files;
 mod keys;
 mod policy_sign;
+mod question;
 mod rules;
 mod score;
 mod sign;
@@ -37,6 +39,8 @@ enum Command {
     Compile(compile::Compile),
     /// Say what a rule set makes of a text or URL, and why.
     Explain(explain::Explain),
+    /// Say what another rule set would newly flag, stop flagging, or flag at another level.
+    Diff(diff::Diff),
     /// Judge texts, one JSON object a line, and answer each with a line.
     Classify(classify::Classify),
     /// Count how much of each evaluation set is flagged, and say where that is not what is wanted.
@@ -122,6 +126,7 @@ impl Command {
             Self::Test(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
+            Self::Diff(command) => command.run(out),
             Self::Classify(command) => command.run(),
             Self::Score(command) => command.run(out),
             Self::Keygen(command) => command.run(out),

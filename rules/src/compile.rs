@@ -4,7 +4,9 @@ mod contrast;
 mod examples;
 mod expand;
 mod lint;
+mod needed;
 mod tables;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::pack::{self, Pack};
 use crate::program::{PackFacts, Program, encode};
 use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
+use trial::Trial;
 
 /// Builds a rule set out of packs.
 ///
@@ -49,8 +52,8 @@ impl Compiler {
     }
 
     /// Asks for at least so many examples of each kind in every rule and, above 0, that those which must not match are
-    /// contrasts: that the rule would fire on each without an exception or its context, and that each exception and each
-    /// group is what keeps it from firing on one of them ([`Code::NoContrast`], [`Code::NotNeeded`]).
+    /// contrasts, on which the rule would fire without an exception or its context ([`Code::NoContrast`]), and that an
+    /// example needs each exception, group, window, order, scope and weight ([`Code::NotNeeded`]).
     #[must_use]
     pub fn least_examples(mut self, count: usize) -> Self {
         self.least_examples = count;
@@ -97,7 +100,7 @@ impl Compiler {
         }
         let program = tables::program(facts(&packs), &packs, &drafts);
         if let Some(program) = program.as_ref().filter(|_| self.least_examples > 0) {
-            contrast::check(program, &drafts, &mut diagnostics);
+            check_examples(program, &drafts, &mut diagnostics);
         }
         let program = program.and_then(|program| examples::run(program, &drafts, &mut diagnostics));
         match program {
@@ -142,6 +145,17 @@ impl Counts {
             phrases: drafts.iter().map(|draft| draft.phrases.len()).sum(),
             examples: drafts.iter().map(examples).sum(),
         }
+    }
+}
+
+/// Asks what the examples of every rule show; the rules of `program` are those of `drafts`.
+fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    let Some(rule_set) = program.clone().into_rule_set() else { return };
+    for (number, draft) in (0..).zip(drafts) {
+        let loud = Trial::all(&rule_set, program, (number, draft), &draft.written.must_match);
+        let silent = Trial::all(&rule_set, program, (number, draft), &draft.written.must_not_match);
+        diagnostics.extend(contrast::check(&silent));
+        diagnostics.extend(needed::check(draft, program, &loud, &silent));
     }
 }
 

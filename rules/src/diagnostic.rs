@@ -50,7 +50,7 @@ pub enum Code {
     NoEffect,
     /// R020: an example that must not match, and would not without the context and the exceptions either.
     NoContrast,
-    /// R021: an exception or a group that no example needs.
+    /// R021: an exception, group, window, order, scope or weight that no example needs.
     NotNeeded,
 }
 

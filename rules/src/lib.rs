@@ -65,8 +65,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `classify`, `score`,
-//! `keygen`, `sign`, `verify`, `policy-sign`, `categories`.
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `diff`, `classify`,
+//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `categories`.
 
 #![forbid(unsafe_code)]
 

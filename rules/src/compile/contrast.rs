@@ -12,21 +12,16 @@
 //! | `domain` | which host it is: a label holds the name of a listed host, or is one letter away from it |
 //! | `media` with labels | which label it is: a word of the rule stands in it, or inside one of its words |
 //! | `media = "any"` | that it is a medium: whatever stands in another scope |
-//!
-//! And whatever holds a rule back is *needed*: for each exception and each group there is an example that must not match
-//! on which the rule fires when that alone is taken out. An exception that fills in lists counts as one.
 
 use std::collections::BTreeSet;
 
-use super::expand::Draft;
+use super::trial::Trial;
+use crate::Scope;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::fold::{Folded, fold};
-use crate::host::HostPattern;
-use crate::matcher::{Find, Source};
-use crate::pack::{Example, Exception, Matching};
-use crate::program::{Program, Role, Rule, Test};
-use crate::rule_set::case_texts;
-use crate::{Band, RuleSet, Scope, Text, judge};
+use crate::matcher::Find;
+use crate::pack::Matching;
+use crate::program::{Role, Test};
 
 /// Shorter words say nothing about what a label is.
 const MIN_CONTENT_WORD_BYTES: usize = 3;
@@ -35,46 +30,12 @@ const MIN_INNER_NAME_BYTES: usize = 4;
 /// A shorter name is one letter away from too many others.
 const MIN_NEAR_NAME_BYTES: usize = 3;
 
-/// Checks the examples of every rule, which are in order of their ids.
-pub(super) fn check(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
-    let Some(rule_set) = program.clone().into_rule_set() else { return };
-    for (number, draft) in (0..).zip(drafts) {
-        let trials: Vec<Trial<'_>> = draft
-            .written
-            .must_not_match
-            .iter()
-            .filter_map(|example| Trial::new(&rule_set, program, number, draft, example))
-            .collect();
-        diagnostics.extend(trials.iter().filter(|trial| !trial.is_contrast()).map(Trial::shows_nothing));
-        diagnostics.extend(idle_exceptions(draft, program, &trials));
-        diagnostics.extend(idle_groups(draft, &trials));
-    }
+/// Examples of a rule that must not match and show nothing.
+pub(super) fn check<'a>(trials: &'a [Trial<'a>]) -> impl Iterator<Item = Diagnostic> {
+    trials.iter().filter(|trial| !trial.is_contrast()).map(Trial::shows_nothing)
 }
 
-/// An example and what was found of its rule in it.
-struct Trial<'a> {
-    draft: &'a Draft<'a>,
-    program: &'a Program,
-    example: &'a Example,
-    band: Band,
-    texts: Vec<Text>,
-    finds: Vec<Find>,
-}
-
-impl<'a> Trial<'a> {
-    fn new(
-        rule_set: &RuleSet,
-        program: &'a Program,
-        number: u32,
-        draft: &'a Draft<'a>,
-        example: &'a Example,
-    ) -> Option<Self> {
-        let band = Band::ALL.into_iter().find(|band| draft.rule.bands.holds(*band))?;
-        let texts = case_texts(example.scope, example.text.get_ref());
-        let finds = rule_set.finds(&texts, band).remove(&number).unwrap_or_default();
-        Some(Self { draft, program, example, band, texts, finds })
-    }
-
+impl Trial<'_> {
     /// Whether the rule fires relaxed.
     fn is_contrast(&self) -> bool {
         let enough = |find: &Find| match (self.draft.rule.test, find.role) {
@@ -130,101 +91,12 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Whether the rule fires when some of its exceptions do not count.
-    fn fires_without(&self, phrases: &BTreeSet<u32>, hosts: &[&HostPattern]) -> bool {
-        let gone = |find: &Find| match (find.role, find.source) {
-            (Role::Exception, Source::Phrase(phrase)) => phrases.contains(&phrase),
-            (_, _) => false,
-        };
-        !self.is_silenced_but_for(hosts) && self.fires(&self.draft.rule, |find| !gone(find))
-    }
-
-    fn fires(&self, rule: &Rule, keeps: impl Fn(&Find) -> bool) -> bool {
-        let finds: Vec<Find> = self.finds.iter().filter(|find| keeps(find)).cloned().collect();
-        judge::hit(rule, self.band, &finds, self.program).is_some()
-    }
-
-    fn is_silenced_but_for(&self, hosts: &[&HostPattern]) -> bool {
-        let standing = || self.draft.silent_hosts.iter().filter(|host| !hosts.contains(host));
-        let mut on = self.texts.iter().filter(|text| text.scope == Scope::UrlHost);
-        on.any(|text| standing().any(|host| host.holds(&text.text)))
-    }
-
-    /// Whether the rule fires with the other groups alone.
-    fn fires_without_group(&self, gone: u8) -> bool {
-        let test = match self.draft.rule.test {
-            Test::All { groups } | Test::Near { groups, .. } if groups <= 2 => Test::Any { threshold: None },
-            Test::All { groups } => Test::All { groups: groups - 1 },
-            Test::Near { within, order, groups } => Test::Near { within, order, groups: groups - 1 },
-            test @ (Test::Any { .. } | Test::Medium) => test,
-        };
-        let rule = Rule { test, ..self.draft.rule.clone() };
-        let regrouped = self.finds.iter().filter_map(|find| match find.role {
-            Role::Term { group, .. } if group == gone => None,
-            Role::Term { group, mark, weight } if group > gone => {
-                Some(Find { role: Role::Term { group: group - 1, mark, weight }, ..find.clone() })
-            }
-            Role::Term { .. } | Role::Exception => Some(find.clone()),
-        });
-        let finds: Vec<Find> = regrouped.collect();
-        !self.is_silenced_but_for(&[]) && judge::hit(&rule, self.band, &finds, self.program).is_some()
-    }
-
     fn shows_nothing(&self) -> Diagnostic {
         let message = format!("rule `{}` would not fire on this example either way", self.draft.rule.facts.id);
         let span = self.example.text.span();
         let diagnostic = self.draft.diagnostic(Code::NoContrast, span, message, "shows nothing");
         diagnostic.help("use one that would match without an exception or the context, or a look-alike")
     }
-}
-
-/// Exceptions that no example needs.
-fn idle_exceptions(draft: &Draft<'_>, program: &Program, trials: &[Trial<'_>]) -> Vec<Diagnostic> {
-    let mut idle = Vec::new();
-    let looks_at = |scope| draft.rule.scopes.holds(scope);
-    for exception in &draft.written.exceptions {
-        let (span, needed) = match exception {
-            Exception::Phrase(phrase) => {
-                let phrases = own_phrases(draft, program, &phrase.span());
-                (phrase.span(), trials.iter().any(|trial| trial.fires_without(&phrases, &[])))
-            }
-            // A title cannot be shown on a host.
-            Exception::Host(_) if ![Scope::UrlHost, Scope::UrlPath, Scope::Query].into_iter().any(looks_at) => continue,
-            Exception::Host(host) => {
-                let hosts = [host.get_ref()];
-                (host.span(), trials.iter().any(|trial| trial.fires_without(&BTreeSet::new(), &hosts)))
-            }
-        };
-        if !needed {
-            let message = format!("rule `{}` needs this exception for none of its examples", draft.rule.facts.id);
-            let diagnostic = draft.diagnostic(Code::NotNeeded, span, message, "could be taken out");
-            idle.push(diagnostic.help("show in `must_not_match` what it is for, or take it out"));
-        }
-    }
-    idle
-}
-
-/// The numbers of the phrases that the exception written at `span` brings, and no other exception of the rule.
-fn own_phrases(draft: &Draft<'_>, program: &Program, span: &std::ops::Range<usize>) -> BTreeSet<u32> {
-    let exceptions = || draft.phrases.iter().filter(|(_, role)| *role == Role::Exception);
-    let others: BTreeSet<&[String]> =
-        exceptions().filter(|(phrase, _)| phrase.span != *span).map(|(phrase, _)| phrase.words.as_slice()).collect();
-    let own = exceptions().filter(|(phrase, _)| phrase.span == *span && !others.contains(phrase.words.as_slice()));
-    own.filter_map(|(phrase, _)| program.phrase_number(&phrase.words)).collect()
-}
-
-/// Groups that no example needs.
-fn idle_groups(draft: &Draft<'_>, trials: &[Trial<'_>]) -> Vec<Diagnostic> {
-    let (Matching::All { groups } | Matching::Near { groups, .. }) = draft.written.matching.get_ref() else {
-        return Vec::new();
-    };
-    let idle = (0..).take(groups.len()).filter(|group| !trials.iter().any(|trial| trial.fires_without_group(*group)));
-    idle.map(|group| {
-        let message = format!("rule `{}` needs group {} for none of its examples", draft.rule.facts.id, group + 1);
-        let diagnostic = draft.diagnostic(Code::NotNeeded, draft.written.matching.span(), message, "this match");
-        diagnostic.help("show in `must_not_match` a text that has the other groups and lacks this one")
-    })
-    .collect()
 }
 
 /// Every word of a text and every reading.

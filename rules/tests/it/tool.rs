@@ -204,3 +204,32 @@ fn sets_are_scored_one_by_one_without_their_rows() {
     std::fs::write(desk.path("data/xstest.tsv"), "id\ttext\n").unwrap();
     assert!(desk.ends("score --packs packs --data data", 64).contains("no column `label`"));
 }
+
+#[test]
+fn a_diff_names_rules_and_lines_and_no_text() {
+    let desk = Desk::new(&good());
+    desk.ends("compile --packs packs --release 4 --key key --out old", 0);
+    let line = |text: &str| format!("{{\"kind\":\"title\",\"text\":\"{text}\",\"band\":\"ks3\"}}\n");
+    std::fs::write(desk.path("texts"), line("a barn owl") + &line("hens") + &line("a red kite")).unwrap();
+    assert!(desk.ends("diff old packs --texts texts", 0).contains("0 rules differ; of 3 texts: 0 newly"));
+    let other = good().replace("barn owl", "red kite").replace("an owl in a barn", "a kite is red");
+    desk.writes(&format!(
+        "{}\n{}",
+        good().replace("guidance =", "level = 1\nguidance ="),
+        other.split_once("[[rule]]").map(|(_, rule)| format!("[[rule]]{rule}").replace("t.rule", "t.kite")).unwrap()
+    ));
+    let told = desk.ends("diff old packs --texts texts", 1);
+    for part in [
+        "new rule      t.kite",
+        "rule changes  t.rule, level 4 to 1",
+        "changes level line 1: t.rule, level 4 to 1",
+        "newly flags   line 3: t.kite",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("barn owl") && !told.contains("red kite"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("diff packs old --texts texts --json", 1)).unwrap();
+    assert_eq!(json["answers"][1], serde_json::json!({ "line": 3, "rule": "t.kite", "old": 4, "new": null }));
+    std::fs::write(desk.path("texts"), line("hens") + "hens\n").unwrap();
+    assert!(desk.ends("diff old packs --texts texts", 64).contains("`texts` line 2: not a question"));
+}

@@ -1,0 +1,157 @@
+//! `diff`: what another rule set would do.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use lapwing_rules::{Level, RuleFacts, RuleId, RuleSet, Verdict};
+use serde_json::json;
+
+use super::question::Questions;
+use super::{Failure, Outcome, rules};
+
+/// Compares two rule sets by their rules and by what they make of the same texts. Texts are named by their line, never
+/// printed.
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// Folder of packs or compiled rule set in use.
+    old: PathBuf,
+    /// Folder of packs or compiled rule set to come.
+    new: PathBuf,
+    /// Texts to judge by both, one JSON object a line as `classify` reads them.
+    #[arg(long)]
+    texts: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a rule, or its answer to a text, is different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Added(Level),
+    Removed(Level),
+    Level(Level, Level),
+}
+
+/// All differences.
+#[derive(Default)]
+struct Changes {
+    rules: Vec<(RuleId, Change)>,
+    texts: u64,
+    /// By line, from 1.
+    answers: Vec<(u64, RuleId, Change)>,
+}
+
+impl Diff {
+    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let (old, new) = (load(&self.old)?, load(&self.new)?);
+        let mut changes = Changes { rules: changes(&by_rule(&old), &by_rule(&new)), ..Changes::default() };
+        if let Some(texts) = &self.texts {
+            changes.judge(texts, &old, &new)?;
+        }
+        if self.json {
+            out.push_str(&format!("{:#}\n", changes.as_json()));
+        } else {
+            changes.as_text(out);
+        }
+        Ok(if changes.rules.is_empty() && changes.answers.is_empty() { Outcome::Fine } else { Outcome::Problems })
+    }
+}
+
+fn load(path: &Path) -> Result<RuleSet, Failure> {
+    if path.is_dir() { rules::compiled(path) } else { rules::verified(path, &[]) }
+}
+
+fn by_rule(rules: &RuleSet) -> BTreeMap<RuleId, Level> {
+    rules.rules().map(|facts: &RuleFacts| (facts.id.clone(), facts.level)).collect()
+}
+
+fn by_hit(verdict: Verdict) -> BTreeMap<RuleId, Level> {
+    verdict.hits.into_iter().map(|hit| (hit.rule, hit.level)).collect()
+}
+
+fn changes(old: &BTreeMap<RuleId, Level>, new: &BTreeMap<RuleId, Level>) -> Vec<(RuleId, Change)> {
+    let removed = old.iter().filter(|(rule, _)| !new.contains_key(rule));
+    let removed = removed.map(|(rule, level)| (rule.clone(), Change::Removed(*level)));
+    let others = new.iter().filter_map(|(rule, level)| match old.get(rule) {
+        None => Some((rule.clone(), Change::Added(*level))),
+        Some(before) if before != level => Some((rule.clone(), Change::Level(*before, *level))),
+        Some(_) => None,
+    });
+    let mut all: Vec<(RuleId, Change)> = removed.chain(others).collect();
+    all.sort_by(|left, right| left.0.cmp(&right.0));
+    all
+}
+
+impl Changes {
+    fn judge(&mut self, path: &Path, old: &RuleSet, new: &RuleSet) -> Result<(), Failure> {
+        let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()));
+        let mut questions = Questions::new(BufReader::new(file.map_err(Failure::BadInput)?));
+        while let Some(question) = questions.next()? {
+            self.texts += 1;
+            let refused = |error| Failure::BadInput(anyhow!("`{}` line {}: {error}", path.display(), self.texts));
+            let question = question.map_err(refused)?;
+            let answer = |rules: &RuleSet| by_hit(rules.evaluate(&question.texts, question.band));
+            let found = changes(&answer(old), &answer(new));
+            self.answers.extend(found.into_iter().map(|(rule, change)| (self.texts, rule, change)));
+        }
+        Ok(())
+    }
+
+    fn as_text(&self, out: &mut String) {
+        for (rule, change) in &self.rules {
+            out.push_str(&match change {
+                Change::Added(level) => format!("new rule      {rule}, level {level}\n"),
+                Change::Removed(level) => format!("rule is gone  {rule}, level {level}\n"),
+                Change::Level(old, new) => format!("rule changes  {rule}, level {old} to {new}\n"),
+            });
+        }
+        for (line, rule, change) in &self.answers {
+            out.push_str(&match change {
+                Change::Added(level) => format!("newly flags   line {line}: {rule}, level {level}\n"),
+                Change::Removed(level) => format!("stops         line {line}: {rule}, level {level}\n"),
+                Change::Level(old, new) => format!("changes level line {line}: {rule}, level {old} to {new}\n"),
+            });
+        }
+        let count = |kind: fn(&Change) -> bool| self.answers.iter().filter(|(_, _, change)| kind(change)).count();
+        out.push_str(&format!(
+            "{} rules differ; of {} texts: {} newly flagged, {} no longer, {} at another level\n",
+            self.rules.len(),
+            self.texts,
+            count(|change| matches!(change, Change::Added(_))),
+            count(|change| matches!(change, Change::Removed(_))),
+            count(|change| matches!(change, Change::Level(_, _))),
+        ));
+    }
+
+    fn as_json(&self) -> serde_json::Value {
+        let rule = |(rule, change): &(RuleId, Change)| {
+            let (old, new) = change.levels();
+            json!({ "rule": rule.as_str(), "old": old, "new": new })
+        };
+        let answer = |(line, rule, change): &(u64, RuleId, Change)| {
+            let (old, new) = change.levels();
+            json!({ "line": line, "rule": rule.as_str(), "old": old, "new": new })
+        };
+        json!({
+            "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
+            "texts": self.texts,
+            "answers": self.answers.iter().map(answer).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Change {
+    /// The level before and after; none where the rule is not there or does not fire.
+    fn levels(self) -> (Option<u8>, Option<u8>) {
+        match self {
+            Self::Added(level) => (None, Some(level.number())),
+            Self::Removed(level) => (Some(level.number()), None),
+            Self::Level(old, new) => (Some(old.number()), Some(new.number())),
+        }
+    }
+}
