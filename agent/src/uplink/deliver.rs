@@ -147,6 +147,7 @@ impl Delivery<'_> {
             minor: MINOR,
             agent_version: AGENT_VERSION.to_owned(),
             lanes: self.spool.lane_states().into_iter().map(wire::LaneState::from).collect(),
+            boot_us: self.farewell.clock.boot_us(),
         })
     }
 

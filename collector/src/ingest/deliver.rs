@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::boot::Boot;
 use super::codec::DeliverCodec;
 use super::incarnation::Turn;
 use super::uplink::{admit, retire};
@@ -85,8 +86,8 @@ struct DeliverStream {
 enum Phase {
     /// Nothing but a Hello may come.
     Greeting,
-    /// Batches come.
-    Open(Turn),
+    /// Batches come, of a device whose boot dates them.
+    Open(Turn, Option<Boot>),
     /// A refusal was sent.
     Over,
 }
@@ -113,7 +114,7 @@ impl DeliverStream {
     async fn next(&mut self) -> Result<Option<deliver_up::Message>, Refused> {
         let within = match self.phase {
             Phase::Greeting => HELLO_WITHIN,
-            Phase::Open(_) => IDLE,
+            Phase::Open(..) => IDLE,
             Phase::Over => return Ok(None),
         };
         tokio::select! {
@@ -131,20 +132,22 @@ impl DeliverStream {
         match (message, &mut self.phase) {
             (deliver_up::Message::Hello(hello), Phase::Greeting) => {
                 let (turn, welcome) = greet(&self.ingest, self.peer, &hello).await?;
-                self.phase = Phase::Open(turn);
+                let boot_id = BootId::try_from(hello.boot_id.as_slice())?;
+                let boot = Boot::of(boot_id, hello.boot_us, self.ingest.clock.wall_us());
+                self.phase = Phase::Open(turn, boot);
                 Ok(Some(deliver_down::Message::Welcome(welcome)))
             }
-            (deliver_up::Message::Batch(batch), Phase::Open(turn)) => {
-                let ack = take_batch(&self.ingest, self.peer, turn, batch).await?;
+            (deliver_up::Message::Batch(batch), Phase::Open(turn, boot)) => {
+                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, batch).await?;
                 Ok(Some(deliver_down::Message::Ack(ack)))
             }
-            (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn)) => {
+            (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
                 turn.carry(&self.ingest.store, &self.ingest.school).await?;
                 self.ingest.goodbye(self.peer.device, &goodbye).await?;
                 Ok(None)
             }
             (_, Phase::Greeting) => Err(Refused::Malformed("a stream begins with Hello".to_owned())),
-            (_, Phase::Open(_) | Phase::Over) => Err(Refused::Malformed("Hello comes once".to_owned())),
+            (_, Phase::Open(..) | Phase::Over) => Err(Refused::Malformed("Hello comes once".to_owned())),
         }
     }
 }
@@ -196,9 +199,14 @@ fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>), Refu
     Ok((epoch, presented))
 }
 
-async fn take_batch(ingest: &Ingest, peer: Peer, turn: &mut Turn, batch: wire::Batch) -> Result<wire::Ack, Refused> {
+async fn take_batch(
+    ingest: &Ingest,
+    (peer, boot): (Peer, Option<Boot>),
+    turn: &mut Turn,
+    batch: wire::Batch,
+) -> Result<wire::Ack, Refused> {
     let size = u32::try_from(batch.encoded_len()).unwrap_or(u32::MAX);
-    let delivery = check_batch(ingest, peer, turn.epoch(), batch)?;
+    let delivery = check_batch(ingest, (peer, boot), turn.epoch(), batch)?;
     let room = tokio::time::timeout(ROOM_WITHIN, ingest.in_flight_bytes.acquire_many(size)).await;
     let Ok(Ok(_room)) = room else { return Err(Refused::Busy { retry: BUSY_RETRY }) };
     turn.carry(&ingest.store, &ingest.school).await?;
@@ -213,7 +221,13 @@ async fn take_batch(ingest: &Ingest, peer: Peer, turn: &mut Turn, batch: wire::B
     })
 }
 
-fn check_batch(ingest: &Ingest, peer: Peer, epoch: Epoch, batch: wire::Batch) -> Result<Delivery, Refused> {
+fn check_batch(
+    ingest: &Ingest,
+    (peer, boot): (Peer, Option<Boot>),
+    epoch: Epoch,
+    batch: wire::Batch,
+) -> Result<Delivery, Refused> {
+    let received_us = ingest.clock.wall_us();
     let lane = lane("batch.lane", batch.lane)?;
     bounds::list("batch.captures", &batch.captures, bounds::MAX_BATCH)?;
     bounds::list("batch.gaps", &batch.gaps, bounds::MAX_GAPS)?;
@@ -221,16 +235,12 @@ fn check_batch(ingest: &Ingest, peer: Peer, epoch: Epoch, batch: wire::Batch) ->
         return Err(OutOfBounds::new("batch.captures", "at least one, or a gap").into());
     }
     let gaps = batch.gaps.iter().map(|gap| check_gap(lane, gap)).collect::<Result<_, _>>()?;
-    let captures = batch.captures.into_iter().map(|capture| check_capture(lane, capture)).collect::<Result<_, _>>()?;
-    Ok(Delivery {
-        device: peer.device,
-        epoch,
-        lane,
-        first: Seq::new(batch.first_seq),
-        captures,
-        gaps,
-        received_us: ingest.clock.wall_us(),
-    })
+    let dated = |capture| {
+        let capture = check_capture(lane, capture)?;
+        Ok::<_, Refused>(Capture { wall_us: Boot::date(boot, &capture, received_us), ..capture })
+    };
+    let captures = batch.captures.into_iter().map(dated).collect::<Result<_, _>>()?;
+    Ok(Delivery { device: peer.device, epoch, lane, first: Seq::new(batch.first_seq), captures, gaps, received_us })
 }
 
 fn check_capture(lane: Level, capture: wire::Capture) -> Result<Capture, Refused> {

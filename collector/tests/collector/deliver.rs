@@ -172,3 +172,21 @@ async fn a_goodbye_is_noted_and_ends_the_stream() {
     assert_eq!(answer, None);
     assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye = 'shutdown'").await, 1);
 }
+
+#[tokio::test]
+async fn a_capture_of_a_device_whose_clock_is_years_off_is_dated_by_the_collectors() {
+    const HOUR_US: u64 = 60 * 60 * 1_000_000;
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let now_us = lapwing_collector::clock::Clock::wall_us(&*school.clock);
+    let hello = wire::Hello { boot_us: 3 * HOUR_US, ..device.hello(&[]) };
+    let (mut delivery, _) = device.greet(&school, hello).await;
+
+    let told = wire::Capture { wall_us: 1, boot_us: 2 * HOUR_US, boot_id: vec![1; 16], ..capture() };
+    let earlier = wire::Capture { boot_id: vec![2; 16], ..told.clone() };
+    delivery.acknowledged(wire::Batch { captures: vec![told, earlier], ..batch(1, 0) }).await;
+
+    let seen = school.count("SELECT wall_us FROM captures WHERE seq = 1").await;
+    assert!(seen.abs_diff(now_us) - HOUR_US < 60_000_000, "an hour ago: {}", now_us - seen);
+    assert_eq!(school.count("SELECT wall_us FROM captures WHERE seq = 2").await, 1, "another boot's is not known");
+}

@@ -127,6 +127,7 @@ impl Device {
             minor: MINOR,
             agent_version: "0.1.0".into(),
             lanes: Vec::new(),
+            boot_us: 0,
         }
     }
 

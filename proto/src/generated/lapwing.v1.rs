@@ -98,6 +98,9 @@ pub struct Hello {
     /// what the spool holds, one entry a lane
     #[prost(message, repeated, tag = "7")]
     pub lanes: ::prost::alloc::vec::Vec<LaneState>,
+    /// microseconds since boot now, sleep included: dates captures of this boot
+    #[prost(uint64, tag = "8")]
+    pub boot_us: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LaneState {

@@ -197,6 +197,7 @@ impl Device {
             minor: MINOR,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             lanes: Vec::new(),
+            boot_us: 0,
         };
         wire::DeliverUp { message: Some(deliver_up::Message::Hello(hello)) }
     }

@@ -53,6 +53,7 @@ async fn each_hello_shows_the_incarnation_of_the_last_welcome() {
     rig.until(rig.until_empty()).await;
     rig.collector.told(|told| {
         assert!(told.hellos[0].incarnation.is_empty());
+        assert!(told.hellos.iter().all(|hello| hello.boot_us > 0), "so that captures can be dated");
         for (hello, welcomed) in told.hellos.iter().skip(1).zip(&told.incarnations) {
             assert_eq!(&hello.incarnation, welcomed);
         }
