@@ -1,8 +1,8 @@
 //! Thousands of enrolled devices in one process: a school's worth of agents for a collector to serve.
 //!
 //! ```text
-//! Site ──enrol──▶ Fleet ─┬─ crew ──▶ Crew ──deliver──▶ Delivered     a load generator: lean, never tries again
-//!                        └─ devices                                 identities, for whoever drives them otherwise
+//! Site ──enrol──▶ Fleet ─┬─ crew ───▶ Crew ──deliver──▶ Delivered    a load generator: lean, never tries again
+//!                        └─ agents ─▶ Agents                        the agent's own uplink, over spools in memory
 //! ```
 //!
 //! Each device has a key of its own, and a certificate that the collector's enrol listener issued for a real campaign
@@ -16,8 +16,11 @@
 //! - Keys and certificates differ from run to run; the seed decides epochs, hardware and what captures say.
 //! - TLS sessions are not resumed: a collector that was restarted knows none.
 //! - A [`Crew`] opens Deliver alone, no Control: a device of it counts as silent on the devices page.
+//! - [`Agents`] say that they have release 1 of rule set and policy, match nothing, and report no sensors.
 //! - Loopback only: source addresses of 127/8 are Linux.
 
+mod agents;
+mod backlog;
 mod captures;
 mod connection;
 mod crew;
@@ -35,9 +38,11 @@ use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::School;
 
+pub use agents::Agents;
 pub use captures::Writer;
 pub use crew::{Crew, Delivered, Load, Pace, Until};
 pub use limits::{OpenFiles, raise_open_files};
@@ -84,6 +89,8 @@ pub struct Device {
     pub key: Vec<u8>,
     /// Its certificate, DER.
     pub certificate: Vec<u8>,
+    /// The collector's clock when it joined, microseconds of UTC.
+    pub enrolled_us: i64,
     tls: Arc<ClientConfig>,
 }
 
@@ -148,18 +155,6 @@ impl Fleet {
         &self.devices
     }
 
-    /// Where they deliver.
-    #[must_use]
-    pub const fn uplink(&self) -> SocketAddr {
-        self.site.uplink
-    }
-
-    /// The collector's authority, DER.
-    #[must_use]
-    pub fn authority(&self) -> &[u8] {
-        &self.site.authority
-    }
-
     /// Connects the first `connections` devices: each says Hello and is welcomed.
     ///
     /// # Errors
@@ -169,6 +164,17 @@ impl Fleet {
         let devices = self.devices.get(..connections).context("the fleet is smaller than the crew")?;
         Crew::board(self.site.uplink, devices).await
     }
+}
+
+impl Device {
+    fn lane_account(&self, lane: Level, issued: Seq, acknowledged: Seq) -> LaneAccount {
+        LaneAccount { device: self.id, epoch: self.epoch, lane, issued, acknowledged }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a fleet measures real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// The source address of a classroom.

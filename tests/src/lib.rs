@@ -18,6 +18,7 @@ mod desktop;
 mod eventually;
 mod evidence;
 mod fleet;
+mod herd;
 mod mailbox;
 mod pages;
 pub mod powercut;
@@ -40,8 +41,9 @@ pub use desktop::{Desktop, Window};
 pub use eventually::{eventually, eventually_within};
 pub use evidence::{spooled, stored};
 pub use fleet::{
-    Crew, Delivered, Device, Fleet, LaneAccount, Load, OpenFiles, Pace, Site, Until, Writer, raise_open_files,
+    Agents, Crew, Delivered, Device, Fleet, LaneAccount, Load, OpenFiles, Pace, Site, Until, Writer, raise_open_files,
 };
+pub use herd::{Goal, Herd, HerdReport};
 pub use mailbox::Mailbox;
 pub use pages::Pages;
 pub use private::{Privileges, privileges};

@@ -31,6 +31,8 @@ enum Command {
     /// Writes what `powercut` records.
     #[command(hide = true)]
     PowercutWrite(powercut::Writing),
+    /// Kills a collector under a herd of agents, starts it again, and exits 1 unless all they hold arrives once.
+    Herd(e2e::Herd),
 }
 
 fn main() -> ExitCode {
@@ -50,7 +52,17 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { check } => demo::run(if check { demo::Way::Check } else { demo::Way::Stay }).await,
         Command::Powercut(wanted) => powercut::run(wanted).await,
         Command::PowercutWrite(writing) => powercut::write(writing).await,
+        Command::Herd(herd) => restart(herd).await,
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+async fn restart(herd: e2e::Herd) -> anyhow::Result<ExitCode> {
+    // On a disk: what is in memory syncs nothing.
+    let folder = tempfile::tempdir()?;
+    let report = herd.run(folder.path()).await?;
+    print!("{report}");
+    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Runs `work` unless a signal asks to stop; either way everything it started is ended and its files are removed.

@@ -122,6 +122,12 @@ impl School {
         self.collector.take().context("the collector runs")?.kill()
     }
 
+    /// The collector's process id, while it runs.
+    #[must_use]
+    pub fn collector_id(&self) -> Option<u32> {
+        self.collector.as_ref().map(Running::id)
+    }
+
     /// The console's address, such as `https://localhost:8443`.
     #[must_use]
     pub fn console_url(&self) -> String {

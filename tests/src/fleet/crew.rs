@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Call, Connection, prefix};
-use super::{Device, LaneAccount};
+use super::{Device, LaneAccount, now};
 
 const DELIVER: &str = "/lapwing.v1.Uplink/Deliver";
 /// Number of `batch` in `DeliverUp`.
@@ -184,10 +184,6 @@ impl Crew {
 }
 
 impl Device {
-    fn lane_account(&self, lane: Level, issued: Seq, acknowledged: Seq) -> LaneAccount {
-        LaneAccount { device: self.id, epoch: self.epoch, lane, issued, acknowledged }
-    }
-
     fn hello(&self) -> wire::DeliverUp {
         let hello = wire::Hello {
             epoch: self.epoch.as_bytes().to_vec(),
@@ -307,11 +303,6 @@ fn composed(lane: Level, first: Seq, captures: &[u8]) -> Bytes {
     framed.extend_from_slice(&head);
     framed.extend_from_slice(captures);
     framed.into()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a load generator measures real time")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

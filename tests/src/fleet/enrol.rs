@@ -76,6 +76,7 @@ impl Classroom {
             writer: Writer::new(self.seed, index, self.since_us),
             key: key.serialize_der(),
             certificate: answer.certificate,
+            enrolled_us: answer.server_time_us,
             tls: with_h2(tls),
         })
     }

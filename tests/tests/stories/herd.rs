@@ -1,6 +1,6 @@
 //! Many devices at once.
 
-use e2e::{Fleet, Load, Pace, School, Site, Until};
+use e2e::{Fleet, Herd, Load, Pace, School, Site, Until};
 use lapwing_rules::Level;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,4 +17,13 @@ async fn what_a_fleet_delivers_is_stored_once() {
     assert_eq!((delivered.captures, delivered.latencies.len()), (60 * 5 * 16, 60 * 5));
     assert_eq!(school.captures().await.expect("a count"), 60 * 5 * 16);
     assert!(crew.account().iter().all(|lane| lane.issued.number() == 80 && lane.acknowledged == lane.issued));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_herd_holds_arrives_once_after_the_collector_was_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+
+    let report = Herd { agents: 50, captures: 20, down: 1, seed: 3 }.run(folder.path()).await.expect("it comes back");
+
+    assert!(report.all_well(), "{report}");
 }
