@@ -77,6 +77,7 @@ impl Device {
             epoch: EPOCH.to_vec(),
             hardware_hash: vec![3; 32],
             boot_id: vec![1; 16],
+            boot_us: 0,
             incarnation,
             minor: MINOR,
             agent_version: "0.1.0".into(),
