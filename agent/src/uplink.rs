@@ -167,12 +167,24 @@ impl Uplink {
             spool: Arc::clone(&parts.spool),
             clock: parts.clock,
         };
+        let calls = async {
+            tokio::join!(
+                fetch::run(&link, ArtefactKind::RuleSet, rule_sets, parts.artefacts.clone()),
+                fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts),
+                renew::run(&link, renew),
+            )
+        };
+        let until_stopped = async {
+            // A call that is cut short is made again at the next start.
+            tokio::select! {
+                _ = calls => {}
+                () = link.shutdown.requested() => {}
+            }
+        };
         tokio::join!(
             deliver::run(&link, parts.spool, about, farewell.clone()),
             control::run(&link, facts, directives, farewell),
-            fetch::run(&link, ArtefactKind::RuleSet, rule_sets, parts.artefacts.clone()),
-            fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts),
-            renew::run(&link, renew),
+            until_stopped,
         );
     }
 }

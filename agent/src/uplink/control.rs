@@ -94,7 +94,11 @@ impl Control<'_> {
     async fn session(&mut self) -> Result<(), Failure> {
         let mut identity = self.link.identity.changed();
         let mut status = self.facts.status.clone();
-        let mut stream = self.open().await?;
+        let link = self.link;
+        let mut stream = tokio::select! {
+            opened = self.open() => opened?,
+            () = link.shutdown.requested() => return Ok(()),
+        };
         let mut news = true;
         let (mut heartbeat, mut quiet) = (pin!(sleep(HEARTBEAT)), pin!(sleep(Duration::ZERO)));
         let mut answer = pin!(sleep(ANSWER_WITHIN));
@@ -109,7 +113,7 @@ impl Control<'_> {
                     news = true;
                 }
                 () = answer.as_mut(), if self.unanswered => return Err(Failure::Silent),
-                () = quiet.as_mut(), if news => {
+                () = quiet.as_mut(), if news && !self.unanswered => {
                     news = false;
                     status.mark_unchanged();
                     self.send(&stream).await?;

@@ -17,7 +17,7 @@ use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::link::{Link, Part};
 use super::recover::Failure;
-use super::window::{Window, next_batch};
+use super::window::{Sent, Window, next_batch};
 use super::{AGENT_VERSION, Farewell};
 use crate::identity::HardwareHash;
 use crate::spool::LaneState;
@@ -61,8 +61,8 @@ struct Delivery<'a> {
     farewell: Farewell,
     /// Captures still to be sent one by one.
     narrow: u32,
-    /// The one capture that was in flight when a narrow stream was refused.
-    suspect: Option<(Level, Seq)>,
+    /// The one batch that was in flight when a narrow stream was refused.
+    suspect: Option<Sent>,
     backoff: Backoff,
 }
 
@@ -83,30 +83,35 @@ impl Delivery<'_> {
     async fn session(&mut self) -> Result<(), Failure> {
         let mut identity = self.link.identity.changed();
         let mut appended = self.spool.appended();
-        let mut stream = self.greet().await?;
+        let link = self.link;
+        let mut stream = tokio::select! {
+            greeted = self.greet() => greeted?,
+            () = link.shutdown.requested() => return Ok(()),
+        };
         self.link.works(Part::Delivery);
         let mut silence = pin!(sleep(ANSWER_WITHIN));
         let mut steady = pin!(sleep(STEADY));
         let mut is_steady = false;
+        let mut pause = pin!(sleep(Duration::ZERO));
         loop {
             let sending = stream.more && stream.window.room() > 0;
             let waiting = !stream.window.in_flight().is_empty();
-            let pause = stream.pause;
             tokio::select! {
                 () = self.link.shutdown.requested() => return self.part(stream).await,
                 _ = identity.changed() => return Err(Failure::Reconnect(Duration::ZERO)),
                 message = stream.down.message() => {
                     silence.set(sleep(ANSWER_WITHIN));
                     self.take(&mut stream, message?.ok_or(Failure::Ended)?).await?;
+                    pause.set(sleep(stream.pause));
                 }
                 () = &mut steady, if !is_steady => {
                     is_steady = true;
                     self.backoff.reset();
                 }
                 () = &mut silence, if waiting => return Err(Failure::Silent),
-                () = sleep(pause), if !pause.is_zero() => stream.pause = Duration::ZERO,
+                () = &mut pause, if !stream.pause.is_zero() => stream.pause = Duration::ZERO,
                 changed = appended.changed() => stream.more = changed.is_ok(),
-                room = reserve(stream.up.clone()), if sending && pause.is_zero() => {
+                room = reserve(stream.up.clone()), if sending && stream.pause.is_zero() => {
                     if !waiting {
                         silence.set(sleep(ANSWER_WITHIN));
                     }
@@ -178,7 +183,7 @@ impl Delivery<'_> {
         };
         failpoint!("deliver.send", room.send(wire::DeliverUp { message: Some(Up::Batch(batch)) }));
         stream.window.sent(sent);
-        self.suspect = (self.narrow > 0 && sent.captures == 1).then_some((sent.lane, sent.last));
+        self.suspect = (self.narrow > 0).then_some(sent);
         Ok(())
     }
 
@@ -234,20 +239,26 @@ impl Delivery<'_> {
     }
 
     /// A capture that the collector cannot take would hold its lane for ever: find it by sending one at a time, then
-    /// leave a gap in its place.
+    /// leave a gap in its place. Gaps go alone meanwhile, so that no capture is blamed for one.
     async fn learn(&mut self, failure: &Failure) -> Result<(), Failure> {
         let suspect = self.suspect.take();
         if failure.code() != Some(wire::ErrorCode::Malformed) {
             return Ok(());
         }
-        let Some((lane, seq)) = suspect else {
+        let Some(Sent { lane, last, captures, earlier }) = suspect else {
             self.narrow = NARROW_FOR;
             return Ok(());
         };
-        tracing::error!(spool.lane = lane.number(), spool.seq = seq.number(), error = %failure, "a capture was refused");
-        self.narrow = 0;
-        let spool = Arc::clone(&self.spool);
-        self.link.blocking(move || spool.give_up(lane, seq)).await
+        let (number, spool) = (lane.number(), Arc::clone(&self.spool));
+        tracing::error!(spool.lane = number, spool.seq = last.number(), captures, error = %failure, "a batch was refused");
+        if captures > 0 {
+            self.narrow = 0;
+            return self.link.blocking(move || spool.give_up(lane, last)).await;
+        }
+        if earlier {
+            return self.link.blocking(move || spool.forget_earlier_gaps(lane)).await;
+        }
+        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ pub struct FetchedArtefact {
     pub bytes: Vec<u8>,
 }
 
-/// Fetches each newly announced artefact of a kind until shutdown.
+/// Fetches each newly announced artefact of a kind, until nobody takes them.
 pub(super) async fn run(
     link: &Link,
     kind: ArtefactKind,
@@ -60,15 +60,13 @@ pub(super) async fn run(
                     tokio::select! {
                         () = tokio::time::sleep(delay) => continue,
                         changed = wanted.changed() => if changed.is_err() { return },
-                        () = link.shutdown.requested() => return,
                     }
                     continue;
                 }
             }
         }
-        tokio::select! {
-            changed = wanted.changed() => if changed.is_err() { return },
-            () = link.shutdown.requested() => return,
+        if wanted.changed().await.is_err() {
+            return;
         }
     }
 }

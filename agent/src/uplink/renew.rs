@@ -20,7 +20,7 @@ const RETRY_BASE: Duration = Duration::from_mins(1);
 const RETRY_CAP: Duration = Duration::from_hours(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Renews until shutdown.
+/// Renews for ever.
 pub(super) async fn run(link: &Link, asked: Arc<Notify>) {
     let mut backoff = Backoff::new(RETRY_BASE, RETRY_CAP, link.dice);
     let mut wanted = false;
@@ -44,7 +44,6 @@ pub(super) async fn run(link: &Link, asked: Arc<Notify>) {
         tokio::select! {
             () = sleep(delay) => {}
             () = asked.notified() => wanted = true,
-            () = link.shutdown.requested() => return,
         }
     }
 }

@@ -10,10 +10,13 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::spool::{Spool, SpoolKey, SpoolLimits};
 
+mod book;
 mod delivering;
 mod directing;
 mod enrolling;
 mod fake;
+mod lanes;
+mod simulation;
 
 use fake::{Collector, Script};
 

@@ -27,8 +27,8 @@ use crate::identity::Identity;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that says nothing for this long is asked whether it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
 
 /// Where a collector listens: `https://host:port` and nothing else.
 #[derive(Clone, PartialEq, Eq)]

@@ -91,7 +91,7 @@ pub(super) enum Earlier {
     Untold,
 }
 
-/// The next batch of the highest lane that has something.
+/// The next batch of the highest lane that has something. Where there is room for one capture only, gaps go alone.
 pub(super) fn next_batch(
     spool: &dyn Backlog,
     cursors: &[(Level, Seq, Earlier)],
@@ -105,6 +105,7 @@ pub(super) fn next_batch(
             Earlier::Untold => spool.earlier_gaps()?.into_iter().filter(|gap| gap.lane == *lane).collect(),
         };
         let gaps = gaps_below(&spool.gaps(*lane, *cursor)?, *cursor, run.first().map(|(seq, _)| *seq));
+        let run = if room == 1 && earlier.len() + gaps.len() > 0 { Vec::new() } else { run };
         if let Some(batch) = batch(*lane, *cursor, earlier, gaps, run) {
             return Ok(Some(batch));
         }

@@ -1,5 +1,6 @@
 //! Telling copies of one identity apart: each Welcome renews the incarnation, and the one before counts only until the
-//! new one has carried a message.
+//! new one has carried a message. Whoever still shows the one before is given the same new one again: a Hello that was
+//! held up on its way, and arrives after a later one, must not take the turn from the device it came from.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,9 +22,16 @@ pub(super) struct Turn {
     carried: bool,
 }
 
-/// Who delivers now; one entry an open stream.
+/// Who delivers now, and by how many open streams.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Live(Arc<Mutex<HashMap<(DeviceId, Epoch), Incarnation>>>);
+pub(super) struct Live(Arc<Mutex<HashMap<(DeviceId, Epoch), Streams>>>);
+
+/// The open streams under one incarnation.
+#[derive(Debug)]
+struct Streams {
+    of: Incarnation,
+    open: usize,
+}
 
 impl Live {
     /// Answers a Hello: a new incarnation, or [`Refused::Clone`].
@@ -37,6 +45,7 @@ impl Live {
         let mut tx = store.begin().await?;
         let known = deliveries::incarnations(&mut tx, school, device, epoch).await?;
         let renewed = renew(known, presented, incarnation).ok_or(Refused::Clone)?;
+        let incarnation = renewed.current;
         deliveries::set_incarnations(&mut tx, school, device, epoch, renewed).await?;
         // Inside the transaction, so that the last to commit is also the last to deliver.
         let turn = Turn { live: self.clone(), device, epoch, incarnation, carried: false };
@@ -46,16 +55,22 @@ impl Live {
     }
 
     fn set(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((device, epoch), incarnation);
+        let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let streams = live.entry((device, epoch)).or_insert(Streams { of: incarnation, open: 0 });
+        let open = if streams.of == incarnation { streams.open.saturating_add(1) } else { 1 };
+        *streams = Streams { of: incarnation, open };
     }
 
     fn is(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(device, epoch)) == Some(&incarnation)
+        let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        live.get(&(device, epoch)).is_some_and(|streams| streams.of == incarnation)
     }
 
     fn end(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
         let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.get(&(device, epoch)) == Some(&incarnation) {
+        let Some(streams) = live.get_mut(&(device, epoch)).filter(|streams| streams.of == incarnation) else { return };
+        streams.open = streams.open.saturating_sub(1);
+        if streams.open == 0 {
             live.remove(&(device, epoch));
         }
     }
@@ -104,11 +119,11 @@ impl Drop for Turn {
 /// The rule: what stands after a Hello that presents `presented`, or none where it is a copy.
 fn renew(known: Option<Incarnations>, presented: Option<Incarnation>, fresh: Incarnation) -> Option<Incarnations> {
     let previous = presented.map_or(Previous::First, Previous::Earlier);
-    let counts = match known {
-        None => true,
-        Some(known) => previous == Previous::Earlier(known.current) || previous == known.previous,
-    };
-    counts.then_some(Incarnations { current: fresh, previous })
+    match known {
+        Some(known) if previous == known.previous => Some(known),
+        Some(known) if previous != Previous::Earlier(known.current) => None,
+        Some(_) | None => Some(Incarnations { current: fresh, previous }),
+    }
 }
 
 #[cfg(test)]
@@ -126,31 +141,39 @@ mod tests {
     enum Reached {
         Nothing,
         Stored,
+        /// The Hello before this one arrives only now.
+        StoredAndOvertaken,
         Message,
     }
 
     proptest! {
-        /// One device that stores each incarnation before its first batch, cut off wherever it may be.
+        /// One device that stores each incarnation before its first batch, cut off wherever it may be, and whose Hellos
+        /// may arrive late.
         #[test]
         fn a_device_alone_is_never_taken_for_a_copy(
             reached in prop::collection::vec(
-                prop_oneof![Just(Reached::Nothing), Just(Reached::Stored), Just(Reached::Message)],
+                prop_oneof![Just(Reached::Nothing), Just(Reached::Stored), Just(Reached::StoredAndOvertaken), Just(Reached::Message)],
                 1..60,
             )
         ) {
             let mut known = None;
             let mut held = None;
             for (number, got) in (1..).zip(reached) {
-                let fresh = incarnation(number);
-                let renewed = renew(known, held, fresh);
+                let renewed = renew(known, held, incarnation(number));
                 prop_assert!(renewed.is_some());
+                let welcomed = renewed.map(|renewed| renewed.current);
                 known = renewed;
                 match got {
                     Reached::Nothing => {}
-                    Reached::Stored => held = Some(fresh),
+                    Reached::Stored => held = welcomed,
+                    Reached::StoredAndOvertaken => {
+                        known = renew(known, held, incarnation(100 + number)).or(known);
+                        held = welcomed;
+                        prop_assert_eq!(known.map(|known| known.current), held, "it may deliver");
+                    }
                     Reached::Message => {
-                        held = Some(fresh);
-                        known = Some(Incarnations { current: fresh, previous: Previous::Over });
+                        held = welcomed;
+                        known = welcomed.map(|current| Incarnations { current, previous: Previous::Over });
                     }
                 }
             }

@@ -81,6 +81,23 @@ async fn a_welcome_that_got_lost_does_no_harm() {
 }
 
 #[tokio::test]
+async fn a_hello_that_arrives_after_a_later_one_does_not_take_the_turn() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, first) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+    let (mut later, second) = device.deliver(&school, &first.incarnation).await;
+
+    let (overtaken, third) = device.deliver(&school, &first.incarnation).await;
+    drop(overtaken);
+
+    assert_eq!(third.incarnation, second.incarnation);
+    assert_eq!(later.acknowledged(batch(2, 1)).await, 2);
+    let (mut delivery, _) = device.deliver(&school, &second.incarnation).await;
+    assert_eq!(delivery.acknowledged(batch(3, 1)).await, 3);
+}
+
+#[tokio::test]
 async fn of_two_that_are_connected_the_later_delivers_and_the_earlier_is_refused() {
     let school = School::open().await;
     let device = Device::enrol(&school).await;

@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 
 /// Tags in order of commit.
 fn tags(rig: &Rig) -> Vec<u64> {
-    rig.collector.told(|told| told.captures.iter().map(|(_, _, tag)| *tag).collect())
+    rig.collector.told(|told| told.book.captures.iter().map(|(_, _, capture)| capture.boot_us).collect())
 }
 
 #[tokio::test]
@@ -68,9 +68,9 @@ async fn gaps_are_told_and_the_rest_arrives() {
     }
     rig.spool.give_up(Level::High, Seq::new(2)).unwrap();
     rig.spool.give_up(Level::High, Seq::new(4)).unwrap();
-    rig.until(rig.collector.eventually(|told| told.gaps.len() == 2)).await;
+    rig.until(rig.collector.eventually(|told| told.book.gaps.len() == 2)).await;
     assert_eq!(tags(&rig), [1, 3]);
-    let gaps: Vec<_> = rig.collector.told(|told| told.gaps.iter().map(|gap| (gap.from, gap.to)).collect());
+    let gaps: Vec<_> = rig.collector.told(|told| told.book.gaps.iter().map(|gap| (gap.from, gap.to)).collect());
     assert_eq!(gaps, [(2, 2), (4, 4)]);
 }
 
@@ -83,7 +83,7 @@ async fn a_refused_capture_does_not_hold_up_its_lane() {
     rig.until(rig.until_empty()).await;
     let arrived: BTreeSet<u64> = tags(&rig).into_iter().collect();
     assert_eq!(arrived, (0..20).filter(|tag| *tag != 7).collect());
-    assert_eq!(rig.collector.told(|told| told.gaps.len()), 1);
+    assert_eq!(rig.collector.told(|told| told.book.gaps.len()), 1);
 }
 
 #[tokio::test]

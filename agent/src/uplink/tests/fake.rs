@@ -1,33 +1,33 @@
 //! A collector that does as its script says, and remembers what it was told.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use futures_util::Stream;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use lapwing_proto::{DeviceId, Incarnation, MINOR, wire};
 use prost::Message;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, SanType,
+    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, SanType,
 };
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
-use wire::enrol_server::{Enrol, EnrolServer};
-use wire::uplink_server::{Uplink, UplinkServer};
+use tonic::Status;
+use wire::enrol_server::EnrolServer;
+use wire::uplink_server::UplinkServer;
 use wire::{control_down, control_up, deliver_down, deliver_up};
 
+use super::book::Book;
 use super::{CollectorUrl, Fingerprint, PATIENCE};
+use crate::identity::{DeviceKey, Identity};
+
+mod service;
 
 pub(super) const TOKEN: &str = "lwt-the-token";
 const DEVICE: DeviceId = DeviceId::from_bytes([5; 16]);
@@ -59,9 +59,7 @@ pub(super) struct Script {
 #[derive(Default)]
 pub(super) struct Told {
     script: Script,
-    /// Lane, sequence and tag in order of commit.
-    pub(super) captures: Vec<(u32, u64, u64)>,
-    pub(super) gaps: Vec<wire::Gap>,
+    pub(super) book: Book,
     pub(super) hellos: Vec<wire::Hello>,
     pub(super) incarnations: Vec<Vec<u8>>,
     pub(super) statuses: Vec<wire::Status>,
@@ -71,7 +69,6 @@ pub(super) struct Told {
     pub(super) resolved: usize,
     pub(super) renewals: usize,
     pub(super) fetches: usize,
-    through: BTreeMap<u32, u64>,
 }
 
 /// Serves a service on a port of its own, and answers where.
@@ -140,11 +137,7 @@ struct Fake {
 
 impl Collector {
     pub(super) async fn start(script: Script) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
+        let (authority, issuer) = authority();
         let told = Arc::new(Mutex::new(Told { script, ..Told::default() }));
         let (change, changed) = watch::channel(0);
         let fake = Fake {
@@ -209,13 +202,29 @@ impl Fake {
         self.change.send_modify(|changes| *changes += 1);
         result
     }
+}
 
-    fn issue(&self, csr: &[u8]) -> Vec<u8> {
-        let mut request = CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
-        request.params.subject_alt_names = vec![SanType::URI(DEVICE.to_uri().try_into().unwrap())];
-        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        request.signed_by(self.authority.as_ref()).unwrap().der().to_vec()
-    }
+/// An identity as a collector of these tests issues it.
+pub(super) fn identity() -> Identity {
+    let (authority, issuer) = authority();
+    let key = DeviceKey::generate().unwrap();
+    let certificate = issue(&issuer, &key.signing_request().unwrap());
+    Identity::new(&key, certificate, vec![authority.der().to_vec()], 1).unwrap()
+}
+
+fn authority() -> (Certificate, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap();
+    (authority, Issuer::new(params, key))
+}
+
+fn issue(authority: &Issuer<'static, KeyPair>, csr: &[u8]) -> Vec<u8> {
+    let mut request = CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
+    request.params.subject_alt_names = vec![SanType::URI(DEVICE.to_uri().try_into().unwrap())];
+    request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    request.signed_by(authority).unwrap().der().to_vec()
 }
 
 fn refused(refusal: wire::Refusal) -> Status {
@@ -224,122 +233,6 @@ fn refused(refusal: wire::Refusal) -> Status {
 
 pub(super) fn refusal(code: wire::ErrorCode) -> wire::Refusal {
     wire::Refusal { code: code.into(), detail: String::new(), retry_delay_ms: 0 }
-}
-
-#[tonic::async_trait]
-impl Enrol for Fake {
-    async fn join(&self, request: Request<wire::JoinRequest>) -> Result<Response<wire::JoinResponse>, Status> {
-        let request = request.into_inner();
-        if let Some(code) = self.note(|told| told.script.refuse_join) {
-            return Err(refused(refusal(code)));
-        }
-        if request.token != TOKEN {
-            return Err(refused(refusal(wire::ErrorCode::TokenUnknown)));
-        }
-        self.note(|told| told.joins.extend(request.facts));
-        Ok(Response::new(wire::JoinResponse {
-            certificate: self.issue(&request.csr),
-            authorities: vec![self.authority_der.clone()],
-            device_id: DEVICE.to_string(),
-            server_time_us: super::fake_now_us(),
-        }))
-    }
-}
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl Uplink for Fake {
-    type DeliverStream = Answers<wire::DeliverDown>;
-    type ControlStream = Answers<wire::ControlDown>;
-    type FetchStream = Answers<wire::FetchChunk>;
-
-    async fn deliver(
-        &self,
-        request: Request<Streaming<wire::DeliverUp>>,
-    ) -> Result<Response<Self::DeliverStream>, Status> {
-        let (answers, queue) = mpsc::channel(8);
-        let fake = self.clone();
-        let mut inbound = request.into_inner();
-        spawn(async move {
-            let cut = fake.note(|told| (!told.script.cuts.is_empty()).then(|| told.script.cuts.remove(0)));
-            let mut batches = 0;
-            while let Ok(Some(wire::DeliverUp { message: Some(message) })) = inbound.message().await {
-                batches += usize::from(matches!(message, deliver_up::Message::Batch(_)));
-                let answer = fake.take(message);
-                if cut == Some(batches) {
-                    let _ = answers.send(Err(Status::unavailable("cut"))).await;
-                    return;
-                }
-                let Some(answer) = answer else { continue };
-                let over = matches!(answer, deliver_down::Message::Refusal(_));
-                if answers.send(Ok(wire::DeliverDown { message: Some(answer) })).await.is_err() || over {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
-    }
-
-    async fn control(
-        &self,
-        request: Request<Streaming<wire::ControlUp>>,
-    ) -> Result<Response<Self::ControlStream>, Status> {
-        let (directives, queue) = mpsc::channel(8);
-        let fake = self.clone();
-        let mut inbound = request.into_inner();
-        spawn(async move {
-            while let Ok(Some(wire::ControlUp { message: Some(message) })) = inbound.message().await {
-                for directive in fake.direct(message) {
-                    let down = wire::ControlDown { directive: Some(directive) };
-                    if directives.send(Ok(down)).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
-    }
-
-    async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        if self.note(|told| {
-            told.fetches += 1;
-            told.script.gone
-        }) {
-            return Err(refused(refusal(wire::ErrorCode::NotFound)));
-        }
-        let (release, bytes) = self.note(|told| told.script.rule_set.clone()).unwrap();
-        assert_eq!(request.get_ref().release, release);
-        let compressed = compressed(&bytes);
-        let chunk = |data: &[u8]| {
-            Ok(wire::FetchChunk {
-                compressed_bytes: compressed.len() as u64,
-                size_bytes: bytes.len() as u64,
-                data: data.to_vec(),
-            })
-        };
-        let chunks: Vec<_> = compressed.chunks(1_000).map(chunk).collect();
-        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
-    }
-
-    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewResponse>, Status> {
-        self.note(|told| told.renewals += 1);
-        Ok(Response::new(wire::RenewResponse {
-            certificate: self.issue(&request.get_ref().csr),
-            authorities: vec![self.authority_der.clone()],
-            server_time_us: super::fake_now_us(),
-        }))
-    }
-
-    async fn resolve_session(
-        &self,
-        request: Request<wire::ResolveSessionRequest>,
-    ) -> Result<Response<wire::ResolveSessionResponse>, Status> {
-        self.note(|told| told.resolved += 1);
-        let mapped = request.get_ref().account == "pupil";
-        let band = if mapped { wire::Band::Ks3 } else { wire::Band::Unspecified };
-        Ok(Response::new(wire::ResolveSessionResponse { band: band.into(), group: "pupils".into(), mapped }))
-    }
 }
 
 impl Fake {
@@ -352,12 +245,11 @@ impl Fake {
                 }
                 let incarnation = Incarnation::random().unwrap().as_bytes().to_vec();
                 told.incarnations.push(incarnation.clone());
-                let mark = |(lane, through): (&u32, &u64)| wire::LaneMark { lane: *lane, through: *through };
                 Some(deliver_down::Message::Welcome(wire::Welcome {
                     incarnation,
                     server_time_us: super::fake_now_us(),
                     credit: told.credit(),
-                    high_water: told.through.iter().map(mark).collect(),
+                    high_water: told.book.marks(),
                     minor: MINOR,
                 }))
             }
@@ -403,41 +295,19 @@ impl Told {
         if self.script.credit == 0 { 1024 } else { self.script.credit }
     }
 
-    /// The collector's rule: at or below the mark drop, the next store, above it demand a gap.
     fn commit(&mut self, batch: wire::Batch) -> deliver_down::Message {
         self.largest_batch = self.largest_batch.max(batch.captures.len());
         if batch.captures.iter().any(|capture| Some(capture.boot_us) == self.script.malformed) {
             return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Malformed));
         }
-        let through = self.through.entry(batch.lane).or_default();
-        for gap in batch.gaps {
-            if gap.epoch.is_empty() && gap.to > *through {
-                if gap.from > *through + 1 {
-                    return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Hole));
-                }
-                *through = gap.to;
-            }
-            self.gaps.push(gap);
+        match self.book.commit(batch) {
+            Ok(mark) => deliver_down::Message::Ack(wire::Ack {
+                through: vec![mark],
+                server_time_us: super::fake_now_us(),
+                credit: self.credit(),
+                retry_delay_ms: 0,
+            }),
+            Err(code) => deliver_down::Message::Refusal(refusal(code)),
         }
-        for (seq, capture) in (batch.first_seq..).zip(batch.captures) {
-            if seq <= *through {
-                continue;
-            }
-            if seq > *through + 1 {
-                return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Hole));
-            }
-            *through = seq;
-            self.captures.push((batch.lane, seq, capture.boot_us));
-        }
-        let through = vec![wire::LaneMark { lane: batch.lane, through: *through }];
-        let (server_time_us, credit) = (super::fake_now_us(), self.credit());
-        deliver_down::Message::Ack(wire::Ack { through, server_time_us, credit, retry_delay_ms: 0 })
     }
-}
-
-fn compressed(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
