@@ -36,8 +36,11 @@ pub(crate) use header::{Encoding, Section};
 
 /// Largest artefact, in bytes.
 pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
-/// The engine of this build: grows when rule sets need something older builds cannot do.
-pub const ENGINE: u16 = 1;
+/// The engine of this build: grows when rule sets need something older builds cannot do. It reads what every engine
+/// before it read.
+pub const ENGINE: u16 = 2;
+/// The first engine there was.
+const FIRST_ENGINE: u16 = 1;
 /// Most signatures an artefact carries.
 pub const MAX_SIGNATURES: usize = 8;
 /// Signed before the header, so that no signature made for another purpose is ever one of an artefact.
@@ -237,12 +240,17 @@ impl Verified {
             return Err(ArtefactError::Untrusted { found, needed: keys.threshold() });
         }
         let header = header::decode(parts.header)?;
-        if !(header.lowest_engine..=header.highest_engine).contains(&ENGINE) {
+        if header.lowest_engine > ENGINE || header.highest_engine < FIRST_ENGINE {
             let (lowest, highest) = (header.lowest_engine, header.highest_engine);
             return Err(ArtefactError::EngineRange { lowest, highest });
         }
         let sections = header.sections(parts.body)?;
         Ok(Self { release: header.release, validity: header.validity, sections })
+    }
+
+    /// Whether it has a section that not every artefact has.
+    pub(crate) fn has_section(&self, id: u16) -> bool {
+        self.sections.iter().any(|(found, _)| *found == id)
     }
 
     /// The plain bytes of a section.

@@ -52,6 +52,8 @@ pub enum Code {
     NoContrast,
     /// R021: an exception, group, window, order, scope or weight that no example needs.
     NotNeeded,
+    /// R022: a rule that is in none of the packs.
+    UnknownRule,
 }
 
 impl Code {
@@ -80,6 +82,7 @@ impl Code {
             Self::NoEffect => "R019",
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
+            Self::UnknownRule => "R022",
         }
     }
 }

@@ -48,7 +48,11 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
         }
     }
     for excepted in &hit.excepted {
-        line(out, format_args!("  excepted   \"{}\" covered words that therefore do not count", excepted.phrase));
+        let phrase = &excepted.phrase;
+        match rules.rerouted_from(&hit.rule, phrase) {
+            Some(rule) => line(out, format_args!("  rerouted   \"{phrase}\" led here what would have been {rule}")),
+            None => line(out, format_args!("  excepted   \"{phrase}\" covered words that therefore do not count")),
+        }
     }
     if hit.weight != 0 {
         line(out, format_args!("  weight     {}", hit.weight));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::matcher::{Find, Source};
 use crate::program::{Program, Role, Rule, Test};
-use crate::{Band, Excepted, Hit, Span};
+use crate::{Band, Excepted, Hit, Mark, Span};
 
 /// Most exceptions named in a hit.
 const MAX_EXCEPTED: usize = 8;
@@ -53,6 +53,44 @@ pub(crate) fn hit(rule: &Rule, band: Band, finds: &[Find], program: &Program) ->
     })
 }
 
+/// The hit of another rule, by its number, to which exceptions of `rule` hand what kept it from firing.
+///
+/// Its spans are the words of those exceptions as its topic, and what else the rule would have fired on as context, so
+/// that what was found can be shown and found again.
+pub(crate) fn rerouted(
+    (number, rule): (u32, &Rule),
+    band: Band,
+    finds: &[Find],
+    program: &Program,
+) -> Option<(u32, Hit)> {
+    let reroutes = program.reroutes_of(number);
+    let target = |find: &Find| match (find.role, find.source) {
+        (Role::Exception, Source::Phrase(phrase)) => {
+            reroutes.iter().find(|reroute| reroute.phrase == phrase).map(|reroute| reroute.target)
+        }
+        (_, _) => None,
+    };
+    let first = finds.iter().filter_map(|find| Some((find.text, find.first, target(find)?))).min()?;
+    let (_, _, number) = first;
+    let without: Vec<Find> = finds.iter().filter(|find| target(find).is_none()).cloned().collect();
+    let spared = hit(rule, band, &without, program)?;
+    let other = program.rules.get(usize::try_from(number).ok()?).filter(|other| other.bands.holds(band))?;
+    let won: Vec<&Find> = finds.iter().filter(|find| target(find) == Some(number)).collect();
+    let topic = |find: &&Find| Span { text: find.text, start: find.start, end: find.end, mark: Mark::Topic, weight: 0 };
+    let mut spans: Vec<Span> = won.iter().map(topic).collect();
+    let beside = |span: &Span| !won.iter().any(|find| find.holds(span));
+    let context = spared.spans.into_iter().filter(|span| beside(span));
+    spans.extend(context.map(|span| Span { mark: Mark::Context, weight: 0, ..span }));
+    spans.sort_unstable();
+    spans.dedup();
+    spans.truncate(Hit::MAX_SPANS);
+    let mut excepted: Vec<Excepted> = won.iter().filter_map(|find| find.as_excepted(program)).collect();
+    excepted.truncate(MAX_EXCEPTED);
+    let facts = &other.facts;
+    let (rule, category, level) = (facts.id.clone(), facts.category, facts.level_for(band));
+    Some((number, Hit { rule, category, level, spans, excepted, weight: 0 }))
+}
+
 /// Applies a test to what is left in one text.
 fn outcome(test: Test, finds: Vec<&Find>) -> Option<Outcome<'_>> {
     let weight = weight(&finds);
@@ -93,6 +131,10 @@ impl Find {
         self.first <= other.first && other.next <= self.next
     }
 
+    fn holds(&self, span: &Span) -> bool {
+        self.text == span.text && self.start <= span.start && span.end <= self.end
+    }
+
     fn as_span(&self) -> Option<Span> {
         let Role::Term { mark, weight, .. } = self.role else { return None };
         let (text, start, end) = (self.text, self.start, self.end);
@@ -101,9 +143,7 @@ impl Find {
 
     fn as_excepted(&self, program: &Program) -> Option<Excepted> {
         let Source::Phrase(phrase) = self.source else { return None };
-        let words = program.phrases.get(usize::try_from(phrase).ok()?)?;
-        let words: Vec<&str> = words.iter().filter_map(|word| program.words.get(*word)).collect();
         let (text, start, end) = (self.text, self.start, self.end);
-        Some(Excepted { phrase: words.join(" "), text, start, end })
+        Some(Excepted { phrase: program.phrase_words(phrase)?, text, start, end })
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R021 |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
 //! | `program`, `lexicon` | what a rule set is made of, and its sections |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |

@@ -111,7 +111,9 @@ pub(crate) enum HostRef {
 /// What silences a rule.
 #[derive(Debug)]
 pub(crate) enum Exception {
-    Phrase(Spanned<String>),
+    /// Words that consume the finds they cover, and the support rule that fires on what they alone kept from firing.
+    Phrase { phrase: Spanned<String>, reroute: Option<Spanned<RuleId>> },
+    /// A host on which the rule is silent.
     Host(Spanned<HostPattern>),
 }
 

@@ -12,6 +12,7 @@
 //! 7 hosts       every named host, sorted
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
+//! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
 //! ```
 
 mod decode;
@@ -80,6 +81,7 @@ pub(crate) struct Program {
     pub(crate) hosts: Lexicon,
     pub(crate) host_rows: Vec<HostRow>,
     pub(crate) cases: Vec<Case>,
+    pub(crate) reroutes: Vec<Reroute>,
 }
 
 impl Program {
@@ -87,6 +89,20 @@ impl Program {
     pub(crate) fn phrase_number(&self, words: &[String]) -> Option<u32> {
         let words = words.iter().map(|word| self.words.number(word)).collect::<Option<Vec<u32>>>()?;
         self.phrases.number(&words)
+    }
+
+    /// The words of a phrase.
+    pub(crate) fn phrase_words(&self, phrase: u32) -> Option<String> {
+        let words = self.phrases.get(usize::try_from(phrase).ok()?)?;
+        let words: Vec<&str> = words.iter().filter_map(|word| self.words.get(*word)).collect();
+        Some(words.join(" "))
+    }
+
+    /// The exceptions of a rule that hand on what they consume.
+    pub(crate) fn reroutes_of(&self, rule: u32) -> &[Reroute] {
+        let from = self.reroutes.partition_point(|reroute| reroute.rule < rule);
+        let to = self.reroutes.partition_point(|reroute| reroute.rule <= rule);
+        self.reroutes.get(from..to).unwrap_or_default()
     }
 }
 
@@ -175,6 +191,14 @@ pub(crate) struct PhraseRow {
 pub(crate) struct Substring {
     pub(crate) text: String,
     pub(crate) rows: Vec<(u32, Role)>,
+}
+
+/// An exception that hands what it consumes to another rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reroute {
+    pub(crate) rule: u32,
+    pub(crate) phrase: u32,
+    pub(crate) target: u32,
 }
 
 /// A host in a rule or class.
@@ -328,10 +352,12 @@ mod tests {
     fn damaged_sections_that_are_signed_are_refused_or_harmless() {
         let pack = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
             [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
-            match.near = { within = 4, groups = [\"owl\", \"barn nest\"] }\nexcept = [{ phrase = \"nest box\" }]\n\
+            match.near = { within = 4, groups = [\"owl\", \"barn nest\"] }\nexcept = [{ phrase = \"nest box\", reroute = \"t.c\" }]\n\
             examples.must_match = [{ scope = \"title\", text = \"owl barn nest\" }]\n\
             [[rule]]\nid = \"t.b\"\ntitle = \"B\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { substring = [\"tawny\"], reason = \"R\" }\nexamples = {}\n\
+            [[rule]]\nid = \"t.c\"\ntitle = \"C\"\ncategory = \"help_seeking\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { phrase = \"helpline\" }\nexamples = {}\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);

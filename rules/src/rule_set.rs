@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::artefact::Verified;
 use crate::matcher::{Find, Matcher};
-use crate::program::{self, CaseScope, HostPurpose, Program, Rule};
+use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
     ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Text, TrustedKeys,
     Validity, Verdict, judge, split_url,
@@ -127,11 +127,32 @@ impl RuleSet {
 
     /// Every hit, by rule.
     pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
-        let silenced = self.matcher.silenced(texts);
-        self.finds(texts, band)
-            .into_iter()
-            .filter(move |(rule, _)| !silenced.contains(rule))
-            .filter_map(move |(rule, finds)| judge::hit(self.matcher.rule(rule)?, band, &finds, self.matcher.program()))
+        let (silenced, program) = (self.matcher.silenced(texts), self.matcher.program());
+        let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
+        for (number, finds) in self.finds(texts, band) {
+            let Some(rule) = self.matcher.rule(number).filter(|_| !silenced.contains(&number)) else { continue };
+            match judge::hit(rule, band, &finds, program) {
+                Some(hit) => {
+                    hits.insert(number, hit);
+                }
+                None => elsewhere.extend(judge::rerouted((number, rule), band, &finds, program)),
+            }
+        }
+        for (number, hit) in elsewhere.into_iter().filter(|(number, _)| !silenced.contains(number)) {
+            hits.entry(number).or_insert(hit);
+        }
+        hits.into_values()
+    }
+
+    /// The rule one of whose exceptions, this phrase, hands what it consumes to `target`.
+    pub(crate) fn rerouted_from(&self, target: &RuleId, phrase: &str) -> Option<&RuleId> {
+        let program = self.matcher.program();
+        let leads = |reroute: &&Reroute| {
+            let to = self.matcher.rule(reroute.target).is_some_and(|rule| rule.facts.id == *target);
+            to && program.phrase_words(reroute.phrase).is_some_and(|words| words == phrase)
+        };
+        let reroute = program.reroutes.iter().find(leads)?;
+        self.matcher.rule(reroute.rule).map(|rule| &rule.facts.id)
     }
 
     /// What every rule finds, by its number.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{ArtefactError, ENGINE, Kind, Validity, mask};
+use super::{ArtefactError, ENGINE, FIRST_ENGINE, Kind, Validity, mask};
 use crate::cursor::{Cursor, Short};
 use crate::{Digest, Release};
 
@@ -76,10 +76,16 @@ pub(super) fn length(bytes: &[u8], kind: Kind) -> Result<usize, ArtefactError> {
     Ok(FIXED_BYTES + sections * ENTRY_BYTES)
 }
 
+/// The lowest engine that knows the section of this id.
+const fn engine_of(section: u16) -> u16 {
+    if section <= 9 { FIRST_ENGINE } else { 2 }
+}
+
 /// Header and body of a new artefact.
 pub(super) fn encode(kind: Kind, release: Release, validity: Validity, sections: &[Section]) -> (Vec<u8>, Vec<u8>) {
     let mut header = magic(kind).to_vec();
-    for number in [FORMAT, ENGINE, ENGINE, u16::try_from(sections.len()).unwrap_or(u16::MAX)] {
+    let lowest = sections.iter().map(|section| engine_of(section.id)).max().unwrap_or(FIRST_ENGINE);
+    for number in [FORMAT, lowest, ENGINE, u16::try_from(sections.len()).unwrap_or(u16::MAX)] {
         header.extend_from_slice(&number.to_le_bytes());
     }
     for number in [release.number(), validity.not_before, validity.expires.unwrap_or(0)] {

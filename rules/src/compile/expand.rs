@@ -12,7 +12,7 @@ use crate::fold::{MAX_WORD_BYTES, fold};
 use crate::host::HostPattern;
 use crate::pack::{Exception, Group, HostRef, Matching, Pack, RuleSource, Term, Words};
 use crate::program::{Bands, Order, Role, Rule, RuleFacts, Scopes, Test};
-use crate::{Mark, Scope};
+use crate::{Mark, RuleId, Scope};
 
 /// Most words of a phrase.
 const MAX_PHRASE_WORDS: usize = 16;
@@ -33,6 +33,8 @@ pub(super) struct Draft<'a> {
     pub(super) substrings: Vec<(String, Role)>,
     pub(super) hosts: Vec<HostPattern>,
     pub(super) silent_hosts: Vec<HostPattern>,
+    /// Words of exceptions, and the rules they lead to.
+    pub(super) reroutes: Vec<(Vec<String>, &'a Spanned<RuleId>)>,
 }
 
 /// A folded phrase and where it was written.
@@ -89,12 +91,17 @@ impl<'a, 'd> Expander<'a, 'd> {
             substrings: Vec::new(),
             hosts: Vec::new(),
             silent_hosts: Vec::new(),
+            reroutes: Vec::new(),
         };
         self.matching(&mut draft);
         for exception in &written.exceptions {
             match exception {
-                Exception::Phrase(phrase) => {
-                    draft.phrases.extend(self.filled(phrase).into_iter().map(|phrase| (phrase, Role::Exception)));
+                Exception::Phrase { phrase, reroute } => {
+                    let phrases = self.filled(phrase);
+                    if let Some(target) = reroute {
+                        draft.reroutes.extend(phrases.iter().map(|phrase| (phrase.words.clone(), target)));
+                    }
+                    draft.phrases.extend(phrases.into_iter().map(|phrase| (phrase, Role::Exception)));
                 }
                 Exception::Host(host) => draft.silent_hosts.push(host.get_ref().clone()),
             }

@@ -1,14 +1,19 @@
 //! What a rule may say and must not.
 
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
 use super::expand::Draft;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::pack::{Example, Matching};
 use crate::program::{CaseScope, Role, Test};
-use crate::{Level, Scope, Text, split_url};
+use crate::{FourC, Level, RuleId, Scope, Text, split_url};
 
 /// Checks every rule.
 pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &mut Vec<Diagnostic>) {
     for draft in drafts {
+        diagnostics.extend(misled(draft, drafts));
         diagnostics.extend(lone_word(draft));
         diagnostics.extend(weakened(draft));
         diagnostics.extend(not_illegal(draft));
@@ -85,6 +90,28 @@ fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
     }
     let message = format!("all weights together are {most}, the threshold is {threshold}");
     Some(draft.diagnostic(Code::NoEffect, draft.written.matching.span(), message, "never fires"))
+}
+
+/// An exception leads to a rule there is, and to help alone: anything else would be a second rule by the back door.
+fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
+    let targets: BTreeMap<usize, &Spanned<RuleId>> =
+        draft.reroutes.iter().map(|(_, target)| (target.span().start, *target)).collect();
+    let found = |target: &Spanned<RuleId>| {
+        let at = drafts.binary_search_by(|other| other.rule.facts.id.cmp(target.get_ref())).ok();
+        match at.and_then(|at| drafts.get(at)) {
+            None => {
+                let message = format!("there is no rule `{}` in these packs", target.get_ref());
+                Some(draft.diagnostic(Code::UnknownRule, target.span(), message, "unknown"))
+            }
+            Some(other) if other.rule.facts.category.branch() != FourC::Support => {
+                let message = format!("rule `{}` is not about support", target.get_ref());
+                let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "of another branch");
+                Some(diagnostic.help("an exception leads to a rule of a support category, such as `help_seeking`"))
+            }
+            Some(_) => None,
+        }
+    };
+    targets.into_values().filter_map(found).collect()
 }
 
 fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {

@@ -34,7 +34,7 @@ fn exceptions(draft: &Draft<'_>, program: &Program, silent: &[Trial<'_>]) -> Vec
     let mut idle = Vec::new();
     for exception in &draft.written.exceptions {
         let (span, needed) = match exception {
-            Exception::Phrase(phrase) => {
+            Exception::Phrase { phrase, .. } => {
                 let own = own_phrases(draft, program, &phrase.span());
                 (phrase.span(), silent.iter().any(|trial| trial.fires_without_phrases(&own)))
             }

@@ -8,7 +8,7 @@ use crate::diagnostic::Source;
 use crate::host::HostPattern;
 use crate::lexicon::Lexicon;
 use crate::pack::{Example, Pack};
-use crate::program::{Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Role, Substring};
+use crate::program::{Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring};
 
 /// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
 pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Program> {
@@ -28,7 +28,7 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
     let phrase_rows = phrase_rows(&phrases, &numbered);
     let phrases = Phrases::new(&phrases, words.len())?;
     let (hosts, host_rows) = hosts(sources, drafts)?;
-    Some(Program {
+    let program = Program {
         packs,
         rules: drafts.iter().map(|draft| draft.rule.clone()).collect(),
         words,
@@ -38,7 +38,10 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         hosts,
         host_rows,
         cases: cases(drafts),
-    })
+        reroutes: Vec::new(),
+    };
+    let reroutes = reroutes(drafts, &program)?;
+    Some(Program { reroutes, ..program })
 }
 
 /// One row for each phrase, rule and group; the first written wins where a phrase stands twice.
@@ -91,6 +94,18 @@ fn hosts(sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<(Lexic
     };
     let rows: BTreeSet<HostRow> = named.into_iter().map(row).collect::<Option<_>>()?;
     Some((lexicon, rows.into_iter().collect()))
+}
+
+fn reroutes(drafts: &[Draft<'_>], program: &Program) -> Option<Vec<Reroute>> {
+    let mut rows = BTreeSet::new();
+    for (rule, draft) in (0..).zip(drafts) {
+        for (words, target) in &draft.reroutes {
+            let target = drafts.binary_search_by(|other| other.rule.facts.id.cmp(target.get_ref())).ok()?;
+            let phrase = program.phrase_number(words)?;
+            rows.insert(Reroute { rule, phrase, target: u32::try_from(target).ok()? });
+        }
+    }
+    Some(rows.into_iter().collect())
 }
 
 /// The first example of each kind of every rule.

@@ -113,12 +113,17 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
         reader.bounded(value, "except", MAX_EXCEPTIONS);
     }
     reader.tables(fields, "except", |reader, fields| {
-        reader.known(fields, &["phrase", "host"]);
+        reader.known(fields, &["phrase", "host", "reroute"]);
         match (fields.get("phrase"), fields.get("host")) {
-            (Some(phrase), None) => reader.string(phrase).map(Exception::Phrase),
-            (None, Some(host)) => reader.string(host).and_then(|host| reader.parsed(host)).map(Exception::Host),
+            (Some(phrase), None) => {
+                let reroute = reader.optional_parsed(fields, "reroute");
+                reader.string(phrase).map(|phrase| Exception::Phrase { phrase, reroute })
+            }
+            (None, Some(host)) if fields.get("reroute").is_none() => {
+                reader.string(host).and_then(|host| reader.parsed(host)).map(Exception::Host)
+            }
             (_, _) => {
-                let message = "an exception has either `phrase` or `host`";
+                let message = "an exception has either `phrase`, and perhaps `reroute`, or `host`";
                 reader.report(Code::MissingKey, fields.span.clone(), message, "one of the two", None);
                 None
             }

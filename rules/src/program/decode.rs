@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Role,
-    Rule, RuleFacts, Scopes, Substring, Test,
+    Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Reroute,
+    Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
 use crate::cursor::{Cursor, Short};
@@ -27,10 +27,14 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let hosts = sections.strings(7, "its hosts")?;
     let host_rows = sections.list(8, "its host rows", |cursor| host_row(cursor, hosts.len(), rules.len()))?;
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
-    if !phrase_rows.is_sorted() || !host_rows.is_sorted() {
+    let reroutes = match verified.has_section(10) {
+        true => sections.list(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?,
+        false => Vec::new(),
+    };
+    if !phrase_rows.is_sorted() || !host_rows.is_sorted() || !reroutes.is_sorted() {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
-    Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases })
+    Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases, reroutes })
 }
 
 struct Sections<'a>(&'a Verified);
@@ -162,6 +166,10 @@ fn case(cursor: &mut Cursor<'_>, rules: usize) -> Result<Case, Short> {
     };
     let fires = cursor.u8()? != 0;
     Ok(Case { rule, scope, fires, text: cursor.text()?.to_owned() })
+}
+
+fn reroute(cursor: &mut Cursor<'_>, phrases: usize, rules: usize) -> Result<Reroute, Short> {
+    Ok(Reroute { rule: index(cursor, rules)?, phrase: index(cursor, phrases)?, target: index(cursor, rules)? })
 }
 
 fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {

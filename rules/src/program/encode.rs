@@ -48,7 +48,12 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
             out.number(case.rule).byte(scope).byte(usize::from(case.fires)).text(&case.text);
         }),
     ];
-    (1..).zip(sections).map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain }).collect()
+    let reroutes = list(&program.reroutes, |out, reroute| {
+        out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
+    });
+    let reroutes = (!program.reroutes.is_empty()).then_some(reroutes);
+    let sections = (1..).zip(sections.into_iter().chain(reroutes));
+    sections.map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain }).collect()
 }
 
 fn rule(out: &mut Record, rule: &Rule) {

@@ -111,3 +111,15 @@ fn the_fixture_of_format_1_still_loads() {
     assert!(fires(&rules, "a barnowl and a nest") && fires(&rules, "tawnyowl") && !fires(&rules, "barnowl nest box"));
     assert_eq!(rules.digest().as_bytes(), lapwing_rules::Digest::of(FIXTURE).as_bytes());
 }
+
+#[test]
+fn a_rule_set_with_reroutes_loads_and_asks_for_the_engine_that_knows_them() {
+    let lowest = |bytes: &[u8]| u16::from_le_bytes([bytes[6], bytes[7]]);
+    let help = rule("t.help", "\"title\"", "match = { phrase = \"helpline\" }").replace("weapons", "help_seeking");
+    let text = sample().replace("{ phrase = \"nest box\" }", "{ phrase = \"nest box\", reroute = \"t.help\" }") + &help;
+    let bytes = signed(&text);
+    assert_eq!((lowest(&signed(&sample())), lowest(&bytes)), (1, 2));
+    let rules = RuleSet::load(&bytes, &trusted(7)).unwrap();
+    let hits = rules.evaluate(&[Text::new(Scope::Title, "a barnowl nest box")], Band::Ks3).hits;
+    assert_eq!(hits.iter().map(|hit| hit.rule.as_str()).collect::<Vec<_>>(), ["t.help"]);
+}

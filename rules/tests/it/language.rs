@@ -234,3 +234,42 @@ fn lists_named_in_braces_fill_a_phrase_in_every_way() {
     assert!(!fires(&rules, "steal red kite box in the game"));
     assert_eq!(words(&rules, "they steal red kite nests and steal owl nest"), ["steal owl nest"]);
 }
+
+/// A rule about a topic, one of whose exceptions leads to a rule about help.
+fn rerouting() -> RuleSet {
+    let help = rule("t.help", "\"title\"", "match = { phrase = \"helpline\" }\nbands = [\"ks3\", \"staff\"]");
+    let help = help.replace("weapons", "help_seeking");
+    let text = "match.near = { within = 4, groups = [\"how to\", \"owl theft\"] }\n\
+        except = [{ phrase = \"how to stop\", reroute = \"t.help\" }, { phrase = \"owl theft game\" }]";
+    compiled(&(pack("\"title\"", text) + &help)).unwrap()
+}
+
+#[test]
+fn an_exception_leads_to_help_what_it_kept_from_firing() {
+    let rules = rerouting();
+    let hits = |title: &str| rules.evaluate(&[Text::new(Scope::Title, title)], Band::Ks3).hits;
+    let ids = |title: &str| hits(title).iter().map(|hit| hit.rule.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids("how to stop owl theft"), ["t.help"]);
+    assert_eq!(ids("how to commit owl theft"), ["t.rule"]);
+    assert_eq!(ids("how to stop owl theft, how to commit owl theft"), ["t.rule"], "what still fires is not led away");
+    assert!(ids("how to stop a cold").is_empty() && ids("how to stop owl theft game").is_empty());
+    assert_eq!(ids("helpline: how to stop owl theft"), ["t.help"], "one hit a rule");
+    let [hit] = hits("how to stop owl theft").try_into().unwrap();
+    let marks: Vec<(usize, usize, Mark)> = hit.spans.iter().map(|span| (span.start, span.end, span.mark)).collect();
+    assert_eq!(marks, [(0, 11, Mark::Topic), (12, 21, Mark::Context)]);
+    assert_eq!((hit.category, hit.excepted.len()), (Category::HelpSeeking, 1));
+}
+
+#[test]
+fn an_exception_leads_nowhere_in_a_band_the_other_rule_is_not_for() {
+    let texts = [Text::new(Scope::Title, "how to stop owl theft")];
+    assert!(rerouting().evaluate(&texts, Band::Ks4).hits.is_empty());
+}
+
+#[test]
+fn a_verdict_says_what_led_to_it() {
+    let rules = rerouting();
+    let texts = [Text::new(Scope::Title, "how to stop owl theft")];
+    let told = rules.evaluate(&texts, Band::Ks3).explain(&texts, &rules);
+    assert!(told.contains("rerouted   \"how to stop\" led here what would have been t.rule"), "{told}");
+}
