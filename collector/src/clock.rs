@@ -1,7 +1,7 @@
 //! Time, as a parameter: everything that needs it takes a [`Clock`].
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Where the collector reads the time.
 pub trait Clock: Send + Sync + 'static {
@@ -18,6 +18,21 @@ impl Clock for SystemClock {
     fn wall_us(&self) -> i64 {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+/// How long something took; no time of day.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }
 

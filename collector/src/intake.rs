@@ -1,35 +1,67 @@
-//! Taking delivery: what a device sent is sealed, deduplicated and committed; then it may be acknowledged.
+//! Taking delivery: what devices sent is sealed, deduplicated and committed; then it may be acknowledged.
 //!
 //! Each lane of each spool has a high-water mark. At or below it a capture was taken before and is dropped; the next
 //! one is stored; above that, a gap record has to account for what is missing. A crash at any point repeats the
 //! delivery, not its effect.
+//!
+//! ```text
+//! take -> described (by its stream) -> queue -> sealed, a few batches at a time -> queue -> committed, a group at a time
+//! ```
+//!
+//! A commit costs a sync of the disk whatever it holds, so batches of all devices share one: what arrived during the
+//! previous sync goes into the next. Sealing goes on meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod committing;
+mod described;
+mod sealing;
+
 use std::sync::Arc;
 
-use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds, failpoint, wire};
-use lapwing_rules::{Level, Mark};
-use prost::Message;
-use tokio::sync::Notify;
+use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds};
+use lapwing_rules::Level;
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::ids::{CaptureId, SubjectId};
-use crate::seal::{Place, SealError, SubjectKey, Vault};
-use crate::store::captures::{self, Lane, SealedCapture};
-use crate::store::subjects::{self, Filed};
+use crate::seal::{SealError, Vault};
+use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
-use crate::subject::{AccountGroups, Named, account_key};
+use crate::subject::AccountGroups;
+use committing::Committing;
+use described::Described;
+use sealing::Sealing;
 
 /// Highest sequence the database can hold; no spool comes near.
 const MAX_SEQ: u64 = i64::MAX as u64 - 1;
+/// Batches that wait to be sealed: one of each of many streams. When it is full, streams wait, and their devices with
+/// them.
+const WAITING: usize = 1024;
+/// Sealed batches that wait for the commit before theirs: a few groups. When it is full, sealing waits.
+const SEALED: usize = 1024;
 
 /// Takes deliveries of one school.
 #[derive(Clone, Debug)]
-pub struct Intake {
-    school: SchoolId,
-    store: Store,
-    vault: Vault,
-    groups: AccountGroups,
-    triage: Arc<Notify>,
+pub struct Intake(mpsc::Sender<Waiting>);
+
+/// What an [`Intake`] stands on.
+#[derive(Debug)]
+pub struct IntakeParts {
+    /// The school.
+    pub school: SchoolId,
+    /// The database.
+    pub store: Store,
+    /// Seals.
+    pub vault: Vault,
+    /// Tells pupils from staff where nobody is mapped.
+    pub groups: AccountGroups,
+    /// Told after each commit.
+    pub triage: Arc<Notify>,
+}
+
+/// Seals and commits what an [`Intake`] takes.
+#[derive(Debug)]
+pub struct IntakeWorker {
+    waiting: mpsc::Receiver<Waiting>,
+    sealing: Sealing,
+    committing: Committing,
 }
 
 /// A batch of one lane, checked against the bounds of the contract.
@@ -78,12 +110,15 @@ pub enum TakeError {
     /// The batch breaks the contract; sending it again will not help.
     #[error("malformed batch: {0}")]
     Malformed(&'static str),
-    /// The database did not do it.
+    /// The database did not do it, for this batch and those it shared a commit with.
     #[error("cannot store a batch")]
-    Store(#[from] StoreError),
+    Store(#[source] Arc<StoreError>),
     /// The vault did not do it.
     #[error("cannot seal a batch")]
-    Seal(#[from] SealError),
+    Seal(#[source] Arc<SealError>),
+    /// The collector stops.
+    #[error("the collector stops")]
+    Stopping,
 }
 
 impl TakeError {
@@ -91,180 +126,93 @@ impl TakeError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Seal(_) => true,
+            Self::Store(_) | Self::Seal(_) | Self::Stopping => true,
             Self::Hole { .. } | Self::Malformed(_) => false,
         }
     }
 }
 
-impl Intake {
-    /// Takes deliveries into `store`; `triage` is told after each.
-    #[must_use]
-    pub const fn new(school: SchoolId, store: Store, vault: Vault, groups: AccountGroups, triage: Arc<Notify>) -> Self {
-        Self { school, store, vault, groups, triage }
+impl From<StoreError> for TakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
     }
+}
 
-    /// The high-water mark of a lane: everything up to it is committed.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be read.
-    pub async fn through(&self, device: DeviceId, epoch: Epoch, lane: Level) -> Result<Seq, StoreError> {
-        captures::through(&self.store, Lane { school: &self.school, device, epoch, level: lane }).await
+impl From<SealError> for TakeError {
+    fn from(error: SealError) -> Self {
+        Self::Seal(Arc::new(error))
+    }
+}
+
+/// A batch as it travels from its stream to its commit.
+#[derive(Debug)]
+struct Batch<C> {
+    device: DeviceId,
+    epoch: Epoch,
+    lane: Level,
+    /// Sequence of the first capture.
+    first: Seq,
+    captures: Vec<C>,
+    /// In order.
+    gaps: Vec<Gap>,
+    received_us: i64,
+}
+
+/// A batch whose stream waits for its fate.
+#[derive(Debug)]
+struct Awaited<C> {
+    batch: Batch<C>,
+    answer: oneshot::Sender<Result<Seq, TakeError>>,
+}
+
+type Waiting = Awaited<Described>;
+
+impl Intake {
+    /// An intake, and the worker that has to run for it.
+    #[must_use]
+    pub fn new(parts: IntakeParts) -> (Self, IntakeWorker) {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let sealing = Sealing::new(parts.school.clone(), parts.store.clone(), parts.vault, parts.groups);
+        let committing = Committing::new(parts.school, parts.store, parts.triage);
+        (Self(queue), IntakeWorker { waiting, sealing, committing })
     }
 
     /// Seals and commits a batch. Answers the lane's high-water mark, which is safe to acknowledge.
     ///
     /// # Errors
     ///
-    /// [`TakeError`]; nothing of the batch was committed then.
-    pub async fn take(&self, mut delivery: Delivery) -> Result<Seq, TakeError> {
+    /// [`TakeError`]; nothing of the batch was committed then, or nobody knows: a delivery may be repeated.
+    pub async fn take(&self, delivery: Delivery) -> Result<Seq, TakeError> {
         check(&delivery)?;
-        let lane = Lane { school: &self.school, device: delivery.device, epoch: delivery.epoch, level: delivery.lane };
-        let taken = captures::through(&self.store, lane).await?;
-        drop_taken(&mut delivery, taken);
-        let sealed = self.seal(&delivery).await?;
-        let through = self.commit(lane, &delivery, sealed).await?;
-        self.triage.notify_one();
-        Ok(through)
-    }
-
-    async fn commit(
-        &self,
-        lane: Lane<'_>,
-        delivery: &Delivery,
-        mut sealed: Vec<SealedCapture>,
-    ) -> Result<Seq, TakeError> {
-        let mut tx = self.store.begin().await?;
-        let mut through = captures::through_in(&mut tx, lane).await?;
-        for gap in &delivery.gaps {
-            let of = Lane { epoch: gap.epoch.unwrap_or(lane.epoch), ..lane };
-            if of.epoch == lane.epoch {
-                if gap.to <= through {
-                    continue;
-                }
-                if gap.from > through.next() {
-                    return Err(TakeError::Hole { expected: through.next(), found: gap.from });
-                }
-                through = gap.to;
-            }
-            let insert = captures::insert_gap(&mut tx, of, gap.from, gap.to, gap.reason, delivery.received_us);
-            failpoint!("intake.gap", insert.await?);
-            captures::set_through(&mut tx, of, gap.to).await?;
-        }
-        sealed.retain(|capture| capture.seq > through);
-        if let (Some(first), Some(last)) = (sealed.first(), sealed.last()) {
-            if first.seq != through.next() {
-                return Err(TakeError::Hole { expected: through.next(), found: first.seq });
-            }
-            through = last.seq;
-            failpoint!("intake.insert", captures::insert(&mut tx, lane, &sealed, delivery.received_us).await?);
-            failpoint!("intake.high_water", captures::set_through(&mut tx, lane, through).await?);
-        }
-        failpoint!("intake.commit", tx.commit().await?);
-        Ok(through)
-    }
-
-    /// Seals each capture under its subject's key, making subjects and keys that are new.
-    async fn seal(&self, delivery: &Delivery) -> Result<Vec<SealedCapture>, TakeError> {
-        let named = self.name_subjects(delivery).await?;
-        let filed = self.file(&named, delivery.received_us).await?;
-        let mut sealed = Vec::with_capacity(delivery.captures.len());
-        let mut seq = delivery.first;
-        for (capture, named) in delivery.captures.iter().zip(&named) {
-            let Some((subject, key)) = filed.get(named) else {
-                return Err(StoreError::Corrupt { what: "subject" }.into());
-            };
-            sealed.push(self.seal_one(capture, seq, *subject, key)?);
-            seq = seq.next();
-        }
-        Ok(sealed)
-    }
-
-    fn seal_one(
-        &self,
-        capture: &Capture,
-        seq: Seq,
-        subject: SubjectId,
-        key: &SubjectKey,
-    ) -> Result<SealedCapture, TakeError> {
-        let id = CaptureId::random().map_err(StoreError::from)?;
-        let message = wire::Capture::from(capture.clone());
-        let sealed = self.vault.seal(key, Place { table: "captures", row: id.as_bytes() }, &message.encode_to_vec())?;
-        let Some(hit) = capture.verdict.hits.iter().max_by_key(|hit| hit.level) else {
-            return Err(TakeError::Malformed("a verdict has no hit"));
+        let mut gaps = delivery.gaps;
+        gaps.sort_by_key(|gap| gap.from);
+        let batch = Batch {
+            device: delivery.device,
+            epoch: delivery.epoch,
+            lane: delivery.lane,
+            first: delivery.first,
+            captures: delivery.captures.into_iter().map(Described::of).collect::<Result<_, _>>()?,
+            gaps,
+            received_us: delivery.received_us,
         };
-        let marks = capture.verdict.hits.iter().flat_map(|hit| &hit.spans).map(|span| span.mark);
-        Ok(SealedCapture {
-            id,
-            seq,
-            signal: message.signal,
-            rule: hit.rule.to_string(),
-            category: hit.category.id().to_owned(),
-            release: capture.verdict.release.number(),
-            marked: marks.into_iter().any(|mark| matches!(mark, Mark::Intent | Mark::Method)),
-            repeats: u64::from(capture.repeats).saturating_add(u64::from(capture.burst.saturating_sub(1))),
-            wall_us: capture.wall_us,
-            subject,
-            key: key.id(),
-            sealed,
-        })
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Awaited { batch, answer }).await.map_err(|_| TakeError::Stopping)?;
+        answered.await.map_err(|_| TakeError::Stopping)?
     }
+}
 
-    /// Whom each capture of the batch is about.
-    async fn name_subjects(&self, delivery: &Delivery) -> Result<Vec<Named>, StoreError> {
-        let accounts: BTreeSet<_> = delivery.captures.iter().map(|one| account_key(&one.account.name)).collect();
-        let accounts: Vec<_> = accounts.into_iter().collect();
-        let persons = subjects::persons_of(&self.store, &self.school, &accounts).await?;
-        let named = |capture: &Capture| {
-            let mapped = persons.get(&account_key(&capture.account.name)).copied();
-            Named::by(&capture.account, delivery.device, mapped, &self.groups)
-        };
-        Ok(delivery.captures.iter().map(named).collect())
+impl IntakeWorker {
+    /// Works until `stop`, and until what was taken before it is committed.
+    pub async fn run(self, stop: Shutdown) {
+        let (sealed, to_commit) = mpsc::channel(SEALED);
+        tokio::join!(self.sealing.run(self.waiting, sealed, stop), self.committing.run(to_commit));
     }
+}
 
-    /// Finds or makes each subject and its key. Keys are durable before the row that names them.
-    async fn file<'a>(
-        &self,
-        named: &'a [Named],
-        now_us: i64,
-    ) -> Result<BTreeMap<&'a Named, (SubjectId, SubjectKey)>, TakeError> {
-        let wanted: BTreeMap<&Named, [u8; 32]> =
-            named.iter().map(|named| (named, self.vault.identity(named.identity()))).collect();
-        let identities: Vec<_> = wanted.values().copied().collect();
-        let mut known = subjects::filed(&self.store, &self.school, &identities).await?;
-        let new: Vec<_> = wanted.iter().filter(|(_, identity)| !known.contains_key(*identity)).collect();
-        if !new.is_empty() {
-            let mut rows = Vec::with_capacity(new.len());
-            for (named, identity) in new {
-                let key = self.vault.new_key(now_us).await?.id();
-                rows.push((named, identity, Filed { subject: SubjectId::random().map_err(StoreError::from)?, key }));
-            }
-            let mut tx = self.store.begin().await?;
-            for (named, identity, filed) in rows {
-                failpoint!("intake.subject", subjects::insert(&mut tx, &self.school, named, identity, filed).await?);
-            }
-            failpoint!("intake.commit_subjects", tx.commit().await?);
-            known = subjects::filed(&self.store, &self.school, &identities).await?;
-        }
-        let mut filed = BTreeMap::new();
-        for (named, identity) in wanted {
-            let row = known.get(&identity).ok_or(StoreError::Corrupt { what: "subject" })?;
-            filed.insert(named, (row.subject, self.live_key(*row, now_us).await?));
-        }
-        Ok(filed)
-    }
-
-    /// The subject's key; a new one where it was erased, so that what was erased stays so.
-    async fn live_key(&self, filed: Filed, now_us: i64) -> Result<SubjectKey, TakeError> {
-        if let Some(key) = self.vault.key(filed.key).await? {
-            return Ok(key);
-        }
-        let key = self.vault.new_key(now_us).await?;
-        let mut tx = self.store.begin().await?;
-        subjects::replace_key(&mut tx, &self.school, filed.subject, key.id()).await?;
-        tx.commit().await?;
-        Ok(key)
+impl<C> Awaited<C> {
+    /// Tells the stream. One that is gone reads its mark when it comes back.
+    fn tell(self, fate: Result<Seq, TakeError>) {
+        drop(self.answer.send(fate));
     }
 }
 
@@ -284,15 +232,6 @@ fn check(delivery: &Delivery) -> Result<(), TakeError> {
         return Err(TakeError::Malformed("a gap is no range"));
     }
     Ok(())
-}
-
-/// Spares the sealing of captures that were taken before. The transaction checks again.
-fn drop_taken(delivery: &mut Delivery, taken: Seq) {
-    let already = taken.next().number().saturating_sub(delivery.first.number());
-    let already = usize::try_from(already).unwrap_or(usize::MAX).min(delivery.captures.len());
-    delivery.captures.drain(..already);
-    delivery.first = Seq::new(delivery.first.number().saturating_add(already as u64));
-    delivery.gaps.sort_by_key(|gap| gap.from);
 }
 
 #[cfg(test)]

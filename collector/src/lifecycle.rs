@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::console::{self, ConsoleState, RuleBook};
 use crate::durable;
 use crate::ingest::{self, Ingest, IngestParts};
-use crate::intake::Intake;
+use crate::intake::{Intake, IntakeParts, IntakeWorker};
 use crate::notify::{Mailer, MailerError, Notifier};
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
@@ -69,7 +69,15 @@ pub struct Collector {
     mailer: Arc<ArcSwapOption<Mailer>>,
     waking: Waking,
     tasks: TaskTracker,
+    writing: Writing,
     shutdown: Shutdown,
+}
+
+/// What streams wait for, and what therefore ends after them.
+#[derive(Default)]
+struct Writing {
+    tasks: TaskTracker,
+    stop: Shutdown,
 }
 
 /// Who is woken when something is to be done.
@@ -199,16 +207,17 @@ impl Collector {
         let vault = Vault::open(&config.keys_dir, config.school.id.clone()).await?;
         let tls = TlsConfigs::new(&config, &authority, &clock)?;
         let (waking, shutdown) = (Waking::new(), Shutdown::new());
+        let (intake, intake_worker) = Intake::new(IntakeParts {
+            school: config.school.id.clone(),
+            store: store.clone(),
+            vault: vault.clone(),
+            groups: AccountGroups::default(),
+            triage: Arc::clone(&waking.triage),
+        });
         let ingest = Ingest::new(IngestParts {
             school: config.school.id.clone(),
             store: store.clone(),
-            intake: Intake::new(
-                config.school.id.clone(),
-                store.clone(),
-                vault.clone(),
-                AccountGroups::default(),
-                Arc::clone(&waking.triage),
-            ),
+            intake,
             authority: Arc::clone(&authority),
             clock: Arc::clone(&clock),
             shutdown: shutdown.clone(),
@@ -231,8 +240,10 @@ impl Collector {
             mailer: Arc::new(ArcSwapOption::from_pointee(mailer)),
             waking,
             tasks: TaskTracker::new(),
+            writing: Writing::default(),
             shutdown,
         };
+        collector.spawn_intake(intake_worker);
         collector.spawn_all(listeners, limits);
         collector.tasks.close();
         Ok(collector)
@@ -260,6 +271,10 @@ impl Collector {
         self.shutdown.request();
         if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "not everything ended in time");
+        }
+        self.writing.stop.request();
+        if tokio::time::timeout(CLOSE, self.writing.tasks.wait()).await.is_err() {
+            tracing::warn!("not every batch was committed in time");
         }
         if let Err(error) = self.ingest.write_heard().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "times of last hearing are not written");
@@ -303,6 +318,16 @@ impl Collector {
         self.tasks.spawn(upkeep.run());
         self.tasks.spawn(self.triage().run(self.shutdown.clone()));
         self.tasks.spawn(self.notifier().run(self.shutdown.clone()));
+    }
+
+    /// Without the intake nothing can be taken: when it ends before it is told to, everything does.
+    fn spawn_intake(&self, worker: IntakeWorker) {
+        let (stop, ended) = (self.writing.stop.clone(), self.shutdown.clone().when_dropped());
+        self.writing.tasks.spawn(async move {
+            worker.run(stop).await;
+            drop(ended);
+        });
+        self.writing.tasks.close();
     }
 
     fn triage(&self) -> Triage {

@@ -15,6 +15,7 @@ mod key_file;
 #[cfg(test)]
 mod nowhere;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -136,12 +137,26 @@ impl Vault {
     ///
     /// When the key file cannot be written.
     pub async fn new_key(&self, now_us: i64) -> Result<SubjectKey, SealError> {
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        getrandom::fill(bytes.as_mut_slice())?;
-        let id = KeyId::random()?;
-        let wrapped = encrypt(&self.wrapping, &self.aad("keys", id, id.as_bytes()), bytes.as_slice())?;
-        self.file.insert(&self.school, id, &wrapped, now_us).await?;
-        Ok(SubjectKey { id, bytes })
+        let made = self.new_keys(1, now_us).await?.into_iter().next();
+        made.ok_or(SealError::KeyFile(StoreError::Corrupt { what: "key" }))
+    }
+
+    /// Makes keys; all are durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// When the key file cannot be written.
+    pub async fn new_keys(&self, count: usize, now_us: i64) -> Result<Vec<SubjectKey>, SealError> {
+        let (mut made, mut wrapped) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for _ in 0..count {
+            let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+            getrandom::fill(bytes.as_mut_slice())?;
+            let id = KeyId::random()?;
+            wrapped.push((id, encrypt(&self.wrapping, &self.aad("keys", id, id.as_bytes()), bytes.as_slice())?));
+            made.push(SubjectKey { id, bytes });
+        }
+        self.file.insert(&self.school, &wrapped, now_us).await?;
+        Ok(made)
     }
 
     /// Reads a key; `None` when it was erased.
@@ -150,12 +165,22 @@ impl Vault {
     ///
     /// When the key file cannot be read, or its entry was altered.
     pub async fn key(&self, id: KeyId) -> Result<Option<SubjectKey>, SealError> {
-        let Some(wrapped) = self.file.wrapped(&self.school, id).await? else {
-            return Ok(None);
-        };
-        let plain = decrypt(&self.wrapping, &self.aad("keys", id, id.as_bytes()), &wrapped, "keys")?;
-        let bytes = plain.as_slice().try_into().map_err(|_| SealError::Altered("keys"))?;
-        Ok(Some(SubjectKey { id, bytes: Zeroizing::new(bytes) }))
+        Ok(self.keys(&[id]).await?.remove(&id))
+    }
+
+    /// Reads keys; those that were erased are not among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::key`].
+    pub async fn keys(&self, ids: &[KeyId]) -> Result<BTreeMap<KeyId, SubjectKey>, SealError> {
+        let mut keys = BTreeMap::new();
+        for (id, wrapped) in self.file.wrapped(&self.school, ids).await? {
+            let plain = decrypt(&self.wrapping, &self.aad("keys", id, id.as_bytes()), &wrapped, "keys")?;
+            let bytes = plain.as_slice().try_into().map_err(|_| SealError::Altered("keys"))?;
+            keys.insert(id, SubjectKey { id, bytes: Zeroizing::new(bytes) });
+        }
+        Ok(keys)
     }
 
     /// Seals `plain` for one place.

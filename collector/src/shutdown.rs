@@ -1,6 +1,6 @@
 //! The order to stop, handed to everything that runs.
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Asks whoever holds a clone to finish and return. Once requested it stays requested.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,12 @@ impl Shutdown {
     #[must_use]
     pub fn child(&self) -> Self {
         Self(self.0.child_token())
+    }
+
+    /// Asks everybody to stop when the answer is dropped, be it by a panic.
+    #[must_use]
+    pub fn when_dropped(self) -> DropGuard {
+        self.0.drop_guard()
     }
 
     /// Asks everybody to stop.

@@ -22,7 +22,7 @@ use crate::actor::PersonId;
 use crate::clock::ManualClock;
 use crate::intake::Delivery;
 use crate::shutdown::Shutdown;
-use crate::store::captures::{self, Lane};
+use crate::store::captures::{self, GapRow, Lane};
 use crate::store::device_health::{self, Health};
 use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::store::seeded;
@@ -173,11 +173,12 @@ impl Seeded {
     /// The device tells that a range will never come.
     pub(super) async fn device_lost(&self, range: (u64, u64), reason: GapReason) {
         let epoch = Epoch::from_bytes([0xe0; 16]);
-        let lane = Lane { school: &self.school.id, device: DEVICE, epoch, level: Level::Low };
+        let lane = Lane { device: DEVICE, epoch, level: Level::Low };
         let (from, to) = (Seq::new(range.0), Seq::new(range.1));
         let mut tx = self.school.store.begin().await.unwrap();
         let now_us = crate::clock::Clock::wall_us(&*self.clock);
-        captures::insert_gap(&mut tx, lane, from, to, reason.into(), now_us).await.unwrap();
+        let gap = GapRow { lane, from, to, reason: reason.into(), received_us: now_us };
+        captures::insert_gaps(&mut tx, &self.school.id, &[gap]).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -184,7 +184,7 @@ impl From<TakeError> for Refused {
         match error {
             TakeError::Hole { expected, found } => Self::Hole { expected, found },
             TakeError::Malformed(reason) => Self::Malformed(reason.to_owned()),
-            error @ (TakeError::Store(_) | TakeError::Seal(_)) => Self::Store(error.into()),
+            error @ (TakeError::Store(_) | TakeError::Seal(_) | TakeError::Stopping) => Self::Store(error.into()),
         }
     }
 }

@@ -2,7 +2,7 @@ use lapwing_rules::Category;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::fixture::{DEVICE, EPOCH, School, delivery, title};
+use crate::store::fixture::{EPOCH, School, delivery, title};
 
 const CAPTURES: &str = "SELECT COUNT(*) FROM captures";
 
@@ -24,8 +24,8 @@ async fn a_batch_sent_again_is_acknowledged_and_stored_once() {
     assert_eq!(intake.take(batch(2, 4)).await.unwrap(), Seq::new(5));
     assert_eq!(school.count(CAPTURES).await, 5);
     assert_eq!(school.count("SELECT COUNT(DISTINCT seq) FROM captures").await, 5);
-    assert_eq!(intake.through(DEVICE, EPOCH, Level::Moderate).await.unwrap(), Seq::new(5));
-    assert_eq!(intake.through(DEVICE, EPOCH, Level::High).await.unwrap(), Seq::NONE);
+    assert_eq!(school.through(EPOCH, Level::Moderate).await, Seq::new(5));
+    assert_eq!(school.through(EPOCH, Level::High).await, Seq::NONE);
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_gap_of_an_earlier_spool_leaves_this_one_alone() {
     let earlier = Epoch::from_bytes([0xe0; 16]);
     let gap = Gap { epoch: Some(earlier), ..gap(5, 8) };
     assert_eq!(intake.take(Delivery { gaps: vec![gap], ..batch(1, 1) }).await.unwrap(), Seq::new(1));
-    assert_eq!(intake.through(DEVICE, earlier, Level::Moderate).await.unwrap(), Seq::new(8));
+    assert_eq!(school.through(earlier, Level::Moderate).await, Seq::new(8));
 }
 
 #[tokio::test]
@@ -139,6 +139,60 @@ proptest! {
             assert_eq!(school.count("SELECT COALESCE(MAX(seq), 0) FROM captures").await, through.cast_signed());
         });
     }
+}
+
+#[tokio::test]
+async fn batches_that_share_a_commit_each_have_their_own_fate() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let device = |number| DeviceId::from_bytes([number; 16]);
+    let mut together: Vec<_> = (0..40).map(|number| Delivery { device: device(number), ..batch(1, 20) }).collect();
+    together.push(Delivery { device: device(50), ..batch(3, 1) });
+    together.extend([1, 21, 40].map(|first| Delivery { device: device(51), ..batch(first, 20) }));
+
+    let fates = futures_util::future::join_all(together.into_iter().map(|delivery| intake.take(delivery))).await;
+
+    let through: Vec<_> = fates.iter().map(|fate| fate.as_ref().ok().map(|through| through.number())).collect();
+    assert_eq!(through[..40], vec![Some(20); 40]);
+    assert_eq!(through[40..], [None, Some(20), Some(40), Some(59)]);
+    assert!(matches!(fates[40], Err(TakeError::Hole { expected, .. }) if expected == Seq::new(1)));
+    assert_eq!(school.count(CAPTURES).await, 40 * 20 + 59);
+    assert_eq!(school.count("SELECT SUM(through) FROM high_water").await, 40 * 20 + 59);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_stored_fails_alone() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let mut tx = school.store.begin().await.unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON captures WHEN NEW.repeats = 7
+        BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    sqlx::query(refuse).execute(tx.connection()).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut bad = Delivery { device: DeviceId::from_bytes([9; 16]), ..batch(1, 2) };
+    for capture in &mut bad.captures {
+        capture.repeats = 7;
+    }
+
+    let (good, bad, next) = tokio::join!(intake.take(batch(1, 2)), intake.take(bad), intake.take(batch(3, 1)));
+
+    assert_eq!((good.unwrap(), next.unwrap()), (Seq::new(2), Seq::new(3)));
+    assert!(matches!(bad, Err(TakeError::Store(_))));
+    assert_eq!(school.count(CAPTURES).await, 3);
+}
+
+#[tokio::test]
+async fn what_was_taken_before_the_stop_is_committed_and_nothing_after_it() {
+    let school = School::open().await;
+    let (intake, worker) = school.idle_intake();
+    let stop = Shutdown::new();
+    stop.request();
+
+    let (fate, ()) = tokio::join!(intake.take(batch(1, 3)), worker.run(stop));
+
+    assert_eq!(fate.unwrap(), Seq::new(3));
+    assert!(matches!(intake.take(batch(4, 1)).await, Err(TakeError::Stopping)));
+    assert_eq!(school.count(CAPTURES).await, 3);
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn a_deleted_key_is_nowhere_and_nothing_it_sealed_opens_again() {
     let (school, folder) = (&case.school, case.school.folder());
     let keys = school.bytes("SELECT DISTINCT key_id FROM captures").await;
     let id = KeyId::try_from(keys.first().unwrap().as_slice()).unwrap();
-    let wrapped = school.vault.file.wrapped(&school.id, id).await.unwrap().unwrap();
+    let (_, wrapped) = school.vault.file.wrapped(&school.id, &[id]).await.unwrap().remove(0);
     let key = school.vault.key(id).await.unwrap().unwrap();
     assert!(!holding(folder, &wrapped).is_empty());
     assert!(holding(folder, key.bytes.as_slice()).is_empty());

@@ -14,17 +14,30 @@ macro_rules! bytes {
     };
 }
 
-/// A field of `each` that holds a whole number.
-macro_rules! number {
-    ($field:literal) => {
-        concat!("CAST(each.value ->> '", $field, "' AS INTEGER)")
+/// A field of `each` by its place, where each is an array.
+macro_rules! item {
+    ($place:literal) => {
+        concat!("(each.value ->> ", $place, ")")
     };
 }
 
-/// A field of `each` that holds a text.
-macro_rules! text {
-    ($field:literal) => {
-        concat!("CAST(each.value ->> '", $field, "' AS TEXT)")
+/// Bytes out of the value at a placeholder: so many after the place that a field of `each` names.
+macro_rules! piece {
+    ($placeholder:literal, $place:literal, $after:literal, item $length:literal) => {
+        concat!(
+            "substr(",
+            $placeholder,
+            ", 1 + ",
+            $after,
+            " + (each.value ->> ",
+            $place,
+            "), each.value ->> ",
+            $length,
+            ")"
+        )
+    };
+    ($placeholder:literal, $place:literal, $after:literal, $length:literal) => {
+        concat!("substr(", $placeholder, ", 1 + ", $after, " + (each.value ->> ", $place, "), ", $length, ")")
     };
 }
 
@@ -35,4 +48,4 @@ macro_rules! as_written {
     };
 }
 
-pub(super) use {as_written, bytes, each, number, text};
+pub(super) use {as_written, bytes, each, item, piece};

@@ -7,13 +7,16 @@ use lapwing_proto::{
 };
 use lapwing_rules::{Band, Digest, Level, Mark, Release, Scope, Span};
 use tokio::sync::{Notify, broadcast};
+use tokio_util::task::TaskTracker;
 
 use super::Store;
+use super::captures::{self, Lane};
 use crate::actor::{Actor, PersonId, Role};
 use crate::clock::ManualClock;
 use crate::ids::ConcernId;
-use crate::intake::{Delivery, Intake};
+use crate::intake::{Delivery, Intake, IntakeParts, IntakeWorker};
 use crate::seal::Vault;
+use crate::shutdown::Shutdown;
 use crate::subject::{AccountGroups, Kind};
 use crate::triage::Triage;
 
@@ -28,6 +31,7 @@ pub(crate) struct School {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) wake: Arc<Notify>,
+    tasks: TaskTracker,
 }
 
 impl School {
@@ -43,17 +47,32 @@ impl School {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        Self { folder, id, store, vault, wake: Arc::new(Notify::new()) }
+        Self { folder, id, store, vault, wake: Arc::new(Notify::new()), tasks: TaskTracker::new() }
     }
 
+    /// An intake, and its worker at work.
     pub(crate) fn intake(&self) -> Intake {
-        Intake::new(
-            self.id.clone(),
-            self.store.clone(),
-            self.vault.clone(),
-            AccountGroups::default(),
-            Arc::clone(&self.wake),
-        )
+        let (intake, worker) = self.idle_intake();
+        self.tasks.spawn(worker.run(Shutdown::new()));
+        intake
+    }
+
+    /// An intake, and its worker.
+    pub(crate) fn idle_intake(&self) -> (Intake, IntakeWorker) {
+        Intake::new(IntakeParts {
+            school: self.id.clone(),
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            groups: AccountGroups::default(),
+            triage: Arc::clone(&self.wake),
+        })
+    }
+
+    /// The high-water mark of a lane of [`DEVICE`].
+    pub(crate) async fn through(&self, epoch: Epoch, level: Level) -> Seq {
+        let mut tx = self.store.begin().await.unwrap();
+        let lane = Lane { device: DEVICE, epoch, level };
+        captures::marks(&mut tx, &self.id, &[lane]).await.unwrap().remove(&lane).unwrap_or(Seq::NONE)
     }
 
     /// Adds a person who can sign in and has an account of that name.

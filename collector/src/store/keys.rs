@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use lapwing_proto::{SchoolId, failpoint};
-use sqlx::SqlitePool;
+use serde_json::json;
+use sqlx::{Row, SqlitePool};
 
-use super::{StoreError, connect_options, open_pool};
+use super::dialect::{bytes, each};
+use super::{StoreError, connect_options, id, open_pool};
 use crate::ids::KeyId;
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS keys (
@@ -28,30 +31,43 @@ impl KeyFile {
         Ok(Self(pool))
     }
 
-    /// Stores a wrapped key; durable when it returns.
+    /// Stores wrapped keys; durable when it returns.
     pub(crate) async fn insert(
         &self,
         school: &SchoolId,
-        key: KeyId,
-        wrapped: &[u8],
+        keys: &[(KeyId, Vec<u8>)],
         created_us: i64,
     ) -> Result<(), StoreError> {
-        let insert = sqlx::query("INSERT INTO keys (school_id, key_id, wrapped, created_us) VALUES ($1, $2, $3, $4)")
-            .bind(school.as_str())
-            .bind(key.as_bytes().as_slice())
-            .bind(wrapped)
-            .bind(created_us);
+        let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
+        let keys: Vec<_> =
+            keys.iter().map(|(id, wrapped)| json!({ "id": hex(id.as_bytes()), "wrapped": hex(wrapped) })).collect();
+        let insert = sqlx::query(concat!(
+            "INSERT INTO keys (school_id, key_id, wrapped, created_us) SELECT $1, ",
+            bytes!("id"),
+            ", ",
+            bytes!("wrapped"),
+            ", $3 FROM ",
+            each!("$2")
+        ));
+        let insert = insert.bind(school.as_str()).bind(json!(keys).to_string()).bind(created_us);
         failpoint!("keys.insert", insert.execute(&self.0).await?);
         Ok(())
     }
 
-    /// The wrapped key, unless it was erased.
-    pub(crate) async fn wrapped(&self, school: &SchoolId, key: KeyId) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT wrapped FROM keys WHERE school_id = $1 AND key_id = $2")
-            .bind(school.as_str())
-            .bind(key.as_bytes().as_slice())
-            .fetch_optional(&self.0)
-            .await?)
+    /// The wrapped keys among `keys` that were not erased.
+    pub(crate) async fn wrapped(&self, school: &SchoolId, keys: &[KeyId]) -> Result<Vec<(KeyId, Vec<u8>)>, StoreError> {
+        let keys: Vec<_> = keys.iter().map(|id| json!({ "id": HEXLOWER.encode(id.as_bytes()) })).collect();
+        let rows = sqlx::query(concat!(
+            "SELECT k.key_id, k.wrapped FROM ",
+            each!("$2"),
+            " JOIN keys AS k ON k.school_id = $1 AND k.key_id = ",
+            bytes!("id")
+        ))
+        .bind(school.as_str())
+        .bind(json!(keys).to_string())
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
     }
 
     /// Deletes a key from the file and from its log: `secure_delete` overwrites the row, and the checkpoint empties

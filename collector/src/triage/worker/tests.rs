@@ -4,7 +4,7 @@ use lapwing_rules::Category;
 use super::*;
 use crate::actor::Role;
 use crate::clock::ManualClock;
-use crate::store::fixture::{DEVICE, EPOCH, NINE_US, School, delivery, title};
+use crate::store::fixture::{EPOCH, NINE_US, School, delivery, title};
 use crate::subject::Kind;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -22,7 +22,7 @@ async fn arrive(school: &School, captures: Vec<Capture>) {
     for capture in captures {
         let lane = capture.level();
         let intake = school.intake();
-        let next = intake.through(DEVICE, EPOCH, lane).await.unwrap().next().number();
+        let next = school.through(EPOCH, lane).await.next().number();
         intake.take(delivery(lane, next, vec![capture])).await.unwrap();
     }
     while triage(school).0.step().await.unwrap() > 0 {}
