@@ -19,7 +19,7 @@ use super::state::State;
 use super::{ConcernChanged, reference};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::ids::{ConcernId, StepId};
 use crate::routing::{About, Recipient, Staffing, Told, route};
 use crate::shutdown::Shutdown;
@@ -93,9 +93,11 @@ impl Triage {
 
     async fn drain(&self, shutdown: &Shutdown) -> Result<(), StoreError> {
         while !shutdown.is_requested() {
+            let held = Stopwatch::start();
             if self.step().await? == 0 {
                 break;
             }
+            self.store.give_way(held.elapsed()).await;
         }
         Ok(())
     }
