@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod footprint;
 mod matching;
 mod report;
 mod spool;
@@ -16,4 +17,5 @@ pub use report::{Effort, Goal, Metric, Report};
 pub type Run = fn(Effort) -> anyhow::Result<Report>;
 
 /// Every benchmark by its name.
-pub const ALL: &[(&str, Run)] = &[("match", matching::run), ("spool", spool::run), ("titles", titles::run)];
+pub const ALL: &[(&str, Run)] =
+    &[("match", matching::run), ("spool", spool::run), ("titles", titles::run), ("agent-footprint", footprint::run)];

@@ -57,7 +57,8 @@ fn each(count: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::R
     Ok(took.as_secs_f64() * 1e6 / count as f64)
 }
 
-fn sample() -> wire::Capture {
+/// A capture like most.
+pub(crate) fn sample() -> wire::Capture {
     wire::Capture {
         signal: wire::Signal::Title as i32,
         boot_id: vec![1; 16],

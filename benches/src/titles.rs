@@ -9,6 +9,9 @@
 mod screen;
 mod watchers;
 
+pub(crate) use screen::{Program, Screen};
+pub(crate) use watchers::{POLLER, absent};
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,6 @@ use anyhow::Context as _;
 use e2e::Programs;
 
 use crate::report::{Effort, Goal, Metric, Report, now, quantile};
-use screen::Screen;
 use watchers::{Poller, Session, Spy};
 
 /// Windows that are switched between.
@@ -50,8 +52,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     let screen = Screen::start(WINDOWS)?;
     let session = Session::start(&Programs::built()?.agent, screen.display(), folder.path())?;
     session.wait_until_told().context("the agent's session told no title")?;
-    let spy = watchers::absent("xprop", Spy::start(screen.display()));
-    let poller = watchers::absent("python3-xlib", Poller::start(screen.display()));
+    let spy = absent("xprop", Spy::start(screen.display()));
+    let poller = absent("python3-xlib", Poller::start(screen.display()));
     let switches = play(&screen, count)?;
     let seen = session.stop();
     let ours: Vec<_> = switches

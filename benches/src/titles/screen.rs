@@ -1,8 +1,9 @@
 //! A virtual screen with a window manager and windows to switch between.
 
-use std::cell::Cell;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use x11rb::COPY_DEPTH_FROM_PARENT;
@@ -13,17 +14,19 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
+const STAYS: Duration = Duration::from_secs(1);
+
 /// A program that ends with the benchmark.
 #[derive(Debug)]
 pub(crate) struct Program(Child);
 
 /// The screen.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     display: String,
     connection: RustConnection,
     root: u32,
     windows: Vec<u32>,
-    front: Cell<usize>,
+    front: AtomicUsize,
     // Dropped in this order: the manager ends before the screen does.
     _manager: Program,
     _server: Program,
@@ -35,6 +38,20 @@ impl Program {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         Ok(Self(command.spawn().with_context(|| format!("failed to start {name}"))?))
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Itself, unless it ends within a second, as programs do that cannot work here.
+    pub(crate) fn that_stays(mut self) -> anyhow::Result<Self> {
+        std::thread::sleep(STAYS);
+        match self.0.try_wait()? {
+            None => Ok(self),
+            Some(status) => anyhow::bail!("it ended: {status}"),
+        }
     }
 
     /// Its lines.
@@ -54,7 +71,7 @@ impl Drop for Program {
 
 impl Screen {
     /// Starts a screen with `count` windows, the last of them in front.
-    pub(super) fn start(count: usize) -> anyhow::Result<Self> {
+    pub(crate) fn start(count: usize) -> anyhow::Result<Self> {
         let mut server = Command::new("Xvfb");
         server.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
         let mut server = Program::start(&mut server)?;
@@ -70,7 +87,7 @@ impl Screen {
             connection,
             root,
             windows: Vec::new(),
-            front: Cell::new(0),
+            front: AtomicUsize::new(0),
             _manager: manager,
             _server: server,
         };
@@ -81,16 +98,16 @@ impl Screen {
     }
 
     /// What `DISPLAY` is.
-    pub(super) fn display(&self) -> &str {
+    pub(crate) fn display(&self) -> &str {
         &self.display
     }
 
     /// Titles a window that is not in front, the one `choice` stands for, and answers it.
-    pub(super) fn rename_behind(&self, title: &str, choice: usize) -> anyhow::Result<u32> {
+    pub(crate) fn rename_behind(&self, title: &str, choice: usize) -> anyhow::Result<u32> {
         let others = self.windows.len() - 1;
-        let place = (self.front.get() + 1 + choice % others) % self.windows.len();
+        let place = (self.front.load(Ordering::Relaxed) + 1 + choice % others) % self.windows.len();
         let window = *self.windows.get(place).context("a window")?;
-        self.front.set(place);
+        self.front.store(place, Ordering::Relaxed);
         self.entitle(window, title)?;
         // Whatever the title takes is over before the switch begins.
         self.connection.sync()?;
@@ -98,7 +115,7 @@ impl Screen {
     }
 
     /// Asks the manager to bring a window to the front.
-    pub(super) fn activate(&self, window: u32) -> anyhow::Result<()> {
+    pub(crate) fn activate(&self, window: u32) -> anyhow::Result<()> {
         const PAGER: u32 = 2;
         let message = ClientMessageEvent::new(32, window, self.atom("_NET_ACTIVE_WINDOW")?, [PAGER, 0, 0, 0, 0]);
         let mask = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
@@ -116,7 +133,7 @@ impl Screen {
         self.connection.map_window(id)?;
         self.connection.sync()?;
         self.windows.push(id);
-        self.front.set(self.windows.len() - 1);
+        self.front.store(self.windows.len() - 1, Ordering::Relaxed);
         Ok(())
     }
 

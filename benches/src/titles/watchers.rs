@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// The Python that Debian's python3-xlib belongs to.
 const DEBIAN_PYTHON: &str = "/usr/bin/python3";
 /// The title in front, once a second.
-const POLLER: &str = "
+pub(crate) const POLLER: &str = "
 import time
 from Xlib import X, display
 d = display.Display()
@@ -58,7 +58,7 @@ struct Reading {
 
 /// What there is of a watcher; one that is not there is named.
 #[expect(clippy::print_stderr, reason = "who reads the table must know what is not in it")]
-pub(super) fn absent<T>(name: &str, watcher: anyhow::Result<T>) -> Option<T> {
+pub(crate) fn absent<T>(name: &str, watcher: anyhow::Result<T>) -> Option<T> {
     watcher.inspect_err(|error| eprintln!("left out: {name} ({error:#})")).ok()
 }
 
