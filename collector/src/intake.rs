@@ -83,7 +83,8 @@ pub struct Delivery {
     pub received_us: i64,
 }
 
-/// A range of a lane that will never come.
+/// A range of a lane that will never come; [`Seq::NONE`] alone where nobody can read any more how much an earlier spool
+/// held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The earlier spool it belongs to; `None` for this one.
@@ -227,8 +228,9 @@ fn check(delivery: &Delivery) -> Result<(), TakeError> {
     if delivery.first.number() > MAX_SEQ - count as u64 {
         return Err(TakeError::Malformed("a sequence is beyond any spool"));
     }
-    let sound = |gap: &Gap| Seq::NONE < gap.from && gap.from <= gap.to && gap.to.number() <= MAX_SEQ;
-    if !delivery.gaps.iter().all(sound) {
+    let unknown_extent = |gap: &Gap| gap.epoch.is_some() && gap.to == Seq::NONE;
+    let sound = |gap: &Gap| gap.from <= gap.to && gap.to.number() <= MAX_SEQ;
+    if !delivery.gaps.iter().all(|gap| sound(gap) && (gap.from > Seq::NONE || unknown_extent(gap))) {
         return Err(TakeError::Malformed("a gap is no range"));
     }
     Ok(())

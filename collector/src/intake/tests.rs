@@ -64,6 +64,17 @@ async fn a_gap_of_an_earlier_spool_leaves_this_one_alone() {
 }
 
 #[tokio::test]
+async fn an_earlier_spool_that_nobody_can_read_any_more_holds_nothing_up() {
+    let school = School::open().await;
+    let intake = school.intake();
+    let unreadable = Gap { epoch: Some(Epoch::from_bytes([0xe0; 16])), ..gap(0, 0) };
+    assert_eq!(intake.take(Delivery { gaps: vec![unreadable], ..batch(1, 1) }).await.unwrap(), Seq::new(1));
+    assert_eq!(school.count("SELECT COUNT(*) FROM gaps").await, 1);
+    let of_this_one = Delivery { gaps: vec![gap(0, 0)], ..batch(2, 1) };
+    assert!(matches!(intake.take(of_this_one).await, Err(TakeError::Malformed(_))));
+}
+
+#[tokio::test]
 async fn what_breaks_the_contract_is_refused_whole() {
     let school = School::open().await;
     let intake = school.intake();
