@@ -20,10 +20,11 @@ use tokio_util::task::AbortOnDropHandle;
 mod line;
 mod plan;
 
+pub(crate) use plan::Draw;
 pub use plan::{Fault, Plan, Way};
 
 use line::Line;
-use plan::{Draw, Fate};
+use plan::Fate;
 
 /// A running proxy; its connections end with it.
 #[derive(Debug)]

@@ -67,6 +67,12 @@ impl Console {
         Ok(Self { address, tls: TlsConnector::from(Arc::new(config)), cookies: BTreeMap::new() })
     }
 
+    /// The same person, where a copy of their console answers at another address.
+    #[must_use]
+    pub fn moved_to(&self, address: SocketAddr) -> Self {
+        Self { address, tls: self.tls.clone(), cookies: self.cookies.clone() }
+    }
+
     /// Signs in with a password.
     ///
     /// # Errors
@@ -99,9 +105,8 @@ impl Console {
     ///
     /// When the console cannot be reached.
     pub async fn post(&mut self, path: &str, form: &[(String, String)]) -> anyhow::Result<Page> {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
-        self.send(Method::POST, path, body.finish()).await
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(Method::POST, path, body).await
     }
 
     /// Sends the form of `page` that goes to `action`, with `fields` filled in.

@@ -17,6 +17,7 @@ mod day;
 mod desktop;
 mod eventually;
 mod evidence;
+pub mod faults;
 mod fleet;
 mod herd;
 mod mailbox;

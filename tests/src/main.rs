@@ -1,6 +1,7 @@
-//! `e2e`: the demonstration, and later the fault harness, as commands.
+//! `e2e`: the demonstration and the fault harness, as commands.
 
 mod demo;
+mod faults_command;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     PowercutWrite(powercut::Writing),
     /// Kills a collector under a herd of agents, starts it again, and exits 1 unless all they hold arrives once.
     Herd(e2e::Herd),
+    /// Breaks agent, collector and what is between them, and looks whether anything was lost.
+    Faults(faults_command::Faults),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Powercut(wanted) => powercut::run(wanted).await,
         Command::PowercutWrite(writing) => powercut::write(writing).await,
         Command::Herd(herd) => restart(herd).await,
+        Command::Faults(faults) => faults.run().await,
     }
 }
 

@@ -36,6 +36,7 @@ pub const PEOPLE: [Person; 6] = [
 /// A running collector with the sample school's people, rule set and policy.
 #[derive(Debug)]
 pub struct School {
+    programs: &'static Programs,
     folder: PathBuf,
     logs: PathBuf,
     signing: Signing,
@@ -78,9 +79,21 @@ impl School {
     ///
     /// When a program fails; the error says what it printed.
     pub async fn open(folder: &Path, accounts: &[[String; 5]]) -> anyhow::Result<Self> {
+        Self::open_with(Programs::built()?, folder, accounts).await
+    }
+
+    /// As [`School::open`], with other programs than those under test elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When a program fails; the error says what it printed.
+    pub async fn open_with(
+        programs: &'static Programs,
+        folder: &Path,
+        accounts: &[[String; 5]],
+    ) -> anyhow::Result<Self> {
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let programs = Programs::built()?;
         let signing = publishable(programs, folder)?;
         let mailbox = Mailbox::start(folder, &logs)?;
         let nothing = Ready {
@@ -88,7 +101,8 @@ impl School {
             uplink: SocketAddr::from(([127, 0, 0, 1], 0)),
             console: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let mut school = Self { folder: folder.to_owned(), logs, signing, ready: nothing, collector: None, mailbox };
+        let mut school =
+            Self { programs, folder: folder.to_owned(), logs, signing, ready: nothing, collector: None, mailbox };
         school.write_config()?;
         school.bring_in_people(accounts)?;
         school.collect(&["rules", "publish"], &[&school.folder.join("rules.lwrs")])?;
@@ -105,11 +119,21 @@ impl School {
     ///
     /// When it does not start.
     pub fn start_collector(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(&Programs::built()?.collector);
+        let mut command = Command::new(&self.programs.collector);
         command.arg("serve").arg("--config").arg(self.config());
         let (collector, line) = Running::start_until_line("collector", command, &self.logs)?;
         self.ready = serde_json::from_str(&line).with_context(|| format!("not a ready line: {line}"))?;
         self.collector = Some(collector);
+        Ok(())
+    }
+
+    /// Stops the collector.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop.
+    pub async fn stop_collector(&mut self) -> anyhow::Result<()> {
+        self.collector.take().context("the collector runs")?.stop().await?;
         Ok(())
     }
 
@@ -145,16 +169,22 @@ impl School {
         Ok(console)
     }
 
+    /// Where the collector takes deliveries.
+    #[must_use]
+    pub fn uplink(&self) -> SocketAddr {
+        self.ready.uplink
+    }
+
     /// Where devices enrol.
     #[must_use]
     pub fn enrol(&self) -> SocketAddr {
         self.ready.enrol
     }
 
-    /// Where the collector takes deliveries.
+    /// Where the collector listens: for enrolment, for deliveries, for people.
     #[must_use]
-    pub fn uplink(&self) -> SocketAddr {
-        self.ready.uplink
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        [self.ready.enrol, self.ready.uplink, self.ready.console]
     }
 
     /// The collector's data folder.
@@ -224,7 +254,7 @@ impl School {
         std::fs::create_dir_all(folder.join("state"))?;
         // Everybody at the PC runs the agent's program, and nobody may look into a developer's home.
         let program = folder.join("lapwing-agent");
-        std::fs::copy(&Programs::built()?.agent, &program).context("failed to install the agent")?;
+        std::fs::copy(&self.programs.agent, &program).context("failed to install the agent")?;
         let token = self.collect(&["token", "create", "--group", "sample-room", "--uses", "1"], &[])?;
         std::fs::write(folder.join("token"), token.trim())?;
         let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
@@ -313,7 +343,7 @@ impl School {
     ///
     /// When it fails; the error says what it printed.
     pub fn collect(&self, words: &[&str], paths: &[&Path]) -> anyhow::Result<String> {
-        let mut command = Command::new(&Programs::built()?.collector);
+        let mut command = Command::new(&self.programs.collector);
         command.args(words).args(paths).arg("--config").arg(self.config());
         finish(command)
     }

@@ -15,6 +15,8 @@ mod console;
 mod faults;
 #[path = "stories/herd.rs"]
 mod herd;
+#[path = "stories/kills.rs"]
+mod kills;
 #[path = "stories/people.rs"]
 mod people;
 #[path = "stories/powercut.rs"]

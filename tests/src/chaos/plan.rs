@@ -112,10 +112,10 @@ pub(super) struct Fate {
 /// Numbers that follow from a seed (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 /// 2014).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
-    pub(super) fn of(seeds: [u64; 3]) -> Self {
+    pub(crate) fn of(seeds: [u64; 3]) -> Self {
         let mut draw = Self(0);
         for seed in seeds {
             draw.0 ^= seed;
@@ -125,7 +125,7 @@ impl Draw {
     }
 
     /// From zero to `end`, `end` left out; 0 where that is 0.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or(0)
     }
 

@@ -1,0 +1,96 @@
+//! A school with one enrolled PC, made once and copied for each run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use super::words;
+use crate::{Account, Console, Programs, School, eventually};
+
+/// What each run begins with; nothing of it runs but the mail server.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) programs: &'static Programs,
+    pub(super) school: School,
+    /// The DSL, signed in.
+    pub(super) dsl: Console,
+    /// Enrols a further PC.
+    pub(super) token: String,
+    scratch: TempDir,
+}
+
+impl Template {
+    /// Makes it: two seconds, besides the build.
+    ///
+    /// # Errors
+    ///
+    /// When a program fails.
+    pub(super) async fn make() -> anyhow::Result<Self> {
+        let programs = Programs::with_failpoints()?;
+        let scratch = scratch("lapwing-faults-")?;
+        let account = Account::own(scratch.path().to_owned())?;
+        let pupil = [account.name(), "Sam Pupil", "pupil", "8B", "ks3"].map(str::to_owned);
+        let mut school = School::open_with(programs, scratch.path(), &[pupil]).await?;
+        publish_phrases(programs, &school)?;
+        let mut agent = school.start_agent("pc", &[])?;
+        let log = school.logs().join("agent.log");
+        eventually("the agent to have what it needs", async || {
+            let text = std::fs::read_to_string(&log).ok()?;
+            let is_ready = text.contains("a policy is in force") && text.contains("rule_set.release=2");
+            is_ready.then_some(())
+        })
+        .await
+        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+        let dsl = school.signed_in("dsl").await?;
+        agent.stop().await?;
+        let token = school.collect(&["token", "create", "--group", "sample-room", "--uses", "50"], &[])?;
+        school.stop_collector().await?;
+        Ok(Self { programs, school, dsl, token: token.trim().to_owned(), scratch })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Where the agent of the template is.
+    pub(super) fn pc(&self) -> PathBuf {
+        self.folder().join("pc")
+    }
+}
+
+/// A folder for files that only have to outlive processes: in memory where the system has such a place, so that a run
+/// does not wait for a disk that others use.
+pub(super) fn scratch(prefix: &str) -> anyhow::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(prefix);
+    let made = if Path::new("/dev/shm").is_dir() { builder.tempdir_in("/dev/shm") } else { builder.tempdir() };
+    made.context("failed to make a folder")
+}
+
+/// Addresses of loopback that nobody listens at.
+pub(super) fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
+    // All three are held at once, so that they differ.
+    let held = [(); 3].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)));
+    let [one, two, three] = held;
+    Ok([one?.local_addr()?, two?.local_addr()?, three?.local_addr()?])
+}
+
+/// A rule set of the illegal base, without which no device takes one, and of the harness's own phrases.
+fn publish_phrases(programs: &Programs, school: &School) -> anyhow::Result<()> {
+    let packs = school.folder().join("packs");
+    std::fs::create_dir_all(&packs)?;
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs/illegal_base.toml");
+    std::fs::copy(base, packs.join("illegal_base.toml")).context("failed to copy the illegal base pack")?;
+    std::fs::write(packs.join(format!("{}.toml", words::PACK)), words::pack())?;
+    let set = school.folder().join("phrases.lwrs");
+    let mut compile = Command::new(&programs.rules);
+    compile.args(["compile", "--release", "2"]);
+    compile.arg("--packs").arg(&packs).arg("--key").arg(school.folder().join("rules.key")).arg("--out").arg(&set);
+    let output = compile.output().context("failed to run the compiler")?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    school.collect(&["rules", "publish"], &[&set])?;
+    Ok(())
+}
