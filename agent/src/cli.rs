@@ -109,8 +109,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Service(configured) => service(&configured.config),
-        Command::Session(connected) => in_runtime(run_session(&connected.socket())),
-        Command::BrowserHost(host) => in_runtime(run_browser_host(&host.connected.socket())),
+        Command::Session(connected) => {
+            hide()?;
+            in_runtime(run_session(&connected.socket()))
+        }
+        Command::BrowserHost(host) => {
+            hide()?;
+            in_runtime(run_browser_host(&host.connected.socket()))
+        }
         Command::Enrol(configured) => in_runtime(enrol(&configured.config)),
         Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
         Command::CheckConfig { file } => check_config(&file),
@@ -129,13 +135,18 @@ impl Connected {
 
 fn service(path: &Path) -> anyhow::Result<u8> {
     platform::keep_memory_small();
-    platform::hide_memory().context("failed to hide the memory of the service")?;
+    hide()?;
     let (config, from) = load_or_last_good(path)?;
     let clock = Arc::new(SystemClock::new().context("failed to read the clock")?);
     in_runtime(async {
         pipeline::run(Watched::new(path, config), from, clock).await?;
         Ok(0)
     })
+}
+
+/// For each role that holds what did not match.
+fn hide() -> anyhow::Result<()> {
+    platform::hide_memory().context("failed to hide the memory of the process")
 }
 
 async fn run_session(socket: &Path) -> anyhow::Result<u8> {

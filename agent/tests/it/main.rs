@@ -11,6 +11,7 @@
 
 mod desktop;
 mod files;
+mod hidden;
 mod media;
 mod seeing;
 mod titles;

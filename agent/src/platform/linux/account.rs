@@ -2,17 +2,20 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use lapwing_proto::bounds;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use tokio::net::UnixStream;
 
+use super::facts::bounded_text;
 use crate::observation::{FileOwner, SessionFacts, cut};
 
 /// What the kernel prints where a process belongs to no log-on session.
 const NO_SESSION: &str = "4294967295";
+
+/// Longest status of a process that is read, in bytes; its owner stands in its first lines.
+const MAX_STATUS_BYTES: u64 = 4096;
 
 /// The account behind a number; its number as its name where the user database does not know it. Groups beyond
 /// the wire's bound are left out. May wait for a directory service.
@@ -50,8 +53,10 @@ pub(crate) fn peer(stream: &UnixStream) -> io::Result<SessionFacts> {
     let pid = credentials.pid().ok_or_else(gone)?;
     let uid = credentials.uid();
     let folder = PathBuf::from(format!("/proc/{pid}"));
-    // The number may have been given to another process since; its owner must still be the peer.
-    if std::fs::metadata(&folder).map_err(|_| gone())?.uid() != uid {
+    // The number may have been given to another process since; its owner must still be the peer. Who owns the folder
+    // does not tell: that of a process which hides its memory is root's.
+    let status = bounded_text(&folder.join("status"), MAX_STATUS_BYTES).unwrap_or_default();
+    if effective_uid(&status) != Some(uid) {
         return Err(gone());
     }
     let session = std::fs::read_to_string(folder.join("sessionid")).unwrap_or_default();
@@ -61,6 +66,12 @@ pub(crate) fn peer(stream: &UnixStream) -> io::Result<SessionFacts> {
     };
     let FileOwner { name, groups, .. } = account(uid);
     Ok(SessionFacts { id: session.parse().map_err(io::Error::other)?, account: name, uid, groups })
+}
+
+/// The second of four numbers after `Uid:`, as `proc(5)` describes a process's status.
+fn effective_uid(status: &str) -> Option<u32> {
+    let numbers = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    numbers.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn group_names(user: &User) -> Vec<String> {
@@ -78,6 +89,12 @@ mod tests {
     fn an_account_nobody_knows_is_named_by_its_number() {
         let owner = account(3_999_999_999);
         assert_eq!((owner.name.as_str(), owner.groups.len()), ("3999999999", 0));
+    }
+
+    #[test]
+    fn a_process_belongs_to_its_effective_account() {
+        assert_eq!(effective_uid("Name:\tx\nUmask:\t0022\nUid:\t1001\t1002\t0\t1001\nGid:\t5\n"), Some(1_002));
+        assert_eq!(effective_uid("Name:\tUid:\t7\n"), None);
     }
 
     #[tokio::test]
