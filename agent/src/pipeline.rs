@@ -132,6 +132,7 @@ pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Re
     tracing::info!("the service watches");
     let outcome = service.serve(orders).await;
     platform::tell_stopping();
+    service.goodbye.send_replace(goodbye(platform::machine_stops().await));
     service.stop().await;
     outcome
 }
@@ -372,6 +373,11 @@ fn limits(config: &Config, spool: &Arc<Spool>, shared: &Shared) -> Limits {
     };
     let gauge = Box::new(OwnGauge(Arc::clone(spool)));
     Limits::new(gauge, allowed, shared.counters.clone(), shared.diagnostics.clone())
+}
+
+/// Why the device will be silent.
+const fn goodbye(machine_stops: bool) -> wire::GoodbyeReason {
+    if machine_stops { wire::GoodbyeReason::Shutdown } else { wire::GoodbyeReason::Stop }
 }
 
 fn keep_config(config: &Watched, diagnostics: &Diagnostics) {

@@ -21,6 +21,6 @@ pub use hardening::{hide_memory, keep_memory_small};
 pub use media::Media;
 pub(crate) use socket::{LocalListener, LocalStream, connect};
 pub use storage::{create_private_file, create_private_folder, sync_folder};
-pub(crate) use supervisor::{Orders, alive_within, tell_alive, tell_ready, tell_stopping};
+pub(crate) use supervisor::{Orders, alive_within, machine_stops, tell_alive, tell_ready, tell_stopping};
 pub use titles::{Display, Titles};
 pub(crate) use usage::{give_back_memory, own_usage};

@@ -103,6 +103,11 @@ impl Orders {
     }
 }
 
+/// Not asked yet.
+pub(crate) async fn machine_stops() -> bool {
+    false
+}
+
 /// There is no service manager to tell yet.
 pub(crate) fn tell_ready() {}
 

@@ -1,12 +1,21 @@
 //! What the service manager tells the service, and what it is told.
 
 use std::io;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
 use crate::platform::Order;
+
+/// By its whole name: the service runs as root.
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+/// How long the service manager may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The orders a running service takes: SIGTERM and SIGINT stop it, SIGHUP makes it read its configuration again.
 #[derive(Debug)]
@@ -40,6 +49,21 @@ impl Orders {
     }
 }
 
+/// Whether the whole machine goes down, as the service manager says. Waits for a moment.
+pub(crate) async fn machine_stops() -> bool {
+    says_stopping(Path::new(SYSTEMCTL)).await
+}
+
+/// Asks `systemctl`, which speaks to the manager without a bus. One that is not there or does not answer says nothing.
+async fn says_stopping(systemctl: &Path) -> bool {
+    let mut command = Command::new(systemctl);
+    command.arg("is-system-running").stdin(Stdio::null()).stderr(Stdio::null()).env_clear().kill_on_drop(true);
+    match timeout(ANSWER, command.output()).await {
+        Ok(Ok(said)) => said.stdout.trim_ascii() == b"stopping",
+        Ok(Err(_)) | Err(_) => false,
+    }
+}
+
 /// Tells the service manager that the service works.
 pub(crate) fn tell_ready() {
     tell(NotifyState::Ready);
@@ -65,5 +89,25 @@ pub(crate) fn alive_within() -> Option<Duration> {
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(false, &[state]) {
         tracing::debug!(error = %error, "the service manager could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_machine_stops_where_its_service_manager_says_so_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("systemctl");
+        assert!(!says_stopping(&path).await, "there is none");
+        for (says, expected) in [("stopping", true), ("running", false), ("degraded", false), ("", false)] {
+            let script = format!("#!/bin/sh\n[ \"$*\" = is-system-running ] && echo {says}\nexit 1\n");
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            assert_eq!(says_stopping(&path).await, expected, "{says}");
+        }
     }
 }
