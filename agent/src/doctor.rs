@@ -190,6 +190,7 @@ fn sensor(state: &SensorReport) -> Finding {
     match state.health.health {
         HealthKind::Working => Finding::fine(about, "sees"),
         HealthKind::Blind => Finding::wrong(about, format!("is blind: {words}{detail}")),
+        HealthKind::Unavailable if state.health.reason == Reason::SessionEnded.as_code() => Finding::note(about, words),
         HealthKind::Unavailable => Finding::wrong(about, format!("cannot work: {words}{detail}")),
     }
 }
@@ -232,6 +233,7 @@ mod tests {
             sensors: vec![
                 state("titles", HealthKind::Blind, "no_window_manager"),
                 state("files", HealthKind::Working, ""),
+                state("titles", HealthKind::Unavailable, "session_ended"),
             ],
             diagnostics: vec![("LW-RULES-BAD".to_owned(), "untrusted".to_owned())],
             scoped_out: true,
@@ -242,6 +244,7 @@ mod tests {
         for told in [
             "WRONG titles of session 7-1000: is blind: no window manager",
             "ok    files of session 7-1000: sees",
+            "note  titles of session 7-1000: the session is over",
             "note  urls: no browser has connected",
             "WRONG LW-RULES-BAD: a rule set was refused; the last good one goes on (untrusted)",
             "note  scope: out of hours",

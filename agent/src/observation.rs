@@ -102,6 +102,11 @@ pub enum Observation {
         /// Whose.
         session: SessionFacts,
     },
+    /// Nothing tells the titles of a session any more.
+    SessionOver {
+        /// Whose.
+        session: SessionFacts,
+    },
     /// Something happened to a browser tab.
     Tab {
         /// Whose.
@@ -173,6 +178,7 @@ impl Observation {
         match self {
             Self::Title { session, .. }
             | Self::Unfocused { session }
+            | Self::SessionOver { session }
             | Self::Tab { session, .. }
             | Self::BrowserGone { session, .. } => Some(session),
             Self::File { .. } | Self::Media { .. } => None,
@@ -185,6 +191,7 @@ impl fmt::Debug for Observation {
         let kind = match self {
             Self::Title { .. } => "Title",
             Self::Unfocused { .. } => "Unfocused",
+            Self::SessionOver { .. } => "SessionOver",
             Self::Tab { .. } => "Tab",
             Self::BrowserGone { .. } => "BrowserGone",
             Self::File { .. } => "File",

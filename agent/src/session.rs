@@ -134,7 +134,8 @@ fn message(observation: Observation) -> Option<Message> {
     match observation {
         Observation::Title { window, title, app, pid, .. } => Some(Message::Title(Title { window, title, app, pid })),
         Observation::Unfocused { .. } => Some(Message::Unfocused),
-        Observation::Tab { .. }
+        Observation::SessionOver { .. }
+        | Observation::Tab { .. }
         | Observation::BrowserGone { .. }
         | Observation::File { .. }
         | Observation::Media { .. } => None,

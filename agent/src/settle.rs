@@ -105,7 +105,10 @@ impl Settle {
                 let news = TabNews { tab, event, private, pace: self.pace };
                 self.desk(session, now).tab(&browser, news, now, &mut out);
             }
-            Observation::BrowserGone { session, browser } => self.desk(session, now).browser_gone(&browser, &mut out),
+            Observation::BrowserGone { session, browser } => {
+                self.part(&session.id, &mut out, |desk, out| desk.browser_gone(&browser, out));
+            }
+            Observation::SessionOver { session } => self.part(&session.id, &mut out, Desk::over),
             Observation::File { account, folder, name, burst_until_us } => {
                 let burst = burst_until_us.map(|until_us| Burst { until_us, folder });
                 let account = self.account_of_uid(account.uid).unwrap_or_else(|| account_of_owner(&account));
@@ -137,6 +140,15 @@ impl Settle {
     #[must_use]
     pub fn moving(&self) -> usize {
         self.desks.values().map(Desk::moving).sum()
+    }
+
+    /// Something of a session ends, and with the last of it what is known of the session.
+    fn part(&mut self, id: &SessionId, out: &mut Vec<Settled>, end: impl FnOnce(&mut Desk, &mut Vec<Settled>)) {
+        let Some(desk) = self.desks.get_mut(id) else { return };
+        end(desk, out);
+        if desk.is_deserted() {
+            self.desks.remove(id);
+        }
     }
 
     fn desk(&mut self, session: SessionFacts, now: Moment) -> &mut Desk {

@@ -179,7 +179,7 @@ impl Peer {
                 self.ears.health.forget_session(&session.id);
                 let ended = SensorHealth::Unavailable(Reason::SessionEnded, None);
                 self.ears.health.set(SensorName::Titles, Some(session.id.clone()), ended);
-                Observation::Unfocused { session }
+                Observation::SessionOver { session }
             }
             Some(SpeaksAs::Browser(Some(browser))) => Observation::BrowserGone { session, browser },
             Some(SpeaksAs::Titles(_) | SpeaksAs::Browser(None)) | None => return,

@@ -122,7 +122,7 @@ async fn a_flood_is_dropped_and_counted() {
             pair.heard.recv().await.unwrap();
         }
         drop(pair.program);
-        assert!(matches!(pair.heard.recv().await, Some(Observation::Unfocused { .. })));
+        assert!(matches!(pair.heard.recv().await, Some(Observation::SessionOver { .. })));
         assert_eq!(pair.counters.to_wire().dropped_rate, 101);
     })
     .await;
@@ -143,7 +143,7 @@ async fn a_sessions_program_says_how_titles_are_and_its_end_says_so_too() {
         let (_, session) = pair.health.snapshot().into_keys().next().unwrap();
         pair.health.set(SensorName::Urls, session, SensorHealth::Blind(Reason::ExtensionSilent, None));
         drop(pair.program);
-        assert!(matches!(pair.heard.recv().await, Some(Observation::Unfocused { .. })));
+        assert!(matches!(pair.heard.recv().await, Some(Observation::SessionOver { .. })));
         let ended = SensorHealth::Unavailable(Reason::SessionEnded, None);
         assert_eq!(pair.health.snapshot().into_values().collect::<Vec<_>>(), [ended]);
     })

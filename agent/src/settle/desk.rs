@@ -19,6 +19,8 @@ pub(super) struct Desk {
     /// When something was last observed in it.
     pub(super) active: Moment,
     pub(super) pace: Pace,
+    /// Something tells its titles.
+    has_titles: bool,
     front: Option<Front>,
     browsers: BTreeMap<Family, Browser>,
     /// Since when a browser has been in front without a word of its extension.
@@ -43,6 +45,7 @@ impl Desk {
             account: account_of_session(session),
             active: now,
             pace: Pace::default(),
+            has_titles: false,
             front: None,
             browsers: BTreeMap::new(),
             silent_since: None,
@@ -51,6 +54,7 @@ impl Desk {
     }
 
     pub(super) fn title(&mut self, window: u64, title: String, app: &str, now: Moment, out: &mut Vec<Settled>) {
+        self.has_titles = true;
         let title = Shown::new(title, now, self.pace.still);
         match &mut self.front {
             Some(front) if front.window == window && front.title.value() == title.value() => {}
@@ -70,8 +74,18 @@ impl Desk {
         self.leave_front(out);
         self.front = None;
         self.silent_since = None;
-        // Its session may be over, and what was said of it forgotten.
-        self.told = None;
+        self.has_titles = true;
+    }
+
+    /// Nothing tells its titles any more, and what was said of it is forgotten.
+    pub(super) fn over(&mut self, out: &mut Vec<Settled>) {
+        self.unfocused(out);
+        (self.has_titles, self.told) = (false, None);
+    }
+
+    /// Whether nothing of it is there any more.
+    pub(super) fn is_deserted(&self) -> bool {
+        !self.has_titles && self.browsers.is_empty()
     }
 
     pub(super) fn tab(&mut self, browser: &str, news: TabNews, now: Moment, out: &mut Vec<Settled>) {

@@ -238,9 +238,28 @@ fn a_silent_extension_is_reported_after_a_minute_and_its_return_at_once() {
     assert_eq!(sight(&device), [Sight::Silent, Sight::Seen]);
     device.sees(80_000, Observation::BrowserGone { session: session(), browser: "chromium".to_owned() }).until(140_000);
     assert_eq!(sight(&device), [Sight::Silent, Sight::Seen, Sight::Silent]);
-    device.sees(150_000, Observation::Unfocused { session: session() });
+    device.sees(150_000, Observation::SessionOver { session: session() });
     device.title(160_000, 4, "News", "chromium").until(220_000);
     assert_eq!(sight(&device), [Sight::Silent, Sight::Seen, Sight::Silent, Sight::Silent], "said anew to who forgot");
+}
+
+#[test]
+fn a_session_that_ended_is_looked_at_once_more_and_forgotten() {
+    let mut device = Device::new();
+    device.title(0, 1, "last title", "chromium").commits(10, 1, "https://last.example/");
+    device.sees(20, Observation::SessionOver { session: session() });
+    assert_eq!(device.texts(20, Scope::Title), ["last title"]);
+    assert_eq!(device.settle.desks.len(), 1, "its browser is still there");
+    for _ in 0..2 {
+        device.sees(30, Observation::BrowserGone { session: session(), browser: "chromium".to_owned() });
+        assert_eq!(device.settle.desks.len(), 0);
+    }
+    assert_eq!(device.texts(30, Scope::UrlHost), ["last.example", "last.example"], "of the title and of the address");
+    let facts = lapwing_proto::Media::default();
+    device.sees(40, Observation::Media { facts, mount_point: "/media/x".into(), owner: None });
+    assert_eq!(device.signals(40).pop().unwrap().account.name, "", "nobody is signed in");
+    device.title(50, 1, "signed in again", "editor");
+    assert_eq!(device.texts(400, Scope::Title), ["last title", "signed in again"]);
 }
 
 #[test]

@@ -55,8 +55,17 @@ pub(crate) struct Desktop {
 impl Desktop {
     /// A screen of its own without a window manager; nothing where Xvfb is not installed.
     pub(crate) fn bare() -> Option<Self> {
+        Self::start(&[])
+    }
+
+    /// A screen of this name, whose server ended before.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::start(&[name])
+    }
+
+    fn start(named: &[&str]) -> Option<Self> {
         let arguments = ["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"];
-        let mut server = Program::start(Command::new("Xvfb").args(arguments))?;
+        let mut server = Program::start(Command::new("Xvfb").args(named).args(arguments))?;
         let name = format!(":{}", server.line());
         let connection = RustConnection::connect(Some(&name)).unwrap().0;
         Some(Self { name, connection, server })

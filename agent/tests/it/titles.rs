@@ -1,5 +1,7 @@
 //! Window titles on a virtual screen.
 
+use std::time::Duration;
+
 use lapwing_agent::observation::Observation;
 use lapwing_agent::platform::{Display, Titles};
 use lapwing_agent::sensor::{Reason, SensorHealth};
@@ -78,10 +80,30 @@ async fn a_screen_without_a_manager_is_blind_until_one_appears_and_again_when_it
 
 #[tokio::test]
 async fn the_end_of_the_display_is_the_end_of_the_session() {
-    let Some((desktop, manager, seeing)) = working().await else { return };
+    let Some(desktop) = Desktop::bare() else { return };
+    let Some(manager) = desktop.manage() else { return };
+    let sensor = Titles::new(session(), Display::X11(desktop.name.clone())).waiting(Duration::ZERO);
+    let seeing = Seeing::with(sensor);
+    seeing.is(SensorHealth::Working).await;
     desktop.end();
     seeing.is(SensorHealth::Blind(Reason::SessionEnded, None)).await;
     drop(manager);
+}
+
+#[tokio::test]
+async fn a_display_whose_server_starts_anew_is_seen_again() {
+    let Some((desktop, manager, mut seeing)) = working().await else { return };
+    desktop.open("before");
+    assert_eq!(next_title(&mut seeing).await.1, "before");
+    let name = desktop.name.clone();
+    desktop.end();
+    drop(manager);
+    seeing.is(SensorHealth::Blind(Reason::NoDisplay, None)).await;
+    let Some(desktop) = Desktop::named(&name) else { return };
+    let Some(_manager) = desktop.manage() else { return };
+    seeing.is(SensorHealth::Working).await;
+    let _window = desktop.open("after");
+    assert_eq!(next_title(&mut seeing).await.1, "after");
 }
 
 #[tokio::test]

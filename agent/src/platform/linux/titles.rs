@@ -8,7 +8,7 @@ mod screen;
 use std::time::Duration;
 
 use tokio::io::Interest;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::readiness::register;
 use crate::observation::{Observation, SessionFacts};
@@ -19,6 +19,8 @@ use screen::{Changed, Lost, Screen, Window};
 /// Between attempts to reach a display that is not there yet.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a display may be gone, as while its server starts anew, before its session is over.
+const ABSENCE: Duration = Duration::from_secs(15);
 
 /// Where a session's windows are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +53,20 @@ impl Display {
 pub struct Titles {
     session: SessionFacts,
     display: Display,
+    absence: Duration,
 }
 
 impl Titles {
     /// A sensor for the windows of `session` on `display`.
     #[must_use]
     pub const fn new(session: SessionFacts, display: Display) -> Self {
-        Self { session, display }
+        Self { session, display, absence: ABSENCE }
+    }
+
+    /// The same, waiting for so long for a display that ended to come back.
+    #[must_use]
+    pub fn waiting(self, absence: Duration) -> Self {
+        Self { absence, ..self }
     }
 }
 
@@ -66,7 +75,7 @@ impl Sensor for Titles {
         SensorName::Titles
     }
 
-    /// Ends when the display does: a session does not outlive it.
+    /// Ends when the display does and does not come back: a session does not outlive it.
     async fn run(self, out: Observations, health: HealthBoard, shutdown: Shutdown) {
         let report = Report { session: self.session, out, health };
         let display = match self.display {
@@ -76,7 +85,7 @@ impl Sensor for Titles {
         };
         tokio::select! {
             () = shutdown.requested() => {}
-            () = watch(&display, &report) => {}
+            () = watch(&display, self.absence, &report) => {}
         }
     }
 }
@@ -110,11 +119,22 @@ impl Report {
     }
 }
 
-async fn watch(display: &str, report: &Report) {
+async fn watch(display: &str, absence: Duration, report: &Report) {
     let mut screen = reach(display, report).await;
-    match follow(&mut screen, report).await {
-        Lost::Display => report.health(SensorHealth::Blind(Reason::SessionEnded, None)),
-        Lost::Listener => {}
+    while follow(&mut screen, report).await == Lost::Display {
+        report.health(SensorHealth::Blind(Reason::NoDisplay, None));
+        // Nothing is in front on a display that is gone.
+        if report.seen(None).await.is_err() {
+            return;
+        }
+        let back = async {
+            sleep(FIRST_WAIT).await;
+            reach(display, report).await
+        };
+        let Ok(again) = timeout(absence, back).await else {
+            return report.health(SensorHealth::Blind(Reason::SessionEnded, None));
+        };
+        screen = again;
     }
 }
 
