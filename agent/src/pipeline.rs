@@ -31,7 +31,7 @@ use crate::config::{Change, Config, LoadedFrom, Watched};
 use crate::counters::Counters;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{HardwareHash, IdentityStore};
-use crate::limits::{Allowed, Limits};
+use crate::limits::Limits;
 use crate::local::{self, Ears};
 use crate::notice::Notice;
 use crate::observation::Observation;
@@ -39,13 +39,12 @@ use crate::platform::{self, LocalListener, Order, Orders};
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::settle::Settle;
 use crate::shutdown::Shutdown;
-use crate::spool::{Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
+use crate::spool::{Spool, SpoolError};
 use crate::status::StatusFacts;
-use crate::uplink::{ArtefactKind, Backlog, FetchedArtefact, Uplink, UplinkConfig, UplinkParts};
+use crate::uplink::{ArtefactKind, Backlog, FetchedArtefact, TrustedTime, Uplink, UplinkConfig, UplinkParts};
 use accounts::Accounts;
 use crew::{Crew, Ended, How};
 use force::{Force, Keeper};
-use gauge::OwnGauge;
 use judge::{Bands, Judge};
 use status::Reporting;
 use watch::Watching;
@@ -147,7 +146,7 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         keep_config(&config, &diagnostics);
     }
     let identity = Arc::new(IdentityStore::open(&effective.state_dir).map_err(state)?);
-    let spool = open_spool(&effective, Arc::clone(&clock), &diagnostics)?;
+    let spool = spooling::open(&effective, Arc::clone(&clock), &diagnostics)?;
     let (notice_in, notice) = watching::channel(Notice::without_policy());
     let mut keeper = Keeper::new(&effective, diagnostics.clone(), notice_in);
     keeper.take_kept();
@@ -169,7 +168,7 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         keeper,
         diagnostics,
         health: shared.health.clone(),
-        limits: limits(&effective, &spool, &shared),
+        limits: gauge::limits(&effective, &spool, &shared),
         clock: Arc::clone(&shared.clock),
         spool,
         artefacts,
@@ -178,16 +177,16 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         lines: Shutdown::new(),
         tasks: TaskTracker::new(),
     };
-    service.start_reporting(&shared, status_in);
-    let accounts = service.start_uplink(&shared, identity, artefacts_in)?;
-    service.start_watching(&shared, accounts);
+    let (accounts, time) = service.start_uplink(&shared, identity, artefacts_in)?;
+    service.start_reporting(&shared, Arc::clone(&time), status_in);
+    service.start_watching(&shared, accounts, time);
     Ok(service)
 }
 
 impl Service {
-    fn start_reporting(&mut self, shared: &Shared, status: watching::Sender<StatusFacts>) {
+    fn start_reporting(&mut self, shared: &Shared, time: Arc<TrustedTime>, status: watching::Sender<StatusFacts>) {
         let reporting = Reporting {
-            clock: Arc::clone(&shared.clock),
+            time,
             health: shared.health.clone(),
             diagnostics: shared.diagnostics.clone(),
             force: shared.force.clone(),
@@ -202,9 +201,11 @@ impl Service {
         shared: &Shared,
         identity: Arc<IdentityStore>,
         artefacts: mpsc::Sender<FetchedArtefact>,
-    ) -> Result<Accounts, ServiceError> {
+    ) -> Result<(Accounts, Arc<TrustedTime>), ServiceError> {
         let (accounts, asking) = accounts::accounts();
-        let Some(config) = uplink_config(self.config.current())? else { return Ok(accounts) };
+        let Some(config) = uplink_config(self.config.current())? else {
+            return Ok((accounts, Arc::new(TrustedTime::new(Arc::clone(&shared.clock)))));
+        };
         let uplink = Uplink::new(UplinkParts {
             spool: Arc::clone(&self.spool) as Arc<dyn Backlog>,
             identity,
@@ -220,11 +221,12 @@ impl Service {
             shutdown: self.lines.clone(),
         });
         self.crew.start("accounts", asking.run(uplink.resolver(), self.lines.clone()));
+        let time = uplink.time();
         self.crew.start("uplink", uplink.run());
-        Ok(accounts)
+        Ok((accounts, time))
     }
 
-    fn start_watching(&mut self, shared: &Shared, accounts: Accounts) {
+    fn start_watching(&mut self, shared: &Shared, accounts: Accounts, time: Arc<TrustedTime>) {
         let (observed, observations) = mpsc::channel::<Observation>(OBSERVATIONS);
         let (captures, captured) = mpsc::channel::<Capture>(CAPTURES);
         let judge = Judge::new(
@@ -233,12 +235,12 @@ impl Service {
             accounts,
             shared.counters.clone(),
             shared.clock.boot_id(),
-            self.limits.effort(),
+            time,
         );
         let watching = Watching {
             clock: Arc::clone(&shared.clock),
             settle: Settle::new(platform::account),
-            judge,
+            judge: judge.easing(self.limits.effort()),
             health: shared.health.clone(),
             counters: shared.counters.clone(),
             diagnostics: shared.diagnostics.clone(),
@@ -364,17 +366,6 @@ impl Service {
     }
 }
 
-fn limits(config: &Config, spool: &Arc<Spool>, shared: &Shared) -> Limits {
-    let SpoolLimits { live_bytes, critical_bytes, .. } = spooling::limits(config);
-    let allowed = Allowed {
-        memory_bytes: u64::from(*config.memory_mib) * 1024 * 1024,
-        cpu_percent: *config.cpu_percent,
-        spool_bytes: live_bytes.saturating_sub(critical_bytes),
-    };
-    let gauge = Box::new(OwnGauge(Arc::clone(spool)));
-    Limits::new(gauge, allowed, shared.counters.clone(), shared.diagnostics.clone())
-}
-
 /// Why the device will be silent.
 const fn goodbye(machine_stops: bool) -> wire::GoodbyeReason {
     if machine_stops { wire::GoodbyeReason::Shutdown } else { wire::GoodbyeReason::Stop }
@@ -385,21 +376,6 @@ fn keep_config(config: &Watched, diagnostics: &Diagnostics) {
         Ok(()) => diagnostics.clear(Code::StateUnwritable),
         Err(error) => diagnostics.raise(Code::StateUnwritable, error.to_string()),
     }
-}
-
-fn open_spool(config: &Config, clock: Arc<dyn Clock>, diagnostics: &Diagnostics) -> Result<Arc<Spool>, ServiceError> {
-    let state = |source| ServiceError::State { path: config.state_dir.to_path_buf(), source };
-    let key = SpoolKey::load_or_create(&config.state_dir.join("spool.key")).map_err(state)?;
-    let hardware = HardwareHash::new(platform::hardware_hash());
-    let folder = config.state_dir.join("spool");
-    let (spool, report) = Spool::open(&folder, &key, hardware, spooling::limits(config), clock)?;
-    tracing::info!(spool.epoch = %report.epoch, spool.held = report.held, opened = ?report.opened, "the spool is open");
-    match report.opened {
-        Opened::Fresh | Opened::Continued => {}
-        Opened::Quarantined | Opened::Foreign => diagnostics.raise(Code::SpoolQuarantined, ""),
-        Opened::Waiting => diagnostics.raise(Code::SpoolFailed, "the disk refuses"),
-    }
-    Ok(Arc::new(spool))
 }
 
 /// Where the uplink connects; `None` where the configuration names no collector.

@@ -6,10 +6,10 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use lapwing_rules::{
-    Band, Category, Day, Decision, HostClass, Level, Policy, Presence, RuleSet, Sites, Watched, WeekMinute,
+    Band, Category, Day, Decision, HostClass, Hours, Level, Policy, Presence, RuleSet, Sites, Watched, WeekMinute,
 };
 
 use crate::signal::Signal;
@@ -59,8 +59,12 @@ pub struct Look<'a> {
 /// Whether the device has been seen on site since hours began; if so it stays there until they end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Whereabouts {
-    seen_on_site: bool,
+    /// When it was last known to be on site, in hours; microseconds of UTC.
+    known_us: Option<i64>,
 }
+
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 24 * 60 * MINUTE_US;
 
 impl InForce {
     /// Puts a policy in force.
@@ -80,14 +84,33 @@ impl InForce {
     }
 
     /// The school's civil minute at a moment; `None` beyond the calendar.
-    fn week_minute(&self, wall_us: i64) -> Option<WeekMinute> {
-        let civil = Timestamp::from_microsecond(wall_us).ok()?.to_zoned(self.zone.clone());
+    fn week_minute(&self, at_us: i64) -> Option<WeekMinute> {
+        let civil = self.civil(at_us)?;
         let day = Day::from_monday_offset(usize::try_from(civil.weekday().to_monday_zero_offset()).ok()?)?;
         WeekMinute::new(day, u8::try_from(civil.hour()).ok()?, u8::try_from(civil.minute()).ok()?)
     }
 
-    fn decides(&self, wall_us: i64, presence: Presence, watched: Watched) -> Decision {
-        let minute = self.week_minute(wall_us);
+    fn civil(&self, at_us: i64) -> Option<Zoned> {
+        Some(Timestamp::from_microsecond(at_us).ok()?.to_zoned(self.zone.clone()))
+    }
+
+    fn is_in_hours(&self, at_us: i64) -> bool {
+        self.week_minute(at_us).is_some_and(|minute| self.policy.hours.hold(minute))
+    }
+
+    /// Whether hours went on without an end from one moment to another; those without a plan end with the day.
+    fn hours_went_on(&self, from_us: i64, to_us: i64) -> bool {
+        let passed_us = to_us.saturating_sub(from_us);
+        let minutes = (1..).map(|minute| from_us.saturating_add(minute * MINUTE_US)).take_while(|at_us| *at_us < to_us);
+        let is_same_day =
+            || self.civil(from_us).map(|civil| civil.date()) == self.civil(to_us).map(|civil| civil.date());
+        passed_us < DAY_US
+            && (self.policy.hours != Hours::Always || is_same_day())
+            && minutes.chain([to_us]).all(|at_us| self.is_in_hours(at_us))
+    }
+
+    fn decides(&self, at_us: i64, presence: Presence, watched: Watched) -> Decision {
+        let minute = self.week_minute(at_us);
         minute.map_or(Decision::OutOfHours, |minute| self.policy.decides(minute, presence, watched))
     }
 
@@ -96,8 +119,8 @@ impl InForce {
     /// # Errors
     ///
     /// Says why nothing is.
-    pub fn is_open(&self, wall_us: i64, presence: Presence) -> Result<(), Unlooked> {
-        match self.decides(wall_us, presence, Watched::Pupil) {
+    pub fn is_open(&self, at_us: i64, presence: Presence) -> Result<(), Unlooked> {
+        match self.decides(at_us, presence, Watched::Pupil) {
             Decision::Everything | Decision::IllegalOnly => Ok(()),
             Decision::OutOfHours => Err(Unlooked::OutOfHours),
             Decision::OffSite => Err(Unlooked::OffSite),
@@ -106,21 +129,19 @@ impl InForce {
 }
 
 impl Whereabouts {
-    /// Where the device is at `wall_us`. Its addresses are asked for only where that is not known yet.
-    pub fn at(&mut self, force: &InForce, wall_us: i64, addresses: impl FnOnce() -> Vec<IpAddr>) -> Presence {
-        let minute = force.week_minute(wall_us);
-        if !minute.is_some_and(|minute| force.policy.hours.hold(minute)) {
-            self.seen_on_site = false;
+    /// Where the device is at `at_us`. Its addresses are asked for only where that is not known yet.
+    pub fn at(&mut self, force: &InForce, at_us: i64, addresses: impl FnOnce() -> Vec<IpAddr>) -> Presence {
+        if force.policy.sites == Sites::Any {
+            return Presence::OnSite;
         }
-        if !self.seen_on_site && force.policy.sites != Sites::Any {
-            self.seen_on_site = addresses().into_iter().any(|address| force.policy.sites.hold(address));
-        }
-        let is_here = self.seen_on_site || force.policy.sites == Sites::Any;
+        let stayed = self.known_us.is_some_and(|known_us| force.hours_went_on(known_us, at_us));
+        let is_here = stayed || addresses().into_iter().any(|address| force.policy.sites.hold(address));
+        self.known_us = Some(at_us).filter(|_| is_here && force.is_in_hours(at_us));
         if is_here { Presence::OnSite } else { Presence::OffSite }
     }
 }
 
-/// Decides how a signal is looked at.
+/// Decides how a signal, seen at `at_us` by the best known time, is looked at.
 ///
 /// # Errors
 ///
@@ -129,16 +150,17 @@ pub fn decide<'a>(
     force: &'a InForce,
     rules: &RuleSet,
     signal: &'a Signal,
+    at_us: i64,
     who: &'a Who,
     presence: Presence,
 ) -> Result<Look<'a>, Unlooked> {
-    force.is_open(signal.seen.wall_us, presence)?;
+    force.is_open(at_us, presence)?;
     let class = signal.host.as_deref().map(|host| rules.host_class(host)).unwrap_or_default();
     if class == HostClass::Protected {
         return Err(Unlooked::Protected);
     }
     let watched = if who.band == Band::Staff { Watched::Staff } else { Watched::Pupil };
-    let decision = force.decides(signal.seen.wall_us, presence, watched);
+    let decision = force.decides(at_us, presence, watched);
     Ok(Look { policy: &force.policy, decision, class, groups: &signal.account.groups, group: &who.group })
 }
 

@@ -50,6 +50,7 @@ pub use link::{LinkState, UplinkConfig};
 pub use recover::Failure;
 pub use resolve::{Resolution, Resolver};
 pub use tls::{CollectorUrl, Fingerprint, InvalidFingerprint, InvalidUrl};
+pub(crate) use trusted_time::TrustedTime;
 
 use backoff::Backoff;
 use link::{Link, LinkParts};
@@ -135,6 +136,12 @@ impl Uplink {
             dial,
         }));
         Self { parts, link }
+    }
+
+    /// The time by which the collector's certificate is judged, and the school's hours.
+    #[must_use]
+    pub(crate) fn time(&self) -> Arc<TrustedTime> {
+        Arc::clone(&self.link.time)
     }
 
     /// Resolves accounts over this uplink.

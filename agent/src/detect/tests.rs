@@ -7,7 +7,7 @@ use crate::scope::{Who, decide};
 fn once(signal: &Signal) -> Detected {
     let (force, rules) = (in_force(true, r#""any""#), rules());
     let who = Who { band: Band::Ks4, group: String::new() };
-    let look = decide(&force, &rules, signal, &who, Presence::OnSite).unwrap();
+    let look = decide(&force, &rules, signal, signal.seen.wall_us, &who, Presence::OnSite).unwrap();
     detect(signal, &look, &rules, Band::Ks4)
 }
 

@@ -3,12 +3,26 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::limits::{Gauge, Usage};
+use super::{Shared, spooling};
+use crate::config::Config;
+use crate::limits::{Allowed, Gauge, Limits, Usage};
 use crate::platform;
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolLimits};
+
+/// The limits of the configuration, and what is held to them.
+pub(super) fn limits(config: &Config, spool: &Arc<Spool>, shared: &Shared) -> Limits {
+    let SpoolLimits { live_bytes, critical_bytes, .. } = spooling::limits(config);
+    let allowed = Allowed {
+        memory_bytes: u64::from(*config.memory_mib) * 1024 * 1024,
+        cpu_percent: *config.cpu_percent,
+        spool_bytes: live_bytes.saturating_sub(critical_bytes),
+    };
+    let gauge = Box::new(OwnGauge(Arc::clone(spool)));
+    Limits::new(gauge, allowed, shared.counters.clone(), shared.diagnostics.clone())
+}
 
 /// The service's own use.
-pub(super) struct OwnGauge(pub(super) Arc<Spool>);
+struct OwnGauge(Arc<Spool>);
 
 impl Gauge for OwnGauge {
     fn usage(&mut self) -> io::Result<Usage> {
@@ -31,8 +45,8 @@ mod tests {
     use crate::counters::Counters;
     use crate::diagnostic::{Code, Diagnostics};
     use crate::identity::HardwareHash;
-    use crate::limits::{Allowed, Effort, Limits, Step};
-    use crate::spool::{Appended, SpoolKey, SpoolLimits};
+    use crate::limits::{Effort, Step};
+    use crate::spool::{Appended, SpoolKey};
 
     #[test]
     fn a_real_spool_that_fills_up_and_is_emptied_moves_the_limits() {

@@ -20,6 +20,7 @@ use crate::limits::Effort;
 use crate::minimise::{Keep, minimise};
 use crate::scope::{self, Whereabouts, Who};
 use crate::signal::Signal;
+use crate::uplink::TrustedTime;
 
 /// Which band an account is judged by, until the collector says whose it is.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub(super) struct Judge {
     accounts: Accounts,
     counters: Counters,
     boot_id: BootId,
+    /// By which the school's hours are judged: the device's own clock may be wrong or turned.
+    time: Arc<TrustedTime>,
     cooldowns: Cooldowns,
     bursts: Bursts,
     effort: watch::Receiver<Effort>,
@@ -62,7 +65,7 @@ impl Judge {
         accounts: Accounts,
         counters: Counters,
         boot_id: BootId,
-        effort: watch::Receiver<Effort>,
+        time: Arc<TrustedTime>,
     ) -> Self {
         Self {
             force,
@@ -70,13 +73,19 @@ impl Judge {
             accounts,
             counters,
             boot_id,
+            time,
             cooldowns: Cooldowns::new(),
             bursts: Bursts::new(),
-            effort,
+            effort: watch::channel(Effort::full()).1,
             looks: Looks::default(),
             whereabouts: Whereabouts::default(),
             addresses: addresses::outbound,
         }
+    }
+
+    /// The same, doing as much as `effort` says.
+    pub(super) fn easing(self, effort: watch::Receiver<Effort>) -> Self {
+        Self { effort, ..self }
     }
 
     /// Asks whose account was seen, so that the answer is there when what it shows has settled.
@@ -89,8 +98,9 @@ impl Judge {
     pub(super) fn judge(&mut self, signal: Signal) -> Option<Capture> {
         let (rules, policy) = (self.force.rules()?, self.force.policy()?);
         let who = self.who(&signal);
-        let presence = self.whereabouts.at(&policy, signal.seen.wall_us, self.addresses);
-        let look = scope::decide(&policy, &rules, &signal, &who, presence).ok()?;
+        let at_us = self.time.at_us(signal.seen);
+        let presence = self.whereabouts.at(&policy, at_us, self.addresses);
+        let look = scope::decide(&policy, &rules, &signal, at_us, &who, presence).ok()?;
         if !self.may_look(&signal) {
             self.counters.count_dropped(Dropped::Limit, 1);
             return None;
@@ -100,7 +110,7 @@ impl Judge {
         match detect(&signal, &look, &rules, who.band) {
             Detected::Nothing => None,
             Detected::Support(host) => {
-                self.counters.count_anonymously(&format!("support:{host}"), signal.seen.wall_us);
+                self.counters.count_anonymously(&format!("support:{host}"), at_us);
                 None
             }
             Detected::Hits(verdict) => {

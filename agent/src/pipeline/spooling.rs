@@ -7,10 +7,14 @@ use lapwing_proto::{Capture, wire};
 use lapwing_rules::Level;
 use tokio::sync::mpsc;
 
+use super::ServiceError;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
+use crate::identity::HardwareHash;
+use crate::platform;
 use crate::shutdown::Shutdown;
-use crate::spool::{Appended, Spool, SpoolError, SpoolLimits};
+use crate::spool::{Appended, Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
 
 /// Between attempts to write to a spool that failed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -49,6 +53,26 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// Opens the spool, or begins a new one.
+pub(super) fn open(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    diagnostics: &Diagnostics,
+) -> Result<Arc<Spool>, ServiceError> {
+    let state = |source| ServiceError::State { path: config.state_dir.to_path_buf(), source };
+    let key = SpoolKey::load_or_create(&config.state_dir.join("spool.key")).map_err(state)?;
+    let hardware = HardwareHash::new(platform::hardware_hash());
+    let folder = config.state_dir.join("spool");
+    let (spool, report) = Spool::open(&folder, &key, hardware, limits(config), clock)?;
+    tracing::info!(spool.epoch = %report.epoch, spool.held = report.held, opened = ?report.opened, "the spool is open");
+    match report.opened {
+        Opened::Fresh | Opened::Continued => {}
+        Opened::Quarantined | Opened::Foreign => diagnostics.raise(Code::SpoolQuarantined, ""),
+        Opened::Waiting => diagnostics.raise(Code::SpoolFailed, "the disk refuses"),
+    }
+    Ok(Arc::new(spool))
 }
 
 /// What the spool keeps.

@@ -7,19 +7,19 @@ use tokio::sync::watch;
 
 use super::addresses;
 use super::force::Force;
-use crate::clock::Clock;
 use crate::diagnostic::Diagnostics;
 use crate::scope::{InForce, Whereabouts};
 use crate::sensor::HealthBoard;
 use crate::shutdown::Shutdown;
 use crate::status::{StatusFacts, sensor_states};
+use crate::uplink::TrustedTime;
 
 /// How often hours and whereabouts are looked at where nothing else changes.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// What the status is made of.
 pub(super) struct Reporting {
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) time: Arc<TrustedTime>,
     pub(super) health: HealthBoard,
     pub(super) diagnostics: Diagnostics,
     pub(super) force: Force,
@@ -61,7 +61,7 @@ impl Reporting {
     }
 
     fn is_closed(&self, force: &InForce, whereabouts: &mut Whereabouts) -> bool {
-        let now = self.clock.wall_us();
+        let now = self.time.now_us();
         let presence = whereabouts.at(force, now, addresses::outbound);
         force.is_open(now, presence).is_err()
     }

@@ -12,7 +12,7 @@ fn who(band: Band) -> Who {
 fn out_of_hours_nothing_is_looked_at() {
     let (force, rules, mut signal) = (in_force(false, ANY), rules(), title("x", None));
     signal.seen = at(NOON_US + 5 * 60 * MINUTE_US);
-    let decided = decide(&force, &rules, &signal, &who(Band::Ks4), Presence::OnSite).err();
+    let decided = decide(&force, &rules, &signal, signal.seen.wall_us, &who(Band::Ks4), Presence::OnSite).err();
     assert_eq!(decided, Some(Unlooked::OutOfHours));
 }
 
@@ -30,7 +30,7 @@ fn hours_are_civil_time_of_the_schools_zone() {
 fn a_protected_host_stops_every_rule() {
     let (force, rules) = (in_force(true, ANY), rules());
     let signal = title("x", Some("www.complaints.example"));
-    let decided = decide(&force, &rules, &signal, &who(Band::Ks4), Presence::OnSite).err();
+    let decided = decide(&force, &rules, &signal, signal.seen.wall_us, &who(Band::Ks4), Presence::OnSite).err();
     assert_eq!(decided, Some(Unlooked::Protected));
 }
 
@@ -39,10 +39,10 @@ fn the_staff_switch_and_a_group_never_stop_an_illegal_rule() {
     let (force, rules, mut signal) = (in_force(false, ANY), rules(), title("x", None));
     signal.account.groups = vec!["sixth".to_owned()];
     let staff = who(Band::Staff);
-    let look = decide(&force, &rules, &signal, &staff, Presence::OnSite).unwrap();
+    let look = decide(&force, &rules, &signal, signal.seen.wall_us, &staff, Presence::OnSite).unwrap();
     assert!(look.allows(Category::Csam, Level::Critical) && !look.allows(Category::SelfHarm, Level::High));
     let pupil = who(Band::Ks4);
-    let look = decide(&force, &rules, &signal, &pupil, Presence::OnSite).unwrap();
+    let look = decide(&force, &rules, &signal, signal.seen.wall_us, &pupil, Presence::OnSite).unwrap();
     assert!(look.allows(Category::Csam, Level::Critical) && look.allows(Category::SelfHarm, Level::High));
     assert!(!look.allows(Category::Gambling, Level::Low) && !look.allows(Category::Gambling, Level::Critical));
 }
@@ -51,7 +51,7 @@ fn the_staff_switch_and_a_group_never_stop_an_illegal_rule() {
 fn a_category_is_off_for_the_group_that_the_collector_names() {
     let (force, rules, signal) = (in_force(false, ANY), rules(), title("x", None));
     let sixth = Who { band: Band::Ks5, group: "sixth".to_owned() };
-    let look = decide(&force, &rules, &signal, &sixth, Presence::OnSite).unwrap();
+    let look = decide(&force, &rules, &signal, signal.seen.wall_us, &sixth, Presence::OnSite).unwrap();
     assert!(!look.allows(Category::Gambling, Level::Low) && look.allows(Category::Drugs, Level::Low));
 }
 
@@ -59,7 +59,7 @@ fn a_category_is_off_for_the_group_that_the_collector_names() {
 fn mail_is_looked_at_by_urgent_rules_alone() {
     let (force, rules, pupil) = (in_force(true, ANY), rules(), who(Band::Ks4));
     let signal = title("x", Some("mail.example"));
-    let look = decide(&force, &rules, &signal, &pupil, Presence::OnSite).unwrap();
+    let look = decide(&force, &rules, &signal, signal.seen.wall_us, &pupil, Presence::OnSite).unwrap();
     assert!(look.keeps_spans_alone() && look.allows(Category::SelfHarm, Level::High));
     assert!(!look.allows(Category::Drugs, Level::Moderate));
 }
@@ -73,6 +73,27 @@ fn a_device_seen_on_site_stays_there_until_hours_end() {
     assert_eq!(whereabouts.at(&force, NOON_US + MINUTE_US, away), Presence::OnSite);
     assert_eq!(whereabouts.at(&force, NOON_US + 5 * 60 * MINUTE_US, away), Presence::OffSite);
     assert_eq!(whereabouts.at(&force, NOON_US + 7 * 24 * 60 * MINUTE_US, away), Presence::OffSite);
+}
+
+#[test]
+fn hours_that_ended_unseen_end_the_stay_and_a_turned_clock_does_not() {
+    const DAY_US: i64 = 24 * 60 * MINUTE_US;
+    let (here, away) = (|| vec!["10.2.7.7".parse().unwrap()], || vec!["192.168.1.2".parse().unwrap()]);
+    let stays = |force: &InForce, later_us: i64| {
+        let mut whereabouts = Whereabouts::default();
+        assert_eq!(whereabouts.at(force, NOON_US, here), Presence::OnSite);
+        whereabouts.at(force, NOON_US.saturating_add(later_us), away) == Presence::OnSite
+    };
+    let force = in_force(true, NETWORKS);
+    let ends_us = 4 * 60 * MINUTE_US;
+    assert!(stays(&force, ends_us - 1) && !stays(&force, ends_us), "16:00 is the end");
+    assert!(!stays(&force, 7 * DAY_US), "a laptop that slept through the week");
+    assert!(stays(&force, -9 * MINUTE_US) && stays(&force, -7 * DAY_US), "a clock that was turned back");
+    assert!(!stays(&force, i64::MAX) && !stays(&force, i64::MIN));
+    let mut always = crate::sample::policy(1, true, NETWORKS);
+    always.hours = Hours::Always;
+    let always = InForce::new(always).unwrap();
+    assert!(stays(&always, 11 * 60 * MINUTE_US) && !stays(&always, 13 * 60 * MINUTE_US), "a day ends at midnight");
 }
 
 #[test]

@@ -364,6 +364,43 @@ proptest! {
         prop_assert_eq!(device.texts(now + 1_000, Scope::Query), queries);
     }
 
+    /// Wherever the wall clock is turned to meanwhile, the same is looked at, and the deadlines are the same; a device
+    /// that slept goes on where it was.
+    #[test]
+    fn a_turned_clock_changes_nothing(
+        steps in prop::collection::vec((prop_oneof![0_u64..700, Just(8 * 3_600_000)], 0_u64..3, 0_u8..5, any::<i64>()), 1..40),
+    ) {
+        let (mut device, mut turned, mut now) = (Settle::new(nobody), Settle::new(nobody), 0);
+        for (gap, number, kind, wall_us) in steps {
+            now += gap;
+            let url = format!("https://h{number}.example/");
+            let tab = |event| {
+                let browser = "chromium".to_owned();
+                Observation::Tab { session: session(), browser, tab: number, event, private: false }
+            };
+            let observation = match kind {
+                0 => {
+                    let (title, app) = ("title".to_owned(), "chromium".to_owned());
+                    Observation::Title { session: session(), window: number, title, app, pid: 1 }
+                }
+                1 => tab(TabEvent::Committed { url }),
+                2 => tab(TabEvent::SameDocument { url }),
+                3 => tab(TabEvent::Closed),
+                _ => Observation::SessionOver { session: session() },
+            };
+            let straight = device.observe(observation.clone(), at(now));
+            let mut other = turned.observe(observation, Moment { wall_us, ..at(now) });
+            for (one, other) in straight.iter().zip(&mut other) {
+                if let (Settled::Signal(one), Settled::Signal(other)) = (one, other) {
+                    prop_assert_eq!(one.seen.boot_us, other.seen.boot_us);
+                    other.seen = one.seen;
+                }
+            }
+            prop_assert_eq!(straight, other);
+            prop_assert_eq!(device.deadline(), turned.deadline());
+        }
+    }
+
     /// The deadline is never in the past once it was served: the loop that waits for it cannot spin.
     #[test]
     fn a_served_deadline_is_over(steps in prop::collection::vec((0_u64..700, 0_u64..3, 0_u8..5), 1..40)) {

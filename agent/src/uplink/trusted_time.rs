@@ -8,6 +8,7 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
 
 use crate::clock::Clock;
+use crate::signal::Moment;
 
 /// The last time the collector told, plus what passed since by the clock that counts from the device's start. Before
 /// the collector told one in this run: the wall clock, but never earlier than the collector's last known time.
@@ -56,13 +57,18 @@ impl TrustedTime {
 
     /// The best known time, microseconds of UTC.
     pub(crate) fn now_us(&self) -> i64 {
+        self.at_us(Moment { boot_us: self.clock.boot_us(), wall_us: self.clock.wall_us() })
+    }
+
+    /// The best known time of a moment of this start of the device, microseconds of UTC.
+    pub(crate) fn at_us(&self, moment: Moment) -> i64 {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = |micros: u64| i64::try_from(micros).unwrap_or(i64::MAX);
         match known.told {
             Some((server_us, boot_us)) => {
-                let passed = self.clock.boot_us().saturating_sub(boot_us);
-                server_us.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+                server_us.saturating_add(signed(moment.boot_us)).saturating_sub(signed(boot_us))
             }
-            None => self.clock.wall_us().max(known.earliest_us),
+            None => moment.wall_us.max(known.earliest_us),
         }
     }
 }

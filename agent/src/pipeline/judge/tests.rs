@@ -3,14 +3,27 @@ use crate::config::Config;
 use crate::limits::Step;
 use crate::pipeline::accounts;
 use crate::pipeline::force::Keeper;
-use crate::sample::{artefact, signed_policy, title, trusted, url};
+use crate::sample::{MINUTE_US, NOON_US, artefact, at, signed_policy, title, trusted, url};
 
 /// A judge with everything in force, and its counters.
 fn judge(take_policy: bool) -> (Judge, Counters, tempfile::TempDir) {
-    judge_at(take_policy, watch::channel(Effort::full()).1)
+    judge_at(take_policy, watch::channel(Effort::full()).1, told_at_noon())
 }
 
-fn judge_at(take_policy: bool, effort: watch::Receiver<Effort>) -> (Judge, Counters, tempfile::TempDir) {
+/// The collector told that it is noon at the time at which signals are seen unless a test says otherwise.
+fn told_at_noon() -> Arc<TrustedTime> {
+    let clock = Arc::new(crate::clock::ManualClock::at(0));
+    clock.advance(std::time::Duration::from_micros(at(NOON_US).boot_us - 1_000_000));
+    let time = TrustedTime::new(clock);
+    time.tell(NOON_US);
+    Arc::new(time)
+}
+
+fn judge_at(
+    take_policy: bool,
+    effort: watch::Receiver<Effort>,
+    time: Arc<TrustedTime>,
+) -> (Judge, Counters, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let keys: Vec<String> = trusted().keys().iter().map(lapwing_rules::key_text).collect();
     let text = format!(
@@ -27,7 +40,8 @@ fn judge_at(take_policy: bool, effort: watch::Receiver<Effort>) -> (Judge, Count
     }
     let (counters, bands) = (Counters::new(), Arc::new(ArcSwap::from_pointee(Bands::of_config(&config))));
     let (accounts, _asking) = accounts::accounts();
-    let judge = Judge::new(keeper.force(), bands, accounts, counters.clone(), BootId::from_bytes([1; 16]), effort);
+    let judge =
+        Judge::new(keeper.force(), bands, accounts, counters.clone(), BootId::from_bytes([1; 16]), time).easing(effort);
     (judge, counters, folder)
 }
 
@@ -69,12 +83,18 @@ fn a_teacher_by_group_is_looked_at_by_illegal_rules_alone_while_the_switch_is_of
     assert!(judge.judge(of_staff("join the brambit front")).is_some());
 }
 
+const HOUR_US: u64 = 60 * 60 * 1_000_000;
 const BURST_US: u64 = 10_000_000;
+
+fn burst_over_us() -> u64 {
+    at(NOON_US).boot_us + BURST_US
+}
 
 /// The signal of the `number`th file of a burst.
 fn dropped(name: &str, number: u64) -> Signal {
-    let seen = crate::signal::Moment { boot_us: number, wall_us: crate::sample::NOON_US };
-    let burst = crate::signal::Burst { until_us: BURST_US, folder: "/home/kim/Downloads".into() };
+    let noon_us = at(NOON_US).boot_us;
+    let seen = crate::signal::Moment { boot_us: noon_us + number, wall_us: NOON_US };
+    let burst = crate::signal::Burst { until_us: noon_us + BURST_US, folder: "/home/kim/Downloads".into() };
     Signal::file(seen, crate::sample::account(&[]), name, Some(burst))
 }
 
@@ -85,9 +105,9 @@ fn every_name_of_a_burst_is_looked_at_and_its_hits_are_one_capture_a_rule() {
     for (number, name) in (0..).zip(names) {
         assert_eq!(judge.judge(dropped(name, number)), None, "it waits for the others");
     }
-    assert_eq!(judge.deadline(), Some(BURST_US));
-    assert!(judge.over(BURST_US - 1).is_empty());
-    let captures = judge.over(BURST_US);
+    assert_eq!(judge.deadline(), Some(burst_over_us()));
+    assert!(judge.over(burst_over_us() - 1).is_empty());
+    let captures = judge.over(burst_over_us());
     let told: Vec<_> = captures.iter().map(|one| (one.verdict.hits[0].rule.to_string(), one.burst)).collect();
     assert_eq!(told, [("sample.bets".to_owned(), 3), ("sample.wanted".to_owned(), 1)]);
     assert_eq!(captures[0].excerpts[0].text, "flimwager", "no other name travels with it");
@@ -103,7 +123,7 @@ fn an_illegal_name_in_a_burst_is_told_at_once_and_the_others_by_their_number() {
     for number in 1..40 {
         assert_eq!(judge.judge(dropped(&format!("quuxfile archive {number}.zip"), number)), None);
     }
-    let rest = judge.over(BURST_US);
+    let rest = judge.over(burst_over_us());
     assert_eq!(rest.iter().map(|capture| capture.burst).collect::<Vec<_>>(), [39]);
     judge.judge(dropped("quuxfile archive.zip", BURST_US + 1));
     assert!(judge.over(u64::MAX).is_empty(), "nothing is left to tell");
@@ -130,10 +150,10 @@ proptest::proptest! {
         }
         count(judge.over(u64::MAX));
         // What cooled down since is told with what comes next.
-        let mut next = dropped("flimwager", 1 << 50);
+        let mut next = dropped("flimwager", HOUR_US);
         next.burst = None;
         count(judge.judge(next).into_iter().collect());
-        let mut next = dropped("quuxfile archive", 1 << 50);
+        let mut next = dropped("quuxfile archive", HOUR_US);
         next.burst = None;
         count(judge.judge(next).into_iter().collect());
         proptest::prop_assert_eq!(told, [expected[0] + 1, expected[1] + 1]);
@@ -143,10 +163,10 @@ proptest::proptest! {
 #[test]
 fn at_every_step_what_is_critical_is_captured_and_what_is_not_is_counted_until_it_may_be() {
     let (effort, seen) = watch::channel(Effort::full());
-    let (mut judge, _, _folder) = judge_at(true, seen);
+    let (mut judge, _, _folder) = judge_at(true, seen, told_at_noon());
     let mut at_minute = |minute: i64, text: &str| {
         let mut signal = title(text, None);
-        signal.seen = crate::sample::at(crate::sample::NOON_US + minute * crate::sample::MINUTE_US);
+        signal.seen = at(NOON_US + minute * MINUTE_US);
         judge.judge(signal).map(|capture| capture.repeats)
     };
     assert_eq!(at_minute(0, "flimwager"), Some(0));
@@ -166,10 +186,42 @@ fn at_every_step_what_is_critical_is_captured_and_what_is_not_is_counted_until_i
 
 #[test]
 fn a_flood_of_titles_is_counted_while_files_are_all_looked_at() {
-    let (mut judge, counters, _folder) = judge_at(true, watch::channel(Effort::of(Step::Bare, Step::Full)).1);
+    let (mut judge, counters, _folder) =
+        judge_at(true, watch::channel(Effort::of(Step::Bare, Step::Full)).1, told_at_noon());
     for _ in 0..100 {
         judge.judge(title("Homework", None));
         judge.judge(dropped("holiday.jpg", 0));
     }
     assert_eq!((counters.to_wire().seen, counters.skipped()), (115, 85));
+}
+
+#[test]
+fn a_turned_clock_changes_neither_hours_nor_cooldowns_once_the_collector_was_heard() {
+    const YEAR_US: i64 = 365 * 24 * 60 * MINUTE_US;
+    let (mut judge, _, _folder) = judge(true);
+    let mut flimwager = |minute: i64, wall_us: i64| {
+        let mut signal = title("flimwager", None);
+        signal.seen = at(NOON_US + minute * MINUTE_US);
+        signal.seen.wall_us = wall_us;
+        judge.judge(signal)
+    };
+    let turned = [NOON_US - 20 * YEAR_US, NOON_US + 20 * YEAR_US, NOON_US - 9 * MINUTE_US, i64::MIN, i64::MAX];
+    for (minute, wall_us) in (0..).zip(turned) {
+        let capture = flimwager(minute, wall_us).unwrap();
+        assert_eq!((capture.wall_us, capture.repeats), (wall_us, u32::from(minute > 0)));
+        assert_eq!(flimwager(minute, NOON_US), None, "within the cooldown");
+    }
+    assert!(flimwager(5 * 60, NOON_US).is_none(), "hours are over, whatever the clock says");
+}
+
+#[test]
+fn before_the_collector_was_heard_hours_are_the_devices_own() {
+    let unheard = Arc::new(TrustedTime::new(Arc::new(crate::clock::ManualClock::at(0))));
+    let (mut judge, counters, _folder) = judge_at(true, watch::channel(Effort::full()).1, unheard);
+    for (wall_us, seen) in [(NOON_US + 5 * 60 * MINUTE_US, 0), (i64::MIN, 0), (i64::MAX, 0), (NOON_US, 1)] {
+        let mut signal = title("Homework", None);
+        signal.seen.wall_us = wall_us;
+        judge.judge(signal);
+        assert_eq!(counters.to_wire().seen, seen);
+    }
 }
