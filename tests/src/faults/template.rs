@@ -78,12 +78,17 @@ pub(super) fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
     Ok([one?.local_addr()?, two?.local_addr()?, three?.local_addr()?])
 }
 
-/// A rule set of the illegal base, without which no device takes one, and of the harness's own phrases.
+/// The school's rule set, and the harness's own phrases in it.
 fn publish_phrases(programs: &Programs, school: &School) -> anyhow::Result<()> {
     let packs = school.folder().join("packs");
     std::fs::create_dir_all(&packs)?;
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs/illegal_base.toml");
-    std::fs::copy(base, packs.join("illegal_base.toml")).context("failed to copy the illegal base pack")?;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs"))? {
+        let path = entry?.path();
+        let is_pack = path.extension().is_some_and(|extension| extension == "toml");
+        if let Some(name) = path.file_name().filter(|_| is_pack) {
+            std::fs::copy(&path, packs.join(name)).context("failed to copy a pack")?;
+        }
+    }
     std::fs::write(packs.join(format!("{}.toml", words::PACK)), words::pack())?;
     let set = school.folder().join("phrases.lwrs");
     let mut compile = Command::new(&programs.rules);
