@@ -22,6 +22,26 @@
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //!
+//! # The language
+//!
+//! A pack holds `[pack]`, `[[list]]`, `[[domains]]` and `[[rule]]`. A rule's match is one of these, on folded words:
+//!
+//! | written | fires where |
+//! |---|---|
+//! | `phrase = ".."`, `any = [..]` | one of the phrases stands as whole words |
+//! | `any = [..], threshold = n` | the weights of distinct phrases in one text reach n |
+//! | `all = [..]` | every group stands in one text |
+//! | `near = { within, ordered, groups }` | they stand with at most so many words between first and last |
+//! | `substring = [..], reason = ".."` | the letters stand inside a word |
+//! | `domain = [..]` | the host is listed, or below one that is; `=host` means itself alone |
+//! | `media = "any"`, `media = [..]` | a medium was put in, or one with such a label |
+//!
+//! A phrase fills in lists of its pack: `beat {people} at {pastimes}`. An exception `{ phrase = ".." }` consumes the
+//! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
+//! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
+//! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
+//! [`Code::NotNeeded`]).
+//!
 //! # Example
 //!
 //! ```
