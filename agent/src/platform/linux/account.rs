@@ -53,8 +53,7 @@ pub(crate) fn peer(stream: &UnixStream) -> io::Result<SessionFacts> {
     let pid = credentials.pid().ok_or_else(gone)?;
     let uid = credentials.uid();
     let folder = PathBuf::from(format!("/proc/{pid}"));
-    // The number may have been given to another process since; its owner must still be the peer. Who owns the folder
-    // does not tell: that of a process which hides its memory is root's.
+    // The number may have been given to another process since; its owner must still be the peer.
     let status = bounded_text(&folder.join("status"), MAX_STATUS_BYTES).unwrap_or_default();
     if effective_uid(&status) != Some(uid) {
         return Err(gone());

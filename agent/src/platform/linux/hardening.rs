@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, setrlimit};
 const KEPT_BYTES: libc::c_int = 64 * 1024;
 
 /// Keeps the process's memory, which holds what did not match, out of core files and from other processes of the
-/// same account. The kernel shows the files of such a process under `/proc` as root's.
+/// same account. The kernel shows the files in its folder under `/proc`, not the folder itself, as root's.
 ///
 /// # Errors
 ///
