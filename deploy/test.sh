@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=deploy/shell/stages.sh
 . deploy/shell/stages.sh
 
-test_packages=(python3-aiosmtpd strace)
+test_packages=(python3-aiosmtpd strace libfaketime)
 windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
 
 # A stage runs as a condition, where `set -e` is off: each step says itself that the rest depends on it.
@@ -27,6 +27,9 @@ lints() {
 
 programs() {
     cargo build --locked --workspace --bins --quiet || return
+    # The same with the places at which the fault harness ends them; schools never get these.
+    cargo build --locked --profile fault --features lapwing-agent/failpoints,lapwing-collector/failpoints --workspace \
+        --bin lapwing-agent --bin lapwing-collector --bin lapwing-rules --quiet || return
     # The stories take these, rather than ask cargo again each time.
     export LAPWING_PROGRAMS="$CARGO_TARGET_DIR/debug"
 }
