@@ -16,6 +16,8 @@ use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
 use crate::{browser_host, doctor, pipeline, platform, session, uplink};
 
+mod spool;
+
 const PROBLEMS: u8 = 1;
 const FAILURE: u8 = 2;
 const BAD_CONFIGURATION: u8 = 64;
@@ -57,6 +59,9 @@ enum Command {
     },
     /// Says what is and is not looked at, from the policy in force.
     Notice(Connected),
+    /// Looks into a spool that no agent has open, without showing what its captures say.
+    #[command(subcommand)]
+    Spool(spool::Command),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +126,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
         Command::CheckConfig { file } => check_config(&file),
         Command::Notice(connected) => in_runtime(notice(&connected.socket())),
+        Command::Spool(command) => spool::run(command),
     }
 }
 

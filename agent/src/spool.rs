@@ -58,7 +58,7 @@ use crate::clock::Clock;
 use crate::identity::HardwareHash;
 
 mod engine;
-mod inspect;
+mod examine;
 mod key;
 mod lane;
 mod ledger;
@@ -70,15 +70,18 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use inspect::{Inspection, RecordFacts, inspect};
+pub use examine::{Examination, ExamineError, GapFacts, LaneFacts, Record, RecordState, examine};
 pub use key::SpoolKey;
 pub use lane::{Gap, GapReason, LaneState};
 pub use terms::{Appended, OpenReport, Opened, SpoolError, SpoolLimits};
 
 use engine::EngineError;
 use ledger::{Ledger, Resumed};
-use place::Place;
+use place::{MadeWay, Place, Trust};
 use record::Stamp;
+
+/// Live bytes below which dropping records frees nothing on the disk: some segments of the store.
+const WORTH_SHRINKING: u64 = 256 * 1024;
 
 /// The spool, shared by those who append and the uplink. Calls block while they reach the disk: make them where
 /// blocking is allowed.
@@ -109,6 +112,8 @@ struct Summary {
     lanes: Vec<LaneState>,
     live_bytes: u64,
     disk_full: bool,
+    /// A write or sync failed since the store was opened.
+    failed: bool,
 }
 
 impl Spool {
@@ -357,6 +362,7 @@ impl Spool {
             Ok(_) => *summary = summarise(ledger, summary.epoch),
             Err(error) => {
                 summary.disk_full = *error == SpoolError::DiskFull;
+                summary.failed = !summary.disk_full;
                 *held = None;
             }
         }
@@ -364,11 +370,15 @@ impl Spool {
     }
 
     fn reopen(&self) -> Result<(Ledger, OpenReport), SpoolError> {
-        let disk_full = lock(&self.summary).disk_full;
-        let must_shrink = disk_full && !self.place.make_way();
-        let opened = self.place.open(&stamp(self.clock.as_ref())).and_then(|(mut ledger, report)| {
-            if must_shrink {
-                shrink(&mut ledger).map_err(|error| SpoolError::store(&error))?;
+        let (disk_full, failed) = {
+            let summary = lock(&self.summary);
+            (summary.disk_full, summary.failed)
+        };
+        let way = disk_full.then(|| self.place.make_way());
+        let trust = if failed { Trust::Doubted } else { Trust::Sound };
+        let opened = self.place.open(&stamp(self.clock.as_ref()), trust).and_then(|(mut ledger, report)| {
+            if let Some(way) = way {
+                shrink(&mut ledger, way).map_err(|error| SpoolError::store(&error))?;
             }
             Ok((ledger, report))
         });
@@ -389,7 +399,7 @@ impl Summary {
     fn unopened(epoch: Option<Epoch>) -> Self {
         let lanes = Level::ALL.into_iter().map(|lane| LaneState { lane, first: None, next: Seq::new(1) }).collect();
         let epoch = epoch.or_else(|| Epoch::random().ok()).unwrap_or(Epoch::from_bytes([0; 16]));
-        Self { epoch, lanes, live_bytes: 0, disk_full: false }
+        Self { epoch, lanes, live_bytes: 0, disk_full: false, failed: false }
     }
 }
 
@@ -413,12 +423,18 @@ impl std::fmt::Debug for Spool {
 }
 
 fn summarise(ledger: &Ledger, epoch: Epoch) -> Summary {
-    Summary { epoch, lanes: ledger.lane_states(), live_bytes: ledger.live_bytes(), disk_full: false }
+    Summary { epoch, lanes: ledger.lane_states(), live_bytes: ledger.live_bytes(), disk_full: false, failed: false }
 }
 
-/// Lets go of a quarter of what a spool holds: the disk is full.
-fn shrink(ledger: &mut Ledger) -> Result<(), EngineError> {
-    ledger.shrink_to(ledger.live_bytes() / 4 * 3)?;
+/// Lets go of a quarter of what a spool holds: the disk is full. Where there was no room to give, only as long as that
+/// frees whole segments of the store.
+fn shrink(ledger: &mut Ledger, way: MadeWay) -> Result<(), EngineError> {
+    let live = ledger.live_bytes();
+    match way {
+        MadeWay::Much => return Ok(()),
+        MadeWay::Nothing if live < WORTH_SHRINKING => return ledger.shrink_to(live),
+        MadeWay::Enough | MadeWay::Nothing => ledger.shrink_to(live / 4 * 3)?,
+    }
     ledger.commit()?;
     tracing::warn!(spool.bytes = ledger.live_bytes(), "the disk is full: the spool dropped its lowest lanes");
     Ok(())

@@ -28,15 +28,25 @@ impl SpoolKey {
     ///
     /// When the file can be neither read nor written, or the operating system has no randomness to give.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
+        match Self::load(path)? {
+            Some(key) => Ok(key),
+            None => Self::create(path),
+        }
+    }
+
+    /// Reads the key file; `None` where there is none, or it is no key.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn load(path: &Path) -> io::Result<Option<Self>> {
         match durable::read_bounded(path, KEY_BYTES) {
             Ok(mut bytes) => {
                 let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
                 bytes.zeroize();
-                key.map_or_else(|_| Self::create(path), |key| Ok(Self(key)))
+                Ok(key.ok().map(Self))
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
-                Self::create(path)
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -30,6 +30,17 @@ impl GapReason {
         }
     }
 
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Expired => "expired",
+            Self::Quarantined => "quarantined",
+            Self::Foreign => "foreign",
+        }
+    }
+
     pub(super) const fn number(self) -> u8 {
         match self {
             Self::Full => 1,

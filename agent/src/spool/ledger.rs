@@ -18,7 +18,8 @@ mod earlier;
 mod load;
 mod remove;
 
-pub(super) use earlier::insert_earlier;
+pub(super) use earlier::{insert_earlier, read_earlier};
+pub(super) use load::read_gaps;
 pub(super) use remove::Resumed;
 
 /// Most bytes of captures read at once.
@@ -112,7 +113,7 @@ impl Ledger {
         let mut run: Vec<(Seq, wire::Capture)> = Vec::new();
         let mut damaged = Vec::new();
         let mut bytes = 0_usize;
-        self.visit_records(level, from, |seq, stored, _| {
+        record::visit(&self.engine, level, from, |seq, stored, _| {
             let follows = run.last().is_none_or(|(last, _)| last.next() == seq);
             bytes = bytes.saturating_add(stored.len());
             if !follows || run.len() >= max || (bytes > MAX_READ_BYTES && !run.is_empty()) {
@@ -267,45 +268,12 @@ impl Ledger {
 
     fn find(&self, level: Level, seq: Seq) -> Result<Option<(wire::Capture, u64)>, EngineError> {
         let mut found = None;
-        self.visit_records(level, seq, |at, stored, size| {
+        record::visit(&self.engine, level, seq, |at, stored, size| {
             if at == seq {
                 found = self.open(level, seq, stored).ok().map(|capture| (capture, size));
             }
             false
         })?;
         Ok(found)
-    }
-
-    /// Visits the records of a lane from `from` on, each put together from its parts, with the bytes it takes, until
-    /// `visit` answers `false`.
-    fn visit_records(
-        &self,
-        level: Level,
-        from: Seq,
-        mut visit: impl FnMut(Seq, &[u8], u64) -> bool,
-    ) -> Result<(), EngineError> {
-        let keys = record::record_key(level, from, 0)..=record::record_key(level, Seq::new(u64::MAX), u8::MAX);
-        let mut whole: Option<(Seq, Vec<u8>, u64)> = None;
-        let mut go_on = true;
-        self.engine.visit(keys, |key, part| {
-            let Some((_, seq, _)) = record::read_record_key(key) else { return true };
-            let size = u64::try_from(key.len() + part.len()).unwrap_or(u64::MAX);
-            match &mut whole {
-                Some((at, bytes, total)) if *at == seq => {
-                    bytes.extend_from_slice(part);
-                    *total += size;
-                }
-                Some((at, bytes, total)) => {
-                    go_on = visit(*at, bytes, *total);
-                    whole = go_on.then(|| (seq, part.to_vec(), size));
-                }
-                None => whole = Some((seq, part.to_vec(), size)),
-            }
-            go_on
-        })?;
-        if let (Some((seq, bytes, total)), true) = (&whole, go_on) {
-            visit(*seq, bytes, *total);
-        }
-        Ok(())
     }
 }

@@ -41,6 +41,26 @@ pub(super) struct Place {
     lock: Mutex<Option<File>>,
 }
 
+/// How much room a full disk was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MadeWay {
+    /// So much that no record has to go.
+    Much,
+    /// What it takes to let records go.
+    Enough,
+    /// There was nothing left to give.
+    Nothing,
+}
+
+/// Whether what the store holds is known to be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// As far as anybody knows.
+    Sound,
+    /// A write or a sync failed, and the next one may succeed although what was meant then is not there.
+    Doubted,
+}
+
 /// Why the store in the folder is not used.
 enum Unusable {
     Unreadable(String),
@@ -70,7 +90,7 @@ impl Place {
 
     /// Opens the store. One that cannot be used is moved to quarantine and a new one started, with the gaps that tell
     /// of it.
-    pub(super) fn open(&self, now: &Stamp) -> Result<(Ledger, OpenReport), SpoolError> {
+    pub(super) fn open(&self, now: &Stamp, trust: Trust) -> Result<(Ledger, OpenReport), SpoolError> {
         self.take_lock()?;
         let failed = |error: Unusable| match error {
             Unusable::Failed(error) => SpoolError::store(&error),
@@ -78,7 +98,7 @@ impl Place {
             Unusable::Foreign(_) => SpoolError::Store("it is foreign anew".into()),
         };
         let former = self.epochs();
-        let (opened, gaps) = match self.open_live(now, &former) {
+        let (opened, gaps) = match self.open_live(now, &former, trust) {
             Ok(opened) => return Ok(opened),
             Err(Unusable::Failed(error)) => return Err(SpoolError::store(&error)),
             Err(Unusable::Unreadable(why)) => {
@@ -118,7 +138,12 @@ impl Place {
         if fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64) {
             return true;
         }
-        let write = |mut file: File| file.write_all(&vec![0; BALLAST_BYTES]).and_then(|()| file.sync_all());
+        // Nothing a file system could store in less room.
+        let mut ballast = vec![0; BALLAST_BYTES];
+        if getrandom::fill(&mut ballast).is_err() {
+            return false;
+        }
+        let write = |mut file: File| file.write_all(&ballast).and_then(|()| file.sync_all());
         let kept = failpoint!("spool.ballast", File::create(&path).and_then(write)).is_ok();
         if !kept {
             self.drop_ballast();
@@ -126,16 +151,16 @@ impl Place {
         kept
     }
 
-    /// Makes room on a full disk: what was quarantined goes first, then the ballast. Answers whether that was much, so
-    /// that no record has to go yet.
-    pub(super) fn make_way(&self) -> bool {
+    /// Makes room on a full disk: what was quarantined goes first, then the ballast.
+    pub(super) fn make_way(&self) -> MadeWay {
         let kept = self.folder.join("quarantine");
         let much = folder_bytes(&kept).is_ok_and(|bytes| bytes >= BALLAST_BYTES as u64);
-        let cleared = much && fs::remove_dir_all(&kept).is_ok();
-        if !cleared {
-            self.drop_ballast();
+        if much && fs::remove_dir_all(&kept).is_ok() {
+            return MadeWay::Much;
         }
-        cleared
+        let ballast = self.folder.join("ballast").exists();
+        self.drop_ballast();
+        if ballast { MadeWay::Enough } else { MadeWay::Nothing }
     }
 
     /// Removes what was quarantined once it and the live store together are over the spool's share of the disk.
@@ -179,15 +204,16 @@ impl Place {
         Err(SpoolError::InUse)
     }
 
-    /// Opens the store. One that was damaged is copied to a new one: what is written behind damage may not be found again.
-    fn open_live(&self, now: &Stamp, former: &[Epoch]) -> Result<(Ledger, OpenReport), Unusable> {
+    /// Opens the store. One that is damaged or doubted is copied to a new one: what is written behind damage may not be
+    /// found again.
+    fn open_live(&self, now: &Stamp, former: &[Epoch], trust: Trust) -> Result<(Ledger, OpenReport), Unusable> {
         self.finish_renewal()?;
         let (ledger, report) = self.read_live(now, former)?;
-        if report.damaged == 0 {
+        if report.damaged == 0 && trust == Trust::Sound {
             return Ok((ledger, report));
         }
         if let Err(error) = self.renew(ledger) {
-            tracing::warn!(error = %error, "the damaged spool cannot be copied to a new one");
+            tracing::warn!(error = %error, "the spool cannot be copied to a new store");
         }
         let (ledger, renewed) = self.read_live(now, former)?;
         Ok((ledger, OpenReport { damaged: report.damaged, ..renewed }))

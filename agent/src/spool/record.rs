@@ -7,6 +7,7 @@ use lapwing_rules::Level;
 use sled::Batch;
 
 use super::SpoolKey;
+use super::engine::{Engine, EngineError};
 
 /// A value of the store holds at most this much of a record. sled writes any leaf of more than 16 KiB to a file of
 /// its own that it never syncs; a leaf holds at most 16 entries, 20 while two are joined.
@@ -121,6 +122,39 @@ pub(super) fn insert(batch: &mut Batch, level: Level, seq: Seq, record: &[u8]) {
     for (index, part) in record.chunks(PART_BYTES).enumerate() {
         batch.insert(record_key(level, seq, u8::try_from(index).unwrap_or(u8::MAX)), part);
     }
+}
+
+/// Visits the records of a lane from `from` on, each put together from its parts, with the bytes it takes, until `visit`
+/// answers `false`.
+pub(super) fn visit(
+    engine: &Engine,
+    level: Level,
+    from: Seq,
+    mut visit: impl FnMut(Seq, &[u8], u64) -> bool,
+) -> Result<(), EngineError> {
+    let keys = record_key(level, from, 0)..=record_key(level, Seq::new(u64::MAX), u8::MAX);
+    let mut whole: Option<(Seq, Vec<u8>, u64)> = None;
+    let mut go_on = true;
+    engine.visit(keys, |key, part| {
+        let Some((_, seq, _)) = read_record_key(key) else { return true };
+        let size = u64::try_from(key.len() + part.len()).unwrap_or(u64::MAX);
+        match &mut whole {
+            Some((at, bytes, total)) if *at == seq => {
+                bytes.extend_from_slice(part);
+                *total += size;
+            }
+            Some((at, bytes, total)) => {
+                go_on = visit(*at, bytes, *total);
+                whole = go_on.then(|| (seq, part.to_vec(), size));
+            }
+            None => whole = Some((seq, part.to_vec(), size)),
+        }
+        go_on
+    })?;
+    if let (Some((seq, bytes, total)), true) = (&whole, go_on) {
+        visit(*seq, bytes, *total);
+    }
+    Ok(())
 }
 
 /// Key of a part of a record; big-endian, so that key order is delivery order.

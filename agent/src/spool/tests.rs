@@ -11,6 +11,8 @@ use super::*;
 use crate::clock::ManualClock;
 
 mod damage;
+mod examining;
+mod fixtures;
 mod model;
 
 /// The wall clock of these tests: well after clocks count as set.
@@ -45,6 +47,13 @@ impl Rig {
         Self::new(SpoolLimits { live_bytes, critical_bytes: live_bytes / 8, ..SpoolLimits::default() })
     }
 
+    /// What a process killed now would leave: every file as the operating system has it.
+    fn as_killed(&self) -> Self {
+        let left = Self { clock: Arc::clone(&self.clock), ..Self::quick(self.limits) };
+        copy_folder(self.path(), left.path());
+        left
+    }
+
     fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -56,6 +65,19 @@ impl Rig {
     fn open_on(&self, hardware: HardwareHash) -> (Spool, OpenReport) {
         let key = SpoolKey::from_bytes([9; 32]);
         Spool::open(self.path(), &key, hardware, self.limits, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
@@ -254,18 +276,4 @@ fn a_collector_that_forgot_is_told_of_the_gap() {
     spool.resume(&[]).unwrap();
     assert_eq!(gaps(&spool, Level::High), [(1, 2, GapReason::Expired)]);
     assert_eq!(held(&spool, Level::High), [(3, 2)]);
-}
-
-#[test]
-fn an_inspection_tells_rules_and_places_and_no_text() {
-    let rig = Rig::roomy();
-    let (spool, _) = rig.open();
-    let hit = wire::Hit { rule: "self_harm.x".into(), ..wire::Hit::default() };
-    let verdict = Some(wire::Verdict { hits: vec![hit], ..wire::Verdict::default() });
-    let marked = wire::Excerpt { scope: 1, text: "marker".into() };
-    let capture = wire::Capture { wall_us: 5, verdict, excerpts: vec![marked], ..wire::Capture::default() };
-    spool.append(Level::High, &capture).unwrap();
-    let inspection = inspect(&spool).unwrap();
-    assert_eq!(inspection.records[0].rules, ["self_harm.x"]);
-    assert!(!format!("{inspection:?}").contains("marker"));
 }

@@ -6,7 +6,7 @@ use prost::Message;
 use sled::Batch;
 
 use super::{Ledger, record};
-use crate::spool::engine::EngineError;
+use crate::spool::engine::{Engine, EngineError};
 use crate::spool::lane::{Gap, GapReason};
 
 /// Most gaps a lane keeps of earlier epochs; a batch holds twice as many. The latest stay.
@@ -32,15 +32,6 @@ impl Ledger {
         self.set_earlier(self.earlier.iter().filter(|gap| gap.lane != level).copied().collect())
     }
 
-    pub(super) fn read_earlier(&self) -> Result<Vec<Gap>, EngineError> {
-        let mut gaps = Vec::new();
-        self.engine.visit(record::earlier_key(0)..=record::earlier_key(u8::MAX), |_, value| {
-            gaps.extend(wire::Gap::decode(value).ok().and_then(|gap| read_gap(&gap)));
-            true
-        })?;
-        Ok(gaps)
-    }
-
     fn set_earlier(&mut self, gaps: Vec<Gap>) -> Result<(), EngineError> {
         let mut batch = Batch::default();
         for index in 0..self.earlier.len() {
@@ -62,6 +53,16 @@ pub(in crate::spool) fn insert_earlier(batch: &mut Batch, gaps: &[Gap]) -> Vec<G
         batch.insert(key, wire::Gap::from(*gap).encode_to_vec());
     }
     kept
+}
+
+/// The gaps of earlier epochs that a store has to tell.
+pub(in crate::spool) fn read_earlier(engine: &Engine) -> Result<Vec<Gap>, EngineError> {
+    let mut gaps = Vec::new();
+    engine.visit(record::earlier_key(0)..=record::earlier_key(u8::MAX), |_, value| {
+        gaps.extend(wire::Gap::decode(value).ok().and_then(|gap| read_gap(&gap)));
+        true
+    })?;
+    Ok(gaps)
 }
 
 fn read_gap(gap: &wire::Gap) -> Option<Gap> {

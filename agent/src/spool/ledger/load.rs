@@ -6,6 +6,7 @@ use lapwing_proto::{Seq, failpoint};
 use lapwing_rules::Level;
 use sled::Batch;
 
+use super::earlier::read_earlier;
 use super::{Ledger, record};
 use crate::spool::SpoolLimits;
 use crate::spool::engine::{Engine, EngineError};
@@ -47,7 +48,7 @@ impl Ledger {
             shrunk: false,
         };
         ledger.carried = ledger.read_carried()?;
-        ledger.earlier = ledger.read_earlier()?;
+        ledger.earlier = read_earlier(&ledger.engine)?;
         let mut loaded = Loaded::default();
         for level in Level::ALL {
             let reached = reached.get(&level).copied().unwrap_or(Seq::new(1));
@@ -79,11 +80,11 @@ impl Ledger {
         let next = self.engine.get(&record::next_key(level))?;
         let next = next.and_then(|value| record::number(&value)).map_or(Seq::new(1), Seq::new);
         let mut lane = Lane::new(next.max(reached));
-        lane.gaps = self.read_gaps(level)?;
+        lane.gaps = read_gaps(&self.engine, level)?;
         let mut damaged = Vec::new();
         let mut lost = Vec::new();
         let mut last = None::<Seq>;
-        self.visit_records(level, Seq::NONE, |seq, stored, size| {
+        record::visit(&self.engine, level, Seq::NONE, |seq, stored, size| {
             if let Some(hole) = last.filter(|last| last.next() < seq) {
                 lost.extend(lane.uncovered(hole.next(), Seq::new(seq.number().saturating_sub(1))));
             }
@@ -121,23 +122,27 @@ impl Ledger {
         Ok(())
     }
 
-    fn read_gaps(&self, level: Level) -> Result<BTreeMap<Seq, (Seq, GapReason)>, EngineError> {
-        let mut gaps = BTreeMap::new();
-        let first = record::gap_key(level, None);
-        let last = record::gap_key(level, Some(Seq::new(u64::MAX)));
-        self.engine.visit(first..=last, |key, value| {
-            if let (Some(from), [to @ .., reason]) = (record::read_gap_key(key), value)
-                && let (Some(to), Some(reason)) = (record::number(to), GapReason::from_number(*reason))
-            {
-                gaps.insert(from, (Seq::new(to), reason));
-            }
-            true
-        })?;
-        Ok(gaps)
-    }
-
     fn read_carried(&self) -> Result<u32, EngineError> {
         let value = self.engine.get(&record::carried_key())?;
         Ok(value.and_then(|value| <[u8; 4]>::try_from(value.as_ref()).ok()).map_or(0, u32::from_be_bytes))
     }
+}
+
+/// The gaps of a lane.
+pub(in crate::spool) fn read_gaps(
+    engine: &Engine,
+    level: Level,
+) -> Result<BTreeMap<Seq, (Seq, GapReason)>, EngineError> {
+    let mut gaps = BTreeMap::new();
+    let first = record::gap_key(level, None);
+    let last = record::gap_key(level, Some(Seq::new(u64::MAX)));
+    engine.visit(first..=last, |key, value| {
+        if let (Some(from), [to @ .., reason]) = (record::read_gap_key(key), value)
+            && let (Some(to), Some(reason)) = (record::number(to), GapReason::from_number(*reason))
+        {
+            gaps.insert(from, (Seq::new(to), reason));
+        }
+        true
+    })?;
+    Ok(gaps)
 }

@@ -95,7 +95,7 @@ impl Ledger {
     fn move_above(&mut self, level: Level, mark: Seq, now: &Stamp) -> Result<(), EngineError> {
         let since = self.lane(level).opened_at;
         let mut kept = Vec::new();
-        self.visit_records(level, since, |seq, stored, _| {
+        record::visit(&self.engine, level, since, |seq, stored, _| {
             kept.extend(self.sealer.open(level, seq, stored));
             true
         })?;
@@ -128,7 +128,7 @@ impl Ledger {
     fn freed(&mut self, level: Level, freed: u64) -> Result<(), EngineError> {
         if let Some((from, _)) = self.lane(level).front {
             let mut front = None;
-            self.visit_records(level, from, |seq, stored, _| {
+            record::visit(&self.engine, level, from, |seq, stored, _| {
                 front = record::stamp(stored).ok().map(|stamp| (seq, stamp));
                 front.is_none()
             })?;

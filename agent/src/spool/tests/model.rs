@@ -6,8 +6,14 @@ use super::*;
 enum Act {
     Append(Level, usize),
     Acknowledge(Level, u8),
+    /// An acknowledgement of what was never made.
+    AcknowledgeBeyond(Level, u8),
+    /// The collector cannot take a capture.
+    GiveUp(Level, u8),
     Pass(Duration),
     Reopen,
+    /// The process is killed, and the collector's marks are compared at the next start.
+    Crash,
 }
 
 fn level() -> impl Strategy<Value = Level> {
@@ -18,8 +24,11 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => (level(), 0_usize..1_500).prop_map(|(level, size)| Act::Append(level, size)),
         3 => (level(), any::<u8>()).prop_map(|(level, share)| Act::Acknowledge(level, share)),
+        1 => (level(), any::<u8>()).prop_map(|(level, more)| Act::AcknowledgeBeyond(level, more)),
+        1 => (level(), any::<u8>()).prop_map(|(level, share)| Act::GiveUp(level, share)),
         1 => (1_u64..9).prop_map(|days| Act::Pass(Duration::from_hours(24 * days))),
         1 => Just(Act::Reopen),
+        1 => Just(Act::Crash),
     ]
 }
 
@@ -94,6 +103,15 @@ impl Model {
         }
     }
 
+    /// Takes out one of what the lane holds.
+    fn give_up(&mut self, level: Level, share: u8) -> Option<Seq> {
+        let lane = self.lanes.get_mut(&level).unwrap();
+        let seq = *lane.held.keys().nth(lane.held.len() * usize::from(share) / 256)?;
+        lane.held.remove(&seq);
+        lane.lost.insert(seq, GapReason::Quarantined);
+        Some(Seq::new(seq))
+    }
+
     fn acknowledge(&mut self, level: Level, share: u8) -> u64 {
         let lane = self.lanes.get_mut(&level).unwrap();
         let through = lane.last * u64::from(share) / 255;
@@ -127,7 +145,7 @@ proptest! {
 
     #[test]
     fn the_spool_does_what_the_model_does(acts in prop::collection::vec(act(), 1..60)) {
-        let rig = Rig::small(12_000);
+        let mut rig = Rig::quick(Rig::small(12_000).limits);
         let mut model = Model::new(rig.limits);
         let mut acknowledged: BTreeMap<Level, u64> = BTreeMap::new();
         let mut spool = rig.open().0;
@@ -150,6 +168,16 @@ proptest! {
                     let mark = acknowledged.entry(level).or_default();
                     *mark = (*mark).max(through);
                 }
+                Act::AcknowledgeBeyond(level, more) => {
+                    let through = Seq::new(model.lanes[&level].last + 1 + u64::from(more));
+                    let refused = spool.acknowledge(level, through).unwrap_err();
+                    assert_eq!(refused, SpoolError::Impossible { lane: level, through });
+                }
+                Act::GiveUp(level, share) => {
+                    if let Some(seq) = model.give_up(level, share) {
+                        spool.give_up(level, seq).unwrap();
+                    }
+                }
                 Act::Pass(time) => {
                     rig.clock.advance(time);
                     model.time += time;
@@ -157,6 +185,14 @@ proptest! {
                 Act::Reopen => {
                     drop(spool);
                     spool = rig.open().0;
+                    model.expire();
+                }
+                Act::Crash => {
+                    rig = rig.as_killed();
+                    spool = rig.open().0;
+                    let marks: Vec<_> =
+                        acknowledged.iter().map(|(level, through)| (*level, Seq::new(*through))).collect();
+                    prop_assert_eq!(spool.resume(&marks).unwrap(), []);
                     model.expire();
                 }
             }
