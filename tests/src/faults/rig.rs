@@ -266,7 +266,7 @@ impl Rig {
         words.extend([path.display().to_string(), role.to_owned(), "--config".to_owned()]);
         words.push(config.display().to_string());
         if program == Program::Agent {
-            words.extend(["--log", "lapwing_agent=debug"].map(str::to_owned));
+            words.extend(["--log", "debug"].map(str::to_owned));
         }
         let (first, rest) = words.split_first().context("a command has a program")?;
         let mut command = Command::new(first);
