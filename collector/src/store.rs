@@ -350,6 +350,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "the test's own paused clock")]
     async fn who_can_wait_waits_only_while_somebody_presses() {
         let pressing = Arc::<AtomicUsize>::default();
         let folder = tempfile::tempdir().unwrap();

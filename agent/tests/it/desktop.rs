@@ -80,11 +80,40 @@ impl Desktop {
         Some(manager)
     }
 
+    /// Plays the window manager itself: nothing comes to the front but by [`Desktop::bring_to_front`].
+    pub(crate) fn manage_alone(&self) {
+        let check = self.open("manager");
+        for window in [check.id, self.root()] {
+            self.say(window, "_NET_SUPPORTING_WM_CHECK", check.id);
+        }
+    }
+
+    /// Says that `window` is in front.
+    pub(crate) fn bring_to_front(&self, window: &Window<'_>) {
+        self.say(self.root(), "_NET_ACTIVE_WINDOW", window.id);
+    }
+
+    /// Closes the window in front and opens one of the same number, as a server does for the next program. Nobody else
+    /// gets to look meanwhile.
+    pub(crate) fn replace<'a>(&'a self, window: Window<'a>, title: &str) -> Window<'a> {
+        let id = window.id;
+        self.connection.grab_server().unwrap();
+        self.say(self.root(), "_NET_ACTIVE_WINDOW", 0);
+        window.close();
+        let next = self.open_as(id, title);
+        self.bring_to_front(&next);
+        self.connection.ungrab_server().unwrap();
+        self.connection.flush().unwrap();
+        next
+    }
+
     /// Opens a window; the manager brings it to the front.
     pub(crate) fn open(&self, title: &str) -> Window<'_> {
-        let connection = &self.connection;
-        let root = connection.setup().roots[0].root;
-        let id = connection.generate_id().unwrap();
+        self.open_as(self.connection.generate_id().unwrap(), title)
+    }
+
+    fn open_as(&self, id: u32, title: &str) -> Window<'_> {
+        let (connection, root) = (&self.connection, self.root());
         let (depth, class) = (COPY_DEPTH_FROM_PARENT, WindowClass::INPUT_OUTPUT);
         connection.create_window(depth, id, root, 0, 0, 200, 100, 0, class, 0, &CreateWindowAux::new()).unwrap();
         let window = Window { id, desktop: self };
@@ -98,6 +127,16 @@ impl Desktop {
     /// Ends the server.
     pub(crate) fn end(self) {
         drop(self.server);
+    }
+
+    fn root(&self) -> u32 {
+        self.connection.setup().roots[0].root
+    }
+
+    fn say(&self, window: u32, property: &str, value: u32) {
+        let (property, kind) = (self.atom(property), AtomEnum::WINDOW);
+        self.connection.change_property32(PropMode::REPLACE, window, property, kind, &[value]).unwrap();
+        self.connection.flush().unwrap();
     }
 
     fn atom(&self, name: &str) -> u32 {

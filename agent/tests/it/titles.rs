@@ -48,6 +48,22 @@ async fn a_new_window_a_new_title_and_a_closed_window_are_seen() {
 }
 
 #[tokio::test]
+async fn a_window_that_takes_the_number_of_one_just_closed_is_seen_and_followed() {
+    let Some(desktop) = Desktop::bare() else { return };
+    desktop.manage_alone();
+    let mut seeing = watch(&desktop);
+    seeing.is(SensorHealth::Working).await;
+    let first = desktop.open("first");
+    desktop.bring_to_front(&first);
+    let (number, title, _) = next_title(&mut seeing).await;
+    assert_eq!(title, "first");
+    let second = desktop.replace(first, "second");
+    assert_eq!(next_title(&mut seeing).await, (number, "second".to_owned(), "Exercise".to_owned()));
+    second.rename("second, renamed");
+    assert_eq!(next_title(&mut seeing).await.1, "second, renamed");
+}
+
+#[tokio::test]
 async fn a_title_as_of_old_and_a_huge_one_are_read_within_bounds() {
     let Some((desktop, _manager, mut seeing)) = working().await else { return };
     let window = desktop.open("first");

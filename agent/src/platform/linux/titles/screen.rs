@@ -70,6 +70,7 @@ impl Changed {
 }
 
 /// A window with the focus.
+#[derive(PartialEq, Eq)]
 pub(super) struct Window {
     /// Its number.
     pub(super) id: WindowId,
@@ -145,19 +146,26 @@ impl Screen {
             Some(_) => self.number(self.root, self.atoms._NET_ACTIVE_WINDOW)?.filter(|&window| window != 0),
             None => None,
         };
-        if self.is_told && active == self.front.as_ref().map(|window| window.id) {
+        // A window that closed leaves its number to the next: an equal one may be another, not yet asked for its changes.
+        let front = match active {
+            Some(id) => Some(self.watch(id)?),
+            None => None,
+        };
+        if self.is_told && front == self.front {
             return Ok(false);
         }
-        if let Some(left) = self.front.take() {
+        if let Some(left) = self.front.take().filter(|left| Some(left.id) != active) {
             self.select(left.id, EventMask::NO_EVENT)?;
         }
-        if let Some(id) = active {
-            self.select(id, EventMask::PROPERTY_CHANGE)?;
-            let pid = self.number(id, self.atoms._NET_WM_PID)?.unwrap_or(0);
-            self.front = Some(Window { id, title: self.title_of(id)?, app: self.app_of(id, pid)?, pid });
-        }
+        self.front = front;
         self.is_told = true;
         Ok(true)
+    }
+
+    fn watch(&self, id: WindowId) -> Result<Window, Lost> {
+        self.select(id, EventMask::PROPERTY_CHANGE)?;
+        let pid = self.number(id, self.atoms._NET_WM_PID)?.unwrap_or(0);
+        Ok(Window { id, title: self.title_of(id)?, app: self.app_of(id, pid)?, pid })
     }
 
     /// Reads the title of the window in front again. Whether it is another.
