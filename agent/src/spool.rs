@@ -69,6 +69,7 @@ mod record;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use examine::{Examination, ExamineError, GapFacts, LaneFacts, Record, RecordState, examine};
 pub use key::SpoolKey;
@@ -79,6 +80,7 @@ use engine::EngineError;
 use ledger::{Ledger, Resumed};
 use place::{MadeWay, Place, Trust};
 use record::Stamp;
+use waiting::{Undecided, Waiting};
 
 /// Live bytes below which dropping records frees nothing on the disk: some segments of the store.
 const WORTH_SHRINKING: u64 = 256 * 1024;
@@ -92,17 +94,10 @@ pub struct Spool {
     ledger: Mutex<Option<Ledger>>,
     /// Captures that wait for the commit under way to end.
     queue: Mutex<Vec<Arc<Waiting>>>,
+    /// Captures whose commit failed and that may be appended again.
+    undecided: Mutex<Undecided>,
     summary: Mutex<Summary>,
     appended: watch::Sender<u64>,
-}
-
-/// A capture on its way into a group.
-struct Waiting {
-    level: Level,
-    capture: Vec<u8>,
-    /// Where a first attempt put it: it may have got there although the commit failed.
-    tried: Mutex<Option<Seq>>,
-    outcome: Mutex<Option<Result<Appended, SpoolError>>>,
 }
 
 /// What is told without waiting for the disk.
@@ -137,6 +132,7 @@ impl Spool {
             clock,
             ledger: Mutex::new(None),
             queue: Mutex::default(),
+            undecided: Mutex::default(),
             summary: Mutex::new(summary),
             appended: watch::Sender::new(0),
         };
@@ -166,17 +162,18 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// [`SpoolError::TooLarge`] above [`bounds::MAX_CAPTURE_BYTES`]; otherwise when the disk refuses, and then the
-    /// capture is not kept.
+    /// [`SpoolError::TooLarge`] above [`bounds::MAX_CAPTURE_BYTES`]; otherwise when the disk refuses. The capture may have
+    /// reached the disk then; appended again it is kept once.
     pub fn append(&self, lane: Level, capture: &wire::Capture) -> Result<Appended, SpoolError> {
         let capture = capture.encode_to_vec();
         if capture.len() > bounds::MAX_CAPTURE_BYTES {
             return Err(SpoolError::TooLarge(capture.len()));
         }
-        let waiting = Arc::new(Waiting { level: lane, capture, tried: Mutex::new(None), outcome: Mutex::new(None) });
+        let tried = lock(&self.undecided).take(lane, &capture);
+        let waiting = tried.unwrap_or_else(|| Waiting::new(lane, capture));
         lock(&self.queue).push(Arc::clone(&waiting));
         let mut ledger = lock(&self.ledger);
-        if let Some(outcome) = lock(&waiting.outcome).take() {
+        if let Some(outcome) = waiting.outcome() {
             return outcome;
         }
         let group = std::mem::take(&mut *lock(&self.queue));
@@ -186,12 +183,13 @@ impl Spool {
         }
         if let Err(error) = outcome {
             for member in &group {
-                *lock(&member.outcome) = Some(Err(error.clone()));
+                member.settle(Err(error.clone()));
             }
+            lock(&self.undecided).keep(group);
         }
         drop(ledger);
         self.appended.send_modify(|commits| *commits = commits.wrapping_add(1));
-        lock(&waiting.outcome).take().unwrap_or_else(|| Err(SpoolError::Store("a group lost a member".into())))
+        waiting.outcome().unwrap_or_else(|| Err(SpoolError::Store("a group lost a member".into())))
     }
 
     /// Reads captures for delivery: at most `max` and 1 MiB, each following the other, the first at or above `from`.
@@ -337,7 +335,7 @@ impl Spool {
             outcomes
         })?;
         for (member, outcome) in group.iter().zip(outcomes) {
-            *lock(&member.outcome) = Some(Ok(outcome));
+            member.settle(Ok(outcome));
         }
         Ok(())
     }
@@ -354,7 +352,11 @@ impl Spool {
     ) -> Result<T, SpoolError> {
         let ledger = match held {
             Some(ledger) => ledger,
-            None => held.insert(self.reopen()?.0),
+            None => {
+                let ledger = held.insert(self.reopen()?.0);
+                lock(&self.undecided).decide(ledger, &lock(&self.queue))?;
+                ledger
+            }
         };
         let result = call(ledger).map_err(|error| SpoolError::store(&error));
         let mut summary = lock(&self.summary);
@@ -400,19 +402,6 @@ impl Summary {
         let lanes = Level::ALL.into_iter().map(|lane| LaneState { lane, first: None, next: Seq::new(1) }).collect();
         let epoch = epoch.or_else(|| Epoch::random().ok()).unwrap_or(Epoch::from_bytes([0; 16]));
         Self { epoch, lanes, live_bytes: 0, disk_full: false, failed: false }
-    }
-}
-
-impl Waiting {
-    fn append_to(&self, ledger: &mut Ledger, now: &Stamp) -> Result<Appended, EngineError> {
-        let tried = lock(&self.tried).take();
-        if let Some(seq) = tried
-            && ledger.holds(self.level, seq, &self.capture)?
-        {
-            return Ok(Appended::Stored(seq));
-        }
-        *lock(&self.tried) = Some(ledger.lane_next(self.level));
-        ledger.append(self.level, &self.capture, now)
     }
 }
 

@@ -111,6 +111,38 @@ fn gaps(spool: &Spool, lane: Level) -> Vec<(u64, u64, GapReason)> {
     gaps.iter().map(|gap| (gap.from.number(), gap.to.number(), gap.reason)).collect()
 }
 
+/// Has `capture` committed, and forgets that it was: as where the last sync of a commit fails.
+fn committed_unheard(spool: &Spool, lane: Level, capture: &wire::Capture) -> Seq {
+    let waiting = Waiting::new(lane, capture.encode_to_vec());
+    let mut ledger = lock(&spool.ledger);
+    spool.commit(&mut ledger, &[Arc::clone(&waiting)]).unwrap();
+    let Some(Ok(Appended::Stored(seq))) = waiting.outcome() else { panic!("not stored") };
+    lock(&spool.undecided).keep(vec![waiting]);
+    *ledger = None;
+    seq
+}
+
+#[test]
+fn a_capture_whose_commit_failed_after_all_was_written_is_kept_once() {
+    let rig = Rig::roomy();
+    let (spool, _) = rig.open();
+    let seq = committed_unheard(&spool, Level::High, &capture(1, 10));
+    let other = spool.append(Level::High, &capture(2, 10)).unwrap();
+    assert_eq!(spool.append(Level::High, &capture(1, 10)), Ok(Appended::Stored(seq)));
+    assert_eq!(other, Appended::Stored(seq.next()));
+    assert_eq!(spool.read(Level::High, Seq::new(1), 9).unwrap().len(), 2);
+}
+
+#[test]
+fn a_capture_that_was_delivered_before_it_is_appended_again_is_kept_once() {
+    let rig = Rig::roomy();
+    let (spool, _) = rig.open();
+    let seq = committed_unheard(&spool, Level::High, &capture(1, 10));
+    spool.acknowledge(Level::High, seq).unwrap();
+    assert_eq!(spool.append(Level::High, &capture(1, 10)), Ok(Appended::Stored(seq)));
+    assert!(spool.read(Level::High, Seq::new(1), 9).unwrap().is_empty());
+}
+
 #[test]
 fn what_was_appended_is_there_after_reopening() {
     let rig = Rig::roomy();
