@@ -45,13 +45,13 @@ fn per_title(took: std::time::Duration, titles: usize) -> f64 {
 fn rule_set(phrases: &[String]) -> anyhow::Result<RuleSet> {
     let quoted: Vec<_> = phrases.iter().map(|phrase| format!("\"{phrase}\"")).collect();
     let first = phrases.first().map_or("", String::as_str);
-    let half = first.split(' ').next().unwrap_or_default();
+    let apart = first.split(' ').rev().collect::<Vec<_>>().join(" and ");
     let pack = format!(
         "[pack]\nid = \"bench\"\nversion = 1\ntitle = \"Bench\"\nsources = [\"made up\"]\n\n\
          [[rule]]\nid = \"bench.any\"\ntitle = \"Any\"\ncategory = \"off_task_gaming\"\nlevel = 1\n\
          scopes = [\"title\"]\nguidance = \"None.\"\n[rule.match]\nany = [{}]\n\n[rule.examples]\n\
          must_match = [{{ scope = \"title\", text = \"{first}\" }}]\n\
-         must_not_match = [{{ scope = \"title\", text = \"{half} alone\" }}]\n",
+         must_not_match = [{{ scope = \"title\", text = \"{apart}\" }}]\n",
         quoted.join(", "),
     );
     Compiler::new().least_examples(1).pack("bench.toml", pack).rule_set(Release::new(1)).map_err(|diagnostics| {
