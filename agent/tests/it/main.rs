@@ -1,4 +1,5 @@
-//! The sensors against a real X server, real folders and a real mount. What a machine lacks is skipped by name.
+//! Sensors and spool against a real X server, real folders, a real mount and a full disk. What a machine lacks is skipped
+//! by name.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -11,6 +12,7 @@
 
 mod desktop;
 mod files;
+mod full_disk;
 mod hidden;
 mod media;
 mod seeing;

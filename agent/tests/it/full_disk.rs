@@ -1,0 +1,141 @@
+//! The spool on a disk that is really full.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use lapwing_agent::clock::ManualClock;
+use lapwing_agent::identity::HardwareHash;
+use lapwing_agent::spool::{Appended, GapReason, Spool, SpoolKey, SpoolLimits};
+use lapwing_proto::{Seq, wire};
+use lapwing_rules::Level;
+
+/// Room on the disk: a fraction of what a spool may hold.
+const SIZE: &str = "size=12m";
+/// More captures than would ever fit.
+const MANY: u64 = 4_000;
+/// More captures than fit on a disk that others filled.
+const BEYOND: u64 = 600;
+
+/// A disk in memory that goes with the test.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Nothing where this user may not mount.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "lapwing-test"]).arg(folder.path()).output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: only root may mount a disk");
+            return None;
+        }
+        Some(Self { folder })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all room but what the spool has.
+    fn fill(&self) -> PathBuf {
+        let file = self.path().join("other");
+        let _full = std::fs::write(&file, vec![1; 64 * 1024 * 1024]).unwrap_err();
+        file
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["--lazy".as_ref(), self.folder.path()]).status();
+    }
+}
+
+fn capture(number: u64) -> wire::Capture {
+    let text = "x".repeat(6_000);
+    wire::Capture { boot_us: number, excerpts: vec![wire::Excerpt { scope: 1, text }], ..wire::Capture::default() }
+}
+
+fn open(disk: &SmallDisk) -> Spool {
+    let (key, clock) = (SpoolKey::from_bytes([9; 32]), Arc::new(ManualClock::at(1_800_000_000_000_000)));
+    let folder = disk.path().join("spool");
+    Spool::open(&folder, &key, HardwareHash::default(), SpoolLimits::default(), clock).unwrap().0
+}
+
+/// Numbers of the captures a lane holds.
+fn held(spool: &Spool, lane: Level) -> Vec<u64> {
+    let (mut numbers, mut from) = (Vec::new(), Seq::new(1));
+    loop {
+        let read = spool.read(lane, from, 256).unwrap();
+        let Some((last, _)) = read.last() else { return numbers };
+        from = last.next();
+        numbers.extend(read.iter().map(|(_, capture)| capture.boot_us));
+    }
+}
+
+/// Appends until the spool has to drop something; how many went in.
+fn append_until_dropped(spool: &Spool, lane: Level) -> u64 {
+    for number in 1..MANY {
+        spool.append(lane, &capture(number)).unwrap();
+        if !spool.gaps(lane, Seq::new(1)).unwrap().is_empty() {
+            return number;
+        }
+    }
+    panic!("the disk never was full");
+}
+
+#[test]
+fn a_full_disk_costs_the_lowest_lane_first_and_a_gap_says_so() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let spool = open(&disk);
+    let low = append_until_dropped(&spool, Level::Low);
+    let (high, critical) = (low / 4, low / 8);
+    for number in 1..=high {
+        assert!(matches!(spool.append(Level::High, &capture(number)), Ok(Appended::Stored(_))), "{number}");
+    }
+    for number in 1..=critical {
+        assert!(matches!(spool.append(Level::Critical, &capture(number)), Ok(Appended::Stored(_))), "{number}");
+    }
+
+    let left = held(&spool, Level::Low);
+    assert!(left.len() < low as usize / 2, "{} of {low}", left.len());
+    let gaps = spool.gaps(Level::Low, Seq::new(1)).unwrap();
+    let told: u64 = gaps.iter().map(|gap| gap.to.number() - gap.from.number() + 1).sum();
+    assert_eq!(told + left.len() as u64, low, "what is not held is told");
+    assert!(gaps.iter().all(|gap| gap.reason == GapReason::Full));
+    assert_eq!(held(&spool, Level::High), (1..=high).collect::<Vec<_>>());
+    assert_eq!(held(&spool, Level::Critical), (1..=critical).collect::<Vec<_>>());
+    assert!(spool.gaps(Level::High, Seq::new(1)).unwrap().is_empty());
+
+    drop(spool);
+    let again = open(&disk);
+    assert_eq!(held(&again, Level::High), (1..=high).collect::<Vec<_>>(), "and after a restart");
+    assert_eq!(held(&again, Level::Low), left);
+}
+
+#[test]
+fn a_disk_that_others_filled_takes_captures_again_once_it_has_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let spool = open(&disk);
+    spool.append(Level::High, &capture(1)).unwrap();
+    let other = disk.fill();
+    // More than the ballast and what the store has free.
+    let dropped = (2..=BEYOND).filter(|number| {
+        let appended = spool.append(Level::High, &capture(*number)).unwrap();
+        matches!(appended, Appended::Dropped(_))
+    });
+    assert!(dropped.count() > 0, "the disk was full");
+    std::fs::remove_file(other).unwrap();
+    // As the service does once in a while.
+    spool.expire().unwrap();
+
+    let appended = spool.append(Level::High, &capture(BEYOND + 1));
+
+    assert!(matches!(appended, Ok(Appended::Stored(_))), "{appended:?}");
+    let (held, gaps) = (held(&spool, Level::High), spool.gaps(Level::High, Seq::new(1)).unwrap());
+    assert_eq!(held.last(), Some(&(BEYOND + 1)));
+    let told: u64 = gaps.iter().map(|gap| gap.to.number() - gap.from.number() + 1).sum();
+    assert_eq!(held.len() as u64 + told, BEYOND + 1, "each is held, or told");
+}
