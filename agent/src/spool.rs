@@ -42,7 +42,7 @@
 //! not above its own, and leaves a [`Gap`]; where there is none to drop, it is itself the gap. Critical captures are
 //! never dropped, and lower lanes never take their reserve; when nothing is left to drop, they are counted into the
 //! last one that was not yet read for delivery, else into the next one stored. On a full disk the quarantine goes, and
-//! where there is none the spool opens anew with three quarters of what it held as its limit, until the disk has room for
+//! where there is none the spool opens anew with half of what it held as its limit, until the disk has room for
 //! the ballast again. A record's age is told by the time since the device started; across a restart by the wall clock,
 //! once the spool has been open for an hour.
 
@@ -422,7 +422,7 @@ fn shrink(ledger: &mut Ledger, way: MadeWay) -> Result<(), EngineError> {
     match way {
         MadeWay::Much => return Ok(()),
         MadeWay::Nothing if live < WORTH_SHRINKING => return ledger.shrink_to(live),
-        MadeWay::Enough | MadeWay::Nothing => ledger.shrink_to(live / 4 * 3)?,
+        MadeWay::Enough | MadeWay::Nothing => ledger.shrink_to(live / 2)?,
     }
     ledger.commit()?;
     tracing::warn!(spool.bytes = ledger.live_bytes(), "the disk is full: the spool dropped its lowest lanes");
