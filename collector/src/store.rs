@@ -59,9 +59,10 @@ const CHECKPOINT_PAGES: &str = "8192";
 /// How much longer than it held the database a writer that can wait gives way.
 const WAY: u32 = 4;
 const LONGEST_WAY: Duration = Duration::from_millis(200);
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
+    (3, "captures by concern", include_str!("store/migrations/0003_captures_by_concern.sql")),
 ];
 
 /// The collector's database.
@@ -266,6 +267,11 @@ where
 {
     let bytes: &[u8] = row.try_get(index)?;
     T::try_from(bytes).map_err(Into::into)
+}
+
+/// An identifier as a field of `dialect`'s `bytes!` holds it.
+pub(crate) fn hex(id: &[u8; 16]) -> String {
+    data_encoding::HEXLOWER.encode(id)
 }
 
 /// Column `index` as one of a closed set of words.
