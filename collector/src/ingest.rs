@@ -25,9 +25,11 @@ mod rate;
 mod refusal;
 mod renew;
 mod resolve;
+mod room;
 mod serve;
 mod status;
 mod uplink;
+mod welcoming;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,13 +47,15 @@ use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, devices};
 use connected::Connected;
 use heard::Heard;
-use incarnation::Live;
 use published::Published;
 use rate::RateLimit;
+use room::Room;
 
 pub(crate) use rate::network;
 pub use refusal::{ERROR_CODE_KEY, Refused};
 pub use serve::Limits;
+pub use welcoming::Welcomer;
+use welcoming::Welcoming;
 
 /// Largest message at enrolment: a token, a request, a few names.
 const MAX_JOIN_BYTES: usize = 8 * 1024;
@@ -87,15 +91,15 @@ pub struct Ingest {
     /// The deny-set, as last read.
     denied: ArcSwap<BTreeSet<DeviceId>>,
     published: watch::Sender<Published>,
-    live: Live,
+    welcoming: Welcoming,
     heard: Heard,
     rate: RateLimit,
     connected: Connected,
     limits: Limits,
     /// For messages that are received in part.
     receiving_bytes: Arc<Semaphore>,
-    /// For batches that are decoded and not yet committed; one that finds no room is refused with a delay.
-    in_flight_bytes: Semaphore,
+    /// For messages that are whole and not yet committed.
+    room: Room,
 }
 
 /// The enrolment service.
@@ -114,10 +118,12 @@ pub enum Refreshed {
 }
 
 impl Ingest {
-    /// Ingest that has not read yet what is published and who is denied: see [`Ingest::refresh`].
+    /// Ingest that has not read yet what is published and who is denied (see [`Ingest::refresh`]), and who has to run
+    /// for devices to be welcomed.
     #[must_use]
-    pub fn new(parts: IngestParts) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(parts: IngestParts) -> (Arc<Self>, Welcomer) {
+        let (welcoming, welcomer) = Welcoming::new(parts.school.clone(), parts.store.clone());
+        let ingest = Arc::new(Self {
             school: parts.school,
             store: parts.store,
             intake: parts.intake,
@@ -126,14 +132,15 @@ impl Ingest {
             shutdown: parts.shutdown,
             denied: ArcSwap::default(),
             published: watch::Sender::new(Published::default()),
-            live: Live::default(),
+            welcoming,
             heard: Heard::default(),
             rate: RateLimit::default(),
             connected: Connected::default(),
             limits: parts.limits,
-            receiving_bytes: Arc::new(Semaphore::new(parts.limits.in_flight_bytes)),
-            in_flight_bytes: Semaphore::new(parts.limits.in_flight_bytes),
-        })
+            receiving_bytes: Arc::new(Semaphore::new(parts.limits.received_bytes)),
+            room: Room::new(parts.limits.received_bytes, parts.limits.built_bytes),
+        });
+        (ingest, welcomer)
     }
 
     /// The enrolment service, its messages bounded.

@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::{self, ConsoleState, RuleBook};
 use crate::durable;
-use crate::ingest::{self, Ingest, IngestParts};
+use crate::ingest::{self, Ingest, IngestParts, Welcomer};
 use crate::intake::{Intake, IntakeParts, IntakeWorker};
 use crate::notify::{Mailer, MailerError, Notifier};
 use crate::seal::{SealError, Vault};
@@ -214,7 +214,7 @@ impl Collector {
             groups: AccountGroups::default(),
             triage: Arc::clone(&waking.triage),
         });
-        let ingest = Ingest::new(IngestParts {
+        let (ingest, welcomer) = Ingest::new(IngestParts {
             school: config.school.id.clone(),
             store: store.clone(),
             intake,
@@ -243,7 +243,7 @@ impl Collector {
             writing: Writing::default(),
             shutdown,
         };
-        collector.spawn_intake(intake_worker);
+        collector.spawn_writing(intake_worker, welcomer);
         collector.spawn_all(listeners, limits);
         collector.tasks.close();
         Ok(collector)
@@ -320,11 +320,16 @@ impl Collector {
         self.tasks.spawn(self.notifier().run(self.shutdown.clone()));
     }
 
-    /// Without the intake nothing can be taken: when it ends before it is told to, everything does.
-    fn spawn_intake(&self, worker: IntakeWorker) {
+    /// Without these nothing can be taken: when one ends before it is told to, everything does.
+    fn spawn_writing(&self, intake: IntakeWorker, welcomer: Welcomer) {
         let (stop, ended) = (self.writing.stop.clone(), self.shutdown.clone().when_dropped());
         self.writing.tasks.spawn(async move {
-            worker.run(stop).await;
+            intake.run(stop).await;
+            drop(ended);
+        });
+        let (stop, ended) = (self.writing.stop.clone(), self.shutdown.clone().when_dropped());
+        self.writing.tasks.spawn(async move {
+            welcomer.run(stop).await;
             drop(ended);
         });
         self.writing.tasks.close();

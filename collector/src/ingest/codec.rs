@@ -1,4 +1,4 @@
-//! Decoding of what devices deliver, after counting what it would become.
+//! What devices deliver: counted when it arrives, and built when there is room for what it becomes.
 //!
 //! Two bytes of a message make one entry of a list, and an entry takes some hundred in memory: four megabytes could
 //! become a gigabyte. So lists are counted before they are built.
@@ -11,11 +11,14 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
+use super::Refused;
+
 /// Most fields of a message, those of everything inside it included: far more than a full batch of ordinary captures.
 const MAX_FIELDS: usize = 128 * 1024;
 /// What a stream's buffers begin with; acknowledgements are small, and thousands of devices are idle.
 const BUFFER_BYTES: usize = 1024;
 const YIELD_BYTES: usize = 32 * 1024;
+const NO_MESSAGE: &str = "not a message of the contract";
 
 /// The codec of `Deliver`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,9 +28,24 @@ pub(super) struct DeliverCodec;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DeliverDecoder;
 
+/// A message whose lists are within their bounds, as it came.
+pub(super) struct Received(Bytes);
+
+impl Received {
+    /// Its size on the wire.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Builds it.
+    pub(super) fn read(self) -> Result<wire::DeliverUp, Refused> {
+        wire::DeliverUp::decode(self.0).map_err(|_| Refused::Malformed(NO_MESSAGE.to_owned()))
+    }
+}
+
 impl Codec for DeliverCodec {
     type Encode = wire::DeliverDown;
-    type Decode = wire::DeliverUp;
+    type Decode = Received;
     type Encoder = ProstEncoder<wire::DeliverDown>;
     type Decoder = DeliverDecoder;
 
@@ -41,12 +59,12 @@ impl Codec for DeliverCodec {
 }
 
 impl Decoder for DeliverDecoder {
-    type Item = wire::DeliverUp;
+    type Item = Received;
     type Error = Status;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<wire::DeliverUp>, Status> {
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Received>, Status> {
         let bytes = buffer.copy_to_bytes(buffer.remaining());
-        decode(bytes).map(Some).map_err(Status::invalid_argument)
+        counted(bytes).map(Some).map_err(Status::invalid_argument)
     }
 
     fn buffer_settings(&self) -> BufferSettings {
@@ -54,10 +72,10 @@ impl Decoder for DeliverDecoder {
     }
 }
 
-fn decode(bytes: Bytes) -> Result<wire::DeliverUp, &'static str> {
+fn counted(bytes: Bytes) -> Result<Received, &'static str> {
     let mut tally = Tally::default();
     tally.count(Shape::Up, &bytes)?;
-    wire::DeliverUp::decode(bytes).map_err(|_| "not a message of the contract")
+    Ok(Received(bytes))
 }
 
 /// Messages that hold others, as `lapwing.proto` numbers them.
@@ -108,7 +126,7 @@ impl Tally {
                     }
                 }
                 5 => drop(take(&mut bytes, 4)?),
-                _ => return Err("not a message of the contract"),
+                _ => return Err(NO_MESSAGE),
             }
         }
         Ok(())
@@ -129,12 +147,12 @@ impl Tally {
 }
 
 fn varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    prost::encoding::decode_varint(bytes).map_err(|_| "not a message of the contract")
+    prost::encoding::decode_varint(bytes).map_err(|_| NO_MESSAGE)
 }
 
 fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], &'static str> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let (taken, rest) = bytes.split_at_checked(length).ok_or("not a message of the contract")?;
+    let (taken, rest) = bytes.split_at_checked(length).ok_or(NO_MESSAGE)?;
     *bytes = rest;
     Ok(taken)
 }
@@ -162,7 +180,7 @@ mod tests {
     #[test]
     fn a_full_batch_passes_and_comes_out_as_it_went_in() {
         let batch = wire::Batch { captures: vec![capture(4, 8); MAX_BATCH], lane: 3, first_seq: 7, gaps: Vec::new() };
-        let message = decode(encoded(batch.clone())).unwrap();
+        let message = counted(encoded(batch.clone())).unwrap().read().unwrap();
         assert_eq!(message.message, Some(Up::Batch(batch)));
     }
 
@@ -174,7 +192,7 @@ mod tests {
             wire::Batch { captures: vec![capture(MAX_FIELDS, 0)], ..wire::Batch::default() },
             wire::Batch { captures: vec![capture(1, MAX_FIELDS / 2)], ..wire::Batch::default() },
         ] {
-            assert_eq!(decode(encoded(bomb)), Err("more entries than a batch holds"));
+            assert_eq!(counted(encoded(bomb)).err(), Some("more entries than a batch holds"));
         }
     }
 
@@ -183,7 +201,7 @@ mod tests {
         for bytes in
             [&[0x12, 0x7f][..], &[0x07], &[0xff; 12], &[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]]
         {
-            assert!(decode(Bytes::copy_from_slice(bytes)).is_err());
+            assert!(counted(Bytes::copy_from_slice(bytes)).and_then(|one| one.read().map_err(|_| NO_MESSAGE)).is_err());
         }
     }
 }

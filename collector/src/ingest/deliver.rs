@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_CREDIT, MAX_MESSAGE_BYTES, OutOfBounds};
+use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_MESSAGE_BYTES, OutOfBounds};
 use lapwing_proto::wire::{self, deliver_down, deliver_up};
 use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
 use lapwing_rules::Level;
@@ -18,22 +18,21 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::boot::Boot;
-use super::codec::DeliverCodec;
+use super::codec::{DeliverCodec, Received};
 use super::incarnation::Turn;
+use super::room;
 use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
 use crate::intake::{Delivery, Gap};
 use crate::shutdown::Shutdown;
-use crate::store::{deliveries, devices};
+use crate::store::deliveries::{self, Spool};
+use crate::store::devices;
 use crate::tls::Peer;
 
 /// A device says Hello within this.
 const HELLO_WITHIN: Duration = Duration::from_secs(15);
 /// A stream without a batch ends after this; the device opens another when it has something.
 const IDLE: Duration = Duration::from_secs(6 * 60 * 60);
-/// How long a batch waits for room before the device is told to come back.
-const ROOM_WITHIN: Duration = Duration::from_secs(2);
-const BUSY_RETRY: Duration = Duration::from_secs(3);
 
 /// The stream of answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<wire::DeliverDown, Status>> + Send>>;
@@ -52,21 +51,18 @@ impl Delivering {
     }
 }
 
-impl StreamingService<wire::DeliverUp> for Delivering {
+impl StreamingService<Received> for Delivering {
     type Response = wire::DeliverDown;
     type ResponseStream = Answers;
     type Future = std::future::Ready<Result<Response<Answers>, Status>>;
 
-    fn call(&mut self, request: Request<Streaming<wire::DeliverUp>>) -> Self::Future {
+    fn call(&mut self, request: Request<Streaming<Received>>) -> Self::Future {
         std::future::ready(open(&self.0, request))
     }
 }
 
 /// Opens the stream that `request` asks for.
-pub(super) fn open(
-    ingest: &Arc<Ingest>,
-    request: Request<Streaming<wire::DeliverUp>>,
-) -> Result<Response<Answers>, Status> {
+fn open(ingest: &Arc<Ingest>, request: Request<Streaming<Received>>) -> Result<Response<Answers>, Status> {
     let peer = admit(ingest, &request, "delivery")?;
     let retire = retire(ingest, &request);
     let (ingest, inbound) = (Arc::clone(ingest), request.into_inner());
@@ -79,7 +75,7 @@ struct DeliverStream {
     peer: Peer,
     /// Requested when the connection or the collector ends.
     retire: Shutdown,
-    inbound: Streaming<wire::DeliverUp>,
+    inbound: Streaming<Received>,
     phase: Phase,
 }
 
@@ -111,7 +107,7 @@ impl DeliverStream {
     }
 
     /// The next message; none when the device is done, silent too long, or the connection retires.
-    async fn next(&mut self) -> Result<Option<deliver_up::Message>, Refused> {
+    async fn next(&mut self) -> Result<Option<Received>, Refused> {
         let within = match self.phase {
             Phase::Greeting => HELLO_WITHIN,
             Phase::Open(..) => IDLE,
@@ -120,15 +116,18 @@ impl DeliverStream {
         tokio::select! {
             () = self.retire.requested() => Ok(None),
             message = tokio::time::timeout(within, self.inbound.message()) => match message {
-                Ok(Ok(message)) => Ok(message.and_then(|up| up.message)),
+                Ok(Ok(message)) => Ok(message),
                 Ok(Err(status)) => unreadable(&status).map_or(Ok(None), Err),
                 Err(_) => Ok(None),
             },
         }
     }
 
-    async fn take(&mut self, message: deliver_up::Message) -> Result<Option<deliver_down::Message>, Refused> {
+    async fn take(&mut self, received: Received) -> Result<Option<deliver_down::Message>, Refused> {
         self.ingest.check_not_denied(self.peer.device)?;
+        let bytes = received.bytes();
+        let _place = self.ingest.room.enter(bytes).await?;
+        let Some(message) = received.read()?.message else { return Ok(None) };
         match (message, &mut self.phase) {
             (deliver_up::Message::Hello(hello), Phase::Greeting) => {
                 let (turn, welcome) = greet(&self.ingest, self.peer, &hello).await?;
@@ -138,11 +137,11 @@ impl DeliverStream {
                 Ok(Some(deliver_down::Message::Welcome(welcome)))
             }
             (deliver_up::Message::Batch(batch), Phase::Open(turn, boot)) => {
-                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, batch).await?;
+                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, (batch, bytes)).await?;
                 Ok(Some(deliver_down::Message::Ack(ack)))
             }
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
-                turn.carry(&self.ingest.store, &self.ingest.school).await?;
+                self.ingest.welcoming.carry(turn).await?;
                 self.ingest.goodbye(self.peer.device, &goodbye).await?;
                 Ok(None)
             }
@@ -158,7 +157,7 @@ fn unreadable(status: &Status) -> Option<Refused> {
         return Some(Refused::Malformed(status.message().to_owned()));
     }
     let is_too_much = matches!(status.code(), Code::ResourceExhausted | Code::DeadlineExceeded);
-    is_too_much.then_some(Refused::Busy { retry: BUSY_RETRY })
+    is_too_much.then(room::busy)
 }
 
 async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn, wire::Welcome), Refused> {
@@ -168,12 +167,12 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
     if !hardware.0.is_empty() && !hardware.1.is_empty() && hardware.0 != hardware.1 {
         return Err(Refused::Clone);
     }
-    let turn = ingest.live.welcome((&ingest.store, &ingest.school), (peer.device, epoch), presented).await?;
+    let turn = ingest.welcoming.hello(Spool { device: peer.device, epoch }, presented).await?;
     let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
     let welcome = wire::Welcome {
         incarnation: turn.incarnation().as_bytes().to_vec(),
         server_time_us: ingest.clock.wall_us(),
-        credit: MAX_CREDIT,
+        credit: ingest.room.credit(),
         high_water: marks.into_iter().map(|(lane, through)| mark(lane, through)).collect(),
         minor: MINOR,
     };
@@ -203,20 +202,17 @@ async fn take_batch(
     ingest: &Ingest,
     (peer, boot): (Peer, Option<Boot>),
     turn: &mut Turn,
-    batch: wire::Batch,
+    (batch, bytes): (wire::Batch, usize),
 ) -> Result<wire::Ack, Refused> {
-    let size = u32::try_from(batch.encoded_len()).unwrap_or(u32::MAX);
-    let delivery = check_batch(ingest, (peer, boot), turn.epoch(), batch)?;
-    let room = tokio::time::timeout(ROOM_WITHIN, ingest.in_flight_bytes.acquire_many(size)).await;
-    let Ok(Ok(_room)) = room else { return Err(Refused::Busy { retry: BUSY_RETRY }) };
-    turn.carry(&ingest.store, &ingest.school).await?;
+    let delivery = check_batch(ingest, (peer, boot), turn.epoch(), (batch, bytes))?;
+    ingest.welcoming.carry(turn).await?;
     let lane = delivery.lane;
     let through = failpoint!("deliver.take", ingest.intake.take(delivery).await?);
     ingest.heard.note(peer.device, ingest.clock.wall_us());
     Ok(wire::Ack {
         through: vec![mark(lane, through)],
         server_time_us: ingest.clock.wall_us(),
-        credit: MAX_CREDIT,
+        credit: ingest.room.credit(),
         retry_delay_ms: 0,
     })
 }
@@ -225,7 +221,7 @@ fn check_batch(
     ingest: &Ingest,
     (peer, boot): (Peer, Option<Boot>),
     epoch: Epoch,
-    batch: wire::Batch,
+    (batch, bytes): (wire::Batch, usize),
 ) -> Result<Delivery, Refused> {
     let received_us = ingest.clock.wall_us();
     let lane = lane("batch.lane", batch.lane)?;
@@ -236,15 +232,16 @@ fn check_batch(
     }
     let gaps = batch.gaps.iter().map(|gap| check_gap(lane, gap)).collect::<Result<_, _>>()?;
     let dated = |capture| {
-        let capture = check_capture(lane, capture)?;
+        let capture = check_capture((lane, bytes), capture)?;
         Ok::<_, Refused>(Capture { wall_us: Boot::date(boot, &capture, received_us), ..capture })
     };
     let captures = batch.captures.into_iter().map(dated).collect::<Result<_, _>>()?;
     Ok(Delivery { device: peer.device, epoch, lane, first: Seq::new(batch.first_seq), captures, gaps, received_us })
 }
 
-fn check_capture(lane: Level, capture: wire::Capture) -> Result<Capture, Refused> {
-    if capture.encoded_len() > MAX_CAPTURE_BYTES {
+/// A capture of a batch of so many bytes.
+fn check_capture((lane, bytes): (Level, usize), capture: wire::Capture) -> Result<Capture, Refused> {
+    if bytes > MAX_CAPTURE_BYTES && capture.encoded_len() > MAX_CAPTURE_BYTES {
         return Err(OutOfBounds::new("batch.captures", format!("at most {MAX_CAPTURE_BYTES} bytes each")).into());
     }
     let capture = Capture::try_from(capture)?;

@@ -5,18 +5,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId, failpoint};
+use lapwing_proto::{Epoch, Incarnation};
 
-use super::Refused;
-use crate::store::deliveries::{self, Incarnations, Previous};
-use crate::store::{Store, Tx};
+use crate::store::deliveries::{Incarnations, Previous, Spool};
 
 /// The right to deliver of one stream, until another takes it over or the stream ends.
 #[derive(Debug)]
 pub(super) struct Turn {
     live: Live,
-    device: DeviceId,
-    epoch: Epoch,
+    spool: Spool,
     incarnation: Incarnation,
     /// Whether a message came under this incarnation.
     carried: bool,
@@ -24,7 +21,7 @@ pub(super) struct Turn {
 
 /// Who delivers now, and by how many open streams.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Live(Arc<Mutex<HashMap<(DeviceId, Epoch), Streams>>>);
+pub(super) struct Live(Arc<Mutex<HashMap<Spool, Streams>>>);
 
 /// The open streams under one incarnation.
 #[derive(Debug)]
@@ -34,44 +31,26 @@ struct Streams {
 }
 
 impl Live {
-    /// Answers a Hello: a new incarnation, or [`Refused::Clone`].
-    pub(super) async fn welcome(
-        &self,
-        (store, school): (&Store, &SchoolId),
-        (device, epoch): (DeviceId, Epoch),
-        presented: Option<Incarnation>,
-    ) -> Result<Turn, Refused> {
-        let incarnation = Incarnation::random()?;
-        let mut tx = store.begin().await?;
-        let known = deliveries::incarnations(&mut tx, school, device, epoch).await?;
-        let renewed = renew(known, presented, incarnation).ok_or(Refused::Clone)?;
-        let incarnation = renewed.current;
-        deliveries::set_incarnations(&mut tx, school, device, epoch, renewed).await?;
-        // Inside the transaction, so that the last to commit is also the last to deliver.
-        let turn = Turn { live: self.clone(), device, epoch, incarnation, carried: false };
-        self.set(device, epoch, incarnation);
-        failpoint!("welcome.commit", tx.commit().await?);
-        Ok(turn)
-    }
-
-    fn set(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
+    /// Takes the turn to deliver of a spool over.
+    pub(super) fn take(&self, spool: Spool, incarnation: Incarnation) -> Turn {
         let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let streams = live.entry((device, epoch)).or_insert(Streams { of: incarnation, open: 0 });
+        let streams = live.entry(spool).or_insert(Streams { of: incarnation, open: 0 });
         let open = if streams.of == incarnation { streams.open.saturating_add(1) } else { 1 };
         *streams = Streams { of: incarnation, open };
+        Turn { live: self.clone(), spool, incarnation, carried: false }
     }
 
-    fn is(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) -> bool {
+    fn is(&self, spool: Spool, incarnation: Incarnation) -> bool {
         let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get(&(device, epoch)).is_some_and(|streams| streams.of == incarnation)
+        live.get(&spool).is_some_and(|streams| streams.of == incarnation)
     }
 
-    fn end(&self, device: DeviceId, epoch: Epoch, incarnation: Incarnation) {
+    fn end(&self, spool: Spool, incarnation: Incarnation) {
         let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(streams) = live.get_mut(&(device, epoch)).filter(|streams| streams.of == incarnation) else { return };
+        let Some(streams) = live.get_mut(&spool).filter(|streams| streams.of == incarnation) else { return };
         streams.open = streams.open.saturating_sub(1);
         if streams.open == 0 {
-            live.remove(&(device, epoch));
+            live.remove(&spool);
         }
     }
 }
@@ -81,43 +60,40 @@ impl Turn {
         self.incarnation
     }
 
+    pub(super) const fn spool(&self) -> Spool {
+        self.spool
+    }
+
     pub(super) const fn epoch(&self) -> Epoch {
-        self.epoch
+        self.spool.epoch
     }
 
-    /// A message came: from now on nothing but this incarnation counts.
-    pub(super) async fn carry(&mut self, store: &Store, school: &SchoolId) -> Result<(), Refused> {
-        if !self.live.is(self.device, self.epoch, self.incarnation) {
-            return Err(Refused::Clone);
-        }
-        if self.carried {
-            return Ok(());
-        }
-        let mut tx = store.begin().await?;
-        self.carry_first(&mut tx, school).await?;
-        failpoint!("carry.commit", tx.commit().await?);
+    /// Whether nobody has taken it over.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.is(self.spool, self.incarnation)
+    }
+
+    pub(super) const fn has_carried(&self) -> bool {
+        self.carried
+    }
+
+    pub(super) const fn set_carried(&mut self) {
         self.carried = true;
-        Ok(())
-    }
-
-    async fn carry_first(&self, tx: &mut Tx, school: &SchoolId) -> Result<(), Refused> {
-        let known = deliveries::incarnations(tx, school, self.device, self.epoch).await?;
-        if known.map(|known| known.current) != Some(self.incarnation) {
-            return Err(Refused::Clone);
-        }
-        let alone = Incarnations { current: self.incarnation, previous: Previous::Over };
-        Ok(deliveries::set_incarnations(tx, school, self.device, self.epoch, alone).await?)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.live.end(self.device, self.epoch, self.incarnation);
+        self.live.end(self.spool, self.incarnation);
     }
 }
 
 /// The rule: what stands after a Hello that presents `presented`, or none where it is a copy.
-fn renew(known: Option<Incarnations>, presented: Option<Incarnation>, fresh: Incarnation) -> Option<Incarnations> {
+pub(super) fn renew(
+    known: Option<Incarnations>,
+    presented: Option<Incarnation>,
+    fresh: Incarnation,
+) -> Option<Incarnations> {
     let previous = presented.map_or(Previous::First, Previous::Earlier);
     match known {
         Some(known) if previous == known.previous => Some(known),

@@ -71,6 +71,11 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The collector stops: what was asked may be asked again.
+    pub(super) fn stopping() -> Self {
+        Self::Store("the collector stops".into())
+    }
+
     /// The code on the wire.
     #[must_use]
     pub const fn code(&self) -> wire::ErrorCode {

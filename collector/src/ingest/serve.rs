@@ -51,8 +51,10 @@ const MAX_SEND_BYTES: usize = 64 * 1024;
 /// What ingest bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of messages received in part, and of batches not yet committed, over all devices; each.
-    pub in_flight_bytes: usize,
+    /// Bytes of messages received in part, and of whole ones that are not committed, over all devices; each.
+    pub received_bytes: usize,
+    /// Of the latter, bytes of those that are built: in memory they take some five times as much.
+    pub built_bytes: usize,
     /// A message is whole this long after its first byte.
     pub message_within: Duration,
     /// A device reconnects, with its newest certificate, at this age or at down to half of it: the fleet does not
@@ -65,7 +67,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            in_flight_bytes: 64 * 1024 * 1024,
+            received_bytes: 64 * 1024 * 1024,
+            built_bytes: 8 * 1024 * 1024,
             message_within: Duration::from_secs(30),
             uplink_age: Duration::from_secs(12 * 60 * 60),
             grace: Duration::from_secs(30),

@@ -17,11 +17,9 @@ impl wire::uplink_server::Uplink for UplinkService {
     type ControlStream = control::Directives;
     type FetchStream = fetch::Chunks;
 
-    async fn deliver(
-        &self,
-        request: Request<Streaming<wire::DeliverUp>>,
-    ) -> Result<Response<Self::DeliverStream>, Status> {
-        deliver::open(&self.0, request)
+    /// Never reached: its path leads to [`deliver::Delivering`], whose codec is another.
+    async fn deliver(&self, _: Request<Streaming<wire::DeliverUp>>) -> Result<Response<Self::DeliverStream>, Status> {
+        Err(Status::unimplemented("deliveries go another way"))
     }
 
     async fn control(

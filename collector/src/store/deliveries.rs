@@ -1,10 +1,22 @@
 //! Where each lane stands, and which incarnation of a device may deliver.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId, Seq};
 use lapwing_rules::Level;
+use serde_json::json;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, Tx};
+use super::dialect::{bytes, each};
+use super::{Store, StoreError, Tx, hex, id};
+
+/// One spool of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Spool {
+    pub(crate) device: DeviceId,
+    pub(crate) epoch: Epoch,
+}
 
 /// The incarnations that count for one epoch of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,53 +38,54 @@ pub(crate) enum Previous {
     Earlier(Incarnation),
 }
 
-/// The incarnations of `epoch`; none before its first Hello.
+/// The incarnations of `spools`, of those that said Hello before.
 pub(crate) async fn incarnations(
     tx: &mut Tx,
     school: &SchoolId,
-    device: DeviceId,
-    epoch: Epoch,
-) -> Result<Option<Incarnations>, StoreError> {
-    let row = sqlx::query(
-        "SELECT current, previous FROM incarnations WHERE school_id = $1 AND device_id = $2 AND epoch = $3",
-    )
+    spools: &BTreeSet<Spool>,
+) -> Result<BTreeMap<Spool, Incarnations>, StoreError> {
+    let asked: Vec<_> = spools
+        .iter()
+        .map(|spool| json!({ "device": hex(spool.device.as_bytes()), "epoch": hex(spool.epoch.as_bytes()) }))
+        .collect();
+    let rows = sqlx::query(concat!(
+        "SELECT i.device_id, i.epoch, i.current, i.previous FROM ",
+        each!("$2"),
+        " JOIN incarnations AS i ON i.school_id = $1 AND i.device_id = ",
+        bytes!("device"),
+        " AND i.epoch = ",
+        bytes!("epoch"),
+    ))
     .bind(school.as_str())
-    .bind(device.as_bytes().as_slice())
-    .bind(epoch.as_bytes().as_slice())
-    .fetch_optional(tx.connection())
+    .bind(json!(asked).to_string())
+    .fetch_all(tx.connection())
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let previous = match row.try_get::<Option<Vec<u8>>, _>(1)? {
-        None => Previous::Over,
-        Some(bytes) if bytes.is_empty() => Previous::First,
-        Some(bytes) => Previous::Earlier(incarnation(&bytes)?),
-    };
-    Ok(Some(Incarnations { current: incarnation(row.try_get(0)?)?, previous }))
+    rows.iter().map(read_incarnations).collect()
 }
 
-/// Stores the incarnations of `epoch`.
+/// Stores the incarnations of spools.
 pub(crate) async fn set_incarnations(
     tx: &mut Tx,
     school: &SchoolId,
-    device: DeviceId,
-    epoch: Epoch,
-    incarnations: Incarnations,
+    incarnations: &BTreeMap<Spool, Incarnations>,
 ) -> Result<(), StoreError> {
-    let previous = match incarnations.previous {
-        Previous::Over => None,
-        Previous::First => Some(Vec::new()),
-        Previous::Earlier(earlier) => Some(earlier.as_bytes().to_vec()),
-    };
-    sqlx::query(
-        "INSERT INTO incarnations (school_id, device_id, epoch, current, previous) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (school_id, device_id, epoch) DO UPDATE SET
+    let rows: Vec<_> = incarnations.iter().map(|(spool, incarnations)| row_of(*spool, *incarnations)).collect();
+    sqlx::query(concat!(
+        "INSERT INTO incarnations (school_id, device_id, epoch, current, previous) SELECT $1, ",
+        bytes!("device"),
+        ", ",
+        bytes!("epoch"),
+        ", ",
+        bytes!("current"),
+        ", ",
+        bytes!("previous"),
+        " FROM ",
+        each!("$2"),
+        " WHERE true ON CONFLICT (school_id, device_id, epoch) DO UPDATE SET
              current = excluded.current, previous = excluded.previous",
-    )
+    ))
     .bind(school.as_str())
-    .bind(device.as_bytes().as_slice())
-    .bind(epoch.as_bytes().as_slice())
-    .bind(incarnations.current.as_bytes().as_slice())
-    .bind(previous)
+    .bind(json!(rows).to_string())
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -100,6 +113,25 @@ pub(crate) async fn high_water(
             Ok((lane, Seq::new(through.unsigned_abs())))
         })
         .collect()
+}
+
+fn row_of(spool: Spool, Incarnations { current, previous }: Incarnations) -> serde_json::Value {
+    let previous = match previous {
+        Previous::Over => None,
+        Previous::First => Some(String::new()),
+        Previous::Earlier(earlier) => Some(hex(earlier.as_bytes())),
+    };
+    json!({ "device": hex(spool.device.as_bytes()), "epoch": hex(spool.epoch.as_bytes()), "current": hex(current.as_bytes()), "previous": previous })
+}
+
+fn read_incarnations(row: &SqliteRow) -> Result<(Spool, Incarnations), StoreError> {
+    let spool = Spool { device: id(row, 0)?, epoch: id(row, 1)? };
+    let previous = match row.try_get::<Option<Vec<u8>>, _>(3)? {
+        None => Previous::Over,
+        Some(bytes) if bytes.is_empty() => Previous::First,
+        Some(bytes) => Previous::Earlier(incarnation(&bytes)?),
+    };
+    Ok((spool, Incarnations { current: incarnation(row.try_get(2)?)?, previous }))
 }
 
 fn incarnation(bytes: &[u8]) -> Result<Incarnation, StoreError> {

@@ -172,7 +172,7 @@ async fn a_device_that_never_reads_its_acknowledgements_is_not_read_either() {
 #[tokio::test]
 async fn half_a_message_is_kept_for_its_time_and_counts_against_the_budget() {
     let late = ingest_limits(|ingest| ingest.message_within = SHORT);
-    let poor = ingest_limits(|ingest| ingest.in_flight_bytes = 10_000);
+    let poor = ingest_limits(|ingest| ingest.received_bytes = 10_000);
     for limits in [late, poor] {
         let school = School::open_within(limits).await;
         let device = Device::enrol(&school).await;
