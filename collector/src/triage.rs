@@ -8,6 +8,7 @@
 
 pub mod commands;
 mod deadline;
+mod docket;
 mod grouping;
 mod level;
 mod reference;
@@ -15,7 +16,7 @@ mod reroute;
 mod state;
 mod worker;
 
-pub(crate) use grouping::Candidate;
+pub(crate) use docket::Topic;
 pub use grouping::WINDOW;
 pub(crate) use reroute::reroute;
 pub use state::{Decision, InvalidTransition, Move, State};

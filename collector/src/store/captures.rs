@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use lapwing_proto::{DeviceId, Epoch, SchoolId, Seq};
 use lapwing_rules::Level;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::dialect::{each, item, piece};
-use super::{StoreError, Tx, id};
+use super::dialect::{bytes, each, item, piece};
+use super::{StoreError, Tx, hex, id};
 use crate::ids::{CaptureId, KeyId, SubjectId};
 
 /// One lane of one spool.
@@ -206,19 +207,26 @@ pub(crate) async fn untriaged(tx: &mut Tx, school: &SchoolId, limit: u32) -> Res
     rows.iter().map(read_untriaged).collect()
 }
 
-/// Marks a capture as taken by triage.
+/// Marks captures as taken by triage.
 pub(crate) async fn set_triaged(
     tx: &mut Tx,
     school: &SchoolId,
-    capture: CaptureId,
+    captures: &[Untriaged],
     now_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE captures SET triaged_us = $3 WHERE school_id = $1 AND capture_id = $2")
-        .bind(school.as_str())
-        .bind(capture.as_bytes().as_slice())
-        .bind(now_us)
-        .execute(tx.connection())
-        .await?;
+    let rows: Vec<_> = captures.iter().map(|capture| json!({ "capture": hex(capture.id.as_bytes()) })).collect();
+    sqlx::query(concat!(
+        "UPDATE captures SET triaged_us = $3 WHERE school_id = $1 AND capture_id IN (SELECT ",
+        bytes!("capture"),
+        " FROM ",
+        each!("$2"),
+        ")",
+    ))
+    .bind(school.as_str())
+    .bind(json(&rows)?)
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }
 

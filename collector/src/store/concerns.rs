@@ -1,17 +1,19 @@
 //! Rows of concerns, who may see them, and what they hold.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Store, StoreError, Tx, id, level, parsed, visible_to};
+use super::dialect::{bytes, each, number, text};
+use super::{Store, StoreError, Tx, hex, id, level, parsed, visible_to};
 use crate::actor::Actor;
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
 use crate::routing::Recipient;
-use crate::triage::{Candidate, State};
+use crate::triage::{State, Topic};
 
 /// A concern to be made.
 #[derive(Debug)]
@@ -35,6 +37,26 @@ pub(crate) struct Standing {
     pub(crate) key: KeyId,
 }
 
+/// An undecided concern that captures may join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stands {
+    pub(crate) concern: ConcernId,
+    pub(crate) state: State,
+    pub(crate) level: Level,
+    /// Hits it holds.
+    pub(crate) hits: u64,
+    pub(crate) first_us: i64,
+    pub(crate) last_us: i64,
+}
+
+/// What a concern gained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gain {
+    pub(crate) hits: u64,
+    pub(crate) first_us: i64,
+    pub(crate) last_us: i64,
+}
+
 /// What routing needs to know of a concern.
 #[derive(Clone, Debug)]
 pub(crate) struct Undecided {
@@ -55,29 +77,34 @@ pub(crate) struct Sealed {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// The undecided concern of the same subject and category that is nearest in time, within `window`.
-pub(crate) async fn candidate(
+/// The undecided concerns of `topics` seen between `from_us` and `to_us`.
+pub(crate) async fn standing_of(
     tx: &mut Tx,
     school: &SchoolId,
-    subject: SubjectId,
-    category: &str,
-    seen_us: i64,
-    window: Duration,
-) -> Result<Option<Candidate>, StoreError> {
-    let window_us = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-    let row = sqlx::query(
-        "SELECT concern_id, state, level, captures FROM concerns
-         WHERE school_id = $1 AND subject_id = $2 AND category = $3 AND last_us >= $4 AND first_us <= $5
-         AND state IN ('new', 'acknowledged', 'under_review', 'reopened') ORDER BY last_us DESC LIMIT 1",
-    )
+    topics: &BTreeSet<Topic>,
+    (from_us, to_us): (i64, i64),
+) -> Result<Vec<(Topic, Stands)>, StoreError> {
+    let asked: Vec<_> = topics
+        .iter()
+        .map(|(subject, category)| json!({ "subject": hex(subject.as_bytes()), "category": category }))
+        .collect();
+    let rows = sqlx::query(concat!(
+        "SELECT c.subject_id, c.category, c.concern_id, c.state, c.level, c.captures, c.first_us, c.last_us FROM ",
+        each!("$2"),
+        " JOIN concerns AS c ON c.school_id = $1 AND c.subject_id = ",
+        bytes!("subject"),
+        " AND c.category = ",
+        text!("category"),
+        " AND c.last_us >= $3 AND c.first_us <= $4
+         AND c.state IN ('new', 'acknowledged', 'under_review', 'reopened')",
+    ))
     .bind(school.as_str())
-    .bind(subject.as_bytes().as_slice())
-    .bind(category)
-    .bind(seen_us.saturating_sub(window_us))
-    .bind(seen_us.saturating_add(window_us))
-    .fetch_optional(tx.connection())
+    .bind(json!(asked).to_string())
+    .bind(from_us)
+    .bind(to_us)
+    .fetch_all(tx.connection())
     .await?;
-    row.as_ref().map(read_candidate).transpose()
+    rows.iter().map(read_stands).collect()
 }
 
 /// Whether a reference is taken.
@@ -111,25 +138,32 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewConcern<'_>)
     Ok(())
 }
 
-/// Counts a capture seen at `seen_us` towards a concern.
+/// Counts what concerns gained.
 pub(crate) async fn count(
     tx: &mut Tx,
     school: &SchoolId,
-    concern: ConcernId,
-    seen_us: i64,
-    hits: u64,
+    gains: &BTreeMap<ConcernId, Gain>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE concerns SET captures = captures + $4, changed_us = $5,
-         first_us = CASE WHEN $3 < first_us THEN $3 ELSE first_us END,
-         last_us = CASE WHEN $3 > last_us THEN $3 ELSE last_us END
-         WHERE school_id = $1 AND concern_id = $2",
-    )
+    let rows: Vec<_> = gains.iter().map(|(concern, gain)| gain.row(*concern)).collect();
+    sqlx::query(concat!(
+        "UPDATE concerns SET captures = captures + gained.hits, changed_us = $3,
+         first_us = CASE WHEN gained.first_us < concerns.first_us THEN gained.first_us ELSE concerns.first_us END,
+         last_us = CASE WHEN gained.last_us > concerns.last_us THEN gained.last_us ELSE concerns.last_us END
+         FROM (SELECT ",
+        bytes!("concern"),
+        " AS concern_id, ",
+        number!("hits"),
+        " AS hits, ",
+        number!("first"),
+        " AS first_us, ",
+        number!("last"),
+        " AS last_us FROM ",
+        each!("$2"),
+        ") AS gained WHERE concerns.school_id = $1 AND concerns.concern_id = gained.concern_id",
+    ))
     .bind(school.as_str())
-    .bind(concern.as_bytes().as_slice())
-    .bind(seen_us)
-    .bind(hits.cast_signed())
+    .bind(json!(rows).to_string())
     .bind(now_us)
     .execute(tx.connection())
     .await?;
@@ -156,19 +190,24 @@ pub(crate) async fn raise(
     .await?)
 }
 
-/// Files a capture under a concern.
-pub(crate) async fn link(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    capture: CaptureId,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO concern_captures (school_id, concern_id, capture_id) VALUES ($1, $2, $3)")
-        .bind(school.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(capture.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await?;
+/// Files captures under concerns.
+pub(crate) async fn link(tx: &mut Tx, school: &SchoolId, links: &[(ConcernId, CaptureId)]) -> Result<(), StoreError> {
+    let rows: Vec<_> = links
+        .iter()
+        .map(|(concern, capture)| json!({ "concern": hex(concern.as_bytes()), "capture": hex(capture.as_bytes()) }))
+        .collect();
+    sqlx::query(concat!(
+        "INSERT INTO concern_captures (school_id, concern_id, capture_id) SELECT $1, ",
+        bytes!("concern"),
+        ", ",
+        bytes!("capture"),
+        " FROM ",
+        each!("$2"),
+    ))
+    .bind(school.as_str())
+    .bind(json!(rows).to_string())
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }
 
@@ -305,13 +344,23 @@ pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<crate::
     rows.iter().map(|row| id(row, 0).unwrap()).collect()
 }
 
-fn read_candidate(row: &SqliteRow) -> Result<Candidate, StoreError> {
-    Ok(Candidate {
-        concern: id(row, 0)?,
-        state: parsed(row, 1)?,
-        level: level(row, 2)?,
-        hits: row.try_get::<i64, _>(3)?.unsigned_abs(),
-    })
+fn read_stands(row: &SqliteRow) -> Result<(Topic, Stands), StoreError> {
+    let stands = Stands {
+        concern: id(row, 2)?,
+        state: parsed(row, 3)?,
+        level: level(row, 4)?,
+        hits: row.try_get::<i64, _>(5)?.unsigned_abs(),
+        first_us: row.try_get(6)?,
+        last_us: row.try_get(7)?,
+    };
+    Ok(((id(row, 0)?, row.try_get(1)?), stands))
+}
+
+impl Gain {
+    fn row(self, concern: ConcernId) -> serde_json::Value {
+        let hits = self.hits.cast_signed();
+        json!({ "concern": hex(concern.as_bytes()), "hits": hits, "first": self.first_us, "last": self.last_us })
+    }
 }
 
 fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {

@@ -14,6 +14,20 @@ macro_rules! bytes {
     };
 }
 
+/// A field of `each` that holds text.
+macro_rules! text {
+    ($field:literal) => {
+        concat!("(each.value ->> '", $field, "')")
+    };
+}
+
+/// A field of `each` that holds a whole number.
+macro_rules! number {
+    ($field:literal) => {
+        concat!("(each.value ->> '", $field, "')")
+    };
+}
+
 /// A field of `each` by its place, where each is an array.
 macro_rules! item {
     ($place:literal) => {
@@ -48,4 +62,4 @@ macro_rules! as_written {
     };
 }
 
-pub(super) use {as_written, bytes, each, item, piece};
+pub(super) use {as_written, bytes, each, item, number, piece, text};

@@ -127,7 +127,7 @@ impl School {
         let clock = Arc::new(ManualClock::at(NINE_US));
         let mail = Arc::new(Notify::new());
         let worker = Triage::new(self.id.clone(), self.store.clone(), clock, Arc::clone(&self.wake), mail, events);
-        while worker.step().await.unwrap() > 0 {}
+        while worker.step().await.unwrap().is_some() {}
     }
 
     /// Signed in as `person`.

@@ -13,7 +13,8 @@ use lapwing_rules::Level;
 use tokio::sync::{Notify, broadcast};
 
 use super::deadline::acknowledge_by;
-use super::grouping::{Effect, WINDOW, decide};
+use super::docket::{self, Docket};
+use super::grouping::{Effect, decide};
 use super::level::Facts;
 use super::state::State;
 use super::{ConcernChanged, reference};
@@ -24,12 +25,14 @@ use crate::ids::{ConcernId, StepId};
 use crate::routing::{About, Recipient, Staffing, Told, route};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, Untriaged};
-use crate::store::concerns::{self, NewConcern};
+use crate::store::concerns::{self, NewConcern, Stands};
 use crate::store::steps::{self, NewStep};
 use crate::store::{Store, StoreError, Tx, outbox, people, subjects};
 
-/// Captures a transaction: far below what would make a page wait.
-const BATCH: u32 = 32;
+/// Captures a transaction: those that join what stands cost little each.
+const BATCH: u32 = 256;
+/// Concerns a transaction makes or raises: far below what would make a page wait.
+const TOLD: usize = 32;
 /// Wait after a database error before the same rows are tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// References are 30 random bits; a few tries find a free one in any school.
@@ -43,6 +46,8 @@ pub struct Triage {
     wake: Arc<Notify>,
     mail: Arc<Notify>,
     events: broadcast::Sender<ConcernChanged>,
+    /// Captures a transaction.
+    batch: u32,
 }
 
 /// What stays the same during one transaction.
@@ -69,7 +74,7 @@ impl Triage {
         mail: Arc<Notify>,
         events: broadcast::Sender<ConcernChanged>,
     ) -> Self {
-        Self { actor: Actor::Product { school }, store, clock, wake, mail, events }
+        Self { actor: Actor::Product { school }, store, clock, wake, mail, events, batch: BATCH }
     }
 
     /// Works until `shutdown`. At start it takes what an earlier run left.
@@ -94,66 +99,95 @@ impl Triage {
     async fn drain(&self, shutdown: &Shutdown) -> Result<(), StoreError> {
         while !shutdown.is_requested() {
             let held = Stopwatch::start();
-            if self.step().await? == 0 {
-                break;
+            match self.step().await? {
+                None => break,
+                // More that cannot wait may be behind it.
+                Some(highest) if highest >= Level::High => {}
+                Some(_) => self.store.give_way(held.elapsed()).await,
             }
-            self.store.give_way(held.elapsed()).await;
         }
         Ok(())
     }
 
-    /// Takes one batch; says how many captures it held.
-    pub(crate) async fn step(&self) -> Result<usize, StoreError> {
+    /// Takes one batch; says the highest level it held, or that nothing waited.
+    pub(crate) async fn step(&self) -> Result<Option<Level>, StoreError> {
         let school = self.actor.school();
         let mut tx = self.store.begin().await?;
-        let waiting = captures::untriaged(&mut tx, school, BATCH).await?;
-        if waiting.is_empty() {
-            return Ok(0);
-        }
+        let waiting = captures::untriaged(&mut tx, school, self.batch).await?;
+        let Some(highest) = waiting.first().map(|capture| capture.level) else { return Ok(None) };
         let setting = Setting {
             staffing: people::staffing(&mut tx, school).await?,
             zone: people::zone(&mut tx, school).await?,
             now_us: self.clock.wall_us(),
         };
-        let mut changed = BTreeSet::new();
+        let (topics, from_us, to_us) = docket::topics(&waiting);
+        let mut docket = Docket::of(concerns::standing_of(&mut tx, school, &topics, (from_us, to_us)).await?);
+        let (mut changed, mut taken, mut told) = (BTreeSet::new(), 0, 0);
         for capture in &waiting {
-            changed.extend(self.triage(&mut tx, capture, &setting).await?);
-            failpoint!("triage.mark", captures::set_triaged(&mut tx, school, capture.id, setting.now_us).await?);
+            let (concern, is_told) = self.triage(&mut tx, capture, &mut docket, &setting).await?;
+            changed.extend(concern);
+            taken += 1;
+            told += usize::from(is_told);
+            if told == TOLD {
+                break;
+            }
         }
+        self.file(&mut tx, &docket, waiting.get(..taken).unwrap_or(&waiting), setting.now_us).await?;
         failpoint!("triage.commit", tx.commit().await?);
         self.mail.notify_one();
         for concern in changed {
             // Nobody listening is nothing lost: a page reads the database when it opens.
             let _ = self.events.send(ConcernChanged { school: school.clone(), concern });
         }
-        Ok(waiting.len())
+        Ok(Some(highest))
     }
 
+    /// Writes what concerns gained, which captures they hold now, and that these were taken.
+    async fn file(&self, tx: &mut Tx, docket: &Docket, taken: &[Untriaged], now_us: i64) -> Result<(), StoreError> {
+        let school = self.actor.school();
+        if !docket.gains().is_empty() {
+            failpoint!("triage.count", concerns::count(tx, school, docket.gains(), now_us).await?);
+        }
+        failpoint!("triage.link", concerns::link(tx, school, docket.links()).await?);
+        failpoint!("triage.mark", captures::set_triaged(tx, school, taken, now_us).await)
+    }
+
+    /// Decides one capture. Answers the concern it belongs to, and whether somebody is told of it.
     async fn triage(
         &self,
         tx: &mut Tx,
         capture: &Untriaged,
+        docket: &mut Docket,
         setting: &Setting,
-    ) -> Result<Option<ConcernId>, StoreError> {
-        let school = self.actor.school();
+    ) -> Result<(Option<ConcernId>, bool), StoreError> {
         let facts = facts(capture);
-        let seen_us = capture.wall_us.min(capture.received_us);
-        let candidate = concerns::candidate(tx, school, capture.subject, &capture.category, seen_us, WINDOW).await?;
-        let concern = match decide(facts, candidate) {
-            Effect::None => return Ok(None),
-            Effect::Opens { level } => self.open(tx, capture, level, seen_us, setting).await?,
+        let seen_us = docket::seen_us(capture);
+        let topic = (capture.subject, capture.category.clone());
+        let effect = decide(facts, docket.candidate(&topic, seen_us));
+        let concern = match effect {
+            Effect::None => return Ok((None, false)),
+            Effect::Opens { level } => {
+                let concern = self.open(tx, capture, level, seen_us, setting).await?;
+                let hits = facts.hits;
+                docket.opened(
+                    topic,
+                    Stands { concern, state: State::New, level, hits, first_us: seen_us, last_us: seen_us },
+                );
+                concern
+            }
             Effect::Joins { concern } => {
-                concerns::count(tx, school, concern, seen_us, facts.hits, setting.now_us).await?;
+                docket.gained(&topic, concern, seen_us, facts.hits);
                 concern
             }
             Effect::Raises { concern, level, from, to } => {
-                concerns::count(tx, school, concern, seen_us, facts.hits, setting.now_us).await?;
+                docket.gained(&topic, concern, seen_us, facts.hits);
+                docket.raised(&topic, concern, level, to);
                 self.raise(tx, capture, concern, (level, from, to), setting).await?;
                 concern
             }
         };
-        failpoint!("triage.link", concerns::link(tx, school, concern, capture.id).await?);
-        Ok(Some(concern))
+        docket.filed(concern, capture.id);
+        Ok((Some(concern), !matches!(effect, Effect::Joins { .. })))
     }
 
     async fn open(

@@ -1,5 +1,6 @@
 use lapwing_proto::Capture;
 use lapwing_rules::Category;
+use proptest::prelude::*;
 
 use super::*;
 use crate::actor::Role;
@@ -25,7 +26,7 @@ async fn arrive(school: &School, captures: Vec<Capture>) {
         let next = school.through(EPOCH, lane).await.next().number();
         intake.take(delivery(lane, next, vec![capture])).await.unwrap();
     }
-    while triage(school).0.step().await.unwrap() > 0 {}
+    while triage(school).0.step().await.unwrap().is_some() {}
 }
 
 fn at(minutes: i64, capture: Capture) -> Capture {
@@ -164,4 +165,71 @@ async fn what_triage_did_is_in_a_sound_log() {
     arrive(&school, vec![threat(Level::High)]).await;
     let report = audit::verify(&school.store, &school.id).await.unwrap();
     assert_eq!((report.leaves, report.faults.len()), (3, 0));
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    account: &'static str,
+    category: Category,
+    level: Level,
+    minutes: i64,
+    repeats: u32,
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let account = prop::sample::select(vec!["amy", "ben"]);
+    let category = prop::sample::select(vec![Category::Profanity, Category::Profanity, Category::Drugs, Category::Canary]);
+    let level = prop_oneof![8 => Just(Level::Low), 1 => Just(Level::Moderate), 1 => Just(Level::High)];
+    (account, category, level, 0_i64..200, 0_u32..4).prop_map(|(account, category, level, minutes, repeats)| Seen {
+        account,
+        category,
+        level,
+        minutes,
+        repeats,
+    })
+}
+
+/// What triage makes of `captures`, so many a transaction.
+async fn filed(captures: &[Seen], batch: u32) -> Vec<String> {
+    let school = School::open().await;
+    for Seen { account, category, level, minutes, repeats } in captures.iter().cloned() {
+        let capture = Capture { repeats, ..at(minutes, title(account, category, level, "words")) };
+        let next = school.through(EPOCH, level).await.next().number();
+        school.intake().take(delivery(level, next, vec![capture])).await.unwrap();
+    }
+    let worker = Triage { batch, ..triage(&school).0 };
+    while worker.step().await.unwrap().is_some() {}
+    assert_eq!(school.count("SELECT COUNT(*) FROM captures WHERE triaged_us IS NULL").await, 0);
+    let concerns = "SELECT s.account || c.category || c.level || c.state || ' ' || c.captures || ' ' || c.first_us || ' ' || c.last_us
+         || ' ' || (SELECT COUNT(*) FROM concern_captures AS l WHERE l.concern_id = c.concern_id)
+         || ' ' || (SELECT COUNT(*) FROM concern_steps AS t WHERE t.concern_id = c.concern_id)
+         FROM concerns AS c JOIN subjects AS s ON s.subject_id = c.subject_id ORDER BY 1";
+    school.texts(concerns).await
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn captures_taken_together_make_the_concerns_that_they_make_one_by_one(
+        captures in prop::collection::vec(seen(), 1..24)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert_eq!(filed(&captures, BATCH).await, filed(&captures, 1).await);
+        });
+    }
+}
+
+#[tokio::test]
+async fn no_more_concerns_are_made_in_a_transaction_than_a_page_can_wait_for() {
+    let school = School::open().await;
+    let captures = (0..TOLD + 3).map(|number| drugs(&format!("pupil{number}"))).collect();
+    school.intake().take(delivery(Level::Moderate, 1, captures)).await.unwrap();
+    let worker = triage(&school).0;
+    worker.step().await.unwrap();
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, i64::try_from(TOLD).unwrap());
+    worker.step().await.unwrap();
+    assert_eq!(worker.step().await.unwrap(), None);
+    assert_eq!(school.count("SELECT COUNT(*) FROM concern_captures").await, i64::try_from(TOLD + 3).unwrap());
 }

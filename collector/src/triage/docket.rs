@@ -1,0 +1,148 @@
+//! The undecided concerns that the captures of one transaction may join, kept as they change within it.
+//!
+//! Read once and written once: a school that comes back after an hour brings thousands of captures, and what costs a
+//! statement for each of them keeps the urgent ones waiting.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use lapwing_rules::Level;
+
+use super::grouping::{Candidate, WINDOW};
+use super::state::State;
+use crate::ids::{CaptureId, ConcernId, SubjectId};
+use crate::store::captures::Untriaged;
+use crate::store::concerns::{Gain, Stands};
+
+/// What concerns are grouped by.
+pub(crate) type Topic = (SubjectId, String);
+
+/// The concerns of the topics in hand.
+#[derive(Debug, Default)]
+pub(super) struct Docket {
+    standing: HashMap<Topic, Vec<Stands>>,
+    gains: BTreeMap<ConcernId, Gain>,
+    filed: Vec<(ConcernId, CaptureId)>,
+}
+
+/// When a capture was seen: a device's clock may be ahead, and nothing is seen after it arrived.
+pub(super) fn seen_us(capture: &Untriaged) -> i64 {
+    capture.wall_us.min(capture.received_us)
+}
+
+/// The topics of `captures`, and the earliest and latest time at which a concern of theirs may have been seen.
+pub(super) fn topics(captures: &[Untriaged]) -> (BTreeSet<Topic>, i64, i64) {
+    let window_us = window_us();
+    let topics = captures.iter().map(|capture| (capture.subject, capture.category.clone())).collect();
+    let (from_us, to_us) =
+        captures.iter().map(seen_us).fold((i64::MAX, i64::MIN), |(from, to), seen| (from.min(seen), to.max(seen)));
+    (topics, from_us.saturating_sub(window_us), to_us.saturating_add(window_us))
+}
+
+impl Docket {
+    /// A docket of the concerns that stand.
+    pub(super) fn of(standing: Vec<(Topic, Stands)>) -> Self {
+        let mut docket = Self::default();
+        for (topic, stands) in standing {
+            docket.opened(topic, stands);
+        }
+        docket
+    }
+
+    /// The concern of `topic` that is nearest in time to what was seen at `seen_us`, within the window.
+    pub(super) fn candidate(&self, topic: &Topic, seen_us: i64) -> Option<Candidate> {
+        let window_us = window_us();
+        let near = |stands: &&Stands| {
+            stands.last_us >= seen_us.saturating_sub(window_us) && stands.first_us <= seen_us.saturating_add(window_us)
+        };
+        let nearest = self.standing.get(topic)?.iter().filter(near).max_by_key(|stands| stands.last_us)?;
+        let Stands { concern, state, level, hits, .. } = *nearest;
+        Some(Candidate { concern, state, level, hits })
+    }
+
+    /// A concern was opened.
+    pub(super) fn opened(&mut self, topic: Topic, stands: Stands) {
+        self.standing.entry(topic).or_default().push(stands);
+    }
+
+    /// `concern` gained `hits`, seen at `seen_us`.
+    pub(super) fn gained(&mut self, topic: &Topic, concern: ConcernId, seen_us: i64, hits: u64) {
+        if let Some(stands) = self.stands(topic, concern) {
+            stands.hits = stands.hits.saturating_add(hits);
+            stands.first_us = stands.first_us.min(seen_us);
+            stands.last_us = stands.last_us.max(seen_us);
+        }
+        let gain = self.gains.entry(concern).or_insert(Gain { hits: 0, first_us: seen_us, last_us: seen_us });
+        gain.hits = gain.hits.saturating_add(hits);
+        gain.first_us = gain.first_us.min(seen_us);
+        gain.last_us = gain.last_us.max(seen_us);
+    }
+
+    /// `concern` was raised.
+    pub(super) fn raised(&mut self, topic: &Topic, concern: ConcernId, level: Level, state: State) {
+        if let Some(stands) = self.stands(topic, concern) {
+            (stands.level, stands.state) = (level, state);
+        }
+    }
+
+    /// `capture` belongs to `concern`.
+    pub(super) fn filed(&mut self, concern: ConcernId, capture: CaptureId) {
+        self.filed.push((concern, capture));
+    }
+
+    /// What concerns gained that stood before their captures came.
+    pub(super) const fn gains(&self) -> &BTreeMap<ConcernId, Gain> {
+        &self.gains
+    }
+
+    /// Which capture belongs to which concern.
+    pub(super) fn links(&self) -> &[(ConcernId, CaptureId)] {
+        &self.filed
+    }
+
+    fn stands(&mut self, topic: &Topic, concern: ConcernId) -> Option<&mut Stands> {
+        self.standing.get_mut(topic)?.iter_mut().find(|stands| stands.concern == concern)
+    }
+}
+
+fn window_us() -> i64 {
+    i64::try_from(WINDOW.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_US: i64 = 3_600_000_000;
+
+    fn stands(number: u8, first_us: i64, last_us: i64) -> Stands {
+        let concern = ConcernId::from_bytes([number; 16]);
+        Stands { concern, state: State::New, level: Level::Low, hits: 1, first_us, last_us }
+    }
+
+    fn topic() -> Topic {
+        (SubjectId::from_bytes([1; 16]), "drugs".to_owned())
+    }
+
+    #[test]
+    fn a_capture_joins_the_latest_concern_within_the_window() {
+        let docket = Docket::of(vec![(topic(), stands(1, 0, 5)), (topic(), stands(2, 10, 20))]);
+        let joined = |seen_us| docket.candidate(&topic(), seen_us).map(|candidate| candidate.concern);
+        assert_eq!(joined(7), Some(ConcernId::from_bytes([2; 16])));
+        assert_eq!(joined(20 + HOUR_US), Some(ConcernId::from_bytes([2; 16])));
+        assert_eq!(joined(21 + HOUR_US), None);
+        assert_eq!(joined(-HOUR_US), Some(ConcernId::from_bytes([1; 16])));
+        assert_eq!(docket.candidate(&(topic().0, "hate".to_owned()), 7), None);
+    }
+
+    #[test]
+    fn what_a_concern_gains_counts_for_the_next_capture() {
+        let mut docket = Docket::of(vec![(topic(), stands(1, 0, 0))]);
+        let concern = ConcernId::from_bytes([1; 16]);
+        docket.gained(&topic(), concern, HOUR_US, 3);
+        docket.gained(&topic(), concern, -5, 1);
+        docket.raised(&topic(), concern, Level::Moderate, State::Reopened);
+        let candidate = docket.candidate(&topic(), 2 * HOUR_US).unwrap();
+        assert_eq!((candidate.hits, candidate.level, candidate.state), (5, Level::Moderate, State::Reopened));
+        assert_eq!(docket.gains()[&concern], Gain { hits: 4, first_us: -5, last_us: HOUR_US });
+    }
+}
