@@ -34,6 +34,7 @@ mod dialect;
 pub(crate) mod fixture;
 pub(crate) mod keys;
 pub(crate) mod losses;
+mod many;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod queue;

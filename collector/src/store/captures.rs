@@ -2,16 +2,15 @@
 //! number of devices they come from.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use lapwing_proto::{DeviceId, Epoch, SchoolId, Seq};
 use lapwing_rules::Level;
-use serde::Serialize;
-use serde_json::json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::dialect::{bytes, each, item, piece};
-use super::{StoreError, Tx, hex, id};
+use super::many::{Filling, MOST, Many};
+use super::{StoreError, Tx, id};
 use crate::ids::{CaptureId, KeyId, SubjectId};
 
 /// One lane of one spool.
@@ -72,53 +71,37 @@ pub(crate) struct Untriaged {
 
 /// The high-water marks of `lanes`, of those that have one.
 pub(crate) async fn marks(tx: &mut Tx, school: &SchoolId, lanes: &[Lane]) -> Result<HashMap<Lane, Seq>, StoreError> {
-    let mut packed = Packed::default();
-    let asked: Vec<_> = lanes.iter().map(|lane| (packed.lane(*lane), lane.level.number())).collect();
-    let rows: Vec<(i64, i64)> = sqlx::query_as(concat!(
-        "SELECT CAST(each.key AS INTEGER), h.through FROM ",
-        each!("$2"),
-        " JOIN high_water AS h ON h.school_id = $1 AND h.device_id = ",
-        piece!("$3", 0, 0, 16),
-        " AND h.epoch = ",
-        piece!("$3", 0, 16, 16),
-        " AND h.lane = ",
-        item!(1),
-    ))
-    .bind(school.as_str())
-    .bind(json(&asked)?)
-    .bind(packed.bytes)
-    .fetch_all(tx.connection())
-    .await?;
-    let marks = rows.into_iter().filter_map(|(place, through)| {
-        Some((*lanes.get(usize::try_from(place).ok()?)?, Seq::new(through.unsigned_abs())))
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let joined = "AS v CROSS JOIN high_water AS h WHERE h.device_id = v.column1 AND h.epoch = v.column2
+             AND h.lane = v.column3 AND h.school_id = ?";
+        Many::new("SELECT h.device_id, h.epoch, h.lane, h.through FROM", joined, 3)
     });
-    Ok(marks.collect())
+    let mut marks = HashMap::new();
+    for lanes in lanes.chunks(MOST) {
+        let filled = lanes.iter().fold(READ.filling(lanes.len())?, |filling, lane| lane.bound(filling).row()).filled();
+        for row in filled.bind(school.as_str()).fetch_all(tx.connection()).await? {
+            let lane = Lane { device: id(&row, 0)?, epoch: id(&row, 1)?, level: super::level(&row, 2)? };
+            marks.insert(lane, Seq::new(row.try_get::<i64, _>(3)?.unsigned_abs()));
+        }
+    }
+    Ok(marks)
 }
 
 /// Moves high-water marks; never back.
 pub(crate) async fn set_marks(tx: &mut Tx, school: &SchoolId, marks: &HashMap<Lane, Seq>) -> Result<(), StoreError> {
-    let mut packed = Packed::default();
-    let rows: Vec<_> =
-        marks.iter().map(|(lane, through)| (packed.lane(*lane), lane.level.number(), through.number())).collect();
-    sqlx::query(concat!(
-        "INSERT INTO high_water (school_id, device_id, epoch, lane, through) SELECT $1, ",
-        piece!("$3", 0, 0, 16),
-        ", ",
-        piece!("$3", 0, 16, 16),
-        ", ",
-        item!(1),
-        ", ",
-        item!(2),
-        " FROM ",
-        each!("$2"),
-        " WHERE true ON CONFLICT (school_id, device_id, epoch, lane)
-         DO UPDATE SET through = excluded.through WHERE excluded.through > high_water.through",
-    ))
-    .bind(school.as_str())
-    .bind(json(&rows)?)
-    .bind(packed.bytes)
-    .execute(tx.connection())
-    .await?;
+    static MOVE: LazyLock<Many> = LazyLock::new(|| {
+        let onward = "WHERE column1 IS NOT NULL ON CONFLICT (school_id, device_id, epoch, lane)
+             DO UPDATE SET through = excluded.through WHERE excluded.through > high_water.through";
+        let insert = "INSERT INTO high_water (school_id, device_id, epoch, lane, through)
+             SELECT ?, column1, column2, column3, column4 FROM";
+        Many::new(insert, onward, 4)
+    });
+    for marks in marks.iter().collect::<Vec<_>>().chunks(MOST) {
+        let filling = MOVE.filling(marks.len())?.bind(school.as_str());
+        let row =
+            |filling, (lane, through): &(&Lane, &Seq)| lane.bound(filling).bind(through.number().cast_signed()).row();
+        marks.iter().fold(filling, row).filled().execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -145,52 +128,19 @@ pub(crate) async fn insert_gaps(tx: &mut Tx, school: &SchoolId, gaps: &[GapRow])
     Ok(())
 }
 
-/// Stores captures in one statement. What is bytes stands in one value, end to end; a row says where its own begin.
+/// Stores captures, as many as a transaction holds in one statement.
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, rows: &[Row<'_>]) -> Result<(), StoreError> {
-    let mut packed = Packed::default();
-    let listed: Vec<_> = rows.iter().map(|row| packed.row(row)).collect();
-    sqlx::query(concat!(
-        "INSERT INTO captures (school_id, device_id, epoch, capture_id, subject_id, key_id, sealed, lane, received_us,
-         seq, signal, rule, category, rule_set_release, marked, repeats, wall_us) SELECT $1, ",
-        piece!("$3", 0, 0, 16),
-        ", ",
-        piece!("$3", 0, 16, 16),
-        ", ",
-        piece!("$3", 0, 32, 16),
-        ", ",
-        piece!("$3", 0, 48, 16),
-        ", ",
-        piece!("$3", 0, 64, 16),
-        ", ",
-        piece!("$3", 0, 80, item 1),
-        ", ",
-        item!(2),
-        ", ",
-        item!(3),
-        ", ",
-        item!(4),
-        ", ",
-        item!(5),
-        ", ",
-        item!(6),
-        ", ",
-        item!(7),
-        ", ",
-        item!(8),
-        ", ",
-        item!(9),
-        ", ",
-        item!(10),
-        ", ",
-        item!(11),
-        " FROM ",
-        each!("$2")
-    ))
-    .bind(school.as_str())
-    .bind(json(&listed)?)
-    .bind(packed.bytes)
-    .execute(tx.connection())
-    .await?;
+    static INSERT: LazyLock<Many> = LazyLock::new(|| {
+        let insert = "INSERT INTO captures (school_id, device_id, epoch, lane, capture_id, subject_id, key_id, sealed,
+             received_us, seq, signal, rule, category, rule_set_release, marked, repeats, wall_us)
+             SELECT ?, column1, column2, column3, column4, column5, column6, column7, column8, column9, column10,
+             column11, column12, column13, column14, column15, column16 FROM";
+        Many::new(insert, "WHERE column1 IS NOT NULL", 16)
+    });
+    for rows in rows.chunks(MOST) {
+        let filling = INSERT.filling(rows.len())?.bind(school.as_str());
+        rows.iter().fold(filling, |filling, row| row.bound(filling).row()).filled().execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -214,66 +164,45 @@ pub(crate) async fn set_triaged(
     captures: &[Untriaged],
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = captures.iter().map(|capture| json!({ "capture": hex(capture.id.as_bytes()) })).collect();
-    sqlx::query(concat!(
-        "UPDATE captures SET triaged_us = $3 WHERE school_id = $1 AND capture_id IN (SELECT ",
-        bytes!("capture"),
-        " FROM ",
-        each!("$2"),
-        ")",
-    ))
-    .bind(school.as_str())
-    .bind(json(&rows)?)
-    .bind(now_us)
-    .execute(tx.connection())
-    .await?;
+    static MARK: LazyLock<Many> =
+        LazyLock::new(|| Many::new("UPDATE captures SET triaged_us = ? WHERE school_id = ? AND capture_id IN", "", 1));
+    for captures in captures.chunks(MOST) {
+        let filling = MARK.filling(captures.len())?.bind(now_us).bind(school.as_str());
+        let row = |filling: Filling, capture: &Untriaged| filling.bind(capture.id.as_bytes().as_slice()).row();
+        captures.iter().fold(filling, row).filled().execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
-/// Bytes of many rows, end to end.
-#[derive(Debug, Default)]
-struct Packed {
-    bytes: Vec<u8>,
-}
-
-/// Where a row's bytes begin, and its columns that are no bytes.
-type Listed<'a> = (usize, usize, u8, i64, u64, i32, &'a str, &'a str, i64, u8, u64, i64);
-
-impl Packed {
-    /// Where the device and epoch of `lane` begin.
-    fn lane(&mut self, lane: Lane) -> usize {
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(lane.device.as_bytes());
-        self.bytes.extend_from_slice(lane.epoch.as_bytes());
-        at
-    }
-
-    fn row<'a>(&mut self, row: &Row<'a>) -> Listed<'a> {
-        let capture = row.capture;
-        let at = self.lane(row.lane);
-        for id in [capture.id.as_bytes(), capture.subject.as_bytes(), capture.key.as_bytes()] {
-            self.bytes.extend_from_slice(id);
-        }
-        self.bytes.extend_from_slice(&capture.sealed);
-        (
-            at,
-            capture.sealed.len(),
-            row.lane.level.number(),
-            row.received_us,
-            capture.seq.number(),
-            capture.signal,
-            &capture.rule,
-            &capture.category,
-            capture.release.cast_signed(),
-            u8::from(capture.marked),
-            capture.repeats,
-            capture.wall_us,
-        )
+impl Lane {
+    /// Device, epoch, lane.
+    fn bound(self, filling: Filling) -> Filling {
+        filling
+            .bind(self.device.as_bytes().as_slice())
+            .bind(self.epoch.as_bytes().as_slice())
+            .bind(i64::from(self.level.number()))
     }
 }
 
-fn json(rows: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(rows).map_err(|_| StoreError::Corrupt { what: "row to write" })
+impl Row<'_> {
+    fn bound(&self, filling: Filling) -> Filling {
+        let capture = self.capture;
+        self.lane
+            .bound(filling)
+            .bind(capture.id.as_bytes().as_slice())
+            .bind(capture.subject.as_bytes().as_slice())
+            .bind(capture.key.as_bytes().as_slice())
+            .bind(capture.sealed.as_slice())
+            .bind(self.received_us)
+            .bind(capture.seq.number().cast_signed())
+            .bind(capture.signal)
+            .bind(capture.rule.as_str())
+            .bind(capture.category.as_str())
+            .bind(capture.release.cast_signed())
+            .bind(i64::from(capture.marked))
+            .bind(capture.repeats.cast_signed())
+            .bind(capture.wall_us)
+    }
 }
 
 fn read_untriaged(row: &SqliteRow) -> Result<Untriaged, StoreError> {

@@ -1,6 +1,7 @@
 //! Rows of concerns, who may see them, and what they hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
@@ -8,7 +9,8 @@ use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::dialect::{bytes, each, number, text};
+use super::dialect::{bytes, each, text};
+use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, hex, id, level, parsed, visible_to};
 use crate::actor::Actor;
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
@@ -145,28 +147,21 @@ pub(crate) async fn count(
     gains: &BTreeMap<ConcernId, Gain>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = gains.iter().map(|(concern, gain)| gain.row(*concern)).collect();
-    sqlx::query(concat!(
-        "UPDATE concerns SET captures = captures + gained.hits, changed_us = $3,
-         first_us = CASE WHEN gained.first_us < concerns.first_us THEN gained.first_us ELSE concerns.first_us END,
-         last_us = CASE WHEN gained.last_us > concerns.last_us THEN gained.last_us ELSE concerns.last_us END
-         FROM (SELECT ",
-        bytes!("concern"),
-        " AS concern_id, ",
-        number!("hits"),
-        " AS hits, ",
-        number!("first"),
-        " AS first_us, ",
-        number!("last"),
-        " AS last_us FROM ",
-        each!("$2"),
-        ") AS gained WHERE concerns.school_id = $1 AND concerns.concern_id = gained.concern_id",
-    ))
-    .bind(school.as_str())
-    .bind(json!(rows).to_string())
-    .bind(now_us)
-    .execute(tx.connection())
-    .await?;
+    static COUNT: LazyLock<Many> = LazyLock::new(|| {
+        let count = "UPDATE concerns SET captures = captures + v.column2, changed_us = ?,
+             first_us = CASE WHEN v.column3 < concerns.first_us THEN v.column3 ELSE concerns.first_us END,
+             last_us = CASE WHEN v.column4 > concerns.last_us THEN v.column4 ELSE concerns.last_us END FROM";
+        Many::new(count, "AS v WHERE concerns.concern_id = v.column1 AND concerns.school_id = ?", 4)
+    });
+    for gains in gains.iter().collect::<Vec<_>>().chunks(MOST) {
+        let filling = COUNT.filling(gains.len())?.bind(now_us);
+        let row = |filling: Filling, (concern, gain): &(&ConcernId, &Gain)| {
+            let filling = filling.bind(concern.as_bytes().as_slice()).bind(gain.hits.cast_signed());
+            filling.bind(gain.first_us).bind(gain.last_us).row()
+        };
+        let filled = gains.iter().fold(filling, row).filled();
+        filled.bind(school.as_str()).execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -192,22 +187,17 @@ pub(crate) async fn raise(
 
 /// Files captures under concerns.
 pub(crate) async fn link(tx: &mut Tx, school: &SchoolId, links: &[(ConcernId, CaptureId)]) -> Result<(), StoreError> {
-    let rows: Vec<_> = links
-        .iter()
-        .map(|(concern, capture)| json!({ "concern": hex(concern.as_bytes()), "capture": hex(capture.as_bytes()) }))
-        .collect();
-    sqlx::query(concat!(
-        "INSERT INTO concern_captures (school_id, concern_id, capture_id) SELECT $1, ",
-        bytes!("concern"),
-        ", ",
-        bytes!("capture"),
-        " FROM ",
-        each!("$2"),
-    ))
-    .bind(school.as_str())
-    .bind(json!(rows).to_string())
-    .execute(tx.connection())
-    .await?;
+    static LINK: LazyLock<Many> = LazyLock::new(|| {
+        let insert = "INSERT INTO concern_captures (school_id, concern_id, capture_id) SELECT ?, column1, column2 FROM";
+        Many::new(insert, "WHERE column1 IS NOT NULL", 2)
+    });
+    for links in links.chunks(MOST) {
+        let filling = LINK.filling(links.len())?.bind(school.as_str());
+        let row = |filling: Filling, (concern, capture): &(ConcernId, CaptureId)| {
+            filling.bind(concern.as_bytes().as_slice()).bind(capture.as_bytes().as_slice()).row()
+        };
+        links.iter().fold(filling, row).filled().execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -354,13 +344,6 @@ fn read_stands(row: &SqliteRow) -> Result<(Topic, Stands), StoreError> {
         last_us: row.try_get(7)?,
     };
     Ok(((id(row, 0)?, row.try_get(1)?), stands))
-}
-
-impl Gain {
-    fn row(self, concern: ConcernId) -> serde_json::Value {
-        let hits = self.hits.cast_signed();
-        json!({ "concern": hex(concern.as_bytes()), "hits": hits, "first": self.first_us, "last": self.last_us })
-    }
 }
 
 fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {

@@ -21,40 +21,6 @@ macro_rules! text {
     };
 }
 
-/// A field of `each` that holds a whole number.
-macro_rules! number {
-    ($field:literal) => {
-        concat!("(each.value ->> '", $field, "')")
-    };
-}
-
-/// A field of `each` by its place, where each is an array.
-macro_rules! item {
-    ($place:literal) => {
-        concat!("(each.value ->> ", $place, ")")
-    };
-}
-
-/// Bytes out of the value at a placeholder: so many after the place that a field of `each` names.
-macro_rules! piece {
-    ($placeholder:literal, $place:literal, $after:literal, item $length:literal) => {
-        concat!(
-            "substr(",
-            $placeholder,
-            ", 1 + ",
-            $after,
-            " + (each.value ->> ",
-            $place,
-            "), each.value ->> ",
-            $length,
-            ")"
-        )
-    };
-    ($placeholder:literal, $place:literal, $after:literal, $length:literal) => {
-        concat!("substr(", $placeholder, ", 1 + ", $after, " + (each.value ->> ", $place, "), ", $length, ")")
-    };
-}
-
 /// What orders the rows of `table` as they were written, within a moment.
 macro_rules! as_written {
     ($table:literal) => {
@@ -62,4 +28,4 @@ macro_rules! as_written {
     };
 }
 
-pub(super) use {as_written, bytes, each, item, number, piece, text};
+pub(super) use {as_written, bytes, each, text};

@@ -178,7 +178,8 @@ struct Seen {
 
 fn seen() -> impl Strategy<Value = Seen> {
     let account = prop::sample::select(vec!["amy", "ben"]);
-    let category = prop::sample::select(vec![Category::Profanity, Category::Profanity, Category::Drugs, Category::Canary]);
+    let category =
+        prop::sample::select(vec![Category::Profanity, Category::Profanity, Category::Drugs, Category::Canary]);
     let level = prop_oneof![8 => Just(Level::Low), 1 => Just(Level::Moderate), 1 => Just(Level::High)];
     (account, category, level, 0_i64..200, 0_u32..4).prop_map(|(account, category, level, minutes, repeats)| Seen {
         account,
