@@ -33,6 +33,7 @@ mod deliver;
 mod enrol;
 mod fetch;
 mod link;
+mod pace;
 mod recover;
 mod renew;
 mod resolve;

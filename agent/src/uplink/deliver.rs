@@ -16,6 +16,7 @@ use tonic::Streaming;
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::link::{Link, Part};
+use super::pace::Pace;
 use super::recover::Failure;
 use super::window::{Sent, Window, next_batch};
 use super::{AGENT_VERSION, Farewell};
@@ -76,6 +77,17 @@ struct Stream {
     more: bool,
     /// The collector asked not to be sent anything for this long.
     pause: Duration,
+    /// How what waited is drained.
+    pace: Pace,
+}
+
+/// When the next batch of what waited may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// When there is room.
+    AtOnce,
+    /// Not before its time.
+    Waits,
 }
 
 impl Delivery<'_> {
@@ -93,6 +105,7 @@ impl Delivery<'_> {
         let mut steady = pin!(sleep(STEADY));
         let mut is_steady = false;
         let mut pause = pin!(sleep(Duration::ZERO));
+        let mut turn = pin!(sleep(stream.pace.first(&self.backoff)));
         loop {
             let sending = stream.more && stream.window.room() > 0;
             let waiting = !stream.window.in_flight().is_empty();
@@ -110,12 +123,18 @@ impl Delivery<'_> {
                 }
                 () = &mut silence, if waiting => return Err(Failure::Silent),
                 () = &mut pause, if !stream.pause.is_zero() => stream.pause = Duration::ZERO,
+                () = &mut turn, if stream.pace.is_held() => {
+                    stream.pace.release();
+                    stream.more = true;
+                }
                 changed = appended.changed() => stream.more = changed.is_ok(),
                 room = reserve(stream.up.clone()), if sending && stream.pause.is_zero() => {
                     if !waiting {
                         silence.set(sleep(ANSWER_WITHIN));
                     }
-                    self.send(&mut stream, room?).await?;
+                    if self.send(&mut stream, room?).await? == Next::Waits {
+                        turn.set(sleep(stream.pace.every()));
+                    }
                 }
             }
         }
@@ -138,7 +157,8 @@ impl Delivery<'_> {
             None => return Err(Failure::Ended),
         };
         let window = failpoint!("deliver.welcome", self.welcomed(epoch, &welcome).await?);
-        Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO })
+        let pace = Pace::of(&self.spool.lane_states());
+        Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO, pace })
     }
 
     async fn hello(&self, epoch: Epoch) -> Result<wire::Hello, Failure> {
@@ -172,19 +192,20 @@ impl Delivery<'_> {
         Ok(Window::new(&marks, welcome.credit, self.narrow > 0))
     }
 
-    async fn send(&mut self, stream: &mut Stream, room: mpsc::OwnedPermit<wire::DeliverUp>) -> Result<(), Failure> {
+    async fn send(&mut self, stream: &mut Stream, room: mpsc::OwnedPermit<wire::DeliverUp>) -> Result<Next, Failure> {
         if self.spool.epoch() != stream.epoch {
             return Err(Failure::Reconnect(Duration::ZERO));
         }
-        let (spool, cursors, most) = (Arc::clone(&self.spool), stream.window.cursors(), stream.window.room());
-        let Some((batch, sent)) = self.link.blocking(move || next_batch(spool.as_ref(), &cursors, most)).await? else {
+        let (spool, cursors) = (Arc::clone(&self.spool), stream.window.cursors(&stream.pace));
+        let Some((batch, sent)) = self.link.blocking(move || next_batch(spool.as_ref(), &cursors)).await? else {
             stream.more = false;
-            return Ok(());
+            return Ok(Next::AtOnce);
         };
+        let first = Seq::new(batch.first_seq);
         failpoint!("deliver.send", room.send(wire::DeliverUp { message: Some(Up::Batch(batch)) }));
         stream.window.sent(sent);
         self.suspect = (self.narrow > 0).then_some(sent);
-        Ok(())
+        Ok(if stream.pace.sent(sent.lane, first) { Next::Waits } else { Next::AtOnce })
     }
 
     async fn take(&mut self, stream: &mut Stream, down: wire::DeliverDown) -> Result<(), Failure> {

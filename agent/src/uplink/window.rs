@@ -7,6 +7,7 @@ use lapwing_proto::{Seq, wire};
 use lapwing_rules::Level;
 
 use super::backlog::Backlog;
+use super::pace::Pace;
 use crate::spool::{Gap, SpoolError};
 
 /// A batch that was sent.
@@ -59,13 +60,13 @@ impl Window {
         &self.in_flight
     }
 
-    /// Where reading goes on, highest lane first, and whether the lane's earlier gaps are still to be told.
-    pub(super) fn cursors(&self) -> Vec<(Level, Seq, Earlier)> {
+    /// Where reading goes on, highest lane first, of the lanes that may send at this pace.
+    pub(super) fn cursors(&self, pace: &Pace) -> Vec<Cursor> {
         let cursor = |(lane, at): (&Level, &Seq)| {
             let earlier = if self.told.contains(lane) { Earlier::Told } else { Earlier::Untold };
-            (*lane, *at, earlier)
+            Cursor { lane: *lane, at: *at, earlier, room: pace.room(*lane, *at, self.room()) }
         };
-        self.cursors.iter().rev().map(cursor).collect()
+        self.cursors.iter().rev().map(cursor).filter(|cursor| cursor.room > 0).collect()
     }
 
     pub(super) fn sent(&mut self, sent: Sent) {
@@ -84,6 +85,16 @@ impl Window {
     }
 }
 
+/// Where reading a lane goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) lane: Level,
+    pub(super) at: Seq,
+    pub(super) earlier: Earlier,
+    /// Captures the next batch may hold.
+    pub(super) room: usize,
+}
+
 /// Whether a lane's gaps of earlier epochs were told on this stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Earlier {
@@ -92,21 +103,17 @@ pub(super) enum Earlier {
 }
 
 /// The next batch of the highest lane that has something. Where there is room for one capture only, gaps go alone.
-pub(super) fn next_batch(
-    spool: &dyn Backlog,
-    cursors: &[(Level, Seq, Earlier)],
-    room: usize,
-) -> Result<Option<(wire::Batch, Sent)>, SpoolError> {
-    for (lane, cursor, earlier) in cursors {
+pub(super) fn next_batch(spool: &dyn Backlog, cursors: &[Cursor]) -> Result<Option<(wire::Batch, Sent)>, SpoolError> {
+    for Cursor { lane, at, earlier, room } in cursors.iter().copied() {
         // The run first: what is dropped meanwhile only adds gaps.
-        let run = spool.read(*lane, *cursor, room)?;
+        let run = spool.read(lane, at, room)?;
         let earlier = match earlier {
             Earlier::Told => Vec::new(),
-            Earlier::Untold => spool.earlier_gaps()?.into_iter().filter(|gap| gap.lane == *lane).collect(),
+            Earlier::Untold => spool.earlier_gaps()?.into_iter().filter(|gap| gap.lane == lane).collect(),
         };
-        let gaps = gaps_below(&spool.gaps(*lane, *cursor)?, *cursor, run.first().map(|(seq, _)| *seq));
+        let gaps = gaps_below(&spool.gaps(lane, at)?, at, run.first().map(|(seq, _)| *seq));
         let run = if room == 1 && earlier.len() + gaps.len() > 0 { Vec::new() } else { run };
-        if let Some(batch) = batch(*lane, *cursor, earlier, gaps, run) {
+        if let Some(batch) = batch(lane, at, earlier, gaps, run) {
             return Ok(Some(batch));
         }
     }
@@ -184,9 +191,9 @@ mod tests {
     #[test]
     fn urgent_lanes_come_first_and_begin_above_their_marks() {
         let window = Window::new(&[(Level::High, Seq::new(9))], 1, false);
-        let cursors = window.cursors();
-        assert_eq!(cursors[0], (Level::Critical, Seq::new(1), Earlier::Untold));
-        assert_eq!(cursors[1], (Level::High, Seq::new(10), Earlier::Untold));
+        let cursors = window.cursors(&Pace::default());
+        let cursor = |lane, at| Cursor { lane, at: Seq::new(at), earlier: Earlier::Untold, room: 1 };
+        assert_eq!(cursors[..2], [cursor(Level::Critical, 1), cursor(Level::High, 10)]);
     }
 
     #[test]

@@ -121,7 +121,7 @@ async fn who_is_refused_for_good_says_so_at_the_computer_although_control_goes_o
 async fn batches_keep_within_credit_and_bounds() {
     let rig = Rig::new(Script::default()).await;
     for tag in 0..300 {
-        rig.append(Level::Low, tag);
+        rig.append(Level::High, tag);
     }
     rig.until(rig.until_empty()).await;
     assert_eq!(tags(&rig), (0..300).collect::<Vec<_>>());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 
 use super::book::Book;
+use super::pace::Pace;
 use super::simulation::Held;
 use super::window::{Window, next_batch};
 use super::*;
@@ -16,6 +17,8 @@ enum Step {
     /// One is refused, and leaves a gap.
     GiveUp(Level, u64),
     Send,
+    /// It is time for the next batch of what waited.
+    Turn,
     /// The oldest batch under way is committed and acknowledged.
     Answer,
     /// The stream breaks after the collector has committed so many of the batches under way.
@@ -28,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (level.clone(), 1_usize..40).prop_map(|(level, count)| Step::Append(level, count)),
         1 => (level, 1_u64..30).prop_map(|(level, seq)| Step::GiveUp(level, seq)),
         4 => Just(Step::Send),
+        2 => Just(Step::Turn),
         3 => Just(Step::Answer),
         1 => (0_usize..5).prop_map(Step::Cut),
     ]
@@ -38,6 +42,7 @@ struct Model {
     backlog: Held,
     book: Book,
     window: Window,
+    pace: Pace,
     credit: u32,
     flying: VecDeque<wire::Batch>,
     appended: u64,
@@ -46,7 +51,8 @@ struct Model {
 impl Model {
     fn new(credit: u32) -> Self {
         let window = Window::new(&[], credit, false);
-        Self { backlog: Held::new(), book: Book::default(), window, credit, flying: VecDeque::new(), appended: 0 }
+        let (backlog, book, pace) = (Held::new(), Book::default(), Pace::default());
+        Self { backlog, book, window, pace, credit, flying: VecDeque::new(), appended: 0 }
     }
 
     fn play(&mut self, step: Step) {
@@ -63,6 +69,7 @@ impl Model {
                 }
             }
             Step::Send => drop(self.send()),
+            Step::Turn => self.pace.release(),
             Step::Answer => self.answer(),
             Step::Cut(committed) => {
                 for batch in self.flying.drain(..).take(committed) {
@@ -71,20 +78,24 @@ impl Model {
                 let marks = marks(&self.book);
                 self.backlog.resume(&marks).unwrap();
                 self.window = Window::new(&marks, self.credit, false);
+                self.pace = Pace::of(&self.backlog.lane_states());
             }
         }
     }
 
-    /// Sends the next batch, of the highest lane that has something unsent. `false`: there is nothing, or no room.
+    /// Sends the next batch, of the highest lane that has something unsent and may. `false`: there is nothing, or no
+    /// room.
     fn send(&mut self) -> bool {
         let room = self.window.room();
-        if room == 0 {
-            return false;
+        let cursors = self.window.cursors(&self.pace);
+        let Some((batch, sent)) = next_batch(&self.backlog, &cursors).unwrap() else { return false };
+        for cursor in cursors.iter().filter(|cursor| cursor.lane > sent.lane) {
+            assert!(self.backlog.read(cursor.lane, cursor.at, 1).unwrap().is_empty(), "{:?} goes first", cursor.lane);
         }
-        let cursors = self.window.cursors();
-        let Some((batch, sent)) = next_batch(&self.backlog, &cursors, room).unwrap() else { return false };
-        for (lane, cursor, _) in cursors.iter().filter(|(lane, ..)| *lane > sent.lane) {
-            assert!(self.backlog.read(*lane, *cursor, 1).unwrap().is_empty(), "{lane:?} goes first");
+        let urgent = cursors.iter().filter(|cursor| cursor.lane >= Level::High).count();
+        assert_eq!(urgent, 2, "what is urgent never waits for its turn");
+        if self.pace.sent(sent.lane, Seq::new(batch.first_seq)) {
+            assert!(self.pace.is_held(), "one batch of what waited at a time");
         }
         assert!(batch.captures.len() <= room, "credit is kept");
         self.window.sent(sent);
@@ -117,8 +128,10 @@ proptest! {
         for step in steps {
             model.play(step);
         }
+        model.pace.release();
         while model.send() || !model.flying.is_empty() {
             model.answer();
+            model.pace.release();
         }
 
         prop_assert!(model.backlog.is_empty());
