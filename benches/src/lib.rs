@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod footprint;
+mod herd;
+mod ingest;
 mod matching;
 mod report;
 mod spool;
@@ -17,5 +19,11 @@ pub use report::{Effort, Goal, Metric, Report};
 pub type Run = fn(Effort) -> anyhow::Result<Report>;
 
 /// Every benchmark by its name.
-pub const ALL: &[(&str, Run)] =
-    &[("match", matching::run), ("spool", spool::run), ("titles", titles::run), ("agent-footprint", footprint::run)];
+pub const ALL: &[(&str, Run)] = &[
+    ("match", matching::run),
+    ("spool", spool::run),
+    ("ingest", ingest::run),
+    ("herd", herd::run),
+    ("titles", titles::run),
+    ("agent-footprint", footprint::run),
+];

@@ -3,7 +3,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use lapwing_rules::{Band, Compiler, Diagnostic, Release, RuleSet, Scope, Text};
 
-use crate::report::{Effort, Metric, Report, time};
+use crate::report::{Effort, Goal, Metric, Report, time};
 
 /// Phrases in the rule set.
 const PHRASES: usize = 10_000;
@@ -34,7 +34,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
         pairs.push((per_title(ours, titles.len()), per_title(control, titles.len())));
     }
     let name = format!("verdict on a title, {} phrases, control: contiguous NFA", phrases.len());
-    Ok(Report::new("match", vec![Metric::of_pairs(name, "ns", &pairs, Some(GOAL))]))
+    Ok(Report::new("match", vec![Metric::of_pairs(name, "ns", &pairs, Some(Goal::Ratio(GOAL)))]))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]

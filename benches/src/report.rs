@@ -75,6 +75,8 @@ pub struct Metric {
 pub enum Goal {
     /// The greatest ratio to the control.
     Ratio(f64),
+    /// The least ratio to the control.
+    RatioAtLeast(f64),
     /// The greatest value.
     AtMost(f64),
     /// The least value.
@@ -85,6 +87,7 @@ impl Goal {
     fn is_met(self, value: f64, ratio: Option<f64>) -> bool {
         match self {
             Self::Ratio(most) => ratio.is_some_and(|ratio| ratio <= most),
+            Self::RatioAtLeast(least) => ratio.is_some_and(|ratio| ratio >= least),
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
         }
@@ -95,6 +98,7 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ratio(most) => write!(f, "ratio <= {most:.2}"),
+            Self::RatioAtLeast(least) => write!(f, "ratio >= {least:.2}"),
             Self::AtMost(most) => write!(f, "<= {most}"),
             Self::AtLeast(least) => write!(f, ">= {least}"),
         }
@@ -102,22 +106,23 @@ impl fmt::Display for Goal {
 }
 
 impl Metric {
-    /// A figure from pairs of (value, control) taken in turn; the goal is the greatest ratio allowed.
+    /// A figure from pairs of (value, control) taken in turn.
     #[must_use]
-    pub fn of_pairs(name: impl Into<String>, unit: &'static str, pairs: &[(f64, f64)], goal: Option<f64>) -> Self {
+    pub fn of_pairs(name: impl Into<String>, unit: &'static str, pairs: &[(f64, f64)], goal: Option<Goal>) -> Self {
         let values = sorted(pairs.iter().map(|pair| pair.0));
+        let value = median(&values);
         let ratio = median(&sorted(pairs.iter().map(|pair| pair.0 / pair.1)));
         let spread = values.last().zip(values.first()).map_or(0.0, |(last, first)| last - first);
         Self {
             name: name.into(),
             unit,
-            value: median(&values),
+            value,
             spread,
             control: Some(median(&sorted(pairs.iter().map(|pair| pair.1)))),
             peers: BTreeMap::new(),
             ratio: Some(ratio),
-            goal: goal.map(Goal::Ratio),
-            met: goal.map(|goal| ratio <= goal),
+            goal,
+            met: goal.map(|goal| goal.is_met(value, Some(ratio))),
         }
     }
 
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_pair_by_pair() {
-        let metric = Metric::of_pairs("x", "ns", &[(2.0, 1.0), (40.0, 20.0), (6.0, 3.0)], Some(1.5));
+        let metric = Metric::of_pairs("x", "ns", &[(2.0, 1.0), (40.0, 20.0), (6.0, 3.0)], Some(Goal::Ratio(1.5)));
         assert_eq!((metric.value, metric.control, metric.ratio), (6.0, Some(3.0), Some(2.0)));
         assert_eq!(metric.met, Some(false));
     }
@@ -231,6 +236,7 @@ mod tests {
     fn goals_are_of_the_value_or_of_the_ratio() {
         let met = |goal| Metric::of_run("x", "ms", 6.0, Some(3.0), Some(goal)).met;
         assert_eq!([Goal::Ratio(2.0), Goal::Ratio(1.9)].map(met), [Some(true), Some(false)]);
+        assert_eq!([Goal::RatioAtLeast(2.0), Goal::RatioAtLeast(2.1)].map(met), [Some(true), Some(false)]);
         assert_eq!([Goal::AtMost(6.0), Goal::AtMost(5.9)].map(met), [Some(true), Some(false)]);
         assert_eq!([Goal::AtLeast(6.0), Goal::AtLeast(6.1)].map(met), [Some(true), Some(false)]);
         assert_eq!(Metric::of_run("x", "ms", 6.0, None, Some(Goal::Ratio(9.0))).met, Some(false));

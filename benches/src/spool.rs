@@ -12,7 +12,7 @@ use lapwing_proto::wire;
 use lapwing_rules::Level;
 use prost::Message as _;
 
-use crate::report::{Effort, Metric, Report, time};
+use crate::report::{Effort, Goal, Metric, Report, time};
 
 /// Commits a repeat, at full effort.
 const COMMITS: usize = 200;
@@ -45,7 +45,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
         pairs.push((ours, control));
     }
     let name = format!("commit of one capture of {} bytes, control: write + fdatasync", bytes.len());
-    Ok(Report::new("spool", vec![Metric::of_pairs(name, "us", &pairs, Some(GOAL))]))
+    Ok(Report::new("spool", vec![Metric::of_pairs(name, "us", &pairs, Some(Goal::Ratio(GOAL)))]))
 }
 
 /// Mean microseconds of one `work`.

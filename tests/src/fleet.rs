@@ -28,6 +28,7 @@ mod enrol;
 mod limits;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -155,13 +156,14 @@ impl Fleet {
         &self.devices
     }
 
-    /// Connects the first `connections` devices: each says Hello and is welcomed.
+    /// Connects the devices at `places`: each says Hello and is welcomed. A device boards once: a crew keeps nothing by
+    /// which it could show that it is no copy.
     ///
     /// # Errors
     ///
     /// When the fleet is smaller, or one is not welcomed.
-    pub async fn crew(&self, connections: usize) -> anyhow::Result<Crew> {
-        let devices = self.devices.get(..connections).context("the fleet is smaller than the crew")?;
+    pub async fn crew(&self, places: Range<usize>) -> anyhow::Result<Crew> {
+        let devices = self.devices.get(places).context("the fleet is smaller than the crew")?;
         Crew::board(self.site.uplink, devices).await
     }
 }

@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut school = School::open(folder.path(), &[]).await.unwrap();
         let fleet = Fleet::enrol(Site::of(&school, 3).unwrap(), 3, 1).await.unwrap();
-        let mut crew = fleet.crew(3).await.unwrap();
+        let mut crew = fleet.crew(0..3).await.unwrap();
         let until = Until::Batches(1);
         let load = Load { lane: Level::Moderate, batch: 4, in_flight: 4, pace: Pace::FlatOut, until };
         crew.deliver(load).await.unwrap();

@@ -9,7 +9,7 @@ async fn what_a_fleet_delivers_is_stored_once() {
     let school = School::open(folder.path(), &[]).await.expect("a school");
     let site = Site::of(&school, 60).expect("a token");
     let fleet = Fleet::enrol(site, 60, 7).await.expect("more devices than one address may enrol");
-    let mut crew = fleet.crew(60).await.expect("all are welcomed");
+    let mut crew = fleet.crew(0..60).await.expect("all are welcomed");
     let load = Load { lane: Level::Low, batch: 16, in_flight: 64, pace: Pace::FlatOut, until: Until::Batches(5) };
 
     let delivered = crew.deliver(load).await.expect("all is acknowledged");
