@@ -317,6 +317,7 @@ impl Service {
             Ok(Ok(())) => self.diagnostics.clear(Code::SpoolFailed),
             Err(_) => {}
         }
+        spooling::tell_loss(&self.spool, &self.diagnostics);
     }
 
     fn changed(&mut self, change: Change) {

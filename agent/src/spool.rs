@@ -8,7 +8,7 @@
 //!                    collector was not told yet, at most 8 in all, and SHA-256 of these
 //! FOLDER/reach       how far each lane got, so that the loss of the store's end can be told
 //! FOLDER/live/       a sled store (0.34.7; conf, db), one tree
-//! FOLDER/quarantine/ the last store that could not be used, if any
+//! FOLDER/quarantine/ the last store that could not be used, if any, and its key where that was why
 //! FOLDER/ballast     1 MiB, given up when the disk is full: dropping records needs room too
 //!
 //! key                              value
@@ -34,6 +34,11 @@
 //!
 //! What cannot be read goes to quarantine, and the first batch of the new store holds the gaps that tell of it. While
 //! the disk refuses altogether the spool waits: each call opens anew.
+//!
+//! The key lies in a file of its own, outside the folder. A store that its key does not open goes to quarantine with
+//! that key, and the new store gets a new one: what is no key says so at once. A disk that refuses to be read says
+//! nothing about what it holds, so that it is asked again for a minute before the key counts as lost; even then both
+//! are moved, not deleted, and somebody who mends the disk can put them back.
 //!
 //! # Limits
 //!
@@ -63,16 +68,18 @@ mod key;
 mod lane;
 mod ledger;
 mod meta;
+mod patience;
 mod place;
 mod reach;
 mod record;
+mod summary;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
 pub use examine::{Examination, ExamineError, GapFacts, LaneFacts, Record, RecordState, examine};
-pub use key::SpoolKey;
+pub use key::{KeySource, SpoolKey};
 pub use lane::{Gap, GapReason, LaneState};
 pub use terms::{Appended, OpenReport, Opened, SpoolError, SpoolLimits};
 
@@ -80,6 +87,7 @@ use engine::EngineError;
 use ledger::{Ledger, Resumed};
 use place::{MadeWay, Place, Trust};
 use record::Stamp;
+use summary::Summary;
 use waiting::{Undecided, Waiting};
 
 /// Live bytes below which dropping records frees nothing on the disk: some segments of the store.
@@ -100,32 +108,21 @@ pub struct Spool {
     appended: watch::Sender<u64>,
 }
 
-/// What is told without waiting for the disk.
-#[derive(Clone, Debug)]
-struct Summary {
-    epoch: Epoch,
-    lanes: Vec<LaneState>,
-    live_bytes: u64,
-    disk_full: bool,
-    /// A write or sync failed since the store was opened.
-    failed: bool,
-}
-
 impl Spool {
-    /// Opens the spool in `folder`, or makes it. One that cannot be read, or was written on other hardware, is moved
-    /// to quarantine, and a new epoch begins. Where the disk refuses, the spool waits for it.
+    /// Opens the spool in `folder`, or makes it. One that cannot be read, has lost its key, or was written on other
+    /// hardware, is moved to quarantine, and a new epoch begins. Where the disk refuses, the spool waits for it.
     ///
     /// # Errors
     ///
     /// [`SpoolError::InUse`].
     pub fn open(
         folder: &Path,
-        key: &SpoolKey,
+        key: impl Into<KeySource>,
         hardware: HardwareHash,
         limits: SpoolLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, OpenReport), SpoolError> {
-        let place = Place::new(folder.to_owned(), key.clone(), hardware, limits);
+        let place = Place::new(folder.to_owned(), key.into(), hardware, limits);
         let summary = Summary::unopened(place.last_epoch());
         let spool = Self {
             place,
@@ -320,6 +317,12 @@ impl Spool {
         lock(&self.summary).epoch
     }
 
+    /// How the spool came to be open; once one was set aside, how that came, for as long as the process lasts.
+    #[must_use]
+    pub fn opened(&self) -> Opened {
+        lock(&self.summary).opened
+    }
+
     /// Changes with each commit.
     #[must_use]
     pub fn appended(&self) -> watch::Receiver<u64> {
@@ -361,7 +364,7 @@ impl Spool {
         let result = call(ledger).map_err(|error| SpoolError::store(&error));
         let mut summary = lock(&self.summary);
         match &result {
-            Ok(_) => *summary = summarise(ledger, summary.epoch),
+            Ok(_) => *summary = Summary::of(ledger, summary.epoch, summary.opened),
             Err(error) => {
                 summary.disk_full = *error == SpoolError::DiskFull;
                 summary.failed = !summary.disk_full;
@@ -386,7 +389,12 @@ impl Spool {
         });
         let mut summary = lock(&self.summary);
         match &opened {
-            Ok((ledger, report)) => *summary = summarise(ledger, report.epoch),
+            Ok((ledger, report)) => {
+                let OpenReport { opened, epoch, held, .. } = report;
+                tracing::info!(spool.epoch = %epoch, spool.held = held, opened = ?opened, "the spool is open");
+                let told = if summary.opened.loss().is_some() { summary.opened } else { *opened };
+                *summary = Summary::of(ledger, *epoch, told);
+            }
             Err(error) => summary.disk_full = *error == SpoolError::DiskFull,
         }
         if !disk_full && opened.is_ok() {
@@ -396,23 +404,10 @@ impl Spool {
     }
 }
 
-impl Summary {
-    /// Of a spool that the disk does not let us open: its epoch is what its folder says, else a passing one.
-    fn unopened(epoch: Option<Epoch>) -> Self {
-        let lanes = Level::ALL.into_iter().map(|lane| LaneState { lane, first: None, next: Seq::new(1) }).collect();
-        let epoch = epoch.or_else(|| Epoch::random().ok()).unwrap_or(Epoch::from_bytes([0; 16]));
-        Self { epoch, lanes, live_bytes: 0, disk_full: false, failed: false }
-    }
-}
-
 impl std::fmt::Debug for Spool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Spool").field("summary", &*lock(&self.summary)).finish_non_exhaustive()
     }
-}
-
-fn summarise(ledger: &Ledger, epoch: Epoch) -> Summary {
-    Summary { epoch, lanes: ledger.lane_states(), live_bytes: ledger.live_bytes(), disk_full: false, failed: false }
 }
 
 /// Lets go of a quarter of what a spool holds: the disk is full. Where there was no room to give, only as long as that

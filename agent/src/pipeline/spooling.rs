@@ -14,7 +14,7 @@ use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::HardwareHash;
 use crate::platform;
 use crate::shutdown::Shutdown;
-use crate::spool::{Appended, Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
+use crate::spool::{Appended, KeySource, Opened, Spool, SpoolError, SpoolLimits};
 
 /// Between attempts to write to a spool that failed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -61,18 +61,22 @@ pub(super) fn open(
     clock: Arc<dyn Clock>,
     diagnostics: &Diagnostics,
 ) -> Result<Arc<Spool>, ServiceError> {
-    let state = |source| ServiceError::State { path: config.state_dir.to_path_buf(), source };
-    let key = SpoolKey::load_or_create(&config.state_dir.join("spool.key")).map_err(state)?;
+    let key = KeySource::File(config.state_dir.join("spool.key"));
     let hardware = HardwareHash::new(platform::hardware_hash());
     let folder = config.state_dir.join("spool");
-    let (spool, report) = Spool::open(&folder, &key, hardware, limits(config), clock)?;
-    tracing::info!(spool.epoch = %report.epoch, spool.held = report.held, opened = ?report.opened, "the spool is open");
-    match report.opened {
-        Opened::Fresh | Opened::Continued => {}
-        Opened::Quarantined | Opened::Foreign => diagnostics.raise(Code::SpoolQuarantined, ""),
-        Opened::Waiting => diagnostics.raise(Code::SpoolFailed, "the disk refuses"),
+    let (spool, report) = Spool::open(&folder, key, hardware, limits(config), clock)?;
+    if report.opened == Opened::Waiting {
+        diagnostics.raise(Code::SpoolFailed, "the disk refuses");
     }
+    tell_loss(&spool, diagnostics);
     Ok(Arc::new(spool))
+}
+
+/// Says whether a spool was set aside since the start of the service: at any time the disk may refuse to go on.
+pub(super) fn tell_loss(spool: &Spool, diagnostics: &Diagnostics) {
+    if let Some(why) = spool.opened().loss() {
+        diagnostics.raise(Code::SpoolQuarantined, why);
+    }
 }
 
 /// What the spool keeps.

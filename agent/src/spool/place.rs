@@ -1,8 +1,8 @@
 //! The spool's folder: opening what is in it, and moving away what cannot be used.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,20 +11,25 @@ use lapwing_rules::{Digest, Level};
 use sled::Batch;
 
 use super::engine::{Engine, EngineError};
+use super::key::{Found, Keyring};
 use super::lane::{Gap, GapReason};
 use super::ledger::{self, Ledger};
 use super::meta::Meta;
+use super::patience::Patience;
 use super::reach::Reach;
 use super::record::{self, Sealer, Stamp};
-use super::{OpenReport, Opened, SpoolError, SpoolKey, SpoolLimits};
+use super::{KeySource, OpenReport, Opened, SpoolError, SpoolKey, SpoolLimits};
 use crate::identity::HardwareHash;
 use crate::{durable, platform};
+
+mod room;
+
+pub(super) use room::MadeWay;
 
 const EPOCH_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
 /// Most epochs the epoch file names: the present one, and the lost ones of which the collector was not told yet.
 const MAX_EPOCHS: usize = 8;
-const BALLAST_BYTES: usize = 1024 * 1024;
 /// Sealed at sequence 0 of lane 1, to tell a wrong key from a damaged record.
 const PROBE: &[u8] = b"lapwing spool";
 /// A second in all for another process to let go of the folder: who looks into it holds it while copying.
@@ -34,22 +39,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Where the spool lives, and under which terms.
 pub(super) struct Place {
     folder: PathBuf,
-    key: SpoolKey,
+    keys: Keyring,
     hardware: HardwareHash,
     limits: SpoolLimits,
+    patience: Mutex<Patience>,
     /// Held from the first opening on: one process at a time.
     lock: Mutex<Option<File>>,
-}
-
-/// How much room a full disk was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MadeWay {
-    /// So much that no record has to go.
-    Much,
-    /// What it takes to let records go.
-    Enough,
-    /// There was nothing left to give.
-    Nothing,
 }
 
 /// Whether what the store holds is known to be on the disk.
@@ -64,8 +59,25 @@ pub(super) enum Trust {
 /// Why the store in the folder is not used.
 enum Unusable {
     Unreadable(String),
+    /// Its key is gone, is no key, or is another's.
+    Keyless(&'static str),
+    /// The disk refuses to tell its key.
+    KeyRefused(io::Error),
     Foreign(Vec<Gap>),
     Failed(EngineError),
+}
+
+impl Unusable {
+    /// As whoever waits for the spool hears of it.
+    fn into_engine_error(self) -> EngineError {
+        match self {
+            Self::Failed(error) => error,
+            Self::KeyRefused(error) => EngineError::Io(io::Error::new(error.kind(), format!("its key: {error}"))),
+            Self::Unreadable(why) => EngineError::Unreadable(why),
+            Self::Keyless(why) => EngineError::Unreadable(why.into()),
+            Self::Foreign(_) => EngineError::Unreadable("it is foreign anew".into()),
+        }
+    }
 }
 
 impl From<EngineError> for Unusable {
@@ -84,33 +96,52 @@ impl From<io::Error> for Unusable {
 }
 
 impl Place {
-    pub(super) const fn new(folder: PathBuf, key: SpoolKey, hardware: HardwareHash, limits: SpoolLimits) -> Self {
-        Self { folder, key, hardware, limits, lock: Mutex::new(None) }
+    pub(super) fn new(folder: PathBuf, key: KeySource, hardware: HardwareHash, limits: SpoolLimits) -> Self {
+        let (keys, patience) = (Keyring::new(key), Mutex::default());
+        Self { folder, keys, hardware, limits, patience, lock: Mutex::new(None) }
     }
 
     /// Opens the store. One that cannot be used is moved to quarantine and a new one started, with the gaps that tell
     /// of it.
     pub(super) fn open(&self, now: &Stamp, trust: Trust) -> Result<(Ledger, OpenReport), SpoolError> {
         self.take_lock()?;
-        let failed = |error: Unusable| match error {
-            Unusable::Failed(error) => SpoolError::store(&error),
-            Unusable::Unreadable(why) => SpoolError::Store(why),
-            Unusable::Foreign(_) => SpoolError::Store("it is foreign anew".into()),
-        };
+        let failed = |error: Unusable| SpoolError::store(&error.into_engine_error());
         let former = self.epochs();
-        let (opened, gaps) = match self.open_live(now, &former, trust) {
-            Ok(opened) => return Ok(opened),
-            Err(Unusable::Failed(error)) => return Err(SpoolError::store(&error)),
-            Err(Unusable::Unreadable(why)) => {
+        let unusable = match self.open_live(now, &former, trust) {
+            Ok(opened) => {
+                super::lock(&self.patience).renew();
+                return Ok(opened);
+            }
+            Err(unusable) => self.insist(unusable, now),
+        };
+        let (opened, gaps) = match unusable {
+            Unusable::Failed(_) | Unusable::KeyRefused(_) => return Err(failed(unusable)),
+            Unusable::Unreadable(why) => {
                 tracing::error!(error = %why, "the spool cannot be read and was moved to quarantine");
                 (Opened::Quarantined, unknown_extent(&former))
             }
-            Err(Unusable::Foreign(gaps)) => {
+            Unusable::Keyless(why) => {
+                tracing::error!(error = why, "the spool cannot be opened and was moved to quarantine with its key");
+                self.set_key_aside().map_err(|error| failed(error.into()))?;
+                (Opened::Keyless, unknown_extent(&former))
+            }
+            Unusable::Foreign(gaps) => {
                 tracing::error!("the spool was written on other hardware and was moved to quarantine");
                 (Opened::Foreign, gaps)
             }
         };
         self.quarantine().map_err(Unusable::from).and_then(|()| self.begin(now, opened, &former, &gaps)).map_err(failed)
+    }
+
+    /// What a disk has refused to tell for too long counts as lost.
+    fn insist(&self, unusable: Unusable, now: &Stamp) -> Unusable {
+        let Unusable::KeyRefused(_) = &unusable else { return unusable };
+        let mut patience = super::lock(&self.patience);
+        if !patience.is_over(now) {
+            return unusable;
+        }
+        patience.renew();
+        Unusable::Keyless("its key cannot be read")
     }
 
     /// Which spool this was when it was last open, as far as its folder tells.
@@ -129,58 +160,6 @@ impl Place {
     /// The limits the spool was opened with.
     pub(super) const fn limits(&self) -> SpoolLimits {
         self.limits
-    }
-
-    /// Keeps some of the disk, to be given up when the rest is full: dropping records needs room as well. Answers
-    /// whether there was room.
-    pub(super) fn keep_ballast(&self) -> bool {
-        let path = self.folder.join("ballast");
-        if fs::metadata(&path).is_ok_and(|facts| facts.len() == BALLAST_BYTES as u64) {
-            return true;
-        }
-        // Nothing a file system could store in less room.
-        let mut ballast = vec![0; BALLAST_BYTES];
-        if getrandom::fill(&mut ballast).is_err() {
-            return false;
-        }
-        let write = |mut file: File| file.write_all(&ballast).and_then(|()| file.sync_all());
-        let kept = failpoint!("spool.ballast", File::create(&path).and_then(write)).is_ok();
-        if !kept {
-            self.drop_ballast();
-        }
-        kept
-    }
-
-    /// Makes room on a full disk: what was quarantined goes first, then the ballast.
-    pub(super) fn make_way(&self) -> MadeWay {
-        let kept = self.folder.join("quarantine");
-        let much = folder_bytes(&kept).is_ok_and(|bytes| bytes >= BALLAST_BYTES as u64);
-        if much && fs::remove_dir_all(&kept).is_ok() {
-            return MadeWay::Much;
-        }
-        let ballast = self.folder.join("ballast").exists();
-        self.drop_ballast();
-        if ballast { MadeWay::Enough } else { MadeWay::Nothing }
-    }
-
-    /// Removes what was quarantined once it and the live store together are over the spool's share of the disk.
-    pub(super) fn keep_within_share(&self) {
-        let kept = self.folder.join("quarantine");
-        let over = kept.exists() && folder_bytes(&self.folder).is_ok_and(|bytes| bytes > self.share());
-        if over && let Err(error) = fs::remove_dir_all(&kept) {
-            tracing::warn!(error = %error, "what the spool quarantined cannot be removed");
-        }
-    }
-
-    /// Most bytes of disk.
-    const fn share(&self) -> u64 {
-        self.limits.live_bytes.saturating_mul(2)
-    }
-
-    fn drop_ballast(&self) {
-        if let Err(error) = durable::remove(&self.folder.join("ballast")) {
-            tracing::warn!(error = %error, "the spool's ballast cannot be removed");
-        }
     }
 
     fn take_lock(&self) -> Result<(), SpoolError> {
@@ -208,14 +187,19 @@ impl Place {
     /// found again.
     fn open_live(&self, now: &Stamp, former: &[Epoch], trust: Trust) -> Result<(Ledger, OpenReport), Unusable> {
         self.finish_renewal()?;
-        let (ledger, report) = self.read_live(now, former)?;
+        let key = match self.keys.look().map_err(Unusable::KeyRefused)? {
+            Found::Key(key) => Some(key),
+            Found::Nothing => None,
+            Found::NoKey => return Err(Unusable::Keyless("its key file holds no key")),
+        };
+        let (ledger, report) = self.read_live(now, former, key.as_ref())?;
         if report.damaged == 0 && trust == Trust::Sound {
             return Ok((ledger, report));
         }
         if let Err(error) = self.renew(ledger) {
             tracing::warn!(error = %error, "the spool cannot be copied to a new store");
         }
-        let (ledger, renewed) = self.read_live(now, former)?;
+        let (ledger, renewed) = self.read_live(now, former, key.as_ref())?;
         Ok((ledger, OpenReport { damaged: report.damaged, ..renewed }))
     }
 
@@ -240,7 +224,12 @@ impl Place {
         }
     }
 
-    fn read_live(&self, now: &Stamp, former: &[Epoch]) -> Result<(Ledger, OpenReport), Unusable> {
+    fn read_live(
+        &self,
+        now: &Stamp,
+        former: &[Epoch],
+        key: Option<&SpoolKey>,
+    ) -> Result<(Ledger, OpenReport), Unusable> {
         let live = self.folder.join("live");
         if !live.exists() {
             // Never made, removed, or its way to quarantine was cut short.
@@ -258,9 +247,10 @@ impl Place {
             };
         };
         let meta = Meta::read(&meta).map_err(|error| Unusable::Unreadable(error.to_string()))?;
-        let sealer = Sealer::new(&self.key, meta.epoch);
+        let Some(key) = key else { return Err(Unusable::Keyless("its key is missing")) };
+        let sealer = Sealer::new(key, meta.epoch);
         if sealer.open(Level::Info, Seq::NONE, &meta.probe).is_err() {
-            return Err(Unusable::Unreadable("it was written under another key".into()));
+            return Err(Unusable::Keyless("it was written under another key"));
         }
         let (mut ledger, loaded) =
             Ledger::load(engine, sealer, Reach::open(&self.folder, meta.epoch)?, self.limits, now)?;
@@ -286,7 +276,7 @@ impl Place {
         platform::sync_folder(&self.folder)?;
         let random = |error: getrandom::Error| durable::no_randomness(error);
         let epoch = Epoch::random().map_err(random)?;
-        let sealer = Sealer::new(&self.key, epoch);
+        let sealer = Sealer::new(&self.keys.look_or_make()?, epoch);
         let probe = sealer.seal(Level::Info, Seq::NONE, now, PROBE).map_err(random)?;
         let mut batch = Batch::default();
         batch.insert(record::meta_key(), Meta { epoch, hardware: self.hardware, probe }.to_bytes());
@@ -330,20 +320,6 @@ impl Place {
         bytes.extend_from_slice(digest.as_bytes());
         durable::replace(&self.folder.join("epoch"), &bytes)
     }
-
-    /// Moves the store away; the one moved away before is removed, and so is this one when it is over its bound.
-    fn quarantine(&self) -> io::Result<()> {
-        let (live, kept) = (self.folder.join("live"), self.folder.join("quarantine"));
-        if kept.exists() {
-            failpoint!("spool.forget_quarantine", fs::remove_dir_all(&kept)?);
-        }
-        if folder_bytes(&live)? > self.share() {
-            fs::remove_dir_all(&live)?;
-        } else {
-            failpoint!("spool.quarantine", fs::rename(&live, &kept)?);
-        }
-        platform::sync_folder(&self.folder)
-    }
 }
 
 /// How much a spool held that cannot be read is not known: each lane's first sequence stands for it.
@@ -368,14 +344,4 @@ fn foreign_gaps(ledger: &Ledger, epoch: Epoch) -> Vec<Gap> {
         Some(Gap { lane: state.lane, from, to, reason: GapReason::Foreign, epoch: Some(epoch) })
     });
     own.chain(ledger.earlier_gaps().iter().copied()).collect()
-}
-
-fn folder_bytes(folder: &Path) -> io::Result<u64> {
-    let mut total = 0_u64;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let facts = entry.metadata()?;
-        total = total.saturating_add(if facts.is_dir() { folder_bytes(&entry.path())? } else { facts.len() });
-    }
-    Ok(total)
 }

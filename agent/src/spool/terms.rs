@@ -57,10 +57,25 @@ pub enum Opened {
     Continued,
     /// The one that was there could not be read, or is gone; a new epoch began, and gaps tell of it.
     Quarantined,
+    /// The one that was there has lost its key; a new epoch began under a new key, and gaps tell of it.
+    Keyless,
     /// The one that was there is of other hardware; a new epoch began, and gaps tell of it.
     Foreign,
     /// The disk refuses for now: each call tries again.
     Waiting,
+}
+
+impl Opened {
+    /// Why the spool that was there was set aside; none where it goes on, or there was none.
+    #[must_use]
+    pub const fn loss(self) -> Option<&'static str> {
+        match self {
+            Self::Fresh | Self::Continued | Self::Waiting => None,
+            Self::Quarantined => Some("it is damaged, or gone"),
+            Self::Keyless => Some("its key is damaged, or gone"),
+            Self::Foreign => Some("it was written on another computer"),
+        }
+    }
 }
 
 /// Why the spool did not do as it was told.

@@ -13,6 +13,7 @@ use crate::clock::ManualClock;
 mod damage;
 mod examining;
 mod fixtures;
+mod keys;
 mod model;
 
 /// The wall clock of these tests: well after clocks count as set.

@@ -1,4 +1,4 @@
-//! Sensors and spool against a real X server, real folders, a real mount and a full disk. What a machine lacks is skipped
+//! Sensors and spool against a real X server, real folders, a real mount, and disks that are full or refuse. What a machine lacks is skipped
 //! by name.
 
 #![cfg(target_os = "linux")]
@@ -15,5 +15,6 @@ mod files;
 mod full_disk;
 mod hidden;
 mod media;
+mod refusing_disk;
 mod seeing;
 mod titles;

@@ -28,6 +28,8 @@ pub(super) enum Scene {
     Opening,
     /// The spool cannot be read.
     Damaged,
+    /// The spool's key is torn.
+    Keyless,
     /// One byte of the spool has changed.
     Bitten,
     /// Captures in the spool are too old.
@@ -56,6 +58,7 @@ impl Scene {
         match () {
             () if is_one_of(&joining) || is_one_of(&["config.", "durable.", "spool.ballast"]) => Self::Joining,
             () if is_one_of(&damaged) => Self::Damaged,
+            () if place.starts_with("spool.set_key_aside") => Self::Keyless,
             () if is_one_of(&["spool.copy", "spool.renew"]) => Self::Bitten,
             () if place.starts_with("renew.") => Self::Renewing,
             () if place.starts_with("spool.give_up") => Self::Expired,
@@ -78,7 +81,7 @@ impl Scene {
     /// Whether captures may be given up in it.
     pub(super) fn gaps(self) -> Gaps {
         match self {
-            Self::Damaged | Self::Bitten | Self::Expired => Gaps::Allowed,
+            Self::Damaged | Self::Keyless | Self::Bitten | Self::Expired => Gaps::Allowed,
             Self::Day | Self::Joining | Self::Renewing | Self::Opening | Self::NoPost | Self::Worsening => Gaps::None,
         }
     }
@@ -104,6 +107,7 @@ impl Scene {
                 std::fs::create_dir_all(spool.join("quarantine"))?;
                 std::fs::write(spool.join("live/db"), b"nothing of a store").context("failed to damage the spool")
             }
+            Self::Keyless => std::fs::write(rig.state().join("spool.key"), b"torn").context("failed to tear the key"),
             Self::NoPost => rig.edit_collector(|text| text.replace("port = ", "port = 1 # ")),
         }
     }
@@ -117,6 +121,7 @@ impl Scene {
             | Self::Renewing
             | Self::Opening
             | Self::Damaged
+            | Self::Keyless
             | Self::Bitten
             | Self::Expired
             | Self::Worsening => Ok(()),

@@ -78,7 +78,9 @@ impl Kept {
                 let lost: Vec<_> = Level::ALL.into_iter().map(|lane| (lane, Some(self.epoch))).collect();
                 assert_eq!(gaps.iter().map(|gap| (gap.lane, gap.epoch)).collect::<Vec<_>>(), lost, "{what}");
             }
-            opened @ (Opened::Fresh | Opened::Foreign | Opened::Waiting) => panic!("{what}: {opened:?}"),
+            opened @ (Opened::Fresh | Opened::Keyless | Opened::Foreign | Opened::Waiting) => {
+                panic!("{what}: {opened:?}")
+            }
         }
         let next = spool.lane_states()[3].next.number();
         assert_eq!(stored(spool.append(Level::High, &capture(next, 10))), next, "{what}");
@@ -311,7 +313,7 @@ fn a_spool_of_another_key_is_quarantined() {
     let clock = Arc::clone(&rig.clock) as Arc<dyn Clock>;
     let key = SpoolKey::from_bytes([8; 32]);
     let (spool, report) = Spool::open(rig.path(), &key, hardware("one"), rig.limits, clock).unwrap();
-    assert_eq!(report.opened, Opened::Quarantined);
+    assert_eq!(report.opened, Opened::Keyless);
     assert_eq!(spool.earlier_gaps().unwrap()[0].epoch, Some(former));
 }
 
