@@ -32,7 +32,7 @@ pub enum Code {
     PolicyRefused,
     /// The spool could not be read and a new one was started.
     SpoolQuarantined,
-    /// A capture could not be spooled.
+    /// The spool cannot be opened or written.
     SpoolFailed,
     /// The spool is full; the lowest lane makes room.
     SpoolFull,
@@ -115,9 +115,9 @@ impl Code {
             Self::NoPolicy => "there is no signed policy yet: nothing is looked at",
             Self::PolicyRefused => "a policy was refused; the last good one goes on",
             Self::SpoolQuarantined => "the spool could not be read and a new one was started",
-            Self::SpoolFailed => "a capture could not be written to the spool",
+            Self::SpoolFailed => "the spool cannot be opened or written, and is tried again",
             Self::SpoolFull => "the spool is full; the lowest lane makes room",
-            Self::StateUnwritable => "the state folder cannot be written",
+            Self::StateUnwritable => "the state folder cannot be written, and is tried again",
             Self::Overrun => "observations arrived faster than they could be judged, and some were dropped",
             Self::SocketFailed => "the socket for the programs of a session cannot be opened",
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use lapwing_proto::{DeviceId, Epoch, Incarnation, failpoint};
 use tokio::sync::watch;
 
-use crate::durable;
+use crate::{durable, platform};
 
 mod certificate;
 mod file;
@@ -26,6 +26,8 @@ pub use hardware::HardwareHash;
 const IDENTITY_FILE: &str = "identity.json";
 const INCARNATION_FILE: &str = "incarnation";
 const ID_BYTES: usize = 16;
+/// More than an identity takes.
+const ROOM_BYTES: usize = 16 * 1024;
 
 /// The identity in the state folder, shared by all who speak for the device.
 #[derive(Debug)]
@@ -74,6 +76,21 @@ impl IdentityStore {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<Option<Arc<Identity>>> {
         self.current.subscribe()
+    }
+
+    /// Makes sure that an identity could be kept now, before anything is spent to get one.
+    ///
+    /// # Errors
+    ///
+    /// When it could not.
+    pub fn prove_room(&self) -> io::Result<()> {
+        platform::create_private_folder(&self.folder)?;
+        let (path, mut something) = (self.folder.join("identity.room"), vec![0; ROOM_BYTES]);
+        // Nothing a file system could store in less room.
+        getrandom::fill(&mut something).map_err(durable::no_randomness)?;
+        let kept = durable::replace(&path, &something);
+        durable::remove(&path)?;
+        kept
     }
 
     /// Takes an identity into use once it is durable.

@@ -66,7 +66,7 @@ const LEAST_UID: u32 = 1_000;
 /// Why the service cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The state folder refuses.
+    /// The state folder cannot be read.
     #[error("cannot use the state folder `{path}`: {source}")]
     State {
         /// The folder.
@@ -139,7 +139,6 @@ pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Re
 fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Service, ServiceError> {
     let (effective, diagnostics) = (config.current().clone(), Diagnostics::new());
     let state = |source| ServiceError::State { path: effective.state_dir.to_path_buf(), source };
-    platform::create_private_folder(&effective.state_dir).map_err(state)?;
     if let LoadedFrom::LastGood(error) = &from {
         diagnostics.raise(Code::ConfigKept, error.to_string());
     } else {
@@ -311,6 +310,7 @@ impl Service {
         self.limits.measure(self.clock.boot_us());
         let change = self.config.look();
         self.changed(change);
+        self.keep_state();
         let spool = Arc::clone(&self.spool);
         match tokio::task::spawn_blocking(move || spool.expire()).await {
             Ok(Err(error)) => self.diagnostics.raise(Code::SpoolFailed, error.to_string()),
@@ -318,6 +318,15 @@ impl Service {
             Err(_) => {}
         }
         spooling::tell_loss(&self.spool, &self.diagnostics);
+    }
+
+    /// What the state folder refused is written once it takes it. A changed configuration that cannot be used is none to
+    /// keep.
+    fn keep_state(&self) {
+        let wrong = self.diagnostics.snapshot();
+        if wrong.contains_key(&Code::StateUnwritable) && !wrong.contains_key(&Code::ConfigKept) {
+            keep_config(&self.config, &self.diagnostics);
+        }
     }
 
     fn changed(&mut self, change: Change) {
@@ -372,8 +381,10 @@ const fn goodbye(machine_stops: bool) -> wire::GoodbyeReason {
     if machine_stops { wire::GoodbyeReason::Shutdown } else { wire::GoodbyeReason::Stop }
 }
 
+/// Without a state folder the service watches all the same, and says so.
 fn keep_config(config: &Watched, diagnostics: &Diagnostics) {
-    match config.keep_as_last_good() {
+    let folder = platform::create_private_folder(&config.current().state_dir);
+    match folder.and_then(|()| config.keep_as_last_good()) {
         Ok(()) => diagnostics.clear(Code::StateUnwritable),
         Err(error) => diagnostics.raise(Code::StateUnwritable, error.to_string()),
     }

@@ -323,6 +323,12 @@ impl Spool {
         lock(&self.summary).opened
     }
 
+    /// Why the last call did not do as it was told; none where it did.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SpoolError> {
+        lock(&self.summary).trouble.clone()
+    }
+
     /// Changes with each commit.
     #[must_use]
     pub fn appended(&self) -> watch::Receiver<u64> {
@@ -366,8 +372,8 @@ impl Spool {
         match &result {
             Ok(_) => *summary = Summary::of(ledger, summary.epoch, summary.opened),
             Err(error) => {
-                summary.disk_full = *error == SpoolError::DiskFull;
-                summary.failed = !summary.disk_full;
+                summary.failed = *error != SpoolError::DiskFull;
+                summary.trouble = Some(error.clone());
                 *held = None;
             }
         }
@@ -377,7 +383,7 @@ impl Spool {
     fn reopen(&self) -> Result<(Ledger, OpenReport), SpoolError> {
         let (disk_full, failed) = {
             let summary = lock(&self.summary);
-            (summary.disk_full, summary.failed)
+            (summary.trouble == Some(SpoolError::DiskFull), summary.failed)
         };
         let way = disk_full.then(|| self.place.make_way());
         let trust = if failed { Trust::Doubted } else { Trust::Sound };
@@ -395,7 +401,7 @@ impl Spool {
                 let told = if summary.opened.loss().is_some() { summary.opened } else { *opened };
                 *summary = Summary::of(ledger, *epoch, told);
             }
-            Err(error) => summary.disk_full = *error == SpoolError::DiskFull,
+            Err(error) => summary.trouble = Some(error.clone()),
         }
         if !disk_full && opened.is_ok() {
             self.place.keep_ballast();

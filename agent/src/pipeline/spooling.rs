@@ -65,8 +65,8 @@ pub(super) fn open(
     let hardware = HardwareHash::new(platform::hardware_hash());
     let folder = config.state_dir.join("spool");
     let (spool, report) = Spool::open(&folder, key, hardware, limits(config), clock)?;
-    if report.opened == Opened::Waiting {
-        diagnostics.raise(Code::SpoolFailed, "the disk refuses");
+    if let (Opened::Waiting, Some(why)) = (report.opened, spool.trouble()) {
+        diagnostics.raise(Code::SpoolFailed, why.to_string());
     }
     tell_loss(&spool, diagnostics);
     Ok(Arc::new(spool))

@@ -106,7 +106,8 @@ impl EnrolError {
 ///
 /// # Errors
 ///
-/// [`EnrolError`]; nothing has changed then, except that the collector may have counted a use of the token.
+/// [`EnrolError`]; nothing has changed then, except that the collector may have counted a use of the token. Where the
+/// identity could not be kept, it is not asked at all.
 pub async fn enrol(
     config: &UplinkConfig,
     store: &IdentityStore,
@@ -116,6 +117,7 @@ pub async fn enrol(
     let path = config.token_file.as_deref().ok_or(EnrolError::NoToken)?;
     let token = read_token(path)?;
     let fingerprint = config.ca_fingerprint.ok_or(EnrolError::NoFingerprint)?;
+    store.prove_room()?;
     let key = DeviceKey::generate()?;
     let request = wire::JoinRequest {
         token: token.as_str().to_owned(),

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use lapwing_agent::clock::ManualClock;
 use lapwing_agent::identity::HardwareHash;
-use lapwing_agent::spool::{Appended, GapReason, Spool, SpoolError, SpoolKey, SpoolLimits};
+use lapwing_agent::spool::{Appended, GapReason, KeySource, Opened, Spool, SpoolError, SpoolKey, SpoolLimits};
 use lapwing_proto::{Seq, wire};
 use lapwing_rules::Level;
 
+use crate::process::Process;
+
 /// Room on the disk: a fraction of what a spool may hold.
-const SIZE: &str = "size=12m";
+const SIZE: &str = "size=12m,nr_inodes=64";
 /// More captures than would ever fit.
 const MANY: u64 = 4_000;
 /// More captures than fit on a disk that others filled.
@@ -46,6 +48,14 @@ impl SmallDisk {
         let file = self.path().join("other");
         let _full = std::fs::write(&file, vec![1; 64 * 1024 * 1024]).unwrap_err();
         file
+    }
+
+    /// Takes every file that the disk can still have, so that there is not even room for a folder.
+    fn use_up_files(&self) -> PathBuf {
+        let folder = self.path().join("others");
+        std::fs::create_dir(&folder).unwrap();
+        let _full = (0..).map(|number| std::fs::write(folder.join(format!("{number}")), "")).find(Result::is_err);
+        folder
     }
 }
 
@@ -93,6 +103,53 @@ fn append_until_dropped(spool: &Spool, lane: Level) -> u64 {
         }
     }
     panic!("the disk never was full");
+}
+
+#[test]
+fn a_first_start_on_a_full_disk_waits_for_room_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let other = disk.fill();
+    let key = KeySource::File(disk.path().join("spool.key"));
+    let (folder, clock) = (disk.path().join("spool"), Arc::new(ManualClock::at(1_800_000_000_000_000)));
+    let (spool, report) =
+        Spool::open(&folder, key, HardwareHash::default(), SpoolLimits::default(), clock).expect("a spool that waits");
+    assert_eq!((report.opened, spool.trouble()), (Opened::Waiting, Some(SpoolError::DiskFull)));
+    assert_eq!(spool.append(Level::High, &capture(1)), Err(SpoolError::DiskFull));
+
+    std::fs::remove_file(other).unwrap();
+
+    assert_eq!(spool.append(Level::High, &capture(1)), Ok(Appended::Stored(Seq::new(1))));
+    assert_eq!((spool.opened(), spool.trouble()), (Opened::Fresh, None));
+    assert_eq!((held(&spool, Level::High), spool.earlier_gaps().unwrap()), (vec![1], vec![]));
+}
+
+#[test]
+fn a_service_that_first_starts_on_a_full_disk_says_so_and_opens_its_spool_once_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let socket = config.path().with_extension("sock");
+    let text = format!("state_dir = \"{}/state\"\nsocket = \"{}\"\n", disk.path().display(), socket.display());
+    std::fs::write(config.path(), text).unwrap();
+    let agent = |words: &[&str]| {
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_lapwing-agent"));
+        agent.args(words).arg("--config").arg(config.path());
+        agent
+    };
+    let files = disk.use_up_files();
+    let mut service = Process::start(agent(&["service"]));
+    service.says("LW-STATE-WRITE");
+    service.says("LW-SPOOL-FAIL");
+    service.says("the service watches");
+    let told = agent(&["doctor"]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("the state folder cannot be written, and is tried again (No space left"), "{told}");
+    assert!(told.contains("is tried again (the disk under the spool is full)"), "{told}");
+    assert!(told.contains("ok    matching"), "{told}");
+
+    std::fs::remove_dir_all(files).unwrap();
+
+    assert!(service.says("the spool is open").contains("opened=Fresh"));
+    assert!(disk.path().join("state/spool.key").exists());
 }
 
 #[test]

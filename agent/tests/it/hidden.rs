@@ -1,14 +1,14 @@
 //! What other processes can see of the agent's memory, which holds what did not match: nothing.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
+
+use crate::process::Process;
 
 /// An account that owns nothing.
 const SOMEBODY: u32 = 65_534;
@@ -18,12 +18,6 @@ struct Place {
     folder: tempfile::TempDir,
     /// The account its processes run under: another than root's where that can be had.
     uid: u32,
-}
-
-/// A process that ends with the test.
-struct Process {
-    child: Child,
-    said: Lines<BufReader<ChildStderr>>,
 }
 
 impl Place {
@@ -51,13 +45,11 @@ impl Place {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(program).args(arguments);
         command.current_dir(self.path("own")).env_clear().env("DISPLAY", ":4095");
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped());
         if geteuid().is_root() {
             command.uid(uid).gid(uid);
         }
-        let mut child = command.spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap()).lines();
-        Process { child, said }
+        Process::start(command)
     }
 
     fn agent(&self, uid: u32, arguments: &[&str]) -> Process {
@@ -79,37 +71,11 @@ impl Place {
     /// Whether a process of the same account may open what holds another's memory.
     fn lets_look_in(&self, process: &Process, what: &str) -> bool {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &format!("exec 3< /proc/{}/{what}", process.child.id())]).stderr(Stdio::null());
+        command.args(["-c", &format!("exec 3< /proc/{}/{what}", process.id())]).stderr(Stdio::null());
         if geteuid().is_root() {
             command.uid(self.uid).gid(self.uid);
         }
         command.status().unwrap().success()
-    }
-}
-
-impl Process {
-    /// Waits for a line with `words` in it.
-    fn says(&mut self, words: &str) -> String {
-        let mut told = String::new();
-        for line in self.said.by_ref().map_while(Result::ok) {
-            if line.contains(words) {
-                return line;
-            }
-            told = told + &line + "\n";
-        }
-        panic!("it ended without `{words}`:\n{told}")
-    }
-
-    fn aborts(mut self) -> ExitStatus {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGABRT).unwrap();
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -15,6 +15,7 @@ mod files;
 mod full_disk;
 mod hidden;
 mod media;
+mod process;
 mod refusing_disk;
 mod seeing;
 mod titles;

@@ -50,9 +50,12 @@ impl Place {
         if much && fs::remove_dir_all(&kept).is_ok() {
             return MadeWay::Much;
         }
-        let ballast = self.folder.join("ballast").exists();
-        self.drop_ballast();
-        if ballast { MadeWay::Enough } else { MadeWay::Nothing }
+        if self.folder.join("ballast").exists() {
+            self.drop_ballast();
+            return MadeWay::Enough;
+        }
+        // Others may have made room meanwhile.
+        if self.keep_ballast() { MadeWay::Much } else { MadeWay::Nothing }
     }
 
     /// Removes what was quarantined once it and the live store together are over the spool's share of the disk.

@@ -48,3 +48,17 @@ async fn a_collector_that_is_down_is_tried_again() {
     let error = enrolled(&rig, UplinkConfig { enrol: nobody, ..rig.config() }).await.unwrap_err();
     assert!(matches!(error, EnrolError::Unreachable(..)) && error.is_transient(), "{error}");
 }
+
+#[tokio::test]
+async fn where_no_identity_could_be_kept_no_token_is_spent() {
+    let rig = Rig::new(Script::default()).await;
+    let refusing = rig.folder.path().join("file");
+    let store = IdentityStore::open(&refusing.join("state")).unwrap();
+    std::fs::write(&refusing, "no folder").unwrap();
+    let error = enrol(&rig.config(), &store, HardwareHash::default(), Arc::clone(&rig.clock)).await.unwrap_err();
+    assert!(matches!(error, EnrolError::State(_)) && error.is_transient(), "{error}");
+    assert!(rig.collector.told(|told| told.joins.is_empty()));
+    std::fs::remove_file(&refusing).unwrap();
+    enrol(&rig.config(), &store, HardwareHash::default(), Arc::clone(&rig.clock)).await.unwrap();
+    assert!(refusing.join("state/identity.json").exists() && !refusing.join("state/identity.room").exists());
+}
