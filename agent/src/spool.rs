@@ -38,7 +38,9 @@
 //! The key lies in a file of its own, outside the folder. A store that its key does not open goes to quarantine with
 //! that key, and the new store gets a new one: what is no key says so at once. A disk that refuses to be read says
 //! nothing about what it holds, so that it is asked again for a minute before the key counts as lost; even then both
-//! are moved, not deleted, and somebody who mends the disk can put them back.
+//! are moved, not deleted, and somebody who mends the disk can put them back. A store that cannot be read for a minute
+//! is copied to other sectors, with zeroes for those that refuse, and goes on as a damaged one; where too much refuses
+//! it goes to quarantine.
 //!
 //! # Limits
 //!
@@ -72,6 +74,7 @@ mod patience;
 mod place;
 mod reach;
 mod record;
+mod rescue;
 mod summary;
 mod terms;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::meta::Meta;
 use super::patience::Patience;
 use super::reach::Reach;
 use super::record::{self, Sealer, Stamp};
+use super::rescue::{Rescued, read_through, rescue};
 use super::{KeySource, OpenReport, Opened, SpoolError, SpoolKey, SpoolLimits};
 use crate::identity::HardwareHash;
 use crate::{durable, platform};
@@ -54,6 +55,8 @@ pub(super) enum Trust {
     Sound,
     /// A write or a sync failed, and the next one may succeed although what was meant then is not there.
     Doubted,
+    /// It is what could be read of the one in quarantine, which stays there.
+    Rescued,
 }
 
 /// Why the store in the folder is not used.
@@ -112,7 +115,14 @@ impl Place {
                 super::lock(&self.patience).renew();
                 return Ok(opened);
             }
-            Err(unusable) => self.insist(unusable, now),
+            Err(unusable) => unusable,
+        };
+        let (unusable, trust) = match self.insist(unusable, now) {
+            Ok(()) => match self.open_live(now, &former, Trust::Rescued) {
+                Ok(opened) => return Ok(opened),
+                Err(unusable) => (unusable, Trust::Rescued),
+            },
+            Err(unusable) => (unusable, trust),
         };
         let (opened, gaps) = match unusable {
             Unusable::Failed(_) | Unusable::KeyRefused(_) => return Err(failed(unusable)),
@@ -130,18 +140,46 @@ impl Place {
                 (Opened::Foreign, gaps)
             }
         };
-        self.quarantine().map_err(Unusable::from).and_then(|()| self.begin(now, opened, &former, &gaps)).map_err(failed)
+        let quarantined = self.quarantine(trust).map_err(Unusable::from);
+        quarantined.and_then(|()| self.begin(now, opened, &former, &gaps)).map_err(failed)
     }
 
-    /// What a disk has refused to tell for too long counts as lost.
-    fn insist(&self, unusable: Unusable, now: &Stamp) -> Unusable {
-        let Unusable::KeyRefused(_) = &unusable else { return unusable };
+    /// What a disk has refused to tell for too long counts as lost. Answers well where the rest of the store was saved
+    /// from it.
+    fn insist(&self, unusable: Unusable, now: &Stamp) -> Result<(), Unusable> {
+        let refused = match &unusable {
+            Unusable::KeyRefused(_) => true,
+            Unusable::Failed(error) => !error.is_disk_full(),
+            Unusable::Unreadable(_) | Unusable::Keyless(_) | Unusable::Foreign(_) => false,
+        };
         let mut patience = super::lock(&self.patience);
-        if !patience.is_over(now) {
-            return unusable;
+        if !refused || !patience.is_over(now) {
+            return Err(unusable);
         }
         patience.renew();
-        Unusable::Keyless("its key cannot be read")
+        match unusable {
+            Unusable::KeyRefused(_) => Err(Unusable::Keyless("its key cannot be read")),
+            Unusable::Failed(_) if self.folder.join("live").exists() => self.rescue(),
+            Unusable::Failed(_) | Unusable::Unreadable(_) | Unusable::Keyless(_) | Unusable::Foreign(_) => {
+                Err(unusable)
+            }
+        }
+    }
+
+    /// Has the store lie where it can be read.
+    fn rescue(&self) -> Result<(), Unusable> {
+        let (live, fresh) = (self.folder.join("live"), self.folder.join("fresh"));
+        self.finish_renewal()?;
+        match rescue(&live, &fresh)? {
+            Rescued::AllBut(sectors) => {
+                tracing::error!(spool.sectors = sectors, "the disk refuses part of the spool; the rest was copied");
+                Ok(self.take_fresh(Trust::Sound)?)
+            }
+            Rescued::TooLittle => {
+                fs::remove_dir_all(&fresh)?;
+                Err(Unusable::Unreadable("the disk refuses to read it".into()))
+            }
+        }
     }
 
     /// Which spool this was when it was last open, as far as its folder tells.
@@ -193,10 +231,10 @@ impl Place {
             Found::NoKey => return Err(Unusable::Keyless("its key file holds no key")),
         };
         let (ledger, report) = self.read_live(now, former, key.as_ref())?;
-        if report.damaged == 0 && trust == Trust::Sound {
+        if report.damaged == 0 && trust != Trust::Doubted {
             return Ok((ledger, report));
         }
-        if let Err(error) = self.renew(ledger) {
+        if let Err(error) = self.renew(ledger, trust) {
             tracing::warn!(error = %error, "the spool cannot be copied to a new store");
         }
         let (ledger, renewed) = self.read_live(now, former, key.as_ref())?;
@@ -204,14 +242,19 @@ impl Place {
     }
 
     /// Copies the store to a new one and puts that in its place. Until the new one is whole nothing changes.
-    fn renew(&self, ledger: Ledger) -> Result<(), EngineError> {
+    fn renew(&self, ledger: Ledger, trust: Trust) -> Result<(), EngineError> {
         let fresh = self.folder.join("fresh");
         let engine = Engine::open(&fresh)?;
         ledger.copy_to(&engine)?;
         drop((ledger, engine));
-        self.quarantine()?;
-        failpoint!("spool.renew", fs::rename(&fresh, self.folder.join("live"))?);
-        Ok(platform::sync_folder(&self.folder)?)
+        Ok(self.take_fresh(trust)?)
+    }
+
+    /// Puts a whole copy in the store's place.
+    fn take_fresh(&self, trust: Trust) -> io::Result<()> {
+        self.quarantine(trust)?;
+        failpoint!("spool.renew", fs::rename(self.folder.join("fresh"), self.folder.join("live"))?);
+        platform::sync_folder(&self.folder)
     }
 
     /// A copy beside a store is not whole; one without a store beside it is, and takes its place.
@@ -236,6 +279,8 @@ impl Place {
             let opened = if former.is_empty() { Opened::Fresh } else { Opened::Quarantined };
             return self.begin(now, opened, former, &unknown_extent(former));
         }
+        // The store takes what it cannot read for its end, and writes over it.
+        read_through(&live)?;
         let engine = Engine::open(&live)?;
         platform::sync_folder(&self.folder)?;
         let Some(meta) = engine.get(&record::meta_key())? else {

@@ -10,6 +10,7 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod bad_sector;
 mod desktop;
 mod files;
 mod full_disk;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lapwing_proto::failpoint;
 
-use super::Place;
+use super::{Place, Trust};
 use crate::{durable, platform};
 
 const BALLAST_BYTES: usize = 1024 * 1024;
@@ -78,11 +78,14 @@ impl Place {
     }
 
     /// Moves the store away, where there is one; the one moved away before is removed, and so is this one when it is over
-    /// its bound.
-    pub(super) fn quarantine(&self) -> io::Result<()> {
-        let (live, kept) = (self.folder.join("live"), self.folder.join("quarantine"));
+    /// its bound. A copy goes beside what it was copied from.
+    pub(super) fn quarantine(&self, trust: Trust) -> io::Result<()> {
+        let (live, mut kept) = (self.folder.join("live"), self.folder.join("quarantine"));
         if !live.exists() {
             return Ok(());
+        }
+        if trust == Trust::Rescued && kept.exists() {
+            kept.push("copy");
         }
         if kept.exists() {
             failpoint!("spool.forget_quarantine", fs::remove_dir_all(&kept)?);
