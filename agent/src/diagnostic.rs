@@ -119,7 +119,7 @@ impl Code {
             Self::SpoolFull => "the spool is full; the lowest lane makes room",
             Self::StateUnwritable => "the state folder cannot be written, and is tried again",
             Self::Overrun => "observations arrived faster than they could be judged, and some were dropped",
-            Self::SocketFailed => "the socket for the programs of a session cannot be opened",
+            Self::SocketFailed => "the socket for the programs of a session cannot be opened, and is tried again",
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
             Self::ClockOff => "the device's clock is wrong; everything goes on, and captures carry both clocks",
             Self::Unwelcome => "the collector takes nothing from this device until somebody helps",

@@ -88,11 +88,20 @@ pub async fn examine(config: &Config) -> Findings {
             findings.extend(running(&report));
         }
         Err(error) => {
-            let says = format!("does not answer at `{}` ({error}): is it started?", config.socket.display());
-            findings.push(Finding::wrong("service", says));
+            let (socket, ask) = (config.socket.display(), unanswered(&config.socket));
+            findings.push(Finding::wrong("service", format!("does not answer at `{socket}` ({error}): {ask}")));
         }
     }
     Findings { findings }
+}
+
+/// What to look at where nobody answers. A service that cannot open its socket cannot say so there.
+fn unanswered(socket: &Path) -> &'static str {
+    if std::fs::symlink_metadata(socket).is_err() {
+        return "is it started?";
+    }
+    "is it started? One that runs cannot take the place of what stands there, tries again, and tells LW-SOCKET to its \
+     log and its collector"
 }
 
 /// Asks the service at `socket` for the notice.
@@ -263,6 +272,9 @@ mod tests {
         let config = Config::from_text(&text, Path::new("agent.toml")).unwrap();
         let findings = examine(&config).await;
         assert!(findings.to_text().contains("WRONG service: does not answer"));
+        assert!(!findings.to_text().contains("LW-SOCKET"));
+        std::fs::write(&*config.socket, "in the way").unwrap();
+        assert!(examine(&config).await.to_text().contains("tells LW-SOCKET"));
         assert!(findings.to_text().contains("WRONG identity: not enrolled"));
     }
 }

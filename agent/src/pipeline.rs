@@ -8,6 +8,7 @@
 mod accounts;
 mod addresses;
 mod crew;
+mod ears;
 pub(crate) mod force;
 mod gauge;
 mod judge;
@@ -32,10 +33,10 @@ use crate::counters::Counters;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{HardwareHash, IdentityStore};
 use crate::limits::Limits;
-use crate::local::{self, Ears};
+use crate::local::Ears;
 use crate::notice::Notice;
 use crate::observation::Observation;
-use crate::platform::{self, LocalListener, Order, Orders};
+use crate::platform::{self, Order, Orders};
 use crate::sensor::{HealthBoard, Observations, Reason, Sensor, SensorHealth, SensorName};
 use crate::settle::Settle;
 use crate::shutdown::Shutdown;
@@ -44,6 +45,7 @@ use crate::status::StatusFacts;
 use crate::uplink::{ArtefactKind, Backlog, FetchedArtefact, TrustedTime, Uplink, UplinkConfig, UplinkParts};
 use accounts::Accounts;
 use crew::{Crew, Ended, How};
+use ears::Hearing;
 use force::{Force, Keeper};
 use judge::{Bands, Judge};
 use status::Reporting;
@@ -261,12 +263,7 @@ impl Service {
         self.crew.start(name, sensor.run(observed.clone(), self.health.clone(), self.eyes.clone()));
     }
 
-    /// A service that cannot hear the sessions still sees files and media.
     fn start_ears(&mut self, shared: &Shared, out: Observations) {
-        let listener = match LocalListener::bind(&self.config.current().socket) {
-            Ok(listener) => listener,
-            Err(error) => return self.diagnostics.raise(Code::SocketFailed, error.to_string()),
-        };
         let ears = Ears {
             out,
             health: shared.health.clone(),
@@ -275,7 +272,11 @@ impl Service {
             status: shared.status.clone(),
             clock: Arc::clone(&shared.clock),
         };
-        self.crew.start("local", local::serve(listener, ears, self.eyes.clone()));
+        let socket = self.config.current().socket.to_path_buf();
+        let hearing = Hearing { socket, ears, diagnostics: self.diagnostics.clone() };
+        // Whoever waits for the service to be ready may connect from then on.
+        let listener = hearing.open();
+        self.crew.start("local", hearing.run(listener, self.eyes.clone()));
     }
 
     async fn serve(&mut self, mut orders: Orders) -> Result<(), ServiceError> {

@@ -161,6 +161,28 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_listens_late_is_told_what_is_in_front_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.sock");
+        let (out, seen) = mpsc::channel(TITLES);
+        let forward = Forward { seen, health: HealthBoard::new().changed(), front: Message::Unfocused };
+        let shutdown = Shutdown::new();
+        let story = async {
+            out.send(title("older")).await.unwrap();
+            out.send(title("in front")).await.unwrap();
+            // Both were taken.
+            drop(out.reserve_many(TITLES).await.unwrap());
+            tokio::time::advance(Duration::from_hours(1)).await;
+            let listener = LocalListener::bind(&path).unwrap();
+            let mut heard = Framed::new(listener.accept().await.unwrap(), FrameCodec::default());
+            assert!(matches!(hears(&mut heard).await, Message::Hello(Hello { role: Role::Session })));
+            assert!(matches!(hears(&mut heard).await, Message::Title(title) if title.title == "in front"));
+            shutdown.request();
+        };
+        tokio::join!(forward.run(&path, &shutdown), story);
+    }
+
     #[tokio::test]
     async fn a_service_that_comes_back_is_told_what_is_in_front_and_nothing_older() {
         let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@
 )]
 
 mod bad_sector;
+mod deaf;
 mod desktop;
 mod files;
 mod full_disk;

@@ -69,7 +69,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another service listens there"));
     }
-    failpoint!("socket.remove", std::fs::remove_file(path))
+    let removed = failpoint!("socket.remove", std::fs::remove_file(path));
+    removed.map_err(|error| io::Error::new(error.kind(), format!("the one left behind cannot be removed: {error}")))
 }
 
 #[cfg(test)]
