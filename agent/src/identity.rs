@@ -10,6 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lapwing_proto::{DeviceId, Epoch, Incarnation, failpoint};
 use tokio::sync::watch;
@@ -34,6 +35,8 @@ const ROOM_BYTES: usize = 16 * 1024;
 pub struct IdentityStore {
     folder: PathBuf,
     current: watch::Sender<Option<Arc<Identity>>>,
+    /// The disk has not let it be read yet: there may be one.
+    unread: AtomicBool,
 }
 
 impl IdentityStore {
@@ -44,20 +47,39 @@ impl IdentityStore {
     ///
     /// When the folder cannot be read.
     pub fn open(state_dir: &Path) -> io::Result<Self> {
-        let path = state_dir.join(IDENTITY_FILE);
-        let identity = match durable::read_bounded(&path, file::MAX_BYTES) {
-            Ok(bytes) => match file::read(&bytes) {
-                Ok(identity) => Some(Arc::new(identity)),
-                Err(error) => {
-                    tracing::error!(error = %error, "the identity cannot be read: the device has to enrol again");
-                    std::fs::rename(&path, state_dir.join("identity.json.bad"))?;
-                    None
-                }
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { folder: state_dir.to_owned(), current: watch::Sender::new(identity) })
+        Ok(Self::holding(state_dir, read(state_dir)?))
+    }
+
+    /// As [`IdentityStore::open`]; what the disk does not let be read is read by [`IdentityStore::look_again`].
+    #[must_use]
+    pub fn open_or_wait(state_dir: &Path) -> Self {
+        Self::open(state_dir).unwrap_or_else(|error| {
+            tracing::error!(error = %error, "the identity cannot be read yet");
+            Self { unread: AtomicBool::new(true), ..Self::holding(state_dir, None) }
+        })
+    }
+
+    /// Reads what could not be read before. To be called before anybody enrols: a second identity would make
+    /// the PC one that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// When the disk still refuses.
+    pub fn look_again(&self) -> io::Result<()> {
+        if self.unread.load(Ordering::SeqCst) {
+            let identity = read(&self.folder)?;
+            self.unread.store(false, Ordering::SeqCst);
+            self.current.send_if_modified(|current| {
+                let news = identity.is_some();
+                *current = identity;
+                news
+            });
+        }
+        Ok(())
+    }
+
+    fn holding(state_dir: &Path, identity: Option<Arc<Identity>>) -> Self {
+        Self { folder: state_dir.to_owned(), current: watch::Sender::new(identity), unread: AtomicBool::new(false) }
     }
 
     /// The identity, once the device is enrolled.
@@ -124,6 +146,23 @@ impl IdentityStore {
     pub fn set_incarnation(&self, epoch: Epoch, incarnation: Incarnation) -> io::Result<()> {
         let bytes = [epoch.as_bytes().as_slice(), incarnation.as_bytes().as_slice()].concat();
         failpoint!("identity.incarnation", durable::replace(&self.folder.join(INCARNATION_FILE), &bytes))
+    }
+}
+
+fn read(state_dir: &Path) -> io::Result<Option<Arc<Identity>>> {
+    let path = state_dir.join(IDENTITY_FILE);
+    let bytes = match durable::read_bounded(&path, file::MAX_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file::read(&bytes) {
+        Ok(identity) => Ok(Some(Arc::new(identity))),
+        Err(error) => {
+            tracing::error!(error = %error, "the identity cannot be read: the device has to enrol again");
+            std::fs::rename(&path, state_dir.join("identity.json.bad"))?;
+            Ok(None)
+        }
     }
 }
 

@@ -18,7 +18,6 @@ mod status;
 mod watch;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,14 +67,6 @@ const LEAST_UID: u32 = 1_000;
 /// Why the service cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The state folder cannot be read.
-    #[error("cannot use the state folder `{path}`: {source}")]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The spool refuses.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -140,13 +131,12 @@ pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Re
 
 fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Service, ServiceError> {
     let (effective, diagnostics) = (config.current().clone(), Diagnostics::new());
-    let state = |source| ServiceError::State { path: effective.state_dir.to_path_buf(), source };
     if let LoadedFrom::LastGood(error) = &from {
         diagnostics.raise(Code::ConfigKept, error.to_string());
     } else {
         keep_config(&config, &diagnostics);
     }
-    let identity = Arc::new(IdentityStore::open(&effective.state_dir).map_err(state)?);
+    let identity = Arc::new(IdentityStore::open_or_wait(&effective.state_dir));
     let spool = spooling::open(&effective, Arc::clone(&clock), &diagnostics)?;
     let (notice_in, notice) = watching::channel(Notice::without_policy());
     let mut keeper = Keeper::new(&effective, diagnostics.clone(), notice_in);

@@ -204,10 +204,16 @@ async fn enrolled(link: &Link, parts: &UplinkParts) -> bool {
         if link.shutdown.is_requested() {
             return false;
         }
-        let enrolling = enrol(&parts.config, &parts.identity, parts.hardware, Arc::clone(&parts.clock));
+        let enrolling = async {
+            parts.identity.look_again()?;
+            if parts.identity.current().is_none() {
+                enrol(&parts.config, &parts.identity, parts.hardware, Arc::clone(&parts.clock)).await?;
+            }
+            Ok::<_, EnrolError>(())
+        };
         let error = tokio::select! {
             enrolled = enrolling => match enrolled {
-                Ok(_) => break,
+                Ok(()) => break,
                 Err(error) => error,
             },
             () = link.shutdown.requested() => return false,

@@ -77,8 +77,8 @@ pub enum EnrolError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
-    /// The state folder cannot be written.
-    #[error("the identity cannot be kept: {0}")]
+    /// The state folder cannot be read or written.
+    #[error("the identity cannot be read or kept: {0}")]
     State(#[from] io::Error),
 }
 

@@ -62,3 +62,30 @@ async fn where_no_identity_could_be_kept_no_token_is_spent() {
     enrol(&rig.config(), &store, HardwareHash::default(), Arc::clone(&rig.clock)).await.unwrap();
     assert!(refusing.join("state/identity.json").exists() && !refusing.join("state/identity.room").exists());
 }
+
+#[tokio::test]
+async fn an_identity_that_cannot_be_read_yet_is_waited_for_and_not_replaced() {
+    let mut rig = Rig::new(Script::default()).await;
+    let device = enrolled(&rig, rig.config()).await.unwrap();
+    std::fs::write(rig.folder.path().join("token"), fake::TOKEN).unwrap();
+    let (file, whole) = (rig.folder.path().join("identity.json"), rig.folder.path().join("whole"));
+    std::fs::rename(&file, &whole).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    rig.identity = Arc::new(IdentityStore::open_or_wait(rig.folder.path()));
+    assert!(rig.identity.look_again().is_err());
+    let shutdown = Shutdown::new();
+    let (uplink, _fetched) = rig.uplink(&shutdown);
+    let mut state = uplink.state();
+    let story = async {
+        let refused =
+            |state: &LinkState| matches!(state, LinkState::NotEnrolled(why) if why.contains("cannot be read"));
+        state.wait_for(refused).await.unwrap();
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&whole, &file).unwrap();
+        rig.collector.eventually(|told| !told.statuses.is_empty()).await;
+        shutdown.request();
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(story, uplink.run()) }).await.unwrap();
+    assert_eq!(rig.identity.device(), Some(device));
+    assert_eq!(rig.collector.told(|told| told.joins.len()), 1);
+}
