@@ -21,7 +21,8 @@
 //! store or link: the list is read from the sources ([`places`]). Calls inside libraries are the system calls that a
 //! recording run makes: `strace` kills the process as a thread enters its Nth, or has the call fail. Besides: SIGKILL at
 //! any moment, SIGSTOP of both, wall clocks that jump while the programs run (libfaketime), a PC that slept for weeks (a
-//! time namespace), and connections broken by [`crate::Chaos`].
+//! time namespace), a PC whose whole state is started on another as well (firmware of its own in a mount namespace), and
+//! connections broken by [`crate::Chaos`].
 //!
 //! A round begins with the runs that once went wrong (`tests/faults.seeds`), tries each place and each call once, and
 //! goes on at random. A place or call that was tried and never struck fails the round.
@@ -42,6 +43,7 @@ mod rig;
 mod round;
 mod scene;
 mod template;
+mod twin;
 mod words;
 
 use std::collections::VecDeque;

@@ -52,6 +52,8 @@ pub enum Fault {
     Kill(Struck),
     /// `suspend`: both stand still for a while.
     Suspend,
+    /// `copied`: the PC's whole state is started on another PC as well.
+    Copied,
     /// `PROGRAM clock SECONDS`: the wall clock of one jumps, forward or back, and stays there.
     Clock(Program, i64),
     /// `link NAME`: what a connection between them suffers.
@@ -68,6 +70,7 @@ impl Fault {
             Self::Call(program, _, outcome, _) => format!("{program} call fails: {outcome}"),
             Self::Kill(struck) => format!("{struck} killed at any moment"),
             Self::Suspend => "both suspended".to_owned(),
+            Self::Copied => "copied to another PC".to_owned(),
             Self::Clock(program, _) => format!("{program} clock jumps"),
             Self::Link(name) => format!("link {name}"),
         }
@@ -79,6 +82,7 @@ impl Fault {
         match self {
             Self::Place(program, name, _) => Some(format!("{program} place {name}")),
             Self::Call(program, name, Outcome::Kill, _) => Some(format!("{program} call {name}")),
+            Self::Copied => Some(self.to_string()),
             Self::Call(..) | Self::Kill(_) | Self::Suspend | Self::Clock(..) | Self::Link(_) => None,
         }
     }
@@ -119,6 +123,7 @@ impl fmt::Display for Fault {
             Self::Call(program, name, outcome, time) => write!(f, "{program} call {name} {outcome} {time}"),
             Self::Kill(struck) => write!(f, "{struck} kill"),
             Self::Suspend => f.write_str("suspend"),
+            Self::Copied => f.write_str("copied"),
             Self::Clock(program, seconds) => write!(f, "{program} clock {seconds}"),
             Self::Link(name) => write!(f, "link {name}"),
         }
@@ -163,6 +168,7 @@ impl FromStr for Fault {
             ["both", "kill"] => Ok(Self::Kill(Struck::Both)),
             [program, "kill"] => Ok(Self::Kill(Struck::One(program.parse()?))),
             ["suspend"] => Ok(Self::Suspend),
+            ["copied"] => Ok(Self::Copied),
             [program, "clock", seconds] => Ok(Self::Clock(program.parse()?, seconds.parse().context("seconds")?)),
             ["link", name] => Ok(Self::Link((*name).to_owned())),
             _ => bail!("`{text}` is no fault"),
@@ -182,6 +188,7 @@ mod tests {
             "both kill",
             "agent kill",
             "suspend",
+            "copied",
             "agent clock -94608000",
             "link cut",
         ] {

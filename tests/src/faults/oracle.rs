@@ -4,7 +4,8 @@
 //! 2. Each stored capture was issued.
 //! 3. Its payload is what was issued: phrase, rule, lane, and the order of its lane.
 //! 4. It is stored once, counted in one concern once, and each recipient is told once of each level.
-//! 5. Nothing else is broken: database, audit log and mails.
+//! 5. What one spool holds comes from one device: a copy of a PC delivers nothing of it, and tells what it set aside.
+//! 6. Nothing else is broken: database, audit log and mails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -90,8 +91,17 @@ impl Look {
         Ok(marks.iter().filter(|mark| !stored.contains(*mark) && !is_gone(mark)).cloned().collect())
     }
 
+    /// A copy's stand for nothing: what it set aside is the original's to deliver.
     async fn gaps(&self) -> anyhow::Result<Vec<(Vec<u8>, i64, i64, i64)>> {
-        Ok(sqlx::query_as("SELECT epoch, lane, from_seq, to_seq FROM gaps").fetch_all(&self.0).await?)
+        let sql = "SELECT epoch, lane, from_seq, to_seq FROM gaps WHERE reason <> $1";
+        let foreign = i32::from(wire::GapReason::Foreign);
+        Ok(sqlx::query_as(sql).bind(foreign).fetch_all(&self.0).await?)
+    }
+
+    /// Captures that copies of PCs say to have set aside.
+    pub(super) async fn set_aside(&self) -> anyhow::Result<i64> {
+        let sql = "SELECT COALESCE(SUM(to_seq - from_seq + 1), 0) FROM gaps WHERE reason = $1";
+        Ok(sqlx::query_scalar(sql).bind(i32::from(wire::GapReason::Foreign)).fetch_one(&self.0).await?)
     }
 
     /// Messages that wait, and whether one of them waits for a claim to run out.
@@ -121,6 +131,8 @@ impl Look {
 pub(super) enum Gaps {
     /// Nothing was too old, too much or unreadable: no gap may stand.
     None,
+    /// A copy of the PC says what it did not send, and nothing else may stand.
+    Foreign,
     /// Gaps may stand for captures.
     Allowed,
 }
@@ -132,6 +144,10 @@ pub(super) struct Told {
     pub(super) issued: Vec<Phrase>,
     /// Those of them issued when all was well again.
     pub(super) fresh: Vec<Phrase>,
+    /// What was shown at a copy of the PC; it arrives as well, once the copy has joined on its own.
+    pub(super) elsewhere: Vec<Phrase>,
+    /// What the copy's log says that its spool acknowledged under its own epoch.
+    pub(super) acknowledged_elsewhere: Vec<Mark>,
     /// References of concerns whose acknowledgement the console confirmed.
     pub(super) acknowledged: Vec<String>,
 }
@@ -140,10 +156,11 @@ pub(super) struct Told {
 pub(super) async fn judge(rig: &Rig, collector: &Path, told: &Told, gaps: Gaps) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let look = Look::into(&rig.database()).await?;
-    for (epoch, lane, seq) in look.missing(&acknowledged(&rig.agent_log())).await? {
+    let marks = [acknowledged(&rig.agent_log()), told.acknowledged_elsewhere.clone()].concat();
+    for (epoch, lane, seq) in look.missing(&marks).await? {
         verdict.lost.push(format!("lane {lane} sequence {seq} of epoch {}", HEXLOWER.encode(&epoch)));
     }
-    if gaps == Gaps::None {
+    if gaps != Gaps::Allowed {
         verdict.broken.extend(look.gaps().await?.iter().map(|(_, lane, from, to)| format!("gap {lane}: {from}-{to}")));
     }
     compare_payloads(rig, &look, (told, gaps), &mut verdict).await?;
@@ -172,16 +189,21 @@ async fn compare_payloads(
     let keys: BTreeMap<Vec<u8>, Vec<u8>> =
         sqlx::query_as("SELECT capture_id, key_id FROM captures").fetch_all(&look.0).await?.into_iter().collect();
     let vault = Vault::open(&rig.keys(), "sample".parse()?).await?;
-    let places: BTreeMap<String, (usize, Phrase)> =
-        told.issued.iter().enumerate().map(|(place, phrase)| (phrase.text(), (place, *phrase))).collect();
+    let places: BTreeMap<String, (usize, Phrase)> = told
+        .issued
+        .iter()
+        .chain(&told.elsewhere)
+        .enumerate()
+        .map(|(place, phrase)| (phrase.text(), (place, *phrase)))
+        .collect();
     let (mut seen, mut marks) = (BTreeSet::new(), BTreeSet::new());
-    let mut last: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut last: BTreeMap<(Vec<u8>, i64), usize> = BTreeMap::new();
     for (device, epoch, lane, seq, rule, id, sealed) in rows {
         let key = KeyId::try_from(keys.get(&id).context("a capture has a key")?.as_slice())?;
         let plain = vault.unseal(key, Place { table: "captures", row: &id }, &sealed).await?;
         let capture = wire::Capture::decode(plain.as_slice())?;
         let text = capture.excerpts.iter().map(|excerpt| excerpt.text.as_str()).collect::<Vec<_>>().join("|");
-        if !marks.insert((device, epoch, lane, seq)) {
+        if !marks.insert((device.clone(), epoch, lane, seq)) {
             verdict.doubled.push(format!("lane {lane} sequence {seq} is stored twice"));
         }
         if !seen.insert(text.clone()) {
@@ -192,16 +214,17 @@ async fn compare_payloads(
             continue;
         };
         // Where there is no room for a critical capture it is counted into another.
-        let repeats = if gaps == Gaps::None { capture.repeats } else { 0 };
+        let repeats = if gaps == Gaps::Allowed { 0 } else { capture.repeats };
         let fields = (capture.app.as_str(), rule.as_str(), lane, repeats);
         if fields != ("editor", phrase.rule().as_str(), i64::from(phrase.level.number()), 0) {
             verdict.broken.push(format!("`{text}` is stored as {fields:?}"));
         }
-        if last.insert(lane, place).is_some_and(|before| before > place) && verdict.is_sound() {
+        if last.insert((device, lane), place).is_some_and(|before| before > place) && verdict.is_sound() {
             verdict.broken.push(format!("`{text}` is out of the order of its lane"));
         }
     }
-    let missing = told.fresh.iter().map(|phrase| phrase.text()).filter(|text| !seen.contains(text));
+    let missing =
+        told.fresh.iter().chain(&told.elsewhere).map(|phrase| phrase.text()).filter(|text| !seen.contains(text));
     verdict.lost.extend(missing.map(|text| format!("`{text}`, issued when all was well again")));
     vault.close().await;
     Ok(())
@@ -209,6 +232,10 @@ async fn compare_payloads(
 
 async fn count_effects(look: &Look, verdict: &mut Verdict) -> anyhow::Result<()> {
     let twice = [
+        (
+            "spools that two devices delivered",
+            "SELECT COUNT(*) FROM (SELECT epoch FROM captures GROUP BY epoch HAVING COUNT(DISTINCT device_id) > 1)",
+        ),
         ("captures linked to two concerns", "SELECT COUNT(*) - COUNT(DISTINCT capture_id) FROM concern_captures"),
         (
             "messages to one person about one level of one concern",

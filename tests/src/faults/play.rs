@@ -17,9 +17,12 @@ use super::pupil::Pupil;
 use super::rig::{Rig, Terms, was_killed};
 use super::scene::{Scene, set_up_school};
 use super::template::Template;
+use super::twin::Twin;
 use super::words::Phrase;
 use crate::chaos::{self, Chaos, Draw, Plan};
 use crate::eventually_within;
+
+mod copied;
 
 /// What a lesson may take while something goes wrong; after that whatever still runs is taken for stuck, and killed.
 const LESSON: Duration = Duration::from_secs(20);
@@ -116,6 +119,7 @@ struct Play<'a> {
     rig: Rig,
     pupil: Pupil,
     link: Option<Chaos>,
+    twin: Option<Twin>,
     told: Told,
     has_struck: bool,
 }
@@ -152,7 +156,7 @@ impl<'a> Play<'a> {
         let mut draw = Draw::of([seed, 0, 0]);
         let pupil = Pupil::at(&rig.socket());
         let scene = Scene::of(fault, draw.below(5));
-        Self { stage, fault, scene, draw, rig, pupil, link: None, told: Told::default(), has_struck: false }
+        Self { stage, fault, scene, draw, rig, pupil, link: None, twin: None, told: Told::default(), has_struck: false }
     }
 
     async fn story(&mut self, outcome: &mut Played) -> anyhow::Result<()> {
@@ -180,10 +184,13 @@ impl<'a> Play<'a> {
         match self.fault {
             Fault::Clock(program, _) => self.rig.turn_clock(*program, 0)?,
             Fault::Link(name) => self.break_link(name).await?,
-            Fault::Place(..) | Fault::Call(..) | Fault::Kill(_) | Fault::Suspend => {}
+            Fault::Place(..) | Fault::Call(..) | Fault::Kill(_) | Fault::Suspend | Fault::Copied => {}
         }
         if self.scene == Scene::Opening {
             return self.open_school().await;
+        }
+        if self.scene == Scene::Copied {
+            return self.copy_pc().await;
         }
         if self.scene.waits() {
             self.rig.start(Program::Agent, &Terms::default())?;
@@ -239,6 +246,7 @@ impl<'a> Play<'a> {
             | Fault::Call(..)
             | Fault::Kill(_)
             | Fault::Suspend
+            | Fault::Copied
             | Fault::Clock(..)
             | Fault::Link(_) => Terms::default(),
         }
@@ -297,6 +305,7 @@ impl<'a> Play<'a> {
                 self.rig.signal_both("-CONT");
             }
             Fault::Clock(program, seconds) => self.rig.turn_clock(*program, *seconds)?,
+            Fault::Copied => self.use_copy().await?,
             Fault::Place(..) | Fault::Call(..) | Fault::Link(_) => return Ok(()),
         }
         self.has_struck = true;
@@ -379,7 +388,7 @@ impl<'a> Play<'a> {
             }
             sleep(PAUSE).await;
         }
-        if let Fault::Clock(..) | Fault::Suspend | Fault::Link(_) = self.fault {
+        if let Fault::Clock(..) | Fault::Suspend | Fault::Copied | Fault::Link(_) = self.fault {
             return Ok(());
         }
         self.acknowledge_one().await;
@@ -450,6 +459,7 @@ impl<'a> Play<'a> {
         });
         // What has not arrived is counted, one by one, by the judge.
         drop(settled.await);
+        self.part_copy().await?;
         let recovery = began.elapsed();
         let open = async || self.rig.is_open().then_some(());
         eventually_within(PATIENCE, "the collector to be open", open).await?;

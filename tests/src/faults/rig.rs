@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::fault::{Outcome, Program};
 use super::template::{Template, free_addresses, scratch};
+use super::twin::behind_firmware;
 use crate::{Console, Running, eventually_within};
 
 const KILLED: i32 = 9;
@@ -42,6 +43,8 @@ pub(super) struct Rig {
     turned: BTreeSet<Program>,
     /// Seconds that the agent's time since start is ahead: it slept.
     pub(super) slept: u64,
+    /// The serial number that the agent's firmware tells, instead of what this machine's does.
+    pub(super) firmware: Option<&'static str>,
     /// Bytes of the agent's log from before its last start.
     started_at: usize,
     folder: TempDir,
@@ -66,6 +69,7 @@ impl Rig {
             addresses,
             turned: BTreeSet::new(),
             slept: 0,
+            firmware: None,
             started_at: 0,
             folder,
         };
@@ -240,6 +244,9 @@ impl Rig {
 
     fn command(&self, program: Program, terms: &Terms) -> anyhow::Result<Command> {
         let mut words: Vec<String> = Vec::new();
+        if let Some(serial) = self.firmware.filter(|_| program == Program::Agent) {
+            words.extend(behind_firmware(serial));
+        }
         if program == Program::Agent && self.slept > 0 {
             let slept = self.slept.to_string();
             words.extend(["unshare", "-T", "--boottime", &slept, "--"].map(str::to_owned));

@@ -33,10 +33,10 @@ fn run(line: &str) -> anyhow::Result<Run> {
     Ok((fault.parse()?, seed.trim().parse()?))
 }
 
-/// Every place and call of both programs, once.
+/// A copy of the PC, and every place and call of both programs, once.
 pub(super) fn each_once(calls: &Calls, seed: u64) -> anyhow::Result<Vec<Run>> {
     let mut draw = Draw::of([seed, 1, 0]);
-    let mut runs = Vec::new();
+    let mut runs = vec![(Fault::Copied, draw.below(u64::MAX))];
     for program in [Program::Agent, Program::Collector] {
         for place in places(program)? {
             runs.push((Fault::Place(program, place, 1), draw.below(u64::MAX)));
@@ -72,6 +72,7 @@ fn drawn(draw: &mut Draw, all_places: &[(Program, Vec<String>); 2], calls: &Call
             let struck = [Struck::One(Program::Agent), Struck::One(Program::Collector), Struck::Both];
             Fault::Kill(*one_of(draw, &struck)?)
         }
+        17 if draw.below(4) == 0 => Fault::Copied,
         17 => Fault::Suspend,
         18 => Fault::Clock(program, *one_of(draw, &JUMPS)?),
         _ => Fault::Link((*one_of(draw, &super::play::LINKS.map(|(name, _)| name))?).to_owned()),

@@ -9,6 +9,7 @@ use super::fault::{Fault, Program};
 use super::oracle::Gaps;
 use super::rig::Rig;
 use super::template::Template;
+use super::twin::ORIGINAL;
 
 /// A certificate of 30 days is renewed from its tenth day on.
 const RENEWAL_DUE: i64 = 12 * 24 * 60 * 60;
@@ -30,6 +31,8 @@ pub(super) enum Scene {
     Damaged,
     /// The spool's key is torn.
     Keyless,
+    /// Captures wait in the spool of a PC that is copied.
+    Copied,
     /// One byte of the spool has changed.
     Bitten,
     /// Captures in the spool are too old.
@@ -46,6 +49,7 @@ impl Scene {
         match fault {
             Fault::Place(Program::Agent, name, _) => Self::of_agent(name),
             Fault::Place(Program::Collector, name, _) => Self::of_collector(name),
+            Fault::Copied => Self::Copied,
             Fault::Call(..) | Fault::Kill(_) if draw == 0 => Self::Joining,
             Fault::Call(..) | Fault::Kill(_) | Fault::Suspend | Fault::Clock(..) | Fault::Link(_) => Self::Day,
         }
@@ -82,6 +86,7 @@ impl Scene {
     pub(super) fn gaps(self) -> Gaps {
         match self {
             Self::Damaged | Self::Keyless | Self::Bitten | Self::Expired => Gaps::Allowed,
+            Self::Copied => Gaps::Foreign,
             Self::Day | Self::Joining | Self::Renewing | Self::Opening | Self::NoPost | Self::Worsening => Gaps::None,
         }
     }
@@ -93,6 +98,11 @@ impl Scene {
         match self {
             Self::Day | Self::Bitten | Self::Expired | Self::Worsening => Ok(()),
             Self::Joining => rig.forget_enrolment(template),
+            // So that the collector knows the firmware.
+            Self::Copied => {
+                rig.firmware = Some(ORIGINAL);
+                rig.forget_enrolment(template)
+            }
             Self::Renewing => {
                 rig.turn_clock(Program::Agent, RENEWAL_DUE)?;
                 rig.turn_clock(Program::Collector, RENEWAL_DUE)
@@ -117,6 +127,7 @@ impl Scene {
         match self {
             Self::NoPost => rig.edit_collector(|text| text.replace("port = 1 # ", "port = ")),
             Self::Day
+            | Self::Copied
             | Self::Joining
             | Self::Renewing
             | Self::Opening
