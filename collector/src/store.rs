@@ -15,7 +15,7 @@ use lapwing_proto::{InvalidBytes, failpoint};
 use lapwing_rules::Level;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::ids::InvalidId;
 
@@ -255,9 +255,18 @@ pub(crate) async fn open_pool(
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_release(|connection, _| Box::pin(is_whole(connection)))
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { path: path.to_owned(), source })
+}
+
+/// Whether a connection may serve again; one that may not is closed, and another takes its place. Where the disk fails,
+/// SQLite ends a transaction by itself: the driver cannot roll it back then, counts it for ever, and begins no other.
+async fn is_whole(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was dropped is rolled back before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Column `index` as an identifier.
@@ -337,6 +346,27 @@ mod tests {
         let schools: Vec<String> =
             sqlx::query_scalar("SELECT school_id FROM schools").fetch_all(store.reader()).await.unwrap();
         assert_eq!(schools, ["kept"]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_was_full_is_written_again_once_it_has_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
+        let insert = "INSERT INTO schools (school_id, name, zone, created_us)
+            VALUES ($1, hex(zeroblob(500000)), 'UTC', 1)";
+        let mut tx = store.begin().await.unwrap();
+        // Of this connection alone, as a full disk is of this moment.
+        sqlx::query("PRAGMA max_page_count = 1").execute(tx.connection()).await.unwrap();
+        let full = sqlx::query(insert).bind("a").execute(tx.connection()).await;
+        assert!(StoreError::from(full.unwrap_err()).is_transient());
+        drop(tx);
+
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(insert).bind("b").execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+        let schools: Vec<String> =
+            sqlx::query_scalar("SELECT school_id FROM schools").fetch_all(store.reader()).await.unwrap();
+        assert_eq!(schools, ["b"]);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod control;
 mod deliver;
 mod device;
 mod enrol;
+mod full_disk;
 mod people;
 mod reload;
 mod school;
