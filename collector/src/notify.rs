@@ -18,7 +18,7 @@ pub use mailer::{Mailer, MailerError};
 use crate::clock::Clock;
 use crate::ids::MessageId;
 use crate::shutdown::Shutdown;
-use crate::store::outbox::{self, Claimed};
+use crate::store::outbox::{self, Claimed, Terms};
 use crate::store::{Store, StoreError};
 
 /// Tries before a message is dead: about a school day.
@@ -30,6 +30,8 @@ const SEND: Duration = Duration::from_secs(30);
 /// Wait after the first failure; it doubles, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
+/// What the times of a waiting message can be.
+const TERMS: Terms = Terms { lease: LEASE, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT };
 /// Longest sleep with nothing due: a clock that was set forward is noticed within it.
 const IDLE: Duration = Duration::from_secs(60);
 /// Wait after a database error.
@@ -72,7 +74,7 @@ impl Notifier {
         while !shutdown.is_requested() {
             let wait = match self.step().await {
                 Ok(Step::Worked) => continue,
-                Ok(Step::Idle(due)) => self.until(due),
+                Ok(Step::Idle(due)) => until(self.clock.as_ref(), due),
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "notify cannot use the database");
                     RETRY
@@ -91,10 +93,9 @@ impl Notifier {
         let Some(mailer) = self.mailer.load_full() else { return Ok(Step::Idle(None)) };
         let now_us = self.clock.wall_us();
         let mut tx = self.store.begin().await?;
-        let claimed =
-            failpoint!("outbox.claim", outbox::claim(&mut tx, &self.school, now_us, after(now_us, LEASE)).await?);
+        let claimed = failpoint!("outbox.claim", outbox::claim(&mut tx, &self.school, now_us, TERMS).await?);
         let Some(claimed) = claimed else {
-            return Ok(Step::Idle(outbox::next_due(&self.store, &self.school).await?));
+            return Ok(Step::Idle(outbox::next_due(&self.store, &self.school, now_us, TERMS).await?));
         };
         failpoint!("outbox.commit_claim", tx.commit().await?);
         self.deliver(&mailer, &claimed).await?;
@@ -135,11 +136,13 @@ impl Notifier {
         outbox::set_dead(&mut tx, &self.school, message, code, self.clock.wall_us()).await?;
         tx.commit().await
     }
+}
 
-    fn until(&self, due_us: Option<i64>) -> Duration {
-        let wait_us = due_us.map(|due_us| due_us.saturating_sub(self.clock.wall_us()));
-        wait_us.and_then(|us| u64::try_from(us).ok()).map_or(IDLE, |us| Duration::from_micros(us).min(IDLE))
-    }
+fn until(clock: &dyn Clock, due_us: Option<i64>) -> Duration {
+    let Some(due_us) = due_us else { return IDLE };
+    // What fell due since it was asked for does not wait.
+    let wait_us = u64::try_from(due_us.saturating_sub(clock.wall_us())).unwrap_or(0);
+    Duration::from_micros(wait_us).min(IDLE)
 }
 
 fn after(now_us: i64, wait: Duration) -> i64 {

@@ -153,12 +153,68 @@ async fn a_claim_that_was_never_finished_is_taken_up_again() {
     let post = post(Offer::StartTls).await;
     let mut tx = post.school.store.begin().await.unwrap();
     let lease_us = after(NINE_US, LEASE);
-    assert!(outbox::claim(&mut tx, &post.school.id, NINE_US, lease_us).await.unwrap().is_some());
+    assert!(outbox::claim(&mut tx, &post.school.id, NINE_US, TERMS).await.unwrap().is_some());
     tx.commit().await.unwrap();
     assert_eq!(post.step().await, Step::Idle(Some(lease_us)));
     post.clock.set_us(lease_us);
     post.step().await;
     assert_eq!(post.outcome().await, "sent ");
+}
+
+const YEARS_US: i64 = 3 * 365 * 24 * 60 * 60 * 1_000_000;
+
+#[tokio::test]
+async fn a_claim_made_while_the_clock_was_ahead_holds_for_no_longer_than_a_claim() {
+    for (ahead_us, wait_us) in [(YEARS_US, 0), (90_000_000, 0), (-90_000_000, 30_000_000), (-YEARS_US, 0)] {
+        let post = post(Offer::StartTls).await;
+        let mut tx = post.school.store.begin().await.unwrap();
+        assert!(outbox::claim(&mut tx, &post.school.id, NINE_US + ahead_us, TERMS).await.unwrap().is_some());
+        tx.commit().await.unwrap();
+        post.clock.advance_us(wait_us);
+
+        post.step().await;
+
+        assert_eq!(post.outcome().await, "sent ", "{ahead_us}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_a_clock_that_was_ahead_is_due_now() {
+    for ahead_us in [YEARS_US, 60_000_000] {
+        let post = post(Offer::StartTls).await;
+        post.school.write(&format!("UPDATE outbox SET created_us = {0}, due_us = {0}", NINE_US + ahead_us)).await;
+
+        post.step().await;
+
+        assert_eq!(post.outcome().await, "sent ", "{ahead_us}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_while_the_clock_was_ahead_is_waited_for_no_longer_than_a_failure() {
+    for ahead_us in [YEARS_US, 60_000_000] {
+        let post = post(Offer::StartTls).await;
+        post.server.answer(Answer::Later);
+        post.clock.advance_us(ahead_us);
+        post.step().await;
+        post.server.answer(Answer::Accept);
+        post.clock.set_us(NINE_US);
+
+        post.step().await;
+
+        assert_eq!(post.outcome().await, "sent ", "{ahead_us}");
+    }
+}
+
+#[test]
+fn what_fell_due_meanwhile_does_not_wait_and_nothing_is_slept_for_longer_than_the_clock_may_jump() {
+    let waits = |due_us| {
+        let clock = Arc::new(ManualClock::at(NINE_US));
+        until(clock.as_ref(), due_us)
+    };
+    assert_eq!(waits(Some(NINE_US - 1)), Duration::ZERO);
+    assert_eq!(waits(Some(NINE_US + 7)), Duration::from_micros(7));
+    assert_eq!((waits(Some(NINE_US + YEARS_US)), waits(None)), (IDLE, IDLE));
 }
 
 #[tokio::test]

@@ -1,4 +1,9 @@
 //! Rows of the outbox: who is to be told of which reference, and what became of it.
+//!
+//! A time further ahead than one could have been written by a clock as it stands now was written by a clock that has
+//! been set back since. It is not believed: the message is due. A message that was never tried is due whatever its time.
+
+use std::time::Duration;
 
 use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
@@ -19,6 +24,27 @@ pub(crate) struct Claimed {
     pub(crate) attempts: u32,
     /// `None` where nobody knows one.
     pub(crate) address: Option<String>,
+}
+
+/// How far ahead the times of a message can lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// What a claim holds for.
+    pub(crate) lease: Duration,
+    /// The wait after the first failure; it doubles with each further one.
+    pub(crate) first_wait: Duration,
+    /// What it doubles up to.
+    pub(crate) longest_wait: Duration,
+}
+
+/// Until when message `w` waits, with `$2` now, `$3` the lease, `$4` and `$5` the first and the longest wait: what is
+/// not believed counts as 0. Eight doublings are more than the longest wait.
+macro_rules! waits_until {
+    () => {
+        "(CASE WHEN w.leased_until_us > $2 AND w.leased_until_us <= $2 + $3 THEN w.leased_until_us
+         WHEN w.attempts > 0 AND w.due_us <= $2 + (CASE WHEN w.attempts > 8 THEN $5 ELSE $4 << (w.attempts - 1) END)
+         THEN w.due_us ELSE 0 END)"
+    };
 }
 
 /// Puts a mail to `person` into the outbox.
@@ -45,38 +71,51 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Claims the most urgent message that is due, until `lease_us`.
+/// Claims the most urgent message that is due at `now_us`, for as long as `terms` say.
 pub(crate) async fn claim(
     tx: &mut Tx,
     school: &SchoolId,
     now_us: i64,
-    lease_us: i64,
+    terms: Terms,
 ) -> Result<Option<Claimed>, StoreError> {
-    let row = sqlx::query(
-        "UPDATE outbox SET leased_until_us = $3, attempts = attempts + 1
+    let row = sqlx::query(concat!(
+        "UPDATE outbox SET leased_until_us = $2 + $3, attempts = attempts + 1
          WHERE school_id = $1 AND message_id = (SELECT w.message_id FROM outbox AS w
-         WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL AND w.due_us <= $2
-         AND w.leased_until_us <= $2 ORDER BY w.level DESC, w.due_us LIMIT 1)
+         WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL AND ",
+        waits_until!(),
+        " <= $2 ORDER BY w.level DESC, w.due_us LIMIT 1)
          RETURNING message_id, reference, level, attempts, COALESCE(
          (SELECT NULLIF(i.mail, '') FROM sign_ins AS i
          WHERE i.school_id = $1 AND i.person_id = outbox.person_id AND i.mail <> '' ORDER BY i.login LIMIT 1),
          (SELECT NULLIF(p.mail, '') FROM persons AS p WHERE p.school_id = $1 AND p.person_id = outbox.person_id))",
-    )
+    ))
     .bind(school.as_str())
     .bind(now_us)
-    .bind(lease_us)
+    .bind(micros(terms.lease))
+    .bind(micros(terms.first_wait))
+    .bind(micros(terms.longest_wait))
     .fetch_optional(tx.connection())
     .await?;
     row.as_ref().map(read_claimed).transpose()
 }
 
-/// When the next waiting message may be claimed.
-pub(crate) async fn next_due(store: &Store, school: &SchoolId) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT MIN(CASE WHEN leased_until_us > due_us THEN leased_until_us ELSE due_us END) FROM outbox
-         WHERE school_id = $1 AND sent_us IS NULL AND dead_us IS NULL",
-    )
+/// When the next waiting message may be claimed, as it looks at `now_us`; in the past where it may be now.
+pub(crate) async fn next_due(
+    store: &Store,
+    school: &SchoolId,
+    now_us: i64,
+    terms: Terms,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar(concat!(
+        "SELECT MIN(",
+        waits_until!(),
+        ") FROM outbox AS w WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL",
+    ))
     .bind(school.as_str())
+    .bind(now_us)
+    .bind(micros(terms.lease))
+    .bind(micros(terms.first_wait))
+    .bind(micros(terms.longest_wait))
     .fetch_one(store.reader())
     .await?)
 }
@@ -134,6 +173,10 @@ pub(crate) async fn set_dead(
         .execute(tx.connection())
         .await?;
     Ok(())
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
