@@ -95,7 +95,7 @@ async fn known(state: &ConsoleState, login: &str, password: String) -> Result<Op
     let turn = state.gate.turn().await.map_err(|_| Refusal::Busy)?;
     let found = sign_ins::find(&state.store, &state.school, &login).await.map_err(|error| Refusal::failed(&error))?;
     let now_us = state.clock.wall_us();
-    let open = found.filter(|sign_in| sign_in.locked_until_us <= now_us);
+    let open = found.filter(|sign_in| sign_in.is_open(now_us));
     let (person, hash) = open.map_or((None, None), |sign_in| (Some(sign_in.person), Some(sign_in.password)));
     let is_right = turn.is_right(hash, password).await.map_err(|_| Refusal::Busy)?;
     let Some(person) = person else { return Ok(None) };
@@ -140,6 +140,8 @@ mod tests {
     use super::super::seeded::{PASSWORD, Seeded, Visitor};
     use super::*;
 
+    const YEARS_US: i64 = 3 * 365 * 24 * 60 * 60 * 1_000_000;
+
     async fn try_in(visitor: &mut Visitor, login: &str, password: &str) -> StatusCode {
         visitor.get("/sign-in").await;
         visitor.post("/sign-in", &[("login", login), ("password", password)]).await.status
@@ -183,6 +185,36 @@ mod tests {
         assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED);
         seeded.clock.advance_us(60_000_001);
         assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::SEE_OTHER);
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_closed_while_the_clock_was_years_ahead_is_open_and_closes_again() {
+        let seeded = Seeded::open().await;
+        seeded.add_sign_in("dsl").await;
+        let mut visitor = seeded.stranger();
+        seeded.clock.advance_us(YEARS_US);
+        for _ in 0..5 {
+            try_in(&mut visitor, "dsl", "a wrong password").await;
+        }
+        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED);
+        seeded.clock.advance_us(-YEARS_US);
+        try_in(&mut visitor, "dsl", "a wrong password").await;
+        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED, "it closes again");
+        seeded.clock.advance_us(2 * 60_000_000 + 1);
+        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::SEE_OTHER);
+    }
+
+    #[tokio::test]
+    async fn a_session_of_a_clock_that_was_years_ahead_is_over_and_one_of_seconds_ahead_is_not() {
+        let seeded = Seeded::open().await;
+        seeded.clock.advance_us(YEARS_US);
+        let mut ahead = seeded.visitor("dsl").await;
+        assert_eq!(ahead.get("/queue").await.status, StatusCode::OK);
+        seeded.clock.advance_us(-YEARS_US);
+        assert_eq!(ahead.get("/queue").await.status, StatusCode::SEE_OTHER);
+        let mut now = seeded.visitor("dsl").await;
+        seeded.clock.advance_us(-2_000_000);
+        assert_eq!(now.get("/queue").await.status, StatusCode::OK);
     }
 
     #[tokio::test]

@@ -2,6 +2,9 @@
 //!
 //! A password is kept as an argon2id string, a session as the SHA-256 of its cookie: neither opens anything to whoever
 //! reads the file.
+//!
+//! A time further ahead than a clock as it stands now could have written it was written by a clock that has been set back
+//! since. It is not believed: such a lock is open, so that nobody is kept out for years, and such a session is over.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -78,7 +81,14 @@ pub struct NewSignIn {
 pub(crate) struct SignIn {
     pub(crate) person: PersonId,
     pub(crate) password: HashedPassword,
-    pub(crate) locked_until_us: i64,
+    locked_until_us: i64,
+}
+
+impl SignIn {
+    /// Whether it may be tried at `now_us`.
+    pub(crate) const fn is_open(&self, now_us: i64) -> bool {
+        self.locked_until_us <= now_us || self.locked_until_us > now_us.saturating_add(LONGEST_LOCK_US)
+    }
 }
 
 /// SHA-256 of a session's cookie.
@@ -244,10 +254,11 @@ pub(crate) async fn open_session(
     if let Some(previous) = previous {
         delete_session(&mut tx, opening.school, previous).await?;
     }
-    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND (used_us < $2 OR created_us < $3)")
+    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND (used_us < $2 OR created_us < $3 OR used_us > $4)")
         .bind(opening.school.as_str())
         .bind(now_us.saturating_sub(IDLE_US))
         .bind(now_us.saturating_sub(ABSOLUTE_US))
+        .bind(now_us.saturating_add(IDLE_US))
         .execute(tx.connection())
         .await?;
     sqlx::query(
@@ -286,12 +297,15 @@ pub(crate) async fn session(
         "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone FROM web_sessions AS w
          JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
          JOIN schools AS s ON s.school_id = w.school_id
-         WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4",
+         WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4
+         AND w.used_us <= $5",
     )
     .bind(school.as_str())
     .bind(hash.as_slice())
     .bind(now_us.saturating_sub(IDLE_US))
     .bind(now_us.saturating_sub(ABSOLUTE_US))
+    // A session is used after it was made. A clock that is set right by seconds signs nobody out.
+    .bind(now_us.saturating_add(IDLE_US))
     .fetch_optional(store.reader())
     .await?;
     let Some(row) = row else { return Ok(None) };
