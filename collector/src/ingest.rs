@@ -179,7 +179,7 @@ impl Ingest {
     ///
     /// When the database cannot be written; those times are lost until the devices are heard again.
     pub async fn write_heard(&self) -> Result<(), StoreError> {
-        self.heard.write(&self.store, &self.school).await
+        self.heard.write(&self.store, &self.school, self.clock.wall_us()).await
     }
 
     fn check_not_denied(&self, device: DeviceId) -> Result<(), Refused> {

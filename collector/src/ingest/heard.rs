@@ -17,10 +17,10 @@ impl Heard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(device, now_us);
     }
 
-    /// Writes and forgets what was noted.
-    pub(crate) async fn write(&self, store: &Store, school: &SchoolId) -> Result<(), StoreError> {
+    /// Writes at `now_us` what was noted, and forgets it.
+    pub(crate) async fn write(&self, store: &Store, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
         let heard = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let heard: Vec<_> = heard.into_iter().collect();
-        devices::heard(store, school, &heard).await
+        devices::heard(store, school, &heard, now_us).await
     }
 }

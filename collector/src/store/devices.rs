@@ -130,9 +130,18 @@ pub(crate) async fn revoked(store: &Store, school: &SchoolId) -> Result<BTreeSet
         .collect()
 }
 
-/// Writes when devices were last heard, a bounded number in each transaction. A device heard after its goodbye is
-/// back; what was heard before it and is written late changes nothing.
-pub(crate) async fn heard(store: &Store, school: &SchoolId, heard: &[(DeviceId, i64)]) -> Result<(), StoreError> {
+/// Writes at `now_us` when devices were last heard, a bounded number in each transaction. A device heard after its
+/// goodbye is back; what was heard before it and is written late changes nothing.
+///
+/// No device was heard later than now: where a clock that has been set back since says so, it counts as heard now, so
+/// that its silence is seen as soon as any other's.
+pub(crate) async fn heard(
+    store: &Store,
+    school: &SchoolId,
+    heard: &[(DeviceId, i64)],
+    now_us: i64,
+) -> Result<(), StoreError> {
+    correct_heard(store, school, now_us).await?;
     for some in heard.chunks(HEARD_AT_ONCE) {
         let mut tx = store.begin().await?;
         for (device, heard_us) in some {
@@ -142,13 +151,32 @@ pub(crate) async fn heard(store: &Store, school: &SchoolId, heard: &[(DeviceId, 
             )
             .bind(school.as_str())
             .bind(device.as_bytes().as_slice())
-            .bind(heard_us)
+            .bind((*heard_us).min(now_us))
             .execute(tx.connection())
             .await?;
         }
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Takes back what lies after `now_us`. Nothing is written where nothing does.
+async fn correct_heard(store: &Store, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM devices WHERE school_id = $1 AND heard_us > $2)")
+        .bind(school.as_str())
+        .bind(now_us)
+        .fetch_one(store.reader())
+        .await?;
+    if !any {
+        return Ok(());
+    }
+    let mut tx = store.begin().await?;
+    sqlx::query("UPDATE devices SET heard_us = $2 WHERE school_id = $1 AND heard_us > $2")
+        .bind(school.as_str())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    tx.commit().await
 }
 
 /// Records that `device` said goodbye, and why.
@@ -173,8 +201,7 @@ pub(crate) async fn goodbye(
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_goodbye_stands_until_the_device_is_heard_after_it() {
+    async fn enrolled() -> (tempfile::TempDir, Store, SchoolId, DeviceId) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("lapwing.db")).await.unwrap();
         let (school, device): (SchoolId, _) = ("sample-school".parse().unwrap(), DeviceId::from_bytes([1; 16]));
@@ -192,15 +219,41 @@ mod tests {
             enrolled_us: 1,
         };
         insert(&mut tx, &school, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        (folder, store, school, device)
+    }
+
+    /// When it was last heard, and the goodbye that stands.
+    async fn row(store: &Store) -> (i64, Option<String>) {
+        sqlx::query_as("SELECT heard_us, goodbye FROM devices").fetch_one(store.reader()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_stands_until_the_device_is_heard_after_it() {
+        let (_folder, store, school, device) = enrolled().await;
+        let mut tx = store.begin().await.unwrap();
         goodbye(&mut tx, &school, device, "sleep", 20).await.unwrap();
         tx.commit().await.unwrap();
-        let goodbye = "SELECT goodbye FROM devices";
 
-        heard(&store, &school, &[(device, 10)]).await.unwrap();
-        let before: Option<String> = sqlx::query_scalar(goodbye).fetch_one(store.reader()).await.unwrap();
-        heard(&store, &school, &[(device, 30)]).await.unwrap();
-        let after: Option<String> = sqlx::query_scalar(goodbye).fetch_one(store.reader()).await.unwrap();
+        heard(&store, &school, &[(device, 10)], 25).await.unwrap();
+        let before = row(&store).await;
+        heard(&store, &school, &[(device, 30)], 35).await.unwrap();
 
-        assert_eq!((before.as_deref(), after), (Some("sleep"), None));
+        assert_eq!((before, row(&store).await), ((20, Some("sleep".to_owned())), (30, None)));
+    }
+
+    #[tokio::test]
+    async fn a_device_heard_by_a_clock_that_was_ahead_is_heard_now_and_its_goodbye_ends_when_it_is_back() {
+        let (_folder, store, school, device) = enrolled().await;
+        let mut tx = store.begin().await.unwrap();
+        goodbye(&mut tx, &school, device, "sleep", 9_000).await.unwrap();
+        tx.commit().await.unwrap();
+
+        heard(&store, &school, &[], 50).await.unwrap();
+        assert_eq!(row(&store).await, (50, Some("sleep".to_owned())));
+        heard(&store, &school, &[(device, 9_001)], 60).await.unwrap();
+        assert_eq!(row(&store).await, (60, None));
+        heard(&store, &school, &[(device, 70)], 80).await.unwrap();
+        assert_eq!(row(&store).await, (70, None));
     }
 }
