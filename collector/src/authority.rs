@@ -40,6 +40,9 @@ const BACK_DATED: Duration = days(1);
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    /// When it began. Devices' certificates begin then too: one that is issued while the clock is ahead is valid all the
+    /// same once the clock is right.
+    begins: OffsetDateTime,
 }
 
 /// A certificate with what is recorded of it.
@@ -126,8 +129,8 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&serial()?));
         let certificate = params.self_signed(&key)?;
         private_file::write(file, certificate.pem().as_bytes())?;
-        let certificate = certificate.der().clone();
-        Ok(Self { issuer: Issuer::new(params, key), certificate })
+        let (certificate, begins) = (certificate.der().clone(), params.not_before);
+        Ok(Self { issuer: Issuer::new(params, key), certificate, begins })
     }
 
     fn open(folder: &Path, key: &str, certificate: &str) -> Result<Self, AuthorityError> {
@@ -138,7 +141,8 @@ impl Authority {
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(mismatch());
         }
-        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate })
+        let begins = parsed.validity().not_before.to_datetime();
+        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, begins })
     }
 
     /// The authority's own certificate, DER.
@@ -166,6 +170,7 @@ impl Authority {
     ) -> Result<DeviceCertificate, AuthorityError> {
         let serial = serial()?;
         let mut params = validity(CertificateParams::default(), clock, DEVICE_LIFE);
+        params.not_before = self.begins.min(params.not_before);
         params.distinguished_name = named(&device.to_string());
         params.subject_alt_names = vec![SanType::URI(device.to_uri().try_into()?)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -248,6 +253,7 @@ mod tests {
     use crate::tls::device_of;
 
     const NOW_US: i64 = 1_795_000_000_000_000;
+    const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
     fn school() -> SchoolId {
         "sample-school".parse().unwrap()
@@ -315,6 +321,24 @@ mod tests {
         assert!(usage.client_auth && !usage.server_auth);
         assert_eq!(parsed.subject_alternative_name().unwrap().unwrap().value.general_names.len(), 1);
         assert_eq!(parsed.public_key().raw, key.subject_public_key_info());
-        assert_eq!(issued.not_after_us, NOW_US + 30 * 24 * 3600 * 1_000_000);
+        assert_eq!(issued.not_after_us, NOW_US + 30 * DAY_US);
+    }
+
+    #[test]
+    fn a_device_certificate_issued_while_the_clock_was_ahead_is_valid_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(NOW_US);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let csr = CertificateParams::default().serialize_request(&key).unwrap();
+        Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
+        let authority = Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
+        clock.advance_us(15 * DAY_US);
+
+        let device = DeviceId::from_bytes([7; 16]);
+        let issued = authority.issue_device(device, &DeviceKey::from_request(csr.der()).unwrap(), &clock).unwrap();
+
+        let (_, parsed) = x509_parser::parse_x509_certificate(&issued.der).unwrap();
+        assert_eq!(parsed.validity().not_before.timestamp(), (NOW_US - DAY_US) / 1_000_000);
+        assert_eq!(issued.not_after_us, NOW_US + 45 * DAY_US);
     }
 }

@@ -21,9 +21,12 @@ pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wir
         return Err(Refused::Csr("renewal takes a new key"));
     }
     let now_us = ingest.clock.wall_us();
+    if is_over_while_connected(peer.not_after_us, now_us, ingest.limits.uplink_age) {
+        return Err(Refused::Busy { retry: RETRY });
+    }
     devices::find(&ingest.store, &ingest.school, peer.device).await?.ok_or(Refused::Revoked)?;
     let mut tx = ingest.store.begin().await?;
-    let today = devices::certificates_since(&mut tx, &ingest.school, peer.device, now_us - DAY_US).await?;
+    let today = devices::certificates_between(&mut tx, &ingest.school, peer.device, (now_us - DAY_US, now_us)).await?;
     if today >= MAX_A_DAY {
         return Err(Refused::Busy { retry: RETRY });
     }
@@ -35,4 +38,25 @@ pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wir
         authorities: vec![ingest.authority.certificate().to_vec()],
         server_time_us: now_us,
     })
+}
+
+/// Whether the certificate that a connection came with has been over for longer than a connection lasts: TLS found it
+/// valid, so that it is the clock that jumped since. A device that took such a time for the collector's would not believe
+/// the collector's certificates again until then.
+fn is_over_while_connected(not_after_us: i64, now_us: i64, age: Duration) -> bool {
+    let over_us = u64::try_from(now_us.saturating_sub(not_after_us)).unwrap_or(0);
+    Duration::from_micros(over_us) > age
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_outlives_its_certificate_by_more_than_its_age_shows_that_the_clock_jumped() {
+        let (age, not_after_us) = (Duration::from_secs(10), 1_000_000_000);
+        assert!(!is_over_while_connected(not_after_us, 0, age));
+        assert!(!is_over_while_connected(not_after_us, not_after_us + 10_000_000, age));
+        assert!(is_over_while_connected(not_after_us, not_after_us + 10_000_001, age));
+    }
 }

@@ -77,19 +77,21 @@ pub(crate) async fn insert_certificate(
     Ok(())
 }
 
-/// Certificates that `device` was issued after `since_us`.
-pub(crate) async fn certificates_since(
+/// Certificates that `device` was issued after `since_us` and up to `now_us`. Those of a clock that was ahead are none.
+pub(crate) async fn certificates_between(
     tx: &mut Tx,
     school: &SchoolId,
     device: DeviceId,
-    since_us: i64,
+    (since_us, now_us): (i64, i64),
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar(
-        "SELECT COUNT(*) FROM device_certificates WHERE school_id = $1 AND device_id = $2 AND issued_us > $3",
+        "SELECT COUNT(*) FROM device_certificates
+         WHERE school_id = $1 AND device_id = $2 AND issued_us > $3 AND issued_us <= $4",
     )
     .bind(school.as_str())
     .bind(device.as_bytes().as_slice())
     .bind(since_us)
+    .bind(now_us)
     .fetch_one(tx.connection())
     .await?)
 }

@@ -73,7 +73,8 @@ pub(crate) async fn connect(
 /// The code of a refusal, which details and metadata have to agree on.
 pub(crate) fn code_of(status: &Status) -> wire::ErrorCode {
     let refusal = wire::Refusal::decode(status.details()).unwrap();
-    let metadata = status.metadata().get(lapwing_collector::ingest::ERROR_CODE_KEY).unwrap();
+    let metadata = status.metadata().get(lapwing_collector::ingest::ERROR_CODE_KEY);
+    let metadata = metadata.unwrap_or_else(|| panic!("no refusal: {status:?}"));
     assert_eq!(metadata.to_str().unwrap(), refusal.code.to_string());
     refusal.code()
 }
