@@ -16,6 +16,7 @@ mod reroute;
 mod state;
 mod worker;
 
+pub(crate) use deadline::longest_us;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;
 pub(crate) use reroute::reroute;

@@ -65,9 +65,13 @@ impl Present {
         }
     }
 
-    /// The clock of a concern that nobody has acknowledged.
-    pub(crate) fn acknowledge_by(&self, due_us: i64) -> Clock {
+    /// The clock of a concern that nobody has acknowledged, and that was given `longest_us` at most.
+    pub(crate) fn acknowledge_by(&self, due_us: i64, longest_us: i64) -> Clock {
         let left_us = due_us.saturating_sub(self.now_us);
+        if left_us > longest_us {
+            // Opened by a clock that was ahead: nobody knows any more when, so that it does not wait.
+            return Clock { words: "Acknowledge now".to_owned(), is_late: true };
+        }
         if left_us < 0 {
             let late = minutes_up(left_us.saturating_neg());
             return Clock { words: format!("Overdue by {}", duration(late)), is_late: true };
@@ -213,7 +217,8 @@ mod tests {
     #[test]
     fn a_clock_counts_down_and_then_says_how_late() {
         let present = present("2026-11-23T10:00:00Z");
-        let words = |due: &str| present.acknowledge_by(at(due)).words;
+        let week_us = 7 * 24 * HOUR_MINUTES * MINUTE_US;
+        let words = |due: &str| present.acknowledge_by(at(due), week_us + week_us).words;
         assert_eq!(words("2026-11-23T10:12:30Z"), "Acknowledge within 12 minutes");
         assert_eq!(words("2026-11-23T10:00:20Z"), "Acknowledge within a minute");
         assert_eq!(words("2026-11-23T11:00:00Z"), "Acknowledge within 1 hour");
@@ -223,6 +228,14 @@ mod tests {
         assert_eq!(words("2026-11-23T16:00:00Z"), "Acknowledge by 16:00");
         assert_eq!(words("2026-11-27T15:30:00Z"), "Acknowledge by Friday 15:30");
         assert_eq!(words("2026-12-01T15:30:00Z"), "Acknowledge by Tuesday 1 December, 15:30");
+    }
+
+    #[test]
+    fn a_clock_further_ahead_than_any_is_given_says_now() {
+        let (present, hour_us) = (present("2026-11-23T10:00:00Z"), HOUR_MINUTES * MINUTE_US);
+        assert!(!present.acknowledge_by(at("2026-11-23T11:00:00Z"), hour_us).is_late);
+        let ahead = present.acknowledge_by(at("2029-11-22T10:00:00Z"), hour_us);
+        assert_eq!(ahead, Clock { words: "Acknowledge now".to_owned(), is_late: true });
     }
 
     #[test]

@@ -9,6 +9,17 @@ const MINUTE_US: i64 = 60_000_000;
 /// End of the school day in civil time.
 const DAY_ENDS: Time = Time::constant(16, 0, 0, 0);
 
+/// The longest that [`acknowledge_by`] gives: a time further ahead was written by a clock that has been set back since.
+pub(crate) const fn longest_us(level: Level) -> i64 {
+    match level {
+        Level::Critical => 15 * MINUTE_US,
+        Level::High => 60 * MINUTE_US,
+        // From the end of a Friday to that of Monday, and an hour where the clocks change.
+        Level::Moderate => (3 * 24 + 1) * 60 * MINUTE_US,
+        Level::Low | Level::Info => 0,
+    }
+}
+
 /// When a concern of `level` opened at `opened_us` should be acknowledged; `None` where nobody is promised to look.
 pub(super) fn acknowledge_by(level: Level, opened_us: i64, zone: &TimeZone) -> Option<i64> {
     match level {
@@ -44,6 +55,17 @@ mod tests {
         assert_eq!(by(Level::Critical, "2026-09-07T09:00:00Z").unwrap(), "2026-09-07T09:15:00Z");
         assert_eq!(by(Level::High, "2026-09-07T09:00:00Z").unwrap(), "2026-09-07T10:00:00Z");
         assert_eq!(by(Level::Low, "2026-09-07T09:00:00Z"), None);
+    }
+
+    #[test]
+    fn no_concern_is_given_longer_than_the_longest() {
+        let zone = TimeZone::get("Europe/London").unwrap();
+        let opened: Timestamp = "2026-10-19T00:30:00Z".parse().unwrap();
+        let hours = (0..14 * 24).map(|hour| opened.as_microsecond() + hour * 60 * MINUTE_US);
+        for (opened_us, level) in hours.flat_map(|hour| Level::ALL.map(|level| (hour, level))) {
+            let left_us = acknowledge_by(level, opened_us, &zone).map_or(0, |by_us| by_us - opened_us);
+            assert!((0..=longest_us(level)).contains(&left_us), "{level}: {left_us}");
+        }
     }
 
     #[test]
