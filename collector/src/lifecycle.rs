@@ -315,24 +315,25 @@ impl Collector {
             rules: Arc::clone(&self.rules),
             shutdown: self.shutdown.clone(),
         };
-        self.tasks.spawn(upkeep.run());
-        self.tasks.spawn(self.triage().run(self.shutdown.clone()));
-        self.tasks.spawn(self.notifier().run(self.shutdown.clone()));
+        self.spawn_part(&self.tasks, upkeep.run());
+        self.spawn_part(&self.tasks, self.triage().run(self.shutdown.clone()));
+        self.spawn_part(&self.tasks, self.notifier().run(self.shutdown.clone()));
     }
 
-    /// Without these nothing can be taken: when one ends before it is told to, everything does.
     fn spawn_writing(&self, intake: IntakeWorker, welcomer: Welcomer) {
-        let (stop, ended) = (self.writing.stop.clone(), self.shutdown.clone().when_dropped());
-        self.writing.tasks.spawn(async move {
-            intake.run(stop).await;
-            drop(ended);
-        });
-        let (stop, ended) = (self.writing.stop.clone(), self.shutdown.clone().when_dropped());
-        self.writing.tasks.spawn(async move {
-            welcomer.run(stop).await;
-            drop(ended);
-        });
+        self.spawn_part(&self.writing.tasks, intake.run(self.writing.stop.clone()));
+        self.spawn_part(&self.writing.tasks, welcomer.run(self.writing.stop.clone()));
         self.writing.tasks.close();
+    }
+
+    /// Spawns what the rest cannot do without: when it ends before it is told to, be it by a panic, everything does. A
+    /// collector that takes captures and shows them to nobody would be worse than none.
+    fn spawn_part(&self, tasks: &TaskTracker, part: impl Future<Output = ()> + Send + 'static) {
+        let ended = self.shutdown.clone().when_dropped();
+        tasks.spawn(async move {
+            part.await;
+            drop(ended);
+        });
     }
 
     fn triage(&self) -> Triage {

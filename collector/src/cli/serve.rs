@@ -48,6 +48,7 @@ impl Serve {
             .with_ansi(false)
             .init();
         raise_open_files();
+        end_with_the_runtime();
         let mut terminate = on(SignalKind::terminate())?;
         let mut interrupt = on(SignalKind::interrupt())?;
         let mut hang_up = on(SignalKind::hangup())?;
@@ -73,7 +74,7 @@ impl Serve {
         let failed = collector.has_failed();
         collector.stop().await;
         if failed {
-            return Err(anyhow::anyhow!("a listener failed: see the log").into());
+            return Err(anyhow::anyhow!("a part failed: see the log").into());
         }
         Ok(())
     }
@@ -109,6 +110,19 @@ impl From<Log> for LevelFilter {
             Log::Debug => Self::DEBUG,
         }
     }
+}
+
+/// Has a panic outside of any task end the process, as one inside a part does in its own way: it is the runtime's, which
+/// would go on with a thread less or hang. What is not committed is not acknowledged, so that nothing is lost by it, and
+/// whoever supervises the process starts it again.
+fn end_with_the_runtime() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        if tokio::task::try_id().is_none() {
+            std::process::abort();
+        }
+    }));
 }
 
 /// Lets the process hold as many connections as it lets in.

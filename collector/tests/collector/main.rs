@@ -9,6 +9,7 @@ mod deliver;
 mod device;
 mod enrol;
 mod full_disk;
+mod parts;
 mod people;
 mod reload;
 mod school;
