@@ -79,6 +79,8 @@ pub enum ActKind {
     DeviceEnrolled,
     /// A device was denied.
     DeviceRevoked,
+    /// The database was brought back from a back-up.
+    CollectorRestored,
     /// A rule set was published.
     RuleSetPublished,
     /// A policy was published.
@@ -109,6 +111,7 @@ impl ActKind {
             Self::TokenCreated => "token_created",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRevoked => "device_revoked",
+            Self::CollectorRestored => "collector_restored",
             Self::RuleSetPublished => "rule_set_published",
             Self::PolicyPublished => "policy_published",
             Self::KeyErased => "key_erased",

@@ -10,6 +10,7 @@ mod device;
 mod init;
 mod people;
 mod publish;
+mod restored;
 mod serve;
 mod token;
 mod user;
@@ -51,6 +52,11 @@ enum What {
     Init(Box<init::Init>),
     /// Run.
     Serve(serve::Serve),
+    /// Once, after the database was brought back from a back-up: let every device come back.
+    ///
+    /// Devices welcomed since the back-up are not known to it and would be refused as copies. Each is believed once,
+    /// whatever it was welcomed with last, and tells as lost what it had delivered since. Run it before `serve`.
+    Restored(restored::Restored),
     /// Print the effective configuration, and where each value came from.
     Check(check::Check),
     /// Campaign tokens, which devices enrol with.
@@ -126,6 +132,7 @@ impl What {
         match self {
             Self::Init(init) => init.run().await,
             Self::Serve(serve) => serve.run().await,
+            Self::Restored(restored) => restored.run().await,
             Self::Check(check) => check.run(),
             Self::Token(token) => token.run().await,
             Self::People(people) => people.run().await,

@@ -14,6 +14,7 @@ mod boot;
 mod codec;
 mod connected;
 mod control;
+mod copies;
 mod deliver;
 mod enrol;
 mod fetch;
@@ -46,6 +47,7 @@ use crate::intake::Intake;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, devices};
 use connected::Connected;
+use copies::Copies;
 use heard::Heard;
 use published::Published;
 use rate::RateLimit;
@@ -95,6 +97,7 @@ pub struct Ingest {
     heard: Heard,
     rate: RateLimit,
     connected: Connected,
+    copies: Copies,
     limits: Limits,
     /// For messages that are received in part.
     receiving_bytes: Arc<Semaphore>,
@@ -136,6 +139,7 @@ impl Ingest {
             heard: Heard::default(),
             rate: RateLimit::default(),
             connected: Connected::default(),
+            copies: Copies::default(),
             limits: parts.limits,
             receiving_bytes: Arc::new(Semaphore::new(parts.limits.received_bytes)),
             room: Room::new(parts.limits.received_bytes, parts.limits.built_bytes),
@@ -207,6 +211,12 @@ impl Ingest {
         match std::error::Error::source(refused) {
             Some(cause) => tracing::error!(device.id = %device, stream, code, error = cause, "device refused"),
             None => tracing::info!(device.id = %device, stream, code, reason = %refused, "device refused"),
+        }
+        if matches!(refused, Refused::Clone) && self.copies.are_now_many(device) {
+            tracing::error!(
+                "several devices are refused as copies: if the database came from a back-up, run \
+                 `lapwing-collector restored` once"
+            );
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum GapReason {
     Quarantined,
     /// Written on other hardware.
     Foreign,
+    /// Delivered, and gone with the collector's database, which came back from an older copy.
+    Restored,
 }
 
 impl GapReason {
@@ -27,6 +29,7 @@ impl GapReason {
             Self::Expired => wire::GapReason::Expired,
             Self::Quarantined => wire::GapReason::Quarantined,
             Self::Foreign => wire::GapReason::Foreign,
+            Self::Restored => wire::GapReason::Restored,
         }
     }
 
@@ -38,6 +41,7 @@ impl GapReason {
             Self::Expired => "expired",
             Self::Quarantined => "quarantined",
             Self::Foreign => "foreign",
+            Self::Restored => "restored",
         }
     }
 
@@ -47,6 +51,7 @@ impl GapReason {
             Self::Expired => 2,
             Self::Quarantined => 3,
             Self::Foreign => 4,
+            Self::Restored => 5,
         }
     }
 
@@ -56,6 +61,7 @@ impl GapReason {
             2 => Some(Self::Expired),
             3 => Some(Self::Quarantined),
             4 => Some(Self::Foreign),
+            5 => Some(Self::Restored),
             _ => None,
         }
     }

@@ -307,6 +307,6 @@ fn a_collector_that_forgot_is_told_of_the_gap() {
     spool.resume(&[]).unwrap();
     spool.acknowledge(Level::High, Seq::new(2)).unwrap();
     spool.resume(&[]).unwrap();
-    assert_eq!(gaps(&spool, Level::High), [(1, 2, GapReason::Expired)]);
+    assert_eq!(gaps(&spool, Level::High), [(1, 2, GapReason::Restored)]);
     assert_eq!(held(&spool, Level::High), [(3, 2)]);
 }

@@ -78,7 +78,10 @@ pub(super) enum Blocked {
 impl Blocked {
     pub(super) const fn in_words(self) -> &'static str {
         match self {
-            Self::Clone => "another copy of this device's identity is live: remove identity.json and enrol again",
+            Self::Clone => {
+                "the collector takes this device for a copy: if the collector was restored from a back-up, run \
+                 `lapwing-collector restored` there; otherwise remove identity.json and enrol again"
+            }
             Self::Revoked => "the collector denies this device: ask whoever runs the collector",
             Self::Version => "the collector does not serve this version of the agent: update one of them",
             Self::NotEnrolled => "the device is not enrolled",

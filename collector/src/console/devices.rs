@@ -88,7 +88,7 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
     };
     if matches!(state, DeviceState::Working | DeviceState::Blind) {
         reasons.extend(facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words));
-        reasons.extend(facts.diagnostics.iter().map(|code| format!("Reports {code}")));
+        reasons.extend(facts.diagnostics.iter().map(|code| diagnostic_words(code)));
     }
     if state == DeviceState::Working && facts.is_scoped_out {
         reasons.push("Nothing is looked at now: outside the policy's hours or networks".to_owned());
@@ -168,6 +168,15 @@ fn reason_words(code: &str) -> String {
     words.to_owned()
 }
 
+fn diagnostic_words(code: &str) -> String {
+    match code {
+        "LW-UNWELCOME" => {
+            "What it captures is refused here, and waits on it: `lapwing-agent doctor` there says why".to_owned()
+        }
+        other => format!("Reports {other}"),
+    }
+}
+
 fn dropped_words(dropped: i64) -> String {
     let many =
         if dropped > 1 { format!("more than {} messages", words::thousands(dropped)) } else { "a message".to_owned() };
@@ -180,6 +189,7 @@ fn loss_words(reason: i64) -> &'static str {
         Some(GapReason::Expired) => "Lost captures lately: it could not deliver them in time",
         Some(GapReason::Quarantined) => "Lost captures lately: its spool could not be read",
         Some(GapReason::Foreign) => "Set captures aside lately: they were made on other hardware",
+        Some(GapReason::Restored) => "Captures of it were lost lately: the collector was restored from a back-up",
         Some(GapReason::Unspecified) | None => "Lost captures lately",
     }
 }
@@ -253,6 +263,10 @@ mod tests {
             assert!(page.contains(words), "{words}");
         }
         assert!(!page.contains("Nothing is looked at now"), "a device without rules is blind first");
+        let diagnostics = [("LW-UNWELCOME", ""), ("LW-OTHER", "")].map(|(code, detail)| (code.into(), detail.into()));
+        seeded.device_tells(&Health { diagnostics: diagnostics.into(), ..Health::default() }).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("is refused here, and waits on it") && page.contains("Reports LW-OTHER"), "{page}");
         let working = SensorState { health: 1, reason: String::new(), detail: String::new() };
         let sensors = [(("titles".to_owned(), "3".to_owned()), working)].into();
         seeded.device_tells(&Health { rule_set_release: 1, is_scoped_out: true, sensors, ..Health::default() }).await;
@@ -266,13 +280,16 @@ mod tests {
         assert!(!dsl.get("/queue").await.body.contains("were lost since"));
         seeded.device_lost((1, 30), GapReason::Full).await;
         seeded.device_lost((40, u64::MAX), GapReason::Quarantined).await;
+        seeded.device_lost((31, 35), GapReason::Restored).await;
         let page = seeded.visitor("tech").await.get("/devices").await.body;
-        for words in ["Lost captures lately: its spool was full", "its spool could not be read"] {
+        for words in
+            ["Lost captures lately: its spool was full", "its spool could not be read", "restored from a back-up"]
+        {
             assert!(page.contains(words), "{words}");
         }
         assert!(!page.contains("30"), "how much is not the technician's");
         let queue = dsl.get("/queue").await.body;
-        assert!(queue.contains("1,000,030 captures of 1 device were lost since 10:00"), "{queue}");
+        assert!(queue.contains("1,000,035 captures of 1 device were lost since 10:00"), "{queue}");
         seeded.clock.advance_us(15 * 24 * 60 * 60 * 1_000_000);
         assert!(!dsl.get("/queue").await.body.contains("were lost since"));
     }

@@ -91,6 +91,17 @@ pub(crate) async fn set_incarnations(
     Ok(())
 }
 
+/// Forgets which incarnations devices were given: the next Hello of each is believed, and none after it but by the rule.
+/// For a database that came back from a back-up, which does not know those it gave since. Says how many devices it knew.
+pub(crate) async fn forget_incarnations(tx: &mut Tx, school: &SchoolId) -> Result<i64, StoreError> {
+    let devices = sqlx::query_scalar("SELECT COUNT(DISTINCT device_id) FROM incarnations WHERE school_id = $1")
+        .bind(school.as_str())
+        .fetch_one(tx.connection())
+        .await?;
+    sqlx::query("DELETE FROM incarnations WHERE school_id = $1").bind(school.as_str()).execute(tx.connection()).await?;
+    Ok(devices)
+}
+
 /// The highest committed sequence of each lane of `epoch` that has one.
 pub(crate) async fn high_water(
     store: &Store,

@@ -12,5 +12,6 @@ mod full_disk;
 mod parts;
 mod people;
 mod reload;
+mod restored;
 mod school;
 mod uplink;

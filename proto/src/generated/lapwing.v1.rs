@@ -574,6 +574,8 @@ pub enum GapReason {
     Quarantined = 3,
     /// written on other hardware
     Foreign = 4,
+    /// delivered, and gone with the collector's database: it came back from an older copy
+    Restored = 5,
 }
 impl GapReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -587,6 +589,7 @@ impl GapReason {
             Self::Expired => "GAP_REASON_EXPIRED",
             Self::Quarantined => "GAP_REASON_QUARANTINED",
             Self::Foreign => "GAP_REASON_FOREIGN",
+            Self::Restored => "GAP_REASON_RESTORED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -597,6 +600,7 @@ impl GapReason {
             "GAP_REASON_EXPIRED" => Some(Self::Expired),
             "GAP_REASON_QUARANTINED" => Some(Self::Quarantined),
             "GAP_REASON_FOREIGN" => Some(Self::Foreign),
+            "GAP_REASON_RESTORED" => Some(Self::Restored),
             _ => None,
         }
     }

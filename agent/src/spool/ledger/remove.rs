@@ -87,7 +87,7 @@ impl Ledger {
         let open = lane.uncovered(from, to);
         let mut batch = Batch::default();
         for (from, to) in open {
-            self.add_gap(&mut batch, level, from, to, GapReason::Expired);
+            self.add_gap(&mut batch, level, from, to, GapReason::Restored);
         }
         self.engine.apply(batch)
     }

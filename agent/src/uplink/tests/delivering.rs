@@ -99,6 +99,7 @@ async fn a_busy_collector_is_tried_again_and_a_hole_heals_itself() {
 async fn who_is_refused_for_good_says_so_at_the_computer_although_control_goes_on() {
     for (code, words) in [
         (wire::ErrorCode::Clone, "enrol again"),
+        (wire::ErrorCode::Clone, "`lapwing-collector restored`"),
         (wire::ErrorCode::Revoked, "denies this device"),
         (wire::ErrorCode::Version, "does not serve this version"),
     ] {
