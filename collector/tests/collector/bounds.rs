@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use lapwing_collector::ingest;
 use lapwing_collector::lifecycle::{Limits, ListenerLimits};
+use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::deliver_up::Message as Up;
 use lapwing_proto::wire::uplink_client::UplinkClient;
 use lapwing_proto::wire::{self, ErrorCode, deliver_down};
@@ -112,6 +113,15 @@ async fn raw(channel: Channel, encoding: Option<&str>, body: Body) -> http::Resp
     tokio::time::timeout(PATIENCE, channel.oneshot(request.body(body).unwrap())).await.unwrap().unwrap()
 }
 
+/// The code of the only message of `answer`.
+async fn refusal(answer: http::Response<Body>) -> ErrorCode {
+    let answer = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap().to_bytes();
+    match wire::DeliverDown::decode(answer.slice(5..)).unwrap().message {
+        Some(deliver_down::Message::Refusal(refusal)) => refusal.code(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[flag][..], &length, message].concat()
@@ -183,10 +193,23 @@ async fn half_a_message_is_kept_for_its_time_and_counts_against_the_budget() {
 
         let answer = raw(device.channel(&school, None).await.unwrap(), None, Body::new(StreamBody::new(body))).await;
 
-        let answer = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap().to_bytes();
-        let down = wire::DeliverDown::decode(answer.slice(5..)).unwrap().message;
-        let code = if let Some(deliver_down::Message::Refusal(refusal)) = &down { Some(refusal.code()) } else { None };
-        assert_eq!(code, Some(ErrorCode::Busy));
+        assert_eq!(refusal(answer).await, ErrorCode::Busy);
+    }
+}
+
+#[tokio::test]
+async fn a_message_longer_than_the_bound_is_refused_by_its_length_alone_and_one_of_the_bound_is_read() {
+    let school = School::open_within(ingest_limits(|ingest| ingest.message_within = SHORT)).await;
+    let device = Device::enrol(&school).await;
+    for (more, code) in [(1, ErrorCode::Malformed), (0, ErrorCode::Busy)] {
+        let length = u32::try_from(MAX_MESSAGE_BYTES).unwrap() + more;
+        // What would come after its length never does: one that is read is late in the end.
+        let prefix = Frame::data(Bytes::from([&[0][..], &length.to_be_bytes()].concat()));
+        let body = stream::iter([Ok::<_, Infallible>(prefix)]).chain(stream::pending());
+
+        let answer = raw(device.channel(&school, None).await.unwrap(), None, Body::new(StreamBody::new(body))).await;
+
+        assert_eq!(refusal(answer).await, code, "{length}");
     }
 }
 
