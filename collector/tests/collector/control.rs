@@ -138,6 +138,33 @@ async fn a_policy_published_by_command_is_announced_and_fetched_whole() {
 }
 
 #[tokio::test]
+async fn what_was_never_published_or_was_replaced_is_not_found() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let mut uplink = device.uplink(&school).await;
+    let mut answers = async |artefact, release| match uplink.fetch(wire::FetchRequest { artefact, release }).await {
+        Ok(_) => None,
+        Err(status) => Some(code_of(&status)),
+    };
+    let policy = wire::Artefact::Policy.into();
+    assert_eq!(answers(policy, 4).await, Some(ErrorCode::NotFound), "nothing is published");
+    let mut control = Control::open(&device, &school).await;
+    control.received(status(wire::Health::Working)).await;
+
+    for release in [4, 5] {
+        std::fs::write(school.path("policy"), signed_policy(release, "sample-school")).unwrap();
+        school.command(&["policy", "publish", &school.path("policy").display().to_string()]).await;
+        let announced = control.directive().await;
+        assert!(matches!(&announced, Some(Directive::Policy(policy)) if policy.release == release), "{announced:?}");
+    }
+
+    assert_eq!(answers(policy, 5).await, None);
+    for (artefact, release) in [(policy, 4), (policy, 6), (wire::Artefact::RuleSet.into(), 5), (0, 5), (99, 5)] {
+        assert_eq!(answers(artefact, release).await, Some(ErrorCode::NotFound), "{artefact} {release}");
+    }
+}
+
+#[tokio::test]
 async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published() {
     let school = School::open().await;
     let publish = async |artefact: &[u8]| {
