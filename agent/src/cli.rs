@@ -100,7 +100,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let level = cli.log.parse().unwrap_or(LevelFilter::INFO);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        // It would tell them on the same standard error, and panic where that cannot be written.
+        .log_internal_errors(false)
+        .init();
     match dispatch(cli.command) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

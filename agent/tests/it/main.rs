@@ -16,6 +16,7 @@ mod desktop;
 mod files;
 mod full_disk;
 mod hidden;
+mod log;
 mod media;
 mod process;
 mod refusing_disk;

@@ -46,6 +46,8 @@ impl Serve {
             .with_writer(std::io::stderr)
             .with_max_level(LevelFilter::from(self.log))
             .with_ansi(false)
+            // It would tell them on the same standard error, and panic where that cannot be written.
+            .log_internal_errors(false)
             .init();
         raise_open_files();
         end_with_the_runtime();

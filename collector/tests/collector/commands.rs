@@ -2,10 +2,11 @@
 
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::school::program;
+use crate::school::{School, program};
 
 #[tokio::test]
 async fn a_bad_configuration_ends_with_64_and_names_file_line_and_reason() {
@@ -20,6 +21,31 @@ async fn a_bad_configuration_ends_with_64_and_names_file_line_and_reason() {
         assert!(said.contains(&file.display().to_string()), "{said}");
     }
     assert!(!folder.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    let school = School::open().await;
+    let mut serving = program();
+    serving.args(["serve", "--log", "debug", "--config"]).arg(school.config()).stdout(Stdio::piped());
+    let mut serving = serving
+        .stderr(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+
+    // That no handshake came is worth a line.
+    for _ in 0..3 {
+        let mut stranger = TcpStream::connect(ready["console"].as_str().unwrap()).await.unwrap();
+        stranger.write_all(b"no handshake at all").await.unwrap();
+        let _ = stranger.read_to_end(&mut Vec::new()).await;
+    }
+
+    Command::new("kill").arg(serving.id().unwrap().to_string()).status().await.unwrap();
+    assert!(serving.wait().await.unwrap().success());
 }
 
 #[tokio::test]
