@@ -13,6 +13,8 @@ mod architecture;
 mod console;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/full_disk.rs"]
+mod full_disk;
 #[path = "stories/herd.rs"]
 mod herd;
 #[path = "stories/kills.rs"]
