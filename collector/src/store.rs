@@ -2,8 +2,8 @@
 //!
 //! Write-ahead log with `synchronous = FULL`: what was committed survives a power cut. One connection writes, inside
 //! `BEGIN IMMEDIATE`, so that writers queue instead of failing half-way; a small pool reads and never waits for it.
-//! Every key begins with the school. SQL is written once, with `$1` placeholders; what differs between databases is
-//! in `dialect`.
+//! Every key begins with the school. SQL is written once, with `$1` placeholders, save that over many rows (`many`);
+//! what differs between databases is in `dialect` and `many`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -53,7 +53,7 @@ pub use visible::{Visible, visible_to};
 const READERS: u32 = 4;
 /// How long a writer of another process (a command-line import) may keep this one waiting.
 const BUSY: Duration = Duration::from_secs(10);
-/// The writer's cache, in KiB as SQLite wants it: negative. Every commit touches pages of four indexes.
+/// The writer's cache, in KiB as SQLite wants it: negative. Every commit touches pages of several indexes.
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
@@ -63,7 +63,7 @@ const LONGEST_WAY: Duration = Duration::from_millis(200);
 const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
-    (3, "captures by concern", include_str!("store/migrations/0003_captures_by_concern.sql")),
+    (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
 ];
 
 /// The collector's database.
@@ -277,11 +277,6 @@ where
 {
     let bytes: &[u8] = row.try_get(index)?;
     T::try_from(bytes).map_err(Into::into)
-}
-
-/// An identifier as a field of `dialect`'s `bytes!` holds it.
-pub(crate) fn hex(id: &[u8; 16]) -> String {
-    data_encoding::HEXLOWER.encode(id)
 }
 
 /// Column `index` as one of a closed set of words.

@@ -1,7 +1,7 @@
 //! Triage: captures become concerns that people decide on.
 //!
 //! ```text
-//! capture -> level (what it weighs) -> grouping (which concern) -> routing (who) -> one transaction
+//! capture -> level (what it weighs) -> grouping (which concern of the docket) -> routing (who) -> one transaction
 //! ```
 //!
 //! The decisions are pure; [`Triage`] carries them out; [`commands`] are what people do with a concern afterwards.

@@ -1,17 +1,15 @@
 //! Rows of concerns, who may see them, and what they hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
-use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::dialect::{bytes, each, text};
 use super::many::{Filling, MOST, Many};
-use super::{Store, StoreError, Tx, hex, id, level, parsed, visible_to};
+use super::{Store, StoreError, Tx, id, level, parsed, visible_to};
 use crate::actor::Actor;
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
 use crate::routing::Recipient;
@@ -41,7 +39,7 @@ pub(crate) struct Standing {
 
 /// An undecided concern that captures may join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stands {
+pub(crate) struct Joinable {
     pub(crate) concern: ConcernId,
     pub(crate) state: State,
     pub(crate) level: Level,
@@ -79,34 +77,31 @@ pub(crate) struct Sealed {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// The undecided concerns of `topics` seen between `from_us` and `to_us`.
-pub(crate) async fn standing_of(
+/// The undecided concerns of `topics`, each seen between two times.
+pub(crate) async fn joinable(
     tx: &mut Tx,
     school: &SchoolId,
-    topics: &BTreeSet<Topic>,
-    (from_us, to_us): (i64, i64),
-) -> Result<Vec<(Topic, Stands)>, StoreError> {
-    let asked: Vec<_> = topics
-        .iter()
-        .map(|(subject, category)| json!({ "subject": hex(subject.as_bytes()), "category": category }))
-        .collect();
-    let rows = sqlx::query(concat!(
-        "SELECT c.subject_id, c.category, c.concern_id, c.state, c.level, c.captures, c.first_us, c.last_us FROM ",
-        each!("$2"),
-        " JOIN concerns AS c ON c.school_id = $1 AND c.subject_id = ",
-        bytes!("subject"),
-        " AND c.category = ",
-        text!("category"),
-        " AND c.last_us >= $3 AND c.first_us <= $4
-         AND c.state IN ('new', 'acknowledged', 'under_review', 'reopened')",
-    ))
-    .bind(school.as_str())
-    .bind(json!(asked).to_string())
-    .bind(from_us)
-    .bind(to_us)
-    .fetch_all(tx.connection())
-    .await?;
-    rows.iter().map(read_stands).collect()
+    topics: &BTreeMap<Topic, (i64, i64)>,
+) -> Result<Vec<(Topic, Joinable)>, StoreError> {
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let joined = "AS v CROSS JOIN concerns AS c WHERE c.subject_id = v.column1 AND c.category = v.column2
+             AND c.last_us >= v.column3 AND c.first_us <= v.column4 AND c.school_id = ?
+             AND c.state IN ('new', 'acknowledged', 'under_review', 'reopened')";
+        let read =
+            "SELECT c.subject_id, c.category, c.concern_id, c.state, c.level, c.captures, c.first_us, c.last_us FROM";
+        Many::new(read, joined, 4)
+    });
+    let mut found = Vec::new();
+    for topics in topics.iter().collect::<Vec<_>>().chunks(MOST) {
+        let row = |filling: Filling, ((subject, category), (from_us, to_us)): &(&Topic, &(i64, i64))| {
+            filling.bind(subject.as_bytes().as_slice()).bind(category.as_str()).bind(*from_us).bind(*to_us).row()
+        };
+        let filled = topics.iter().fold(READ.filling(topics.len())?, row).filled();
+        for row in filled.bind(school.as_str()).fetch_all(tx.connection()).await? {
+            found.push(read_joinable(&row)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether a reference is taken.
@@ -334,8 +329,8 @@ pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<crate::
     rows.iter().map(|row| id(row, 0).unwrap()).collect()
 }
 
-fn read_stands(row: &SqliteRow) -> Result<(Topic, Stands), StoreError> {
-    let stands = Stands {
+fn read_joinable(row: &SqliteRow) -> Result<(Topic, Joinable), StoreError> {
+    let joinable = Joinable {
         concern: id(row, 2)?,
         state: parsed(row, 3)?,
         level: level(row, 4)?,
@@ -343,7 +338,7 @@ fn read_stands(row: &SqliteRow) -> Result<(Topic, Stands), StoreError> {
         first_us: row.try_get(6)?,
         last_us: row.try_get(7)?,
     };
-    Ok(((id(row, 0)?, row.try_get(1)?), stands))
+    Ok(((id(row, 0)?, row.try_get(1)?), joinable))
 }
 
 fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {

@@ -1,15 +1,15 @@
 //! Where each lane stands, and which incarnation of a device may deliver.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use lapwing_proto::{DeviceId, Epoch, Incarnation, SchoolId, Seq};
 use lapwing_rules::Level;
-use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::dialect::{bytes, each};
-use super::{Store, StoreError, Tx, hex, id};
+use super::many::{Filling, MOST, Many};
+use super::{Store, StoreError, Tx, id};
 
 /// One spool of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,23 +44,22 @@ pub(crate) async fn incarnations(
     school: &SchoolId,
     spools: &BTreeSet<Spool>,
 ) -> Result<BTreeMap<Spool, Incarnations>, StoreError> {
-    let asked: Vec<_> = spools
-        .iter()
-        .map(|spool| json!({ "device": hex(spool.device.as_bytes()), "epoch": hex(spool.epoch.as_bytes()) }))
-        .collect();
-    let rows = sqlx::query(concat!(
-        "SELECT i.device_id, i.epoch, i.current, i.previous FROM ",
-        each!("$2"),
-        " JOIN incarnations AS i ON i.school_id = $1 AND i.device_id = ",
-        bytes!("device"),
-        " AND i.epoch = ",
-        bytes!("epoch"),
-    ))
-    .bind(school.as_str())
-    .bind(json!(asked).to_string())
-    .fetch_all(tx.connection())
-    .await?;
-    rows.iter().map(read_incarnations).collect()
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let joined = "AS v CROSS JOIN incarnations AS i WHERE i.device_id = v.column1 AND i.epoch = v.column2
+             AND i.school_id = ?";
+        Many::new("SELECT i.device_id, i.epoch, i.current, i.previous FROM", joined, 2)
+    });
+    let mut found = BTreeMap::new();
+    for spools in spools.iter().collect::<Vec<_>>().chunks(MOST) {
+        let row = |filling: Filling, spool: &&Spool| {
+            filling.bind(spool.device.as_bytes().as_slice()).bind(spool.epoch.as_bytes().as_slice()).row()
+        };
+        let filled = spools.iter().fold(READ.filling(spools.len())?, row).filled();
+        for row in filled.bind(school.as_str()).fetch_all(tx.connection()).await? {
+            found.extend([read_incarnations(&row)?]);
+        }
+    }
+    Ok(found)
 }
 
 /// Stores the incarnations of spools.
@@ -69,25 +68,17 @@ pub(crate) async fn set_incarnations(
     school: &SchoolId,
     incarnations: &BTreeMap<Spool, Incarnations>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = incarnations.iter().map(|(spool, incarnations)| row_of(*spool, *incarnations)).collect();
-    sqlx::query(concat!(
-        "INSERT INTO incarnations (school_id, device_id, epoch, current, previous) SELECT $1, ",
-        bytes!("device"),
-        ", ",
-        bytes!("epoch"),
-        ", ",
-        bytes!("current"),
-        ", ",
-        bytes!("previous"),
-        " FROM ",
-        each!("$2"),
-        " WHERE true ON CONFLICT (school_id, device_id, epoch) DO UPDATE SET
-             current = excluded.current, previous = excluded.previous",
-    ))
-    .bind(school.as_str())
-    .bind(json!(rows).to_string())
-    .execute(tx.connection())
-    .await?;
+    static SET: LazyLock<Many> = LazyLock::new(|| {
+        let insert = "INSERT INTO incarnations (school_id, device_id, epoch, current, previous)
+             SELECT ?, column1, column2, column3, column4 FROM";
+        let renewed = "WHERE column1 IS NOT NULL ON CONFLICT (school_id, device_id, epoch)
+             DO UPDATE SET current = excluded.current, previous = excluded.previous";
+        Many::new(insert, renewed, 4)
+    });
+    for incarnations in incarnations.iter().collect::<Vec<_>>().chunks(MOST) {
+        let filling = SET.filling(incarnations.len())?.bind(school.as_str());
+        incarnations.iter().fold(filling, row_of).filled().execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -126,13 +117,18 @@ pub(crate) async fn high_water(
         .collect()
 }
 
-fn row_of(spool: Spool, Incarnations { current, previous }: Incarnations) -> serde_json::Value {
-    let previous = match previous {
+fn row_of(filling: Filling, (spool, incarnations): &(&Spool, &Incarnations)) -> Filling {
+    let previous = match &incarnations.previous {
         Previous::Over => None,
-        Previous::First => Some(String::new()),
-        Previous::Earlier(earlier) => Some(hex(earlier.as_bytes())),
+        Previous::First => Some([].as_slice()),
+        Previous::Earlier(earlier) => Some(earlier.as_bytes().as_slice()),
     };
-    json!({ "device": hex(spool.device.as_bytes()), "epoch": hex(spool.epoch.as_bytes()), "current": hex(current.as_bytes()), "previous": previous })
+    filling
+        .bind(spool.device.as_bytes().as_slice())
+        .bind(spool.epoch.as_bytes().as_slice())
+        .bind(incarnations.current.as_bytes().as_slice())
+        .bind(previous)
+        .row()
 }
 
 fn read_incarnations(row: &SqliteRow) -> Result<(Spool, Incarnations), StoreError> {

@@ -1,13 +1,12 @@
 //! The key file: evidence keys, wrapped, in a database of their own.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
-use data_encoding::HEXLOWER;
 use lapwing_proto::{SchoolId, failpoint};
-use serde_json::json;
 use sqlx::{Row, SqlitePool};
 
-use super::dialect::{bytes, each};
+use super::many::{Filling, MOST, Many};
 use super::{StoreError, connect_options, id, open_pool};
 use crate::ids::KeyId;
 
@@ -38,36 +37,34 @@ impl KeyFile {
         keys: &[(KeyId, Vec<u8>)],
         created_us: i64,
     ) -> Result<(), StoreError> {
-        let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
-        let keys: Vec<_> =
-            keys.iter().map(|(id, wrapped)| json!({ "id": hex(id.as_bytes()), "wrapped": hex(wrapped) })).collect();
-        let insert = sqlx::query(concat!(
-            "INSERT INTO keys (school_id, key_id, wrapped, created_us) SELECT $1, ",
-            bytes!("id"),
-            ", ",
-            bytes!("wrapped"),
-            ", $3 FROM ",
-            each!("$2")
-        ));
-        let insert = insert.bind(school.as_str()).bind(json!(keys).to_string()).bind(created_us);
-        failpoint!("keys.insert", insert.execute(&self.0).await?);
+        static INSERT: LazyLock<Many> = LazyLock::new(|| {
+            let insert = "INSERT INTO keys (school_id, created_us, key_id, wrapped) SELECT ?, ?, column1, column2 FROM";
+            Many::new(insert, "WHERE column1 IS NOT NULL", 2)
+        });
+        for keys in keys.chunks(MOST) {
+            let filling = INSERT.filling(keys.len())?.bind(school.as_str()).bind(created_us);
+            let row = |filling: Filling, (id, wrapped): &(KeyId, Vec<u8>)| {
+                filling.bind(id.as_bytes().as_slice()).bind(wrapped.as_slice()).row()
+            };
+            let insert = keys.iter().fold(filling, row).filled();
+            failpoint!("keys.insert", insert.execute(&self.0).await?);
+        }
         Ok(())
     }
 
     /// The wrapped keys among `keys` that were not erased.
     pub(crate) async fn wrapped(&self, school: &SchoolId, keys: &[KeyId]) -> Result<Vec<(KeyId, Vec<u8>)>, StoreError> {
-        let keys: Vec<_> = keys.iter().map(|id| json!({ "id": HEXLOWER.encode(id.as_bytes()) })).collect();
-        let rows = sqlx::query(concat!(
-            "SELECT k.key_id, k.wrapped FROM ",
-            each!("$2"),
-            " JOIN keys AS k ON k.school_id = $1 AND k.key_id = ",
-            bytes!("id")
-        ))
-        .bind(school.as_str())
-        .bind(json!(keys).to_string())
-        .fetch_all(&self.0)
-        .await?;
-        rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
+        static READ: LazyLock<Many> =
+            LazyLock::new(|| Many::new("SELECT key_id, wrapped FROM keys WHERE school_id = ? AND key_id IN", "", 1));
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(MOST) {
+            let filling = READ.filling(keys.len())?.bind(school.as_str());
+            let row = |filling: Filling, key: &KeyId| filling.bind(key.as_bytes().as_slice()).row();
+            for row in keys.iter().fold(filling, row).filled().fetch_all(&self.0).await? {
+                found.push((id(&row, 0)?, row.try_get(1)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Deletes a key from the file and from its log: `secure_delete` overwrites the row, and the checkpoint empties

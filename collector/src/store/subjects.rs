@@ -1,13 +1,13 @@
 //! Rows of subjects, and the accounts that lead to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use lapwing_proto::SchoolId;
-use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::dialect::{bytes, each};
+use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, id, parsed};
 use crate::actor::{PersonId, Role};
 use crate::ids::{KeyId, SubjectId};
@@ -34,17 +34,20 @@ pub(crate) async fn persons_of(
     school: &SchoolId,
     accounts: &[String],
 ) -> Result<BTreeMap<String, (PersonId, Kind)>, StoreError> {
-    let rows = sqlx::query(concat!(
-        "SELECT a.account, p.person_id, p.kind FROM ",
-        each!("$2"),
-        " JOIN accounts AS a ON a.school_id = $1 AND a.account = each.value
-          JOIN persons AS p ON p.school_id = a.school_id AND p.person_id = a.person_id"
-    ))
-    .bind(school.as_str())
-    .bind(json!(accounts).to_string())
-    .fetch_all(store.reader())
-    .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, (id(row, 1)?, parsed(row, 2)?)))).collect()
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let read = "SELECT a.account, p.person_id, p.kind FROM accounts AS a CROSS JOIN persons AS p
+             WHERE p.school_id = a.school_id AND p.person_id = a.person_id AND a.school_id = ? AND a.account IN";
+        Many::new(read, "", 1)
+    });
+    let mut persons = BTreeMap::new();
+    for accounts in accounts.chunks(MOST) {
+        let filling = READ.filling(accounts.len())?.bind(school.as_str());
+        let row = |filling: Filling, account: &String| filling.bind(account.as_str()).row();
+        for row in accounts.iter().fold(filling, row).filled().fetch_all(store.reader()).await? {
+            persons.insert(row.try_get(0)?, (id(&row, 1)?, parsed(&row, 2)?));
+        }
+    }
+    Ok(persons)
 }
 
 /// The stored subjects among `identities`, by identity.
@@ -53,19 +56,19 @@ pub(crate) async fn filed(
     school: &SchoolId,
     identities: &[[u8; 32]],
 ) -> Result<BTreeMap<[u8; 32], Filed>, StoreError> {
-    let identities: Vec<_> =
-        identities.iter().map(|identity| json!({ "identity": data_encoding::HEXLOWER.encode(identity) })).collect();
-    let rows = sqlx::query(concat!(
-        "SELECT s.identity, s.subject_id, s.key_id FROM ",
-        each!("$2"),
-        " JOIN subjects AS s ON s.school_id = $1 AND s.identity = ",
-        bytes!("identity")
-    ))
-    .bind(school.as_str())
-    .bind(json!(identities).to_string())
-    .fetch_all(store.reader())
-    .await?;
-    rows.iter().map(read_filed).collect()
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let read = "SELECT identity, subject_id, key_id FROM subjects WHERE school_id = ? AND identity IN";
+        Many::new(read, "", 1)
+    });
+    let mut filed = BTreeMap::new();
+    for identities in identities.chunks(MOST) {
+        let filling = READ.filling(identities.len())?.bind(school.as_str());
+        let row = |filling: Filling, identity: &[u8; 32]| filling.bind(identity.as_slice()).row();
+        for row in identities.iter().fold(filling, row).filled().fetch_all(store.reader()).await? {
+            filed.extend([read_filed(&row)?]);
+        }
+    }
+    Ok(filed)
 }
 
 /// Adds a subject; one that stands already keeps its row.

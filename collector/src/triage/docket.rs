@@ -3,7 +3,7 @@
 //! Read once and written once: a school that comes back after an hour brings thousands of captures, and what costs a
 //! statement for each of them keeps the urgent ones waiting.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use lapwing_rules::Level;
 
@@ -11,7 +11,7 @@ use super::grouping::{Candidate, WINDOW};
 use super::state::State;
 use crate::ids::{CaptureId, ConcernId, SubjectId};
 use crate::store::captures::Untriaged;
-use crate::store::concerns::{Gain, Stands};
+use crate::store::concerns::{Gain, Joinable};
 
 /// What concerns are grouped by.
 pub(crate) type Topic = (SubjectId, String);
@@ -19,7 +19,7 @@ pub(crate) type Topic = (SubjectId, String);
 /// The concerns of the topics in hand.
 #[derive(Debug, Default)]
 pub(super) struct Docket {
-    standing: HashMap<Topic, Vec<Stands>>,
+    joinable: HashMap<Topic, Vec<Joinable>>,
     gains: BTreeMap<ConcernId, Gain>,
     filed: Vec<(ConcernId, CaptureId)>,
 }
@@ -29,44 +29,48 @@ pub(super) fn seen_us(capture: &Untriaged) -> i64 {
     capture.wall_us.min(capture.received_us)
 }
 
-/// The topics of `captures`, and the earliest and latest time at which a concern of theirs may have been seen.
-pub(super) fn topics(captures: &[Untriaged]) -> (BTreeSet<Topic>, i64, i64) {
+/// The topics of `captures`, each with the earliest and latest time at which a concern that they join was seen.
+pub(super) fn topics(captures: &[Untriaged]) -> BTreeMap<Topic, (i64, i64)> {
     let window_us = window_us();
-    let topics = captures.iter().map(|capture| (capture.subject, capture.category.clone())).collect();
-    let (from_us, to_us) =
-        captures.iter().map(seen_us).fold((i64::MAX, i64::MIN), |(from, to), seen| (from.min(seen), to.max(seen)));
-    (topics, from_us.saturating_sub(window_us), to_us.saturating_add(window_us))
+    let mut topics = BTreeMap::new();
+    for capture in captures {
+        let seen_us = seen_us(capture);
+        let (from, to) = (seen_us.saturating_sub(window_us), seen_us.saturating_add(window_us));
+        let range = topics.entry((capture.subject, capture.category.clone())).or_insert((from, to));
+        *range = (range.0.min(from), range.1.max(to));
+    }
+    topics
 }
 
 impl Docket {
-    /// A docket of the concerns that stand.
-    pub(super) fn of(standing: Vec<(Topic, Stands)>) -> Self {
+    /// A docket of these concerns.
+    pub(super) fn of(joinable: Vec<(Topic, Joinable)>) -> Self {
         let mut docket = Self::default();
-        for (topic, stands) in standing {
-            docket.opened(topic, stands);
+        for (topic, one) in joinable {
+            docket.opened(topic, one);
         }
         docket
     }
 
-    /// The concern of `topic` that is nearest in time to what was seen at `seen_us`, within the window.
+    /// The latest concern of `topic` within the window of what was seen at `seen_us`.
     pub(super) fn candidate(&self, topic: &Topic, seen_us: i64) -> Option<Candidate> {
         let window_us = window_us();
-        let near = |stands: &&Stands| {
+        let near = |stands: &&Joinable| {
             stands.last_us >= seen_us.saturating_sub(window_us) && stands.first_us <= seen_us.saturating_add(window_us)
         };
-        let nearest = self.standing.get(topic)?.iter().filter(near).max_by_key(|stands| stands.last_us)?;
-        let Stands { concern, state, level, hits, .. } = *nearest;
+        let latest = self.joinable.get(topic)?.iter().filter(near).max_by_key(|stands| stands.last_us)?;
+        let Joinable { concern, state, level, hits, .. } = *latest;
         Some(Candidate { concern, state, level, hits })
     }
 
     /// A concern was opened.
-    pub(super) fn opened(&mut self, topic: Topic, stands: Stands) {
-        self.standing.entry(topic).or_default().push(stands);
+    pub(super) fn opened(&mut self, topic: Topic, concern: Joinable) {
+        self.joinable.entry(topic).or_default().push(concern);
     }
 
     /// `concern` gained `hits`, seen at `seen_us`.
     pub(super) fn gained(&mut self, topic: &Topic, concern: ConcernId, seen_us: i64, hits: u64) {
-        if let Some(stands) = self.stands(topic, concern) {
+        if let Some(stands) = self.find(topic, concern) {
             stands.hits = stands.hits.saturating_add(hits);
             stands.first_us = stands.first_us.min(seen_us);
             stands.last_us = stands.last_us.max(seen_us);
@@ -79,7 +83,7 @@ impl Docket {
 
     /// `concern` was raised.
     pub(super) fn raised(&mut self, topic: &Topic, concern: ConcernId, level: Level, state: State) {
-        if let Some(stands) = self.stands(topic, concern) {
+        if let Some(stands) = self.find(topic, concern) {
             (stands.level, stands.state) = (level, state);
         }
     }
@@ -99,8 +103,8 @@ impl Docket {
         &self.filed
     }
 
-    fn stands(&mut self, topic: &Topic, concern: ConcernId) -> Option<&mut Stands> {
-        self.standing.get_mut(topic)?.iter_mut().find(|stands| stands.concern == concern)
+    fn find(&mut self, topic: &Topic, concern: ConcernId) -> Option<&mut Joinable> {
+        self.joinable.get_mut(topic)?.iter_mut().find(|stands| stands.concern == concern)
     }
 }
 
@@ -114,9 +118,9 @@ mod tests {
 
     const HOUR_US: i64 = 3_600_000_000;
 
-    fn stands(number: u8, first_us: i64, last_us: i64) -> Stands {
+    fn stands(number: u8, first_us: i64, last_us: i64) -> Joinable {
         let concern = ConcernId::from_bytes([number; 16]);
-        Stands { concern, state: State::New, level: Level::Low, hits: 1, first_us, last_us }
+        Joinable { concern, state: State::New, level: Level::Low, hits: 1, first_us, last_us }
     }
 
     fn topic() -> Topic {

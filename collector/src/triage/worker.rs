@@ -1,4 +1,5 @@
-//! The worker: takes what waits, highest level first, and commits everything a capture causes together.
+//! The worker: takes what waits, highest level first, and commits everything that a batch of captures
+//! causes together.
 //!
 //! Concern, recipients, outbox rows, audit leaves and the mark on the capture are one transaction: a crash repeats the
 //! transaction, not the effect. The write lock that it begins with is the lease: no second worker reads the same rows.
@@ -25,7 +26,7 @@ use crate::ids::{ConcernId, StepId};
 use crate::routing::{About, Recipient, Staffing, Told, route};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, Untriaged};
-use crate::store::concerns::{self, NewConcern, Stands};
+use crate::store::concerns::{self, Joinable, NewConcern};
 use crate::store::steps::{self, NewStep};
 use crate::store::{Store, StoreError, Tx, outbox, people, subjects};
 
@@ -120,8 +121,8 @@ impl Triage {
             zone: people::zone(&mut tx, school).await?,
             now_us: self.clock.wall_us(),
         };
-        let (topics, from_us, to_us) = docket::topics(&waiting);
-        let mut docket = Docket::of(concerns::standing_of(&mut tx, school, &topics, (from_us, to_us)).await?);
+        let topics = docket::topics(&waiting);
+        let mut docket = Docket::of(concerns::joinable(&mut tx, school, &topics).await?);
         let (mut changed, mut taken, mut told) = (BTreeSet::new(), 0, 0);
         for capture in &waiting {
             let (concern, is_told) = self.triage(&mut tx, capture, &mut docket, &setting).await?;
@@ -171,7 +172,7 @@ impl Triage {
                 let hits = facts.hits;
                 docket.opened(
                     topic,
-                    Stands { concern, state: State::New, level, hits, first_us: seen_us, last_us: seen_us },
+                    Joinable { concern, state: State::New, level, hits, first_us: seen_us, last_us: seen_us },
                 );
                 concern
             }

@@ -201,7 +201,8 @@ async fn filed(captures: &[Seen], batch: u32) -> Vec<String> {
     let worker = Triage { batch, ..triage(&school).0 };
     while worker.step().await.unwrap().is_some() {}
     assert_eq!(school.count("SELECT COUNT(*) FROM captures WHERE triaged_us IS NULL").await, 0);
-    let concerns = "SELECT s.account || c.category || c.level || c.state || ' ' || c.captures || ' ' || c.first_us || ' ' || c.last_us
+    let concerns = "SELECT s.account || c.category || c.level || c.state
+         || ' ' || c.captures || ' ' || c.first_us || ' ' || c.last_us
          || ' ' || (SELECT COUNT(*) FROM concern_captures AS l WHERE l.concern_id = c.concern_id)
          || ' ' || (SELECT COUNT(*) FROM concern_steps AS t WHERE t.concern_id = c.concern_id)
          FROM concerns AS c JOIN subjects AS s ON s.subject_id = c.subject_id ORDER BY 1";
