@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! enrol   Join                  token -> device, certificate
-//! uplink  Deliver               Hello -> Welcome, Batch -> intake -> Ack
+//! uplink  Deliver               room -> Hello -> welcoming -> Welcome, Batch -> intake -> Ack
 //!         Control               Status -> device health; rule set, policy, renewal announced
 //!         Fetch, Renew, ResolveSession
 //! ```
@@ -212,10 +212,14 @@ impl Ingest {
             Some(cause) => tracing::error!(device.id = %device, stream, code, error = cause, "device refused"),
             None => tracing::info!(device.id = %device, stream, code, reason = %refused, "device refused"),
         }
-        if matches!(refused, Refused::Clone) && self.copies.are_now_many(device) {
+    }
+
+    /// A Hello was refused as a copy's. A stream whose turn another stream of its device took is none.
+    fn note_copy(&self, device: DeviceId) {
+        if self.copies.are_now_many(device) {
             tracing::error!(
-                "several devices are refused as copies: if the database came from a back-up, run \
-                 `lapwing-collector restored` once"
+                "several devices are refused as copies: if the database came from a back-up, stop the \
+                 collector, run `lapwing-collector restored` once, and start it again"
             );
         }
     }

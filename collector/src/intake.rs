@@ -15,6 +15,7 @@ mod committing;
 mod described;
 mod sealing;
 
+use std::fmt;
 use std::sync::Arc;
 
 use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds};
@@ -81,7 +82,13 @@ pub struct Delivery {
     pub gaps: Vec<Gap>,
     /// When it arrived, microseconds of UTC.
     pub received_us: i64,
+    /// What it takes up until its fate is known, even when its stream is gone.
+    pub held: Held,
 }
+
+/// Something that is given back when dropped.
+#[derive(Default)]
+pub struct Held(Option<Box<dyn fmt::Debug + Send>>);
 
 /// A range of a lane that will never come; [`Seq::NONE`] alone where nobody can read any more how much an earlier spool
 /// held.
@@ -133,6 +140,20 @@ impl TakeError {
     }
 }
 
+impl Held {
+    /// Holds `what`.
+    #[must_use]
+    pub fn of(what: impl fmt::Debug + Send + 'static) -> Self {
+        Self(Some(Box::new(what)))
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.0).finish()
+    }
+}
+
 impl From<StoreError> for TakeError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
@@ -163,6 +184,8 @@ struct Batch<C> {
 #[derive(Debug)]
 struct Awaited<C> {
     batch: Batch<C>,
+    /// Given back when dropped.
+    held: Held,
     answer: oneshot::Sender<Result<Seq, TakeError>>,
 }
 
@@ -197,7 +220,7 @@ impl Intake {
             received_us: delivery.received_us,
         };
         let (answer, answered) = oneshot::channel();
-        self.0.send(Awaited { batch, answer }).await.map_err(|_| TakeError::Stopping)?;
+        self.0.send(Awaited { batch, held: delivery.held, answer }).await.map_err(|_| TakeError::Stopping)?;
         answered.await.map_err(|_| TakeError::Stopping)?
     }
 }

@@ -1,9 +1,11 @@
 //! Starting and stopping: the one place that spawns, and that knows every part.
 //!
 //! ```text
-//! start   store, vault, authority -> ingest -> three listeners, console, triage, notifier -> ready
-//! run     accept loops | gRPC | console | upkeep (who is denied, what is published, certificates, last heard)
-//! stop    no new connections, streams end after the message they are in, at most 10 s; then the store closes
+//! start   store, vault, authority -> intake, welcomer, ingest -> three listeners, console, triage, notifier -> ready
+//! run     accept loops | gRPC | console | upkeep (who is denied, what is published, certificates, last heard);
+//!         a part that ends before it is told to ends all
+//! stop    no new connections, streams end after the message they are in, at most 10 s; what was taken is committed;
+//!         then the store closes
 //! ```
 
 mod accept;
@@ -315,23 +317,26 @@ impl Collector {
             rules: Arc::clone(&self.rules),
             shutdown: self.shutdown.clone(),
         };
-        self.spawn_part(&self.tasks, upkeep.run());
-        self.spawn_part(&self.tasks, self.triage().run(self.shutdown.clone()));
-        self.spawn_part(&self.tasks, self.notifier().run(self.shutdown.clone()));
+        self.spawn_part("upkeep", &self.tasks, upkeep.run());
+        self.spawn_part("triage", &self.tasks, self.triage().run(self.shutdown.clone()));
+        self.spawn_part("notifier", &self.tasks, self.notifier().run(self.shutdown.clone()));
     }
 
     fn spawn_writing(&self, intake: IntakeWorker, welcomer: Welcomer) {
-        self.spawn_part(&self.writing.tasks, intake.run(self.writing.stop.clone()));
-        self.spawn_part(&self.writing.tasks, welcomer.run(self.writing.stop.clone()));
+        self.spawn_part("intake", &self.writing.tasks, intake.run(self.writing.stop.clone()));
+        self.spawn_part("welcomer", &self.writing.tasks, welcomer.run(self.writing.stop.clone()));
         self.writing.tasks.close();
     }
 
     /// Spawns what the rest cannot do without: when it ends before it is told to, be it by a panic, everything does. A
     /// collector that takes captures and shows them to nobody would be worse than none.
-    fn spawn_part(&self, tasks: &TaskTracker, part: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.shutdown.clone().when_dropped();
+    fn spawn_part(&self, name: &'static str, tasks: &TaskTracker, part: impl Future<Output = ()> + Send + 'static) {
+        let (shutdown, ended) = (self.shutdown.clone(), self.shutdown.clone().when_dropped());
         tasks.spawn(async move {
             part.await;
+            if !shutdown.is_requested() {
+                tracing::error!(part = name, "a part ended before it was told to");
+            }
             drop(ended);
         });
     }

@@ -8,7 +8,8 @@ use crate::store::deliveries;
 
 /// What a back-up does not hold and nobody but the operator can do again.
 const TO_DO: &str = "still to do, for what was done since the back-up: deny devices again (`device revoke`), let devices \
-     that enrolled since enrol again, import people, change sign-ins and publish rules and policies again";
+     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), import people, change sign-ins \
+     and publish rules and policies again; mails that waited at the back-up are sent again";
 
 #[derive(Debug, Args)]
 pub(super) struct Restored {

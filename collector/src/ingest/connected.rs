@@ -1,34 +1,55 @@
-//! How many connections each device has open.
+//! How many connections each device has open, and what all of them may take up of the room for messages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lapwing_proto::DeviceId;
+use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
+use tokio::sync::Semaphore;
+
+use super::room::Share;
 
 /// A device needs one; after a cut it opens another before the old one is known to be gone.
 const MAX_A_DEVICE: usize = 8;
+/// Bytes of its messages that are received in part, or whole and not committed; each.
+const MAX_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 
 /// Connections by device.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Connected(Arc<Mutex<HashMap<DeviceId, usize>>>);
+pub(super) struct Connected(Arc<Mutex<HashMap<DeviceId, Open>>>);
+
+#[derive(Debug)]
+struct Open {
+    connections: usize,
+    received: Share,
+    whole: Share,
+}
 
 /// The place of one connection, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     connected: Connected,
     device: DeviceId,
+    /// For messages received in part.
+    pub(super) received: Share,
+    /// For messages that are whole.
+    pub(super) whole: Share,
 }
 
 impl Connected {
     /// A place for one more connection of `device`, if it may have one.
     pub(super) fn enter(&self, device: DeviceId) -> Option<Place> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(device).or_default();
-        if *count >= MAX_A_DEVICE {
+        let of = open.entry(device).or_insert_with(|| {
+            let [received, whole] = [(), ()].map(|()| Arc::new(Semaphore::new(MAX_BYTES)));
+            Open { connections: 0, received, whole }
+        });
+        if of.connections >= MAX_A_DEVICE {
             return None;
         }
-        *count += 1;
-        Some(Place { connected: self.clone(), device })
+        of.connections += 1;
+        let (received, whole) = (Arc::clone(&of.received), Arc::clone(&of.whole));
+        Some(Place { connected: self.clone(), device, received, whole })
     }
 }
 
@@ -36,7 +57,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connected.0.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get_mut(&self.device) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(of) if of.connections > 1 => of.connections -= 1,
             Some(_) | None => {
                 open.remove(&self.device);
             }

@@ -1,6 +1,6 @@
 //! Delivery: Hello and Welcome, then batches, each acknowledged after its commit.
 //!
-//! The answers' stream is what runs: asked for the next answer, it reads the next message and does it. A device that
+//! The answers' stream is what runs: asked for the next answer, it reads the next message, waits for room for it, and does it. A device that
 //! does not read its answers is thus not read either, and nothing has to be spawned.
 
 use std::pin::Pin;
@@ -20,10 +20,11 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::boot::Boot;
 use super::codec::{DeliverCodec, Received};
 use super::incarnation::Turn;
-use super::room;
+use super::room::{self, Place, Share};
+use super::serve::Whole;
 use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
-use crate::intake::{Delivery, Gap};
+use crate::intake::{Delivery, Gap, Held};
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Spool};
 use crate::store::devices;
@@ -65,8 +66,9 @@ impl StreamingService<Received> for Delivering {
 fn open(ingest: &Arc<Ingest>, request: Request<Streaming<Received>>) -> Result<Response<Answers>, Status> {
     let peer = admit(ingest, &request, "delivery")?;
     let retire = retire(ingest, &request);
+    let share = request.extensions().get::<Whole>().map(|whole| Arc::clone(&whole.0)).ok_or(Refused::Revoked)?;
     let (ingest, inbound) = (Arc::clone(ingest), request.into_inner());
-    let stream = DeliverStream { ingest, peer, retire, inbound, phase: Phase::Greeting };
+    let stream = DeliverStream { ingest, peer, retire, share, inbound, phase: Phase::Greeting };
     Ok(Response::new(Box::pin(stream::unfold(stream, DeliverStream::answer))))
 }
 
@@ -75,6 +77,8 @@ struct DeliverStream {
     peer: Peer,
     /// Requested when the connection or the collector ends.
     retire: Shutdown,
+    /// What its whole messages take up at most.
+    share: Share,
     inbound: Streaming<Received>,
     phase: Phase,
 }
@@ -126,7 +130,7 @@ impl DeliverStream {
     async fn take(&mut self, received: Received) -> Result<Option<deliver_down::Message>, Refused> {
         self.ingest.check_not_denied(self.peer.device)?;
         let bytes = received.bytes();
-        let _place = self.ingest.room.enter(bytes).await?;
+        let place = self.ingest.room.enter(&self.share, bytes).await?;
         let Some(message) = received.read()?.message else { return Ok(None) };
         match (message, &mut self.phase) {
             (deliver_up::Message::Hello(hello), Phase::Greeting) => {
@@ -137,7 +141,7 @@ impl DeliverStream {
                 Ok(Some(deliver_down::Message::Welcome(welcome)))
             }
             (deliver_up::Message::Batch(batch), Phase::Open(turn, boot)) => {
-                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, (batch, bytes)).await?;
+                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, (batch, bytes, place)).await?;
                 Ok(Some(deliver_down::Message::Ack(ack)))
             }
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
@@ -167,7 +171,11 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
     if !hardware.0.is_empty() && !hardware.1.is_empty() && hardware.0 != hardware.1 {
         return Err(Refused::Clone);
     }
-    let turn = ingest.welcoming.hello(Spool { device: peer.device, epoch }, presented).await?;
+    let turn = ingest.welcoming.hello(Spool { device: peer.device, epoch }, presented).await;
+    if matches!(turn, Err(Refused::Clone)) {
+        ingest.note_copy(peer.device);
+    }
+    let turn = turn?;
     let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
     let welcome = wire::Welcome {
         incarnation: turn.incarnation().as_bytes().to_vec(),
@@ -202,9 +210,10 @@ async fn take_batch(
     ingest: &Ingest,
     (peer, boot): (Peer, Option<Boot>),
     turn: &mut Turn,
-    (batch, bytes): (wire::Batch, usize),
+    (batch, bytes, place): (wire::Batch, usize, Place),
 ) -> Result<wire::Ack, Refused> {
     let delivery = check_batch(ingest, (peer, boot), turn.epoch(), (batch, bytes))?;
+    let delivery = Delivery { held: Held::of(place), ..delivery };
     ingest.welcoming.carry(turn).await?;
     let lane = delivery.lane;
     let through = failpoint!("deliver.take", ingest.intake.take(delivery).await?);
@@ -236,7 +245,8 @@ fn check_batch(
         Ok::<_, Refused>(Capture { wall_us: Boot::date(boot, &capture, received_us), ..capture })
     };
     let captures = batch.captures.into_iter().map(dated).collect::<Result<_, _>>()?;
-    Ok(Delivery { device: peer.device, epoch, lane, first: Seq::new(batch.first_seq), captures, gaps, received_us })
+    let (first, held) = (Seq::new(batch.first_seq), Held::default());
+    Ok(Delivery { device: peer.device, epoch, lane, first, captures, gaps, received_us, held })
 }
 
 /// A capture of a batch of so many bytes.

@@ -1,7 +1,8 @@
 //! Counting what is received before it is whole.
 //!
-//! A message is kept until its last byte came. The bytes of all half-received messages share one budget, and each
-//! message has to be whole in time: devices that begin and do not go on cost little, and not for long.
+//! A message is kept until its last byte came. The bytes of half-received messages share budgets, one of their device
+//! and one of all, and each message has to be whole in time: devices that begin and do not go on cost little, and not
+//! for long, and one of them cannot take the room of all others.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ const PREFIX_BYTES: usize = 5;
 /// A request's body under the budget.
 pub(super) struct Metered<B = Incoming> {
     body: B,
-    budget: Arc<Semaphore>,
+    budgets: Vec<Arc<Semaphore>>,
     within: Duration,
     cut: Cut,
-    /// For the bytes of the message that is on its way.
-    held: Option<OwnedSemaphorePermit>,
+    /// For the bytes of the message that is on its way, of each budget.
+    held: Vec<OwnedSemaphorePermit>,
+    held_bytes: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -39,29 +41,32 @@ struct Cut {
 }
 
 impl<B> Metered<B> {
-    /// `body`, whose unfinished message counts against `budget` and is whole `within` that time.
-    pub(super) fn new(body: B, budget: Arc<Semaphore>, within: Duration) -> Self {
-        Self { body, budget, within, cut: Cut::default(), held: None, deadline: None }
+    /// `body`, whose unfinished message counts against each of `budgets` and is whole `within` that time.
+    pub(super) fn new(body: B, budgets: Vec<Arc<Semaphore>>, within: Duration) -> Self {
+        Self { body, budgets, within, cut: Cut::default(), held: Vec::new(), held_bytes: 0, deadline: None }
     }
 
     /// Takes `data` into account.
     fn note(&mut self, data: &Bytes) -> Result<(), Status> {
         let ended = self.cut.pass(data);
         if ended {
-            self.held = None;
+            self.held.clear();
+            self.held_bytes = 0;
             self.deadline = None;
         }
-        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = u32::try_from(self.cut.begun.saturating_sub(held)).unwrap_or(u32::MAX);
+        let more = u32::try_from(self.cut.begun.saturating_sub(self.held_bytes)).unwrap_or(u32::MAX);
         if more == 0 {
             return Ok(());
         }
-        let room = Arc::clone(&self.budget).try_acquire_many_owned(more);
-        let room = room.map_err(|_| Status::resource_exhausted("too much at once"))?;
-        match &mut self.held {
-            Some(held) => held.merge(room),
-            None => self.held = Some(room),
+        for (place, budget) in self.budgets.iter().enumerate() {
+            let room = Arc::clone(budget).try_acquire_many_owned(more);
+            let room = room.map_err(|_| Status::resource_exhausted("too much at once"))?;
+            match self.held.get_mut(place) {
+                Some(held) => held.merge(room),
+                None => self.held.push(room),
+            }
         }
+        self.held_bytes = self.cut.begun;
         if self.deadline.is_none() {
             self.deadline = Some(Box::pin(sleep(self.within)));
         }
@@ -171,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn half_messages_share_a_budget_and_give_it_back_when_whole_or_dropped() {
         let budget = Arc::new(Semaphore::new(100));
-        let body = || Metered::new((), Arc::clone(&budget), Duration::from_secs(1));
+        let body = || Metered::new((), vec![Arc::clone(&budget)], Duration::from_secs(1));
         let (mut one, mut other) = (body(), body());
         let message = Bytes::from(framed(80));
         one.note(&message.slice(..60)).unwrap();

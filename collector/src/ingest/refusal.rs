@@ -36,7 +36,7 @@ pub enum Refused {
     /// The signing request.
     #[error("{0}")]
     Csr(&'static str),
-    /// Another copy of this identity is live.
+    /// Taken for a copy: another has delivered since, or the database is older.
     #[error("another copy of this identity has delivered since")]
     Clone,
     /// The device is denied, or was never enrolled here.
@@ -73,7 +73,7 @@ pub enum Refused {
 impl Refused {
     /// The collector stops: what was asked may be asked again.
     pub(super) fn stopping() -> Self {
-        Self::Store("the collector stops".into())
+        TakeError::Stopping.into()
     }
 
     /// The code on the wire.

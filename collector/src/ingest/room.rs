@@ -1,7 +1,7 @@
 //! Room for what devices sent, and how much each may send.
 //!
 //! ```text
-//! received in part      [`super::metered`]
+//! received in part      metered
 //! whole, waits          bytes as they came           over the bound: refused at once, with a delay
 //! built, not committed  some five times its bytes    a message waits for it a while, then is refused with a delay
 //! ```
@@ -9,11 +9,12 @@
 //! A message is built only when there is room for what it becomes, so that thousands of devices that deliver at once
 //! cost what they sent, and no more. The more of them are at it, the less each is asked to have on its way.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lapwing_proto::bounds::MAX_CREDIT;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Refused;
 
@@ -28,44 +29,47 @@ const LEAST_CREDIT: u32 = 16;
 /// The room there is.
 #[derive(Debug)]
 pub(super) struct Room {
-    waiting_bytes: Semaphore,
-    built_bytes: Semaphore,
+    waiting_bytes: Arc<Semaphore>,
+    built_bytes: Arc<Semaphore>,
     /// Messages that wait or are built.
-    messages: AtomicU32,
+    messages: Arc<AtomicU32>,
 }
+
+/// What one device takes up of it at most, over all its connections.
+pub(super) type Share = Arc<Semaphore>;
 
 /// A message's part of it, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    _waiting: SemaphorePermit<'a>,
-    _built: SemaphorePermit<'a>,
-    _counted: Counted<'a>,
+pub(super) struct Place {
+    _of_device: OwnedSemaphorePermit,
+    _waiting: OwnedSemaphorePermit,
+    _built: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 #[derive(Debug)]
-struct Counted<'a>(&'a AtomicU32);
+struct Counted(Arc<AtomicU32>);
 
 impl Room {
     /// Room for so many bytes that wait, and so many that are built.
-    pub(super) const fn new(waiting_bytes: usize, built_bytes: usize) -> Self {
-        Self {
-            waiting_bytes: Semaphore::const_new(waiting_bytes),
-            built_bytes: Semaphore::const_new(built_bytes),
-            messages: AtomicU32::new(0),
-        }
+    pub(super) fn new(waiting_bytes: usize, built_bytes: usize) -> Self {
+        let [waiting_bytes, built_bytes] = [waiting_bytes, built_bytes].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self { waiting_bytes, built_bytes, messages: Arc::default() }
     }
 
-    /// A place for a message of `bytes`, as soon as there is one.
+    /// A place for a message of `bytes` of the device with this share, as soon as there is one.
     ///
     /// # Errors
     ///
     /// [`Refused::Busy`] when there is none in time.
-    pub(super) async fn enter(&self, bytes: usize) -> Result<Place<'_>, Refused> {
+    pub(super) async fn enter(&self, share: &Share, bytes: usize) -> Result<Place, Refused> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let Ok(waiting) = self.waiting_bytes.try_acquire_many(bytes) else { return Err(busy()) };
+        let at_once = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_many_owned(bytes).map_err(|_| busy());
+        let (of_device, waiting) = (at_once(share)?, at_once(&self.waiting_bytes)?);
         let counted = Counted::new(&self.messages);
-        match tokio::time::timeout(ROOM_WITHIN, self.built_bytes.acquire_many(bytes)).await {
-            Ok(Ok(built)) => Ok(Place { _waiting: waiting, _built: built, _counted: counted }),
+        let room = Arc::clone(&self.built_bytes).acquire_many_owned(bytes);
+        match tokio::time::timeout(ROOM_WITHIN, room).await {
+            Ok(Ok(built)) => Ok(Place { _of_device: of_device, _waiting: waiting, _built: built, _counted: counted }),
             Ok(Err(_)) | Err(_) => Err(busy()),
         }
     }
@@ -82,14 +86,14 @@ pub(super) const fn busy() -> Refused {
     Refused::Busy { retry: BUSY_RETRY }
 }
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
+impl Counted {
+    fn new(count: &Arc<AtomicU32>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+        Self(Arc::clone(count))
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -99,16 +103,28 @@ impl Drop for Counted<'_> {
 mod tests {
     use super::*;
 
+    fn share(bytes: usize) -> Share {
+        Arc::new(Semaphore::new(bytes))
+    }
+
+    #[tokio::test]
+    async fn one_device_takes_no_more_than_its_share() {
+        let (room, one, other) = (Room::new(100, 100), share(30), share(30));
+        let _first = room.enter(&one, 20).await.unwrap();
+        assert!(matches!(room.enter(&one, 20).await, Err(Refused::Busy { .. })));
+        assert!(room.enter(&other, 20).await.is_ok());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_finds_no_room_waits_a_while_and_what_would_wait_too_long_is_refused_at_once() {
-        let room = Room::new(100, 60);
-        let built = room.enter(50).await.unwrap();
-        let (waited, refused) = tokio::join!(room.enter(40), room.enter(20));
+        let (room, share) = (Room::new(100, 60), share(1000));
+        let built = room.enter(&share, 50).await.unwrap();
+        let (waited, refused) = tokio::join!(room.enter(&share, 40), room.enter(&share, 20));
         assert!(matches!(refused, Err(Refused::Busy { .. })), "100 bytes wait or are built already");
         assert!(matches!(waited, Err(Refused::Busy { .. })), "nobody made room");
-        let (waited, ()) = tokio::join!(room.enter(40), async { drop(built) });
+        let (waited, ()) = tokio::join!(room.enter(&share, 40), async { drop(built) });
         drop(waited.unwrap());
-        let all = room.enter(60).await.unwrap();
+        let all = room.enter(&share, 60).await.unwrap();
         assert_eq!((room.waiting_bytes.available_permits(), room.built_bytes.available_permits()), (40, 0));
         drop(all);
         assert_eq!(room.messages.load(Ordering::Relaxed), 0);
@@ -116,13 +132,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_more_devices_deliver_the_less_each_may_have_on_its_way() {
-        let room = Room::new(100_000, 100_000);
+        let (room, share) = (Room::new(100_000, 100_000), share(100_000));
         assert_eq!(room.credit(), MAX_CREDIT);
         let mut places = Vec::new();
         let mut credits = Vec::new();
         for messages in [1_usize, 64, 256, 5000] {
             while places.len() < messages {
-                places.push(room.enter(1).await.unwrap());
+                places.push(room.enter(&share, 1).await.unwrap());
             }
             credits.push(room.credit());
         }

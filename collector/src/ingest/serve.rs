@@ -19,6 +19,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
 use tonic::body::Body;
 use tonic::transport::server::Connected as _;
@@ -27,6 +28,7 @@ use tower::ServiceExt;
 use super::Ingest;
 use super::deliver::{self, Delivering};
 use super::metered::Metered;
+use super::room::Share;
 use crate::shutdown::Shutdown;
 use crate::tls::peer_of;
 
@@ -80,6 +82,10 @@ impl Default for Limits {
 #[derive(Clone)]
 pub(super) struct Retire(pub(super) Shutdown);
 
+/// What the device's whole messages take up at most, as it travels with each request.
+#[derive(Clone)]
+pub(super) struct Whole(pub(super) Share);
+
 /// Calls of one connection, in all and at an end.
 #[derive(Debug, Default)]
 struct Calls {
@@ -105,7 +111,8 @@ impl Ingest {
                 }
             }
         };
-        self.serve(tls, ENROL_AGE, self.shutdown.child(), call).await;
+        let budgets = vec![Arc::clone(&self.receiving_bytes)];
+        self.serve(tls, (ENROL_AGE, self.shutdown.child()), budgets, call).await;
     }
 
     /// Serves an enrolled device on one connection.
@@ -114,16 +121,17 @@ impl Ingest {
         let certificates = info.peer_certs();
         let certificate = certificates.as_ref().and_then(|chain| chain.first());
         let Some(peer) = certificate.and_then(|certificate| peer_of(certificate).ok()) else { return };
-        let Some(_place) = self.connected.enter(peer.device) else {
+        let Some(place) = self.connected.enter(peer.device) else {
             tracing::debug!(device.id = %peer.device, "more connections than a device needs");
             return;
         };
         let retire = self.shutdown.child();
         let (uplink, delivering) = (self.uplink_service(), Delivering(Arc::clone(&self)));
-        let retiring = Retire(retire.clone());
+        let (retiring, share) = (Retire(retire.clone()), Whole(Arc::clone(&place.whole)));
         let call = move |mut request: Request<Body>| {
             request.extensions_mut().insert(info.clone());
             request.extensions_mut().insert(retiring.clone());
+            request.extensions_mut().insert(share.clone());
             let (uplink, delivering) = (uplink.clone(), delivering.clone());
             async move {
                 if request.uri().path() == deliver::PATH {
@@ -133,19 +141,25 @@ impl Ingest {
             }
         };
         let age = jittered(self.limits.uplink_age);
-        self.serve(tls, age, retire, call).await;
+        let budgets = vec![Arc::clone(&place.received), Arc::clone(&self.receiving_bytes)];
+        self.serve(tls, (age, retire), budgets, call).await;
     }
 
-    async fn serve<C, F>(&self, tls: TlsStream<TcpStream>, age: Duration, retire: Shutdown, call: C)
-    where
+    async fn serve<C, F>(
+        &self,
+        tls: TlsStream<TcpStream>,
+        (age, retire): (Duration, Shutdown),
+        budgets: Vec<Arc<Semaphore>>,
+        call: C,
+    ) where
         C: Fn(Request<Body>) -> F,
         F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         let calls = Arc::new(Calls::default());
-        let (budget, within) = (Arc::clone(&self.receiving_bytes), self.limits.message_within);
+        let within = self.limits.message_within;
         let service = service_fn(|request: Request<Incoming>| {
             let under_way = calls.begin();
-            let metered = |body| Body::new(Metered::new(body, Arc::clone(&budget), within));
+            let metered = |body| Body::new(Metered::new(body, budgets.clone(), within));
             let answer = call(request.map(metered));
             async move {
                 let answer = answer.await?;

@@ -137,10 +137,9 @@ impl Welcomer {
 fn after(known: Option<Incarnations>, asks: Asks) -> Result<Incarnations, Refused> {
     match asks {
         Asks::Hello { presented, fresh } => renew(known, presented, fresh).ok_or(Refused::Clone),
-        Asks::Carried(current) if known.is_some_and(|known| known.current == current) => {
-            Ok(Incarnations { current, previous: Previous::Over })
-        }
-        Asks::Carried(_) => Err(Refused::Clone),
+        Asks::Carried(current) if known.is_some_and(|known| known.current != current) => Err(Refused::Clone),
+        // Nothing is known of it only where `restored` was run since its Hello: its turn stands.
+        Asks::Carried(current) => Ok(Incarnations { current, previous: Previous::Over }),
     }
 }
 
@@ -192,6 +191,20 @@ mod tests {
             welcoming.carry(&mut turn).await.unwrap();
             assert!(turn.has_carried());
             assert!(matches!(welcoming.hello(spool(1), Some(late.incarnation())).await, Err(Refused::Clone)));
+            assert!(welcoming.hello(spool(1), Some(turn.incarnation())).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_turn_stands_when_the_operator_has_incarnations_forgotten_meanwhile() {
+        let school = School::open().await;
+        answered(&school, async |welcoming| {
+            let mut turn = welcoming.hello(spool(1), None).await.unwrap();
+            let mut tx = school.store.begin().await.unwrap();
+            deliveries::forget_incarnations(&mut tx, &school.id).await.unwrap();
+            tx.commit().await.unwrap();
+            welcoming.carry(&mut turn).await.unwrap();
             assert!(welcoming.hello(spool(1), Some(turn.incarnation())).await.is_ok());
         })
         .await;

@@ -214,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{CaptureId, KeyId, SubjectId};
+    use crate::intake::Held;
 
     fn batch(count: usize) -> Sealed {
         let capture = |seq| SealedCapture {
@@ -239,7 +240,7 @@ mod tests {
             gaps: Vec::new(),
             received_us: 1,
         };
-        Awaited { batch, answer: oneshot::channel().0 }
+        Awaited { batch, held: Held::default(), answer: oneshot::channel().0 }
     }
 
     #[test]

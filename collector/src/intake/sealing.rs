@@ -193,7 +193,8 @@ impl Sealing {
 impl Waiting {
     fn with(self, captures: Vec<SealedCapture>) -> Awaited<SealedCapture> {
         let Batch { device, epoch, lane, first, captures: _, gaps, received_us } = self.batch;
-        Awaited { batch: Batch { device, epoch, lane, first, captures, gaps, received_us }, answer: self.answer }
+        let batch = Batch { device, epoch, lane, first, captures, gaps, received_us };
+        Awaited { batch, held: self.held, answer: self.answer }
     }
 }
 

@@ -1,3 +1,4 @@
+use futures_util::FutureExt as _;
 use lapwing_rules::Category;
 use proptest::prelude::*;
 
@@ -211,4 +212,23 @@ async fn triage_is_told_of_a_delivery() {
     let school = School::open().await;
     school.intake().take(batch(1, 1)).await.unwrap();
     school.wake.notified().await;
+}
+
+#[tokio::test]
+async fn what_a_batch_takes_up_is_given_back_after_its_commit_and_not_when_its_stream_goes() {
+    let school = School::open().await;
+    let (intake, worker) = school.idle_intake();
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    let held = Held::of(Arc::clone(&room).try_acquire_owned().unwrap());
+    let mut taking = Box::pin(intake.take(Delivery { held, ..batch(1, 3) }));
+    assert!(taking.as_mut().now_or_never().is_none());
+
+    drop(taking);
+    assert_eq!(room.available_permits(), 0, "the batch still waits");
+
+    let stop = Shutdown::new();
+    stop.request();
+    worker.run(stop).await;
+    assert_eq!(room.available_permits(), 1);
+    assert_eq!(school.count(CAPTURES).await, 3);
 }

@@ -33,7 +33,7 @@ impl Collector {
         F: Future<Output = ()> + Send,
     {
         let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
-        self.spawn_part(&self.tasks, async move {
+        self.spawn_part(door.name, &self.tasks, async move {
             let slots = Slots::new(door.limits);
             while let Some((tcp, address)) = next(door.name, &door.listener, &shutdown).await {
                 match slots.take(address) {

@@ -14,7 +14,7 @@ use super::captures::{self, Lane};
 use crate::actor::{Actor, PersonId, Role};
 use crate::clock::ManualClock;
 use crate::ids::ConcernId;
-use crate::intake::{Delivery, Intake, IntakeParts, IntakeWorker};
+use crate::intake::{Delivery, Held, Intake, IntakeParts, IntakeWorker};
 use crate::seal::Vault;
 use crate::shutdown::Shutdown;
 use crate::subject::{AccountGroups, Kind};
@@ -208,6 +208,7 @@ pub(crate) fn delivery(lane: Level, first: u64, captures: Vec<Capture>) -> Deliv
         first: Seq::new(first),
         captures,
         gaps: vec![],
+        held: Held::default(),
         received_us: NINE_US,
     }
 }

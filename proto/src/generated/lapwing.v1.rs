@@ -615,7 +615,7 @@ pub enum ErrorCode {
     TokenExpired = 3,
     TokenSpent = 4,
     CsrInvalid = 5,
-    /// another copy of this identity is live; join anew
+    /// taken for a copy: another has delivered since, or the collector's database is older
     Clone = 6,
     Revoked = 7,
     /// a sequence above the next one without a gap
