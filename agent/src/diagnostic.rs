@@ -32,7 +32,7 @@ pub enum Code {
     PolicyRefused,
     /// The spool could not be read and a new one was started.
     SpoolQuarantined,
-    /// The spool cannot be opened or written.
+    /// The spool cannot be opened or written, or a capture is over its bound.
     SpoolFailed,
     /// The spool is full; the lowest lane makes room.
     SpoolFull,
@@ -115,7 +115,7 @@ impl Code {
             Self::NoPolicy => "there is no signed policy yet: nothing is looked at",
             Self::PolicyRefused => "a policy was refused; the last good one goes on",
             Self::SpoolQuarantined => "the spool could not be read and a new one was started",
-            Self::SpoolFailed => "the spool cannot be opened or written, and is tried again",
+            Self::SpoolFailed => "the spool does not take a capture; where the disk refuses, it is tried again",
             Self::SpoolFull => "the spool is full; the lowest lane makes room",
             Self::StateUnwritable => "the state folder cannot be written, and is tried again",
             Self::Overrun => "observations arrived faster than they could be judged, and some were dropped",

@@ -6,6 +6,8 @@
 //! identity.json   {"format":1,"device_id","key","certificate","authorities","server_time_us"}; DER in base64
 //! incarnation     epoch 16 ‖ incarnation 16
 //! ```
+//!
+//! `identity.json.bad` is one that could not be used; `identity.room` exists for a moment, to see that there is room.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,7 +56,7 @@ impl IdentityStore {
     #[must_use]
     pub fn open_or_wait(state_dir: &Path) -> Self {
         Self::open(state_dir).unwrap_or_else(|error| {
-            tracing::error!(error = %error, "the identity cannot be read yet");
+            tracing::error!(path = %state_dir.join(IDENTITY_FILE).display(), error = %error, "the identity cannot be read yet");
             Self { unread: AtomicBool::new(true), ..Self::holding(state_dir, None) }
         })
     }
@@ -127,15 +129,21 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// The incarnation that the last Welcome gave for `epoch`.
-    #[must_use]
-    pub fn incarnation(&self, epoch: Epoch) -> Option<Incarnation> {
-        let bytes = durable::read_bounded(&self.folder.join(INCARNATION_FILE), 2 * ID_BYTES).ok()?;
-        let (of, incarnation) = bytes.split_at_checked(ID_BYTES)?;
-        if of != epoch.as_bytes() {
-            return None;
-        }
-        Incarnation::try_from(incarnation).ok()
+    /// The incarnation that the last Welcome gave for `epoch`; none where there was no Welcome, or what is kept is none.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not let it be read: whoever showed none then would be taken for a copy.
+    pub fn incarnation(&self, epoch: Epoch) -> io::Result<Option<Incarnation>> {
+        let bytes = match durable::read_bounded(&self.folder.join(INCARNATION_FILE), 2 * ID_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let kept = bytes.split_at_checked(ID_BYTES).filter(|(of, _)| *of == epoch.as_bytes());
+        Ok(kept.and_then(|(_, incarnation)| Incarnation::try_from(incarnation).ok()))
     }
 
     /// Keeps the incarnation of a Welcome. Durable when it returns.
@@ -159,7 +167,7 @@ fn read(state_dir: &Path) -> io::Result<Option<Arc<Identity>>> {
     match file::read(&bytes) {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(error) => {
-            tracing::error!(error = %error, "the identity cannot be read: the device has to enrol again");
+            tracing::error!(path = %path.display(), error = %error, "the identity cannot be read: the device has to enrol again");
             std::fs::rename(&path, state_dir.join("identity.json.bad"))?;
             Ok(None)
         }
@@ -175,11 +183,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = IdentityStore::open(folder.path()).unwrap();
         let (epoch, incarnation) = (Epoch::from_bytes([1; 16]), Incarnation::from_bytes([2; 16]));
-        assert_eq!(store.incarnation(epoch), None);
+        assert_eq!(store.incarnation(epoch).unwrap(), None);
         store.set_incarnation(epoch, incarnation).unwrap();
         let reopened = IdentityStore::open(folder.path()).unwrap();
-        assert_eq!(reopened.incarnation(epoch), Some(incarnation));
-        assert_eq!(reopened.incarnation(Epoch::from_bytes([3; 16])), None);
+        assert_eq!(reopened.incarnation(epoch).unwrap(), Some(incarnation));
+        assert_eq!(reopened.incarnation(Epoch::from_bytes([3; 16])).unwrap(), None);
+        std::fs::remove_file(folder.path().join(INCARNATION_FILE)).unwrap();
+        std::fs::create_dir(folder.path().join(INCARNATION_FILE)).unwrap();
+        assert!(reopened.incarnation(epoch).is_err(), "what cannot be read is not nothing");
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //!                    collector was not told yet, at most 8 in all, and SHA-256 of these
 //! FOLDER/reach       how far each lane got, so that the loss of the store's end can be told
 //! FOLDER/live/       a sled store (0.34.7; conf, db), one tree
-//! FOLDER/quarantine/ the last store that could not be used, if any, and its key where that was why
+//! FOLDER/fresh/      a copy of it under way; whole once `live` is gone, and then it takes its place
+//! FOLDER/quarantine/ the last store that could not be used, if any; spool.key in it where its key was why; copy/ in it:
+//!                    what was copied off bad sectors, where that was damaged too
 //! FOLDER/ballast     1 MiB, given up when the disk is full: dropping records needs room too
 //!
 //! key                              value
@@ -45,12 +47,11 @@
 //! # Limits
 //!
 //! Live bytes stay within [`SpoolLimits::live_bytes`], the folder within twice as many: what was quarantined goes first.
-//! A capture makes room by dropping the oldest of the lowest lane
-//! not above its own, and leaves a [`Gap`]; where there is none to drop, it is itself the gap. Critical captures are
-//! never dropped, and lower lanes never take their reserve; when nothing is left to drop, they are counted into the
-//! last one that was not yet read for delivery, else into the next one stored. On a full disk the quarantine goes, and
-//! where there is none the spool opens anew with half of what it held as its limit, until the disk has room for
-//! the ballast again. A record's age is told by the time since the device started; across a restart by the wall clock,
+//! A capture makes room by dropping the oldest of the lowest lane not above its own, and leaves a [`Gap`]; where there
+//! is none to drop, it is itself the gap. Critical captures are never dropped, and lower lanes never take their reserve;
+//! when nothing is left to drop, they are counted into the last one that was not yet read for delivery, else into the
+//! next one stored. On a full disk the quarantine goes, and where there is none, and nobody else made room, the spool
+//! opens anew with half of what it held as its limit, until the disk has room for the ballast again. A record's age is told by the time since the device started; across a restart by the wall clock,
 //! once the spool has been open for an hour.
 
 use std::path::Path;

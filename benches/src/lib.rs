@@ -1,4 +1,4 @@
-//! Benchmarks: each figure stands beside a control of the same run, interleaved with it.
+//! Benchmarks: figures beside a control of the same run, interleaved with it, where there is one.
 //!
 //! `cargo run --release -p bench -- NAME [--quick] [--json FILE]` prints a table. A figure without its ratio says little
 //! on a shared machine; the ratio is the result.

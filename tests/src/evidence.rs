@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use lapwing_agent::clock::ManualClock;
 use lapwing_agent::identity::HardwareHash;
-use lapwing_agent::spool::{Spool, SpoolKey, SpoolLimits};
+use lapwing_agent::spool::{KeySource, Spool, SpoolLimits};
 use lapwing_collector::ids::KeyId;
 use lapwing_collector::seal::{Place, Vault};
 use lapwing_proto::{Seq, bounds};
@@ -21,10 +20,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 ///
 /// When the spool is in use or cannot be read.
 pub fn spooled(state: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let key = SpoolKey::load_or_create(&state.join("spool.key")).context("failed to read the spool's key")?;
+    let key = KeySource::File(state.join("spool.key"));
     // No firmware is named, so that no spool is taken for another PC's.
     let clock = Arc::new(ManualClock::at(0));
-    let (spool, _) = Spool::open(&state.join("spool"), &key, HardwareHash::default(), SpoolLimits::default(), clock)?;
+    let (spool, _) = Spool::open(&state.join("spool"), key, HardwareHash::default(), SpoolLimits::default(), clock)?;
     let mut captures = Vec::new();
     for lane in Level::ALL {
         let records = spool.read(lane, Seq::NONE.next(), bounds::MAX_BATCH)?;

@@ -179,14 +179,14 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::identity::HardwareHash;
-    use crate::spool::{Spool, SpoolLimits};
+    use crate::spool::{KeySource, Spool, SpoolLimits};
 
     /// A state folder with one capture in its spool, and the words that look at it.
     fn look(folder: &Path) -> Place {
-        let key = SpoolKey::load_or_create(&folder.join("spool.key")).unwrap();
+        let key = KeySource::File(folder.join("spool.key"));
         let clock = Arc::new(ManualClock::at(1_800_000_000_000_000));
         let limits = SpoolLimits::default();
-        let (spool, _) = Spool::open(&folder.join("spool"), &key, HardwareHash::default(), limits, clock).unwrap();
+        let (spool, _) = Spool::open(&folder.join("spool"), key, HardwareHash::default(), limits, clock).unwrap();
         let excerpt = wire::Excerpt { scope: 1, text: "seeded-marker".into() };
         let capture = wire::Capture { excerpts: vec![excerpt], app: "seeded-app".into(), ..wire::Capture::default() };
         spool.append(Level::High, &capture).unwrap();

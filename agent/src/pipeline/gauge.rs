@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_real_spool_that_fills_up_and_is_emptied_moves_the_limits() {
         let folder = tempfile::tempdir().unwrap();
-        let key = SpoolKey::load_or_create(&folder.path().join("key")).unwrap();
+        let key = SpoolKey::from_bytes([1; 32]);
         let spool_limits = SpoolLimits { live_bytes: 512 * 1024, critical_bytes: 64 * 1024, ..SpoolLimits::default() };
         let clock = Arc::new(ManualClock::at(0));
         let path = folder.path().join("spool");

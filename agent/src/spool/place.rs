@@ -159,18 +159,23 @@ impl Place {
         patience.renew();
         match unusable {
             Unusable::KeyRefused(_) => Err(Unusable::Keyless("its key cannot be read")),
-            Unusable::Failed(_) if self.folder.join("live").exists() => self.rescue(),
+            // A store that cannot even be looked for is not taken for removed.
+            Unusable::Failed(_) if self.folder.join("live").try_exists().unwrap_or(true) => self.rescue(unusable),
             Unusable::Failed(_) | Unusable::Unreadable(_) | Unusable::Keyless(_) | Unusable::Foreign(_) => {
                 Err(unusable)
             }
         }
     }
 
-    /// Has the store lie where it can be read.
-    fn rescue(&self) -> Result<(), Unusable> {
+    /// Has the store lie where it can be read, where that is what it is unusable for.
+    fn rescue(&self, unusable: Unusable) -> Result<(), Unusable> {
         let (live, fresh) = (self.folder.join("live"), self.folder.join("fresh"));
         self.finish_renewal()?;
         match rescue(&live, &fresh)? {
+            Rescued::AllBut(0) => {
+                fs::remove_dir_all(&fresh)?;
+                Err(unusable)
+            }
             Rescued::AllBut(sectors) => {
                 tracing::error!(spool.sectors = sectors, "the disk refuses part of the spool; the rest was copied");
                 Ok(self.take_fresh(Trust::Sound)?)
@@ -260,7 +265,7 @@ impl Place {
     /// A copy beside a store is not whole; one without a store beside it is, and takes its place.
     fn finish_renewal(&self) -> io::Result<()> {
         let (live, fresh) = (self.folder.join("live"), self.folder.join("fresh"));
-        match (live.exists(), fresh.exists()) {
+        match (live.try_exists()?, fresh.try_exists()?) {
             (_, false) => Ok(()),
             (true, true) => fs::remove_dir_all(fresh),
             (false, true) => fs::rename(fresh, live),
@@ -274,7 +279,7 @@ impl Place {
         key: Option<&SpoolKey>,
     ) -> Result<(Ledger, OpenReport), Unusable> {
         let live = self.folder.join("live");
-        if !live.exists() {
+        if !live.try_exists()? {
             // Never made, removed, or its way to quarantine was cut short.
             let opened = if former.is_empty() { Opened::Fresh } else { Opened::Quarantined };
             return self.begin(now, opened, former, &unknown_extent(former));
@@ -298,7 +303,7 @@ impl Place {
             return Err(Unusable::Keyless("it was written under another key"));
         }
         let (mut ledger, loaded) =
-            Ledger::load(engine, sealer, Reach::open(&self.folder, meta.epoch)?, self.limits, now)?;
+            Ledger::load(engine, sealer, Reach::open(&self.folder, meta.epoch), self.limits, now)?;
         if meta.hardware.differs_from(&self.hardware) {
             return Err(Unusable::Foreign(foreign_gaps(&ledger, meta.epoch)));
         }
@@ -330,7 +335,7 @@ impl Place {
         // Only now may something be acknowledged: a spool without this file held nothing.
         let epochs: Vec<_> = [epoch].into_iter().chain(lost.iter().copied()).take(MAX_EPOCHS).collect();
         failpoint!("spool.epoch", self.write_epochs(&epochs)?);
-        let (ledger, loaded) = Ledger::load(engine, sealer, Reach::open(&self.folder, epoch)?, self.limits, now)?;
+        let (ledger, loaded) = Ledger::load(engine, sealer, Reach::open(&self.folder, epoch), self.limits, now)?;
         Ok((ledger, OpenReport { opened, epoch, held: loaded.held, damaged: loaded.damaged }))
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use lapwing_proto::{Epoch, Seq};
@@ -21,21 +21,23 @@ const BYTES: usize = EPOCH_BYTES + NEXT_BYTES * Level::ALL.len() + DIGEST_BYTES;
 
 /// The file of one spool.
 pub(super) struct Reach {
-    file: File,
+    /// None where it cannot be opened: then it says nothing.
+    file: Option<File>,
     epoch: Epoch,
 }
 
 impl Reach {
     /// Opens the file in a spool's folder, or makes it.
-    pub(super) fn open(folder: &Path, epoch: Epoch) -> io::Result<Self> {
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("reach"))?;
-        Ok(Self { file, epoch })
+    pub(super) fn open(folder: &Path, epoch: Epoch) -> Self {
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("reach"));
+        let file = file.inspect_err(|error| tracing::warn!(error = %error, "the spool's reach cannot be opened")).ok();
+        Self { file, epoch }
     }
 
     /// The next sequence of each lane when the store was last committed; none where the file says nothing of it.
     pub(super) fn read(&self) -> BTreeMap<Level, Seq> {
         let mut bytes = Vec::new();
-        let mut file = &self.file;
+        let Some(mut file) = self.file.as_ref() else { return BTreeMap::new() };
         let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(BYTES as u64).read_to_end(&mut bytes));
         read.ok().and_then(|_| parse(&bytes, self.epoch)).unwrap_or_default()
     }
@@ -48,7 +50,7 @@ impl Reach {
         }
         let digest = Digest::of(&bytes);
         bytes.extend_from_slice(digest.as_bytes());
-        let mut file = &self.file;
+        let Some(mut file) = self.file.as_ref() else { return };
         if let Err(error) = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes)) {
             tracing::debug!(error = %error, "the spool's reach cannot be written");
         }
@@ -73,11 +75,11 @@ mod tests {
     fn a_reach_is_read_back_by_its_epoch_and_only_whole() {
         let folder = tempfile::tempdir().unwrap();
         let epoch = Epoch::from_bytes([2; 16]);
-        let reach = Reach::open(folder.path(), epoch).unwrap();
+        let reach = Reach::open(folder.path(), epoch);
         assert!(reach.read().is_empty());
         reach.write(|level| Seq::new(u64::from(level.number()) * 10));
         assert_eq!(reach.read()[&Level::High], Seq::new(40));
-        assert!(Reach::open(folder.path(), Epoch::from_bytes([3; 16])).unwrap().read().is_empty());
+        assert!(Reach::open(folder.path(), Epoch::from_bytes([3; 16])).read().is_empty());
         let mut bytes = std::fs::read(folder.path().join("reach")).unwrap();
         bytes[20] ^= 1;
         assert_eq!(parse(&bytes, epoch), None);

@@ -107,7 +107,7 @@ impl EnrolError {
 /// # Errors
 ///
 /// [`EnrolError`]; nothing has changed then, except that the collector may have counted a use of the token. Where the
-/// identity could not be kept, it is not asked at all.
+/// identity could not be kept, the collector is not asked at all.
 pub async fn enrol(
     config: &UplinkConfig,
     store: &IdentityStore,

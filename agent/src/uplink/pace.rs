@@ -15,9 +15,9 @@ use super::backoff::Backoff;
 use crate::spool::LaneState;
 
 /// What draining takes, where the collector is quick enough.
-const OVER: Duration = Duration::from_secs(20);
+const OVER: Duration = Duration::from_secs(30);
 /// The longest pause between two batches, and before the first.
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(4);
 /// Captures a batch at least.
 const LEAST: usize = 16;
 /// Batches at most, as long as they can be made larger.
@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn what_waited_is_spread_and_what_is_urgent_or_new_is_not() {
-        let mut pace = Pace::of(&[lane(Level::Low, 1, 101), lane(Level::Critical, 1, 50), lane(Level::Info, 7, 7)]);
-        assert_eq!((pace.batch, pace.every()), (16, OVER / 7));
+        let mut pace = Pace::of(&[lane(Level::Low, 1, 201), lane(Level::Critical, 1, 50), lane(Level::Info, 7, 7)]);
+        assert_eq!((pace.batch, pace.every()), (16, OVER / 13));
         let room = |pace: &Pace, lane, at| pace.room(lane, Seq::new(at), 200);
         assert_eq!((room(&pace, Level::Low, 1), room(&pace, Level::Critical, 1)), (0, 200));
         assert!(!pace.sent(Level::Critical, Seq::new(1)), "it does not put off what waits");
-        assert_eq!((room(&pace, Level::Low, 101), room(&pace, Level::Info, 7)), (200, 200), "these did not wait");
+        assert_eq!((room(&pace, Level::Low, 201), room(&pace, Level::Info, 7)), (200, 200), "these did not wait");
         pace.release();
-        assert_eq!((room(&pace, Level::Low, 1), room(&pace, Level::Low, 101)), (16, 200));
+        assert_eq!((room(&pace, Level::Low, 1), room(&pace, Level::Low, 201)), (16, 200));
         assert!(!pace.sent(Level::Critical, Seq::new(1)));
         assert!(pace.sent(Level::Low, Seq::new(1)));
         assert_eq!(room(&pace, Level::Low, 17), 0);

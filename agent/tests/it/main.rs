@@ -1,5 +1,5 @@
-//! Sensors and spool against a real X server, real folders, a real mount, and disks that are full or refuse. What a machine lacks is skipped
-//! by name.
+//! Sensors and spool against a real X server, real folders, a real mount, and disks that are full or refuse. What a
+//! machine lacks is skipped by name.
 
 #![cfg(target_os = "linux")]
 #![expect(

@@ -65,7 +65,7 @@ fn a_key_that_can_be_read_again_soon_costs_nothing() {
     make_unreadable(&state.path("spool.key"));
     let (spool, opened) = state.open();
     assert_eq!(opened, Opened::Waiting);
-    assert_eq!(state.append_at_last(&spool, Duration::from_secs(2)), None, "fewer than a minute passed");
+    assert_eq!(state.append_at_last(&spool, Duration::from_secs(2)), None, "less than a minute passed");
 
     std::fs::rename(state.path("spool.whole"), state.path("spool.key")).unwrap();
 

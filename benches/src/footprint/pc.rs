@@ -14,7 +14,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use lapwing_agent::clock::ManualClock;
 use lapwing_agent::frame::{Ask, FrameCodec, Message, Received};
 use lapwing_agent::identity::HardwareHash;
-use lapwing_agent::spool::{Spool, SpoolKey, SpoolLimits};
+use lapwing_agent::spool::{KeySource, Spool, SpoolLimits};
 use lapwing_rules::Level;
 use tokio::net::UnixStream;
 use tokio_util::codec::Framed;
@@ -103,11 +103,11 @@ impl Pc {
     pub(super) async fn spool(&mut self, count: usize) -> anyhow::Result<()> {
         self.service.end();
         let state = self.folder.join("state");
-        let key = SpoolKey::load_or_create(&state.join("spool.key"))?;
+        let key = KeySource::File(state.join("spool.key"));
         let clock = Arc::new(ManualClock::at(NOW_US));
         // No firmware is named, so that the spool is not taken for another PC's.
         let limits = SpoolLimits::default();
-        let (spool, _) = Spool::open(&state.join("spool"), &key, HardwareHash::default(), limits, clock)?;
+        let (spool, _) = Spool::open(&state.join("spool"), key, HardwareHash::default(), limits, clock)?;
         fill(&spool, count)?;
         drop(spool);
         self.service = Role::service(&self.folder)?;

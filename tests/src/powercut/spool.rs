@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 use lapwing_agent::clock::ManualClock;
 use lapwing_agent::identity::HardwareHash;
-use lapwing_agent::spool::{Appended, Spool, SpoolKey, SpoolLimits};
+use lapwing_agent::spool::{Appended, KeySource, Spool, SpoolLimits};
 use lapwing_proto::{Seq, wire};
 use lapwing_rules::Level;
 use serde::{Deserialize, Serialize};
@@ -145,9 +145,9 @@ fn held(spool: &Spool) -> anyhow::Result<BTreeMap<(u8, u64), wire::Capture>> {
 fn open(root: &Path) -> anyhow::Result<(Spool, lapwing_agent::spool::OpenReport)> {
     let state = root.join("state");
     lapwing_agent::platform::create_private_folder(&state).context("failed to make the state folder")?;
-    let key = SpoolKey::load_or_create(&state.join("spool.key")).context("failed to read the spool's key")?;
+    let key = KeySource::File(state.join("spool.key"));
     let clock = Arc::new(ManualClock::at(NOW_US));
-    Ok(Spool::open(&state.join("spool"), &key, HardwareHash::default(), SpoolLimits::default(), clock)?)
+    Ok(Spool::open(&state.join("spool"), key, HardwareHash::default(), SpoolLimits::default(), clock)?)
 }
 
 fn lane_of(tag: u64) -> anyhow::Result<Level> {

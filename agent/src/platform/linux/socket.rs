@@ -70,7 +70,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another service listens there"));
     }
     let removed = failpoint!("socket.remove", std::fs::remove_file(path));
-    removed.map_err(|error| io::Error::new(error.kind(), format!("the one left behind cannot be removed: {error}")))
+    let because =
+        |error: &io::Error| format!("the socket left behind at `{}` cannot be removed: {error}", path.display());
+    removed.map_err(|error| io::Error::new(error.kind(), because(&error)))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Place {
     /// Moves the key beside the store that it should open, so that both are kept, or go, together.
     pub(super) fn set_key_aside(&self) -> io::Result<()> {
         let mut beside = self.folder.join("live");
-        if !beside.exists() {
+        if !beside.try_exists()? {
             beside = self.folder.join("quarantine");
             platform::create_private_folder(&beside)?;
         }
@@ -81,7 +81,7 @@ impl Place {
     /// its bound. A copy goes beside what it was copied from.
     pub(super) fn quarantine(&self, trust: Trust) -> io::Result<()> {
         let (live, mut kept) = (self.folder.join("live"), self.folder.join("quarantine"));
-        if !live.exists() {
+        if !live.try_exists()? {
             return Ok(());
         }
         if trust == Trust::Rescued && kept.exists() {

@@ -364,3 +364,16 @@ fn nothing_of_a_capture_is_readable_at_rest() {
     let db = fs::read(rig.path().join("live/db")).unwrap();
     assert!(!db.windows(13).any(|window| window == b"seeded-marker"));
 }
+
+#[test]
+fn a_folder_where_the_reach_belongs_costs_what_the_reach_says_and_nothing_else() {
+    let rig = Rig::roomy();
+    filled(&rig);
+    fs::remove_file(rig.path().join("reach")).unwrap();
+    fs::create_dir(rig.path().join("reach")).unwrap();
+    let (spool, report) = rig.open_on(hardware("one"));
+    assert_eq!((report.opened, report.held), (Opened::Continued, 60));
+    stored(spool.append(Level::High, &capture(61, 300)));
+    drop(spool);
+    assert_eq!(rig.open_on(hardware("one")).1.held, 61);
+}
