@@ -46,8 +46,22 @@ install_packages() {
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Checkouts share the target folder for the sake of the dependencies, and cargo takes what another one built of the
+# workspace for its own where its sources are not newer: that is forgotten when the checkout is another than last time.
+claim_targets() {
+    local checkout folder
+    checkout=$(pwd -P)
+    for folder in "$CARGO_TARGET_DIR" "${LAPWING_WINDOWS_TARGET_DIR:-$HOME/.cache/lapwing/windows-target}"; do
+        mkdir -p "$folder"
+        [ "$(cat "$folder/checkout" 2>/dev/null)" != "$checkout" ] || continue
+        find "$folder" -type d -path '*/.fingerprint/*' -prune \
+            \( -name 'lapwing-*' -o -name 'e2e-*' -o -name 'bench-*' \) -exec rm -rf {} +
+        printf '%s\n' "$checkout" >"$folder/checkout"
+    done
+}
+
 sweep_target() {
-    [ -d "$CARGO_TARGET_DIR" ] || return 0
+    claim_targets
     local size
     size=$(du -sm "$CARGO_TARGET_DIR" | cut -f1)
     if [ "$size" -gt "$max_target_mib" ]; then
