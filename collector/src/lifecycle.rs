@@ -318,6 +318,7 @@ impl Collector {
             shutdown: self.shutdown.clone(),
         };
         self.spawn_part("upkeep", &self.tasks, upkeep.run());
+        self.spawn_part("log", &self.tasks, self.store.clone().keep_written_back(self.shutdown.clone()));
         self.spawn_part("triage", &self.tasks, self.triage().run(self.shutdown.clone()));
         self.spawn_part("notifier", &self.tasks, self.notifier().run(self.shutdown.clone()));
     }

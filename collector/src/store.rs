@@ -46,6 +46,7 @@ pub(crate) mod steps;
 pub(crate) mod subjects;
 pub(crate) mod tokens;
 mod visible;
+mod written_back;
 
 pub use visible::{Visible, visible_to};
 
@@ -71,6 +72,8 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
 pub struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
+    /// Writes the log back.
+    back: SqlitePool,
     /// Writers that many wait for.
     pressing: Arc<AtomicUsize>,
 }
@@ -172,8 +175,9 @@ impl Store {
         let writer = options.clone().pragma("cache_size", CACHE_KIB).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let writer = open_pool(path, writer, 1).await?;
         failpoint!("store.migrate", migrate(path, &writer).await?);
+        let back = open_pool(path, options.clone(), 1).await?;
         let reader = open_pool(path, options.pragma("query_only", "ON"), READERS).await?;
-        Ok(Self { writer, reader, pressing: Arc::default() })
+        Ok(Self { writer, reader, back, pressing: Arc::default() })
     }
 
     /// Connections that only read.
@@ -197,16 +201,22 @@ impl Store {
         Pressing(Arc::clone(&self.pressing))
     }
 
+    /// Whether somebody does.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressing.load(Ordering::Relaxed) > 0
+    }
+
     /// Called between its transactions by a writer that can wait, after one that took `held`: while somebody presses it
     /// takes a fifth of the time.
     pub(crate) async fn give_way(&self, held: Duration) {
-        if self.pressing.load(Ordering::Relaxed) > 0 {
+        if self.is_pressed() {
             tokio::time::sleep((held * WAY).min(LONGEST_WAY)).await;
         }
     }
 
     /// Closes every connection, writing the log back into the file.
     pub async fn close(&self) {
+        self.back.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }
@@ -387,7 +397,7 @@ mod tests {
         let pressing = Arc::<AtomicUsize>::default();
         let folder = tempfile::tempdir().unwrap();
         let pool = SqlitePoolOptions::new().connect_lazy_with(connect_options(&folder.path().join("a.db")));
-        let store = Store { writer: pool.clone(), reader: pool, pressing };
+        let store = Store { writer: pool.clone(), reader: pool.clone(), back: pool, pressing };
         let waited = async || {
             let before = tokio::time::Instant::now();
             store.give_way(Duration::from_millis(10)).await;

@@ -32,6 +32,8 @@ use crate::store::{Store, StoreError, Tx, outbox, people, subjects};
 
 /// Captures a transaction: those that join what stands cost little each.
 const BATCH: u32 = 256;
+/// While deliveries wait for the database.
+const PRESSED: u32 = 64;
 /// Concerns a transaction makes or raises: far below what would make a page wait.
 const TOLD: usize = 32;
 /// Wait after a database error before the same rows are tried again.
@@ -114,7 +116,8 @@ impl Triage {
     pub(crate) async fn step(&self) -> Result<Option<Level>, StoreError> {
         let school = self.actor.school();
         let mut tx = self.store.begin().await?;
-        let waiting = captures::untriaged(&mut tx, school, self.batch).await?;
+        let batch = if self.store.is_pressed() { self.batch.min(PRESSED) } else { self.batch };
+        let waiting = captures::untriaged(&mut tx, school, batch).await?;
         let Some(highest) = waiting.first().map(|capture| capture.level) else { return Ok(None) };
         let setting = Setting {
             staffing: people::staffing(&mut tx, school).await?,
