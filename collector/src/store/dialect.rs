@@ -7,4 +7,8 @@ macro_rules! as_written {
     };
 }
 
+/// Writes the log back beside whoever writes. Answers whether it was kept from it, the pages of the log, and those of
+/// them that are written back.
+pub(super) const WRITE_BACK: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 pub(super) use as_written;

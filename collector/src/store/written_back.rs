@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 
+use super::dialect::WRITE_BACK;
 use super::{Store, StoreError};
 use crate::shutdown::Shutdown;
 
@@ -41,7 +42,7 @@ impl Store {
 
     /// Writes back what nobody reads or writes. Answers the pages of the log.
     async fn write_back(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&self.back).await?;
+        let row = sqlx::query(WRITE_BACK).fetch_one(&self.back).await?;
         Ok(row.try_get(1)?)
     }
 }
