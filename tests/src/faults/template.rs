@@ -1,6 +1,8 @@
 //! A school with one enrolled PC, made once and copied for each run.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,12 +72,19 @@ pub(super) fn scratch(prefix: &str) -> anyhow::Result<TempDir> {
     made.context("failed to make a folder")
 }
 
+/// Ports that no system gives to outgoing connections (Linux: from 32,768 on), which would take one while the program
+/// that had it is down.
+const PORTS: Range<u16> = 10_000..32_000;
+const PORT_TRIES: usize = 1000;
+
 /// Addresses of loopback that nobody listens at.
 pub(super) fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
+    let draw = |_| PORTS.start + u16::try_from(RandomState::new().hash_one(0) % PORTS.len() as u64).unwrap_or(0);
+    let drawn = (0..PORT_TRIES).map(draw);
     // All three are held at once, so that they differ.
-    let held = [(); 3].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)));
-    let [one, two, three] = held;
-    Ok([one?.local_addr()?, two?.local_addr()?, three?.local_addr()?])
+    let held: Vec<_> = drawn.filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).take(3).collect();
+    let addresses: Vec<_> = held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?;
+    addresses.try_into().map_err(|_| anyhow::anyhow!("no three of {PORT_TRIES} ports are free"))
 }
 
 /// The school's rule set, and the harness's own phrases in it.
