@@ -1,6 +1,7 @@
 //! What was issued against what the collector keeps.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use lapwing_collector::ids::KeyId;
@@ -10,6 +11,7 @@ use lapwing_rules::Level;
 use prost::Message as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{Row as _, SqlitePool};
+use tokio_stream::StreamExt as _;
 
 use crate::fleet::{Fleet, LaneAccount, Writer};
 
@@ -99,29 +101,28 @@ impl Oracle {
         Ok(findings)
     }
 
-    /// Reads the captures subject by subject, each with its one key.
+    /// Reads all captures once; each key as often as one of its captures is the first.
     async fn read_captures(&self, fleet: &Fleet, findings: &mut Findings) -> anyhow::Result<Places> {
         let writers: BTreeMap<_, _> = fleet.devices().iter().map(|device| (device.id, device.writer)).collect();
-        let subjects: Vec<(Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT subject_id, key_id FROM subjects").fetch_all(&self.pool).await?;
         let mut places = Places::new();
-        let mut read = 0;
-        for (subject, key) in subjects {
-            let key = self.vault.key(KeyId::try_from(key.as_slice())?).await?;
-            let sql = "SELECT capture_id, device_id, epoch, lane, seq, sealed FROM captures \
-                       WHERE school_id = 'sample' AND subject_id = $1";
-            for row in sqlx::query(sql).bind(subject).fetch_all(&self.pool).await? {
-                read += 1;
-                let (device, lane, seq) = place(&row)?;
-                let epoch = Epoch::try_from(row.get::<&[u8], _>(2))?;
-                *places.entry((device, epoch, lane)).or_default().entry(seq).or_default() += 1;
-                let here = Place { table: "captures", row: row.get(0) };
-                let opened = key.as_ref().and_then(|key| self.vault.open_with(key, here, row.get(5)).ok());
-                let is_issued = opened.is_some_and(|opened| is_issued(&opened, writers.get(&device), lane, seq));
-                findings.altered += u64::from(!is_issued);
+        let mut keys = BTreeMap::new();
+        let sql = "SELECT capture_id, device_id, epoch, lane, seq, sealed, key_id FROM captures";
+        let mut rows = sqlx::query(sql).fetch(&self.pool);
+        while let Some(row) = rows.next().await {
+            let row = row?;
+            let (device, lane, seq) = place(&row)?;
+            let epoch = Epoch::try_from(row.get::<&[u8], _>(2))?;
+            *places.entry((device, epoch, lane)).or_default().entry(seq).or_default() += 1;
+            let id = KeyId::try_from(row.get::<&[u8], _>(6))?;
+            if let Entry::Vacant(unread) = keys.entry(id) {
+                unread.insert(self.vault.key(id).await?);
             }
+            let here = Place { table: "captures", row: row.get(0) };
+            let key = keys.get(&id).and_then(Option::as_ref);
+            let opened = key.and_then(|key| self.vault.open_with(key, here, row.get(5)).ok());
+            let is_issued = opened.is_some_and(|opened| is_issued(&opened, writers.get(&device), lane, seq));
+            findings.altered += u64::from(!is_issued);
         }
-        findings.foreign += self.number("SELECT COUNT(*) FROM captures").await?.abs_diff(read);
         Ok(places)
     }
 
