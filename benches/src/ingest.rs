@@ -32,7 +32,7 @@ const AT_1: f64 = 20_000.0;
 const BY_PEER: [(&str, f64); 3] = [(peers::REDIS, 0.35), (peers::NATS, 10.0), (peers::RSYSLOG, 50.0)];
 /// How far the 99th percentile of an acknowledgement may lie above that of a raw sync, at half load.
 const ABOVE_SYNC_MS: f64 = 10.0;
-/// Of the best row's rate, what remains when ten times as much is offered.
+/// Of the best rate, what remains when ten times as much is offered.
 const UNDER_PRESSURE: f64 = 0.8;
 /// How much more than the collector takes is offered then.
 const PRESSURE: f64 = 10.0;
@@ -95,9 +95,8 @@ async fn measure(effort: Effort) -> anyhow::Result<Report> {
         for _ in 0..effort.repeats().min(5) {
             seen.push(compare(row, lasting, &mut disk, &mut site, &mut peers).await?);
         }
-        let of_row = figures(row, &seen);
-        best = of_row.first().map_or(best, |metric| best.max(metric.value));
-        metrics.extend(of_row);
+        best = seen.iter().map(|seen| seen.ours).fold(best, f64::max);
+        metrics.extend(figures(row, &seen));
     }
     drop(peers);
     metrics.push(acknowledged(lasting, best, &mut disk, &mut site).await?);
