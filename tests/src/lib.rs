@@ -20,6 +20,7 @@ mod evidence;
 pub mod faults;
 mod fleet;
 mod herd;
+mod in_time;
 mod mailbox;
 mod pages;
 pub mod powercut;
@@ -45,6 +46,7 @@ pub use fleet::{
     Agents, Crew, Delivered, Device, Fleet, LaneAccount, Load, OpenFiles, Pace, Site, Until, Writer, raise_open_files,
 };
 pub use herd::{Goal, Herd, HerdReport};
+pub use in_time::in_time;
 pub use mailbox::Mailbox;
 pub use pages::Pages;
 pub use private::{Privileges, privileges};
