@@ -10,6 +10,7 @@
 //! The certificate says who calls, a message never does. Everything in a message is checked against the contract's
 //! bounds before it is used; every refusal has a code of its own.
 
+mod batch;
 mod boot;
 mod codec;
 mod connected;

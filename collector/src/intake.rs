@@ -16,10 +16,13 @@ mod described;
 mod sealing;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds};
 use lapwing_rules::Level;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::seal::{SealError, Vault};
@@ -40,7 +43,10 @@ const SEALED: usize = 1024;
 
 /// Takes deliveries of one school.
 #[derive(Clone, Debug)]
-pub struct Intake(mpsc::Sender<Waiting>);
+pub struct Intake {
+    queue: mpsc::Sender<Waiting>,
+    store: Store,
+}
 
 /// What an [`Intake`] stands on.
 #[derive(Debug)]
@@ -191,14 +197,20 @@ struct Awaited<C> {
 
 type Waiting = Awaited<Described>;
 
+/// What becomes of a batch that was handed over: its lane's high-water mark once it is committed, safe to acknowledge, or
+/// why nothing of it was, as [`Intake::take`] says it.
+#[derive(Debug)]
+pub struct Fate(oneshot::Receiver<Result<Seq, TakeError>>);
+
 impl Intake {
     /// An intake, and the worker that has to run for it.
     #[must_use]
     pub fn new(parts: IntakeParts) -> (Self, IntakeWorker) {
         let (queue, waiting) = mpsc::channel(WAITING);
+        let intake = Self { queue, store: parts.store.clone() };
         let sealing = Sealing::new(parts.school.clone(), parts.store.clone(), parts.vault, parts.groups);
         let committing = Committing::new(parts.school, parts.store, parts.triage);
-        (Self(queue), IntakeWorker { waiting, sealing, committing })
+        (intake, IntakeWorker { waiting, sealing, committing })
     }
 
     /// Seals and commits a batch. Answers the lane's high-water mark, which is safe to acknowledge.
@@ -207,6 +219,16 @@ impl Intake {
     ///
     /// [`TakeError`]; nothing of the batch was committed then, or nobody knows: a delivery may be repeated.
     pub async fn take(&self, delivery: Delivery) -> Result<Seq, TakeError> {
+        self.hand_over(delivery).await?.await
+    }
+
+    /// Hands a batch over to be sealed and committed. Those handed over one after the other are committed in that order:
+    /// one that follows a batch that fails is a [`TakeError::Hole`].
+    ///
+    /// # Errors
+    ///
+    /// When it breaks the contract, or the collector stops.
+    pub async fn hand_over(&self, delivery: Delivery) -> Result<Fate, TakeError> {
         check(&delivery)?;
         let mut gaps = delivery.gaps;
         gaps.sort_by_key(|gap| gap.from);
@@ -220,8 +242,28 @@ impl Intake {
             received_us: delivery.received_us,
         };
         let (answer, answered) = oneshot::channel();
-        self.0.send(Awaited { batch, held: delivery.held, answer }).await.map_err(|_| TakeError::Stopping)?;
-        answered.await.map_err(|_| TakeError::Stopping)?
+        let held = Held::of((delivery.held, self.store.press()));
+        self.queue.send(Awaited { batch, held, answer }).await.map_err(|_| TakeError::Stopping)?;
+        Ok(Fate(answered))
+    }
+}
+
+impl Fate {
+    /// Where it is known, without waiting. Once it was told it is not told again.
+    pub(crate) fn known(&mut self) -> Option<Result<Seq, TakeError>> {
+        match self.0.try_recv() {
+            Ok(fate) => Some(fate),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Closed) => Some(Err(TakeError::Stopping)),
+        }
+    }
+}
+
+impl Future for Fate {
+    type Output = Result<Seq, TakeError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|fate| fate.unwrap_or(Err(TakeError::Stopping)))
     }
 }
 

@@ -1,30 +1,32 @@
 //! Delivery: Hello and Welcome, then batches, each acknowledged after its commit.
 //!
-//! The answers' stream is what runs: asked for the next answer, it reads the next message, waits for room for it, and does it. A device that
-//! does not read its answers is thus not read either, and nothing has to be spawned.
+//! The answers' stream is what runs: asked for the next answer, it reads the next message, waits for room for it, and
+//! hands it over; while a few batches fly it reads on. One acknowledgement tells of all that landed together. A device
+//! that does not read its answers is thus not read either, and nothing has to be spawned.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use lapwing_proto::bounds::{self, MAX_CAPTURE_BYTES, MAX_MESSAGE_BYTES, OutOfBounds};
+use lapwing_proto::bounds::{self, MAX_MESSAGE_BYTES, OutOfBounds};
 use lapwing_proto::wire::{self, deliver_down, deliver_up};
-use lapwing_proto::{BootId, Capture, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
+use lapwing_proto::{BootId, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
 use lapwing_rules::Level;
-use prost::Message;
 use tonic::body::Body;
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::batch::{check_batch, mark};
 use super::boot::Boot;
 use super::codec::{DeliverCodec, Received};
 use super::incarnation::Turn;
-use super::room::{self, Place, Share};
+use super::room::{self, Share};
 use super::serve::Whole;
 use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
-use crate::intake::{Delivery, Gap, Held};
+use crate::intake::{Delivery, Fate, Held, TakeError};
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Spool};
 use crate::store::devices;
@@ -34,6 +36,8 @@ use crate::tls::Peer;
 const HELLO_WITHIN: Duration = Duration::from_secs(15);
 /// A stream without a batch ends after this; the device opens another when it has something.
 const IDLE: Duration = Duration::from_secs(6 * 60 * 60);
+/// Batches of a stream that wait for their commit: enough for the next to be there when one lands.
+const MOST_FLYING: usize = 4;
 
 /// The stream of answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<wire::DeliverDown, Status>> + Send>>;
@@ -68,7 +72,8 @@ fn open(ingest: &Arc<Ingest>, request: Request<Streaming<Received>>) -> Result<R
     let retire = retire(ingest, &request);
     let share = request.extensions().get::<Whole>().map(|whole| Arc::clone(&whole.0)).ok_or(Refused::Revoked)?;
     let (ingest, inbound) = (Arc::clone(ingest), request.into_inner());
-    let stream = DeliverStream { ingest, peer, retire, share, inbound, phase: Phase::Greeting };
+    let flying = VecDeque::new();
+    let stream = DeliverStream { ingest, peer, retire, share, inbound, phase: Phase::Greeting, flying };
     Ok(Response::new(Box::pin(stream::unfold(stream, DeliverStream::answer))))
 }
 
@@ -81,6 +86,8 @@ struct DeliverStream {
     share: Share,
     inbound: Streaming<Received>,
     phase: Phase,
+    /// Batches on their way to their commit, in order.
+    flying: VecDeque<(Level, Fate)>,
 }
 
 enum Phase {
@@ -88,71 +95,157 @@ enum Phase {
     Greeting,
     /// Batches come, of a device whose boot dates them.
     Open(Turn, Option<Boot>),
-    /// A refusal was sent.
-    Over,
+    /// Nothing more is read; what flies is answered, and then this refusal, where there is one.
+    Over(Option<Refused>),
+}
+
+/// What a stream waits for.
+enum Event {
+    Came(Received),
+    /// The oldest batch that flies has met its fate.
+    Landed(Level, Result<Seq, TakeError>),
+    /// The device is done or silent too long, or the connection retires.
+    Done,
 }
 
 impl DeliverStream {
     async fn answer(mut self) -> Option<(Result<wire::DeliverDown, Status>, Self)> {
-        let answer = match self.next().await {
-            Ok(None) => return None,
-            Ok(Some(message)) => self.take(message).await,
-            Err(refused) => Err(refused),
-        };
-        let answer = match answer {
+        let answer = match self.next_answer().await {
             Ok(answer) => answer?,
             Err(refused) => {
                 self.ingest.note_refusal(self.peer.device, "delivery", &refused);
-                self.phase = Phase::Over;
+                self.flying.clear();
+                self.phase = Phase::Over(None);
                 deliver_down::Message::Refusal(refused.to_wire())
             }
         };
         Some((Ok(wire::DeliverDown { message: Some(answer) }), self))
     }
 
-    /// The next message; none when the device is done, silent too long, or the connection retires.
-    async fn next(&mut self) -> Result<Option<Received>, Refused> {
+    /// What is to be said next; nothing when all was said. What flies is answered before a refusal of what came later.
+    async fn next_answer(&mut self) -> Result<Option<deliver_down::Message>, Refused> {
+        loop {
+            if let Phase::Over(last) = &mut self.phase
+                && self.flying.is_empty()
+            {
+                return last.take().map_or(Ok(None), Err);
+            }
+            let taken = match self.next().await {
+                Ok(Event::Came(message)) => self.take(message).await,
+                Ok(Event::Landed(lane, fate)) => {
+                    return self.landed(lane, fate).map(deliver_down::Message::Ack).map(Some);
+                }
+                Ok(Event::Done) => Ok(Taken::Last),
+                Err(refused) => Err(refused),
+            };
+            match taken {
+                Ok(Taken::Welcomed(welcome)) => return Ok(Some(deliver_down::Message::Welcome(welcome))),
+                Ok(Taken::Flies) => {}
+                Ok(Taken::Last) => self.phase = Phase::Over(None),
+                Err(refused) => self.phase = Phase::Over(Some(refused)),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Event, Refused> {
         let within = match self.phase {
-            Phase::Greeting => HELLO_WITHIN,
-            Phase::Open(..) => IDLE,
-            Phase::Over => return Ok(None),
+            Phase::Greeting => Some(HELLO_WITHIN),
+            Phase::Open(..) => self.may_read().then_some(IDLE),
+            Phase::Over(_) => None,
         };
+        let Self { flying, inbound, retire, .. } = self;
         tokio::select! {
-            () = self.retire.requested() => Ok(None),
-            message = tokio::time::timeout(within, self.inbound.message()) => match message {
-                Ok(Ok(message)) => Ok(message),
-                Ok(Err(status)) => unreadable(&status).map_or(Ok(None), Err),
-                Err(_) => Ok(None),
+            biased;
+            Some((lane, fate)) = oldest(flying) => Ok(Event::Landed(lane, fate)),
+            () = retire.requested(), if within.is_some() => Ok(Event::Done),
+            message = tokio::time::timeout(within.unwrap_or(IDLE), inbound.message()), if within.is_some() => match message {
+                Ok(Ok(Some(message))) => Ok(Event::Came(message)),
+                Ok(Err(status)) => unreadable(&status).map_or(Ok(Event::Done), Err),
+                Ok(Ok(None)) | Err(_) => Ok(Event::Done),
             },
         }
     }
 
-    async fn take(&mut self, received: Received) -> Result<Option<deliver_down::Message>, Refused> {
+    /// Whether the next message is read already: always when nothing flies, and further ahead while there is
+    /// room.
+    fn may_read(&self) -> bool {
+        self.flying.is_empty() || (self.flying.len() < MOST_FLYING && self.ingest.room.is_ample(&self.share))
+    }
+
+    async fn take(&mut self, received: Received) -> Result<Taken, Refused> {
         self.ingest.check_not_denied(self.peer.device)?;
         let bytes = received.bytes();
         let place = self.ingest.room.enter(&self.share, bytes).await?;
-        let Some(message) = received.read()?.message else { return Ok(None) };
+        let Some(message) = received.read()?.message else { return Ok(Taken::Last) };
         match (message, &mut self.phase) {
             (deliver_up::Message::Hello(hello), Phase::Greeting) => {
                 let (turn, welcome) = greet(&self.ingest, self.peer, &hello).await?;
                 let boot_id = BootId::try_from(hello.boot_id.as_slice())?;
                 let boot = Boot::of(boot_id, hello.boot_us, self.ingest.clock.wall_us());
                 self.phase = Phase::Open(turn, boot);
-                Ok(Some(deliver_down::Message::Welcome(welcome)))
+                Ok(Taken::Welcomed(welcome))
             }
             (deliver_up::Message::Batch(batch), Phase::Open(turn, boot)) => {
-                let ack = take_batch(&self.ingest, (self.peer, *boot), turn, (batch, bytes, place)).await?;
-                Ok(Some(deliver_down::Message::Ack(ack)))
+                let delivery = check_batch(&self.ingest, (self.peer, *boot), turn.epoch(), (batch, bytes))?;
+                let (lane, delivery) = (delivery.lane, Delivery { held: Held::of(place), ..delivery });
+                self.ingest.welcoming.carry(turn).await?;
+                let fate = failpoint!("deliver.take", self.ingest.intake.hand_over(delivery).await?);
+                self.flying.push_back((lane, fate));
+                Ok(Taken::Flies)
             }
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
                 self.ingest.welcoming.carry(turn).await?;
                 self.ingest.goodbye(self.peer.device, &goodbye).await?;
-                Ok(None)
+                Ok(Taken::Last)
             }
             (_, Phase::Greeting) => Err(Refused::Malformed("a stream begins with Hello".to_owned())),
-            (_, Phase::Open(..) | Phase::Over) => Err(Refused::Malformed("Hello comes once".to_owned())),
+            (_, Phase::Open(..) | Phase::Over(_)) => Err(Refused::Malformed("Hello comes once".to_owned())),
         }
     }
+
+    /// One acknowledgement for the oldest batch and those after it that landed as well.
+    fn landed(&mut self, lane: Level, fate: Result<Seq, TakeError>) -> Result<wire::Ack, Refused> {
+        let mut through = BTreeMap::from([(lane, fate?)]);
+        while let Some((lane, fate)) = self.flying.front_mut()
+            && let Some(fate) = fate.known()
+        {
+            let lane = *lane;
+            self.flying.pop_front();
+            match fate {
+                Ok(mark) => through.insert(lane, mark),
+                Err(error) => {
+                    // Said after what was committed before it; what follows it is nobody's.
+                    self.flying.clear();
+                    self.phase = Phase::Over(Some(error.into()));
+                    break;
+                }
+            };
+        }
+        let now_us = self.ingest.clock.wall_us();
+        self.ingest.heard.note(self.peer.device, now_us);
+        Ok(wire::Ack {
+            through: through.into_iter().map(|(lane, through)| mark(lane, through)).collect(),
+            server_time_us: now_us,
+            credit: self.ingest.room.credit(),
+            retry_delay_ms: 0,
+        })
+    }
+}
+
+/// What came of a message.
+enum Taken {
+    Welcomed(wire::Welcome),
+    Flies,
+    /// Nothing more is read.
+    Last,
+}
+
+/// The fate of the oldest, which flies no longer then; none where nothing flies. Safe to drop while it waits.
+async fn oldest(flying: &mut VecDeque<(Level, Fate)>) -> Option<(Level, Result<Seq, TakeError>)> {
+    let (lane, fate) = flying.front_mut()?;
+    let landed = (*lane, fate.await);
+    flying.pop_front();
+    Some(landed)
 }
 
 /// Why a message was not read, where the device is to know; a cut connection is nobody's fault.
@@ -204,79 +297,4 @@ fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>), Refu
         bytes => Some(Incarnation::try_from(bytes)?),
     };
     Ok((epoch, presented))
-}
-
-async fn take_batch(
-    ingest: &Ingest,
-    (peer, boot): (Peer, Option<Boot>),
-    turn: &mut Turn,
-    (batch, bytes, place): (wire::Batch, usize, Place),
-) -> Result<wire::Ack, Refused> {
-    let delivery = check_batch(ingest, (peer, boot), turn.epoch(), (batch, bytes))?;
-    let delivery = Delivery { held: Held::of(place), ..delivery };
-    ingest.welcoming.carry(turn).await?;
-    let lane = delivery.lane;
-    let through = failpoint!("deliver.take", ingest.intake.take(delivery).await?);
-    ingest.heard.note(peer.device, ingest.clock.wall_us());
-    Ok(wire::Ack {
-        through: vec![mark(lane, through)],
-        server_time_us: ingest.clock.wall_us(),
-        credit: ingest.room.credit(),
-        retry_delay_ms: 0,
-    })
-}
-
-fn check_batch(
-    ingest: &Ingest,
-    (peer, boot): (Peer, Option<Boot>),
-    epoch: Epoch,
-    (batch, bytes): (wire::Batch, usize),
-) -> Result<Delivery, Refused> {
-    let received_us = ingest.clock.wall_us();
-    let lane = lane("batch.lane", batch.lane)?;
-    bounds::list("batch.captures", &batch.captures, bounds::MAX_BATCH)?;
-    bounds::list("batch.gaps", &batch.gaps, bounds::MAX_GAPS)?;
-    if batch.captures.is_empty() && batch.gaps.is_empty() {
-        return Err(OutOfBounds::new("batch.captures", "at least one, or a gap").into());
-    }
-    let gaps = batch.gaps.iter().map(|gap| check_gap(lane, gap)).collect::<Result<_, _>>()?;
-    let dated = |capture| {
-        let capture = check_capture((lane, bytes), capture)?;
-        Ok::<_, Refused>(Capture { wall_us: Boot::date(boot, &capture, received_us), ..capture })
-    };
-    let captures = batch.captures.into_iter().map(dated).collect::<Result<_, _>>()?;
-    let (first, held) = (Seq::new(batch.first_seq), Held::default());
-    Ok(Delivery { device: peer.device, epoch, lane, first, captures, gaps, received_us, held })
-}
-
-/// A capture of a batch of so many bytes.
-fn check_capture((lane, bytes): (Level, usize), capture: wire::Capture) -> Result<Capture, Refused> {
-    if bytes > MAX_CAPTURE_BYTES && capture.encoded_len() > MAX_CAPTURE_BYTES {
-        return Err(OutOfBounds::new("batch.captures", format!("at most {MAX_CAPTURE_BYTES} bytes each")).into());
-    }
-    let capture = Capture::try_from(capture)?;
-    if capture.level() != lane {
-        return Err(OutOfBounds::new("batch.captures", "captures of the lane's level").into());
-    }
-    Ok(capture)
-}
-
-fn check_gap(of: Level, gap: &wire::Gap) -> Result<Gap, Refused> {
-    if lane("gap.lane", gap.lane)? != of {
-        return Err(OutOfBounds::new("gap.lane", "the batch's lane").into());
-    }
-    let epoch = match gap.epoch.as_slice() {
-        [] => None,
-        bytes => Some(Epoch::try_from(bytes)?),
-    };
-    Ok(Gap { epoch, from: Seq::new(gap.from), to: Seq::new(gap.to), reason: gap.reason })
-}
-
-fn lane(field: &'static str, number: u32) -> Result<Level, Refused> {
-    let level = u8::try_from(number).ok().and_then(|number| Level::try_from(number).ok());
-    level.ok_or_else(|| OutOfBounds::new(field, "1 to 5").into())
-}
-
-fn mark(lane: Level, through: Seq) -> wire::LaneMark {
-    wire::LaneMark { lane: u32::from(lane.number()), through: through.number() }
 }

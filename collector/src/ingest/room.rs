@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lapwing_proto::bounds::MAX_CREDIT;
+use lapwing_proto::bounds::{MAX_CREDIT, MAX_MESSAGE_BYTES};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Refused;
@@ -31,6 +31,8 @@ const LEAST_CREDIT: u32 = 16;
 pub(super) struct Room {
     waiting_bytes: Arc<Semaphore>,
     built_bytes: Arc<Semaphore>,
+    /// All of these.
+    most_built: u32,
     /// Messages that wait or are built.
     messages: Arc<AtomicU32>,
 }
@@ -53,8 +55,9 @@ struct Counted(Arc<AtomicU32>);
 impl Room {
     /// Room for so many bytes that wait, and so many that are built.
     pub(super) fn new(waiting_bytes: usize, built_bytes: usize) -> Self {
+        let most_built = u32::try_from(built_bytes).unwrap_or(u32::MAX);
         let [waiting_bytes, built_bytes] = [waiting_bytes, built_bytes].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Self { waiting_bytes, built_bytes, messages: Arc::default() }
+        Self { waiting_bytes, built_bytes, most_built, messages: Arc::default() }
     }
 
     /// A place for a message of `bytes` of the device with this share, as soon as there is one.
@@ -67,11 +70,19 @@ impl Room {
         let at_once = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_many_owned(bytes).map_err(|_| busy());
         let (of_device, waiting) = (at_once(share)?, at_once(&self.waiting_bytes)?);
         let counted = Counted::new(&self.messages);
-        let room = Arc::clone(&self.built_bytes).acquire_many_owned(bytes);
+        // One that is larger than all of it goes alone.
+        let room = Arc::clone(&self.built_bytes).acquire_many_owned(bytes.min(self.most_built));
         match tokio::time::timeout(ROOM_WITHIN, room).await {
             Ok(Ok(built)) => Ok(Place { _of_device: of_device, _waiting: waiting, _built: built, _counted: counted }),
             Ok(Err(_)) | Err(_) => Err(busy()),
         }
+    }
+
+    /// Whether the device with this share may be read further ahead: any message is received, and would not have to wait
+    /// long to be built.
+    pub(super) fn is_ample(&self, share: &Share) -> bool {
+        let is_received = [share, &self.waiting_bytes].iter().all(|of| of.available_permits() >= MAX_MESSAGE_BYTES);
+        is_received && self.built_bytes.available_permits() >= self.most_built as usize / 2
     }
 
     /// Captures that a device may have on its way from now on.
@@ -101,10 +112,18 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::Poll;
+
     use super::*;
 
     fn share(bytes: usize) -> Share {
         Arc::new(Semaphore::new(bytes))
+    }
+
+    /// Whether it is done, without waiting.
+    async fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
     }
 
     #[tokio::test]
@@ -131,14 +150,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_larger_than_all_that_is_built_at_a_time_is_built_alone() {
+        let (room, share) = (Room::new(1000, 60), share(1000));
+        let large = room.enter(&share, 200).await.unwrap();
+        let mut next = Box::pin(room.enter(&share, 1));
+        assert!(poll(&mut next).await.is_pending());
+        drop(large);
+        assert!(poll(&mut next).await.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_device_is_read_further_ahead_while_half_of_the_room_is_free() {
+        let (room, share) = (Room::new(3 * MAX_MESSAGE_BYTES, 60), share(2 * MAX_MESSAGE_BYTES));
+        let first = room.enter(&share, 30).await.unwrap();
+        assert!(room.is_ample(&share));
+        let second = room.enter(&share, 1).await.unwrap();
+        assert!(!room.is_ample(&share), "more than half is built");
+        drop((first, second));
+        assert!(room.is_ample(&share));
+        let _share = Arc::clone(&share).try_acquire_many_owned(u32::try_from(MAX_MESSAGE_BYTES).unwrap() + 1).unwrap();
+        assert!(!room.is_ample(&share), "another message might break its share");
+    }
+
+    #[tokio::test]
     async fn the_more_devices_deliver_the_less_each_may_have_on_its_way() {
         let (room, share) = (Room::new(100_000, 100_000), share(100_000));
         assert_eq!(room.credit(), MAX_CREDIT);
-        let mut places = Vec::new();
+        let mut waiting = Vec::new();
         let mut credits = Vec::new();
         for messages in [1_usize, 64, 256, 5000] {
-            while places.len() < messages {
-                places.push(room.enter(&share, 1).await.unwrap());
+            while waiting.len() < messages {
+                let mut entering = Box::pin(room.enter(&share, 1));
+                // One that finds no room waits, and is counted.
+                let entered = poll(&mut entering).await;
+                waiting.push((entered, entering));
             }
             credits.push(room.credit());
         }

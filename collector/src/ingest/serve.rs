@@ -55,7 +55,8 @@ const MAX_SEND_BYTES: usize = 64 * 1024;
 pub struct Limits {
     /// Bytes of messages received in part, and of whole ones that are not committed, over all devices; each.
     pub received_bytes: usize,
-    /// Of the latter, bytes of those that are built: in memory they take some five times as much.
+    /// Of the latter, bytes of those that are built, in memory some five times as much; a larger one is built alone. What
+    /// a few commits hold: then each is sealed and stored while the processor has it at hand.
     pub built_bytes: usize,
     /// A message is whole this long after its first byte.
     pub message_within: Duration,
@@ -70,7 +71,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             received_bytes: 64 * 1024 * 1024,
-            built_bytes: 8 * 1024 * 1024,
+            built_bytes: 1024 * 1024,
             message_within: Duration::from_secs(30),
             uplink_age: Duration::from_secs(12 * 60 * 60),
             grace: Duration::from_secs(30),

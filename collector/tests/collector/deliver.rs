@@ -49,6 +49,110 @@ async fn a_hole_is_refused_and_a_gap_accounts_for_it() {
     assert_eq!(school.count("SELECT COUNT(*) FROM gaps WHERE from_seq = 2 AND to_seq = 4").await, 1);
 }
 
+/// What comes back for batches sent one after the other without waiting: the last mark of each lane, how many
+/// acknowledgements said so, and a refusal at the end.
+async fn sent_at_once(
+    delivery: &mut Delivery,
+    batches: Vec<wire::Batch>,
+) -> (Vec<(u32, u64)>, usize, Option<ErrorCode>) {
+    let awaited: Vec<_> = batches.iter().map(|batch| (batch.lane, batch.first_seq)).collect();
+    for batch in batches {
+        delivery.up.send(wire::DeliverUp { message: Some(Up::Batch(batch)) }).await.unwrap();
+    }
+    let (mut marks, mut acknowledgements) = (std::collections::BTreeMap::new(), 0);
+    loop {
+        let is_all = awaited.iter().all(|(lane, first)| marks.get(lane).is_some_and(|through| through >= first));
+        if is_all {
+            return (marks.into_iter().collect(), acknowledgements, None);
+        }
+        match delivery.down.message().await.unwrap().and_then(|down| down.message) {
+            Some(Down::Ack(ack)) => {
+                acknowledgements += 1;
+                marks.extend(ack.through.iter().map(|mark| (mark.lane, mark.through)));
+            }
+            Some(Down::Refusal(refusal)) => {
+                let code = refusal.code();
+                assert_eq!(delivery.down.message().await.unwrap(), None, "a refusal is the last word");
+                return (marks.into_iter().collect(), acknowledgements, Some(code));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn batch_of(lane: u32, first: u64, count: usize) -> wire::Batch {
+    let capture = |capture: wire::Capture| {
+        let verdict = capture.verdict.map(|mut verdict| {
+            verdict.hits.iter_mut().for_each(|hit| hit.level = lane);
+            verdict
+        });
+        wire::Capture { verdict, ..capture }
+    };
+    let batch = batch(first, count);
+    wire::Batch { lane, captures: batch.captures.into_iter().map(capture).collect(), ..batch }
+}
+
+#[tokio::test]
+async fn batches_that_follow_each_other_are_taken_in_order_and_acknowledged_lane_by_lane() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, _) = device.deliver(&school, &[]).await;
+
+    let lanes = [3, 5, 3, 3, 1, 5];
+    let mut next = std::collections::BTreeMap::new();
+    let batches: Vec<_> = (0..120)
+        .map(|place| {
+            let lane = lanes[place % lanes.len()];
+            let first = next.entry(lane).or_insert(1);
+            *first += 2;
+            batch_of(lane, *first - 2, 2)
+        })
+        .collect();
+    let (marks, acknowledgements, refused) = sent_at_once(&mut delivery, batches).await;
+
+    assert_eq!((marks, refused), (vec![(1, 40), (3, 120), (5, 80)], None));
+    assert!((1..=120).contains(&acknowledgements), "{acknowledgements}");
+    assert_eq!(school.count(CAPTURES).await, 240);
+    assert_eq!(school.count("SELECT COUNT(DISTINCT lane * 1000 + seq) FROM captures").await, 240);
+}
+
+#[tokio::test]
+async fn what_was_committed_before_a_refusal_is_acknowledged_before_it_and_nothing_after_it_is_taken() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, welcome) = device.deliver(&school, &[]).await;
+
+    let batches = vec![batch(1, 2), batch(3, 1), batch(5, 1), batch(6, 1)];
+    let answers = sent_at_once(&mut delivery, batches).await;
+    assert_eq!((answers.0, answers.2), (vec![(3, 3)], Some(ErrorCode::Hole)));
+    assert_eq!(school.count(CAPTURES).await, 3);
+
+    let (mut delivery, _) = device.deliver(&school, &welcome.incarnation).await;
+    let batches = vec![batch(4, 1), wire::Batch { lane: 6, ..batch(5, 1) }, batch(5, 1)];
+    let answers = sent_at_once(&mut delivery, batches).await;
+    assert_eq!((answers.0, answers.2), (vec![(3, 4)], Some(ErrorCode::Malformed)));
+    assert_eq!(school.count(CAPTURES).await, 4);
+}
+
+#[tokio::test]
+async fn a_goodbye_right_behind_batches_ends_the_stream_once_they_are_acknowledged() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, _) = device.deliver(&school, &[]).await;
+
+    let goodbye = wire::Goodbye { reason: wire::GoodbyeReason::Shutdown.into(), wall_us: 1 };
+    for message in [Up::Batch(batch(1, 1)), Up::Batch(batch(2, 1)), Up::Goodbye(goodbye)] {
+        delivery.up.send(wire::DeliverUp { message: Some(message) }).await.unwrap();
+    }
+    let mut through = 0;
+    while let Some(down) = delivery.down.message().await.unwrap() {
+        let Some(Down::Ack(ack)) = down.message else { panic!("{down:?}") };
+        through = ack.through.iter().map(|mark| mark.through).max().unwrap();
+    }
+    assert_eq!(through, 2);
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye = 'shutdown'").await, 1);
+}
+
 #[tokio::test]
 async fn a_copy_is_refused_once_the_original_has_delivered() {
     let school = School::open().await;
