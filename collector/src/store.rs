@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use lapwing_proto::{InvalidBytes, failpoint};
@@ -37,6 +37,7 @@ pub(crate) mod losses;
 mod many;
 pub(crate) mod outbox;
 pub(crate) mod people;
+mod pressing;
 pub(crate) mod queue;
 pub(crate) mod schools;
 #[cfg(test)]
@@ -58,9 +59,6 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-/// How much longer than it held the database a writer that can wait gives way.
-const WAY: u32 = 4;
-const LONGEST_WAY: Duration = Duration::from_millis(200);
 const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
@@ -74,13 +72,9 @@ pub struct Store {
     reader: SqlitePool,
     /// Writes the log back.
     back: SqlitePool,
-    /// Writers that many wait for.
+    /// Batches of devices that wait for the writer.
     pressing: Arc<AtomicUsize>,
 }
-
-/// While it lives, others give way: see [`Store::give_way`].
-#[derive(Debug)]
-pub(crate) struct Pressing(Arc<AtomicUsize>);
 
 /// A write transaction; dropping it undoes it.
 #[derive(Debug)]
@@ -195,36 +189,11 @@ impl Store {
         Ok(Tx(failpoint!("store.begin", self.writer.begin_with("BEGIN IMMEDIATE").await?)))
     }
 
-    /// Asks others to give way from now on.
-    pub(crate) fn press(&self) -> Pressing {
-        self.pressing.fetch_add(1, Ordering::Relaxed);
-        Pressing(Arc::clone(&self.pressing))
-    }
-
-    /// Whether somebody does.
-    pub(crate) fn is_pressed(&self) -> bool {
-        self.pressing.load(Ordering::Relaxed) > 0
-    }
-
-    /// Called between its transactions by a writer that can wait, after one that took `held`: while somebody presses it
-    /// takes a fifth of the time.
-    pub(crate) async fn give_way(&self, held: Duration) {
-        if self.is_pressed() {
-            tokio::time::sleep((held * WAY).min(LONGEST_WAY)).await;
-        }
-    }
-
     /// Closes every connection, writing the log back into the file.
     pub async fn close(&self) {
         self.back.close().await;
         self.reader.close().await;
         self.writer.close().await;
-    }
-}
-
-impl Drop for Pressing {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -265,6 +234,8 @@ pub(crate) async fn open_pool(
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        // A file does not hang up; each question would cost a change of threads.
+        .test_before_acquire(false)
         .after_release(|connection, _| Box::pin(is_whole(connection)))
         .connect_with(options)
         .await
@@ -274,6 +245,9 @@ pub(crate) async fn open_pool(
 /// Whether a connection may serve again; one that may not is closed, and another takes its place. Where the disk fails,
 /// SQLite ends a transaction by itself: the driver cannot roll it back then, counts it for ever, and begins no other.
 async fn is_whole(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if !connection.is_in_transaction() {
+        return Ok(true);
+    }
     // What was dropped is rolled back before this is answered.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
@@ -389,25 +363,6 @@ mod tests {
         assert!(keys.len() > 20);
         let others: Vec<_> = keys.iter().filter(|(_, first)| first != "school_id").collect();
         assert!(others.is_empty(), "{others:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    #[expect(clippy::disallowed_methods, reason = "the test's own paused clock")]
-    async fn who_can_wait_waits_only_while_somebody_presses() {
-        let pressing = Arc::<AtomicUsize>::default();
-        let folder = tempfile::tempdir().unwrap();
-        let pool = SqlitePoolOptions::new().connect_lazy_with(connect_options(&folder.path().join("a.db")));
-        let store = Store { writer: pool.clone(), reader: pool.clone(), back: pool, pressing };
-        let waited = async || {
-            let before = tokio::time::Instant::now();
-            store.give_way(Duration::from_millis(10)).await;
-            before.elapsed()
-        };
-        assert_eq!(waited().await, Duration::ZERO);
-        let press = store.press();
-        assert_eq!(waited().await, Duration::from_millis(40));
-        drop(press);
-        assert_eq!(waited().await, Duration::ZERO);
     }
 
     #[tokio::test]

@@ -48,18 +48,16 @@ impl Committing {
 
     /// Commits what is `sealed` until nothing can come any more.
     pub(super) async fn run(mut self, mut sealed: mpsc::Receiver<Sealed>) {
-        let (mut left, mut pressing) = (None, None);
+        let mut left = None;
         loop {
             let waiting = left.take().or_else(|| sealed.try_recv().ok());
             let first = match waiting {
                 Some(first) => first,
-                None => {
-                    drop(pressing.take());
-                    let Some(first) = sealed.recv().await else { return };
-                    first
-                }
+                None => match sealed.recv().await {
+                    Some(first) => first,
+                    None => return,
+                },
             };
-            pressing.get_or_insert_with(|| self.store.press());
             let (group, over) = gather(first, &mut sealed, self.room);
             left = over;
             self.commit(group).await;
