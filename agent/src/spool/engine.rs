@@ -22,6 +22,9 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 const LET_GO_TRIES: u32 = 200;
 const LET_GO_PAUSE: Duration = Duration::from_millis(10);
 
+/// What ends the name of a snapshot that sled has not finished.
+const UNFINISHED: &str = "generating";
+
 /// Why the store did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EngineError {
@@ -76,6 +79,7 @@ impl Engine {
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
+        failpoint!("spool.sweep", remove_unfinished(folder)?);
         let db = failpoint!("spool.open", open_when_let_go(&config)?);
         let conf = File::options().read(true).write(true).open(folder.join("conf"))?;
         failpoint!("spool.sync_conf", conf.sync_all()?);
@@ -127,6 +131,18 @@ impl Engine {
         let Some(db) = &self.db else { return Err(EngineError::Unreadable("it is closed".into())) };
         guarded(|| call(db))
     }
+}
+
+/// Removes snapshots that a crash cut short: sled reads one like a whole one, and takes the store for damaged. Nobody needs
+/// them: what they were to hold is in the log, and the snapshot before is kept until they are whole.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Engine {

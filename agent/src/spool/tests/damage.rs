@@ -142,6 +142,18 @@ fn flips_are_survived(kept: &Kept, bits: impl Fn(usize) -> Vec<usize>) {
 }
 
 #[test]
+fn a_snapshot_that_a_crash_cut_short_costs_nothing() {
+    let kept = Kept::made();
+    for bytes in [b"".as_slice(), b"s", &[7; 300]] {
+        // Named by a place in the log, of which sled takes the last.
+        let opened = kept.survives("an unfinished snapshot", |folder| {
+            fs::write(folder.join("live/snap.00000000000F0000.generating"), bytes).unwrap();
+        });
+        assert_eq!(opened, Opened::Continued);
+    }
+}
+
+#[test]
 fn a_spool_with_any_one_bit_flipped_opens_and_accounts() {
     let kept = Kept::made();
     flips_are_survived(&kept, |bits| {
