@@ -166,8 +166,7 @@ impl DeliverStream {
         }
     }
 
-    /// Whether the next message is read already: always when nothing flies, and further ahead while there is
-    /// room.
+    /// Whether the next message is read already: always when nothing flies, and further ahead while there is room.
     fn may_read(&self) -> bool {
         self.flying.is_empty() || (self.flying.len() < MOST_FLYING && self.ingest.room.is_ample(&self.share))
     }

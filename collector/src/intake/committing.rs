@@ -50,14 +50,11 @@ impl Committing {
     pub(super) async fn run(mut self, mut sealed: mpsc::Receiver<Sealed>) {
         let mut left = None;
         loop {
-            let waiting = left.take().or_else(|| sealed.try_recv().ok());
-            let first = match waiting {
-                Some(first) => first,
-                None => match sealed.recv().await {
-                    Some(first) => first,
-                    None => return,
-                },
+            let next = match left.take() {
+                Some(left) => Some(left),
+                None => sealed.recv().await,
             };
+            let Some(first) = next else { return };
             let (group, over) = gather(first, &mut sealed, self.room);
             left = over;
             self.commit(group).await;
