@@ -5,7 +5,7 @@
 //! delivery, not its effect.
 //!
 //! ```text
-//! take -> described (by its stream) -> queue -> sealed, a few batches at a time -> queue -> committed, a group at a time
+//! handed over -> described (by its stream) -> queue -> sealed, a few batches at a time -> queue -> committed, a group at a time
 //! ```
 //!
 //! A commit costs a sync of the disk whatever it holds, so batches of all devices share one: what arrived during the
@@ -197,8 +197,8 @@ struct Awaited<C> {
 
 type Waiting = Awaited<Described>;
 
-/// What becomes of a batch that was handed over: its lane's high-water mark once it is committed, safe to acknowledge, or
-/// why nothing of it was, as [`Intake::take`] says it.
+/// What becomes of a batch that was handed over: its lane's high-water mark once it is committed, safe to acknowledge; or
+/// why nothing of it was, or nobody knows: a delivery may be repeated.
 #[derive(Debug)]
 pub struct Fate(oneshot::Receiver<Result<Seq, TakeError>>);
 
@@ -211,15 +211,6 @@ impl Intake {
         let sealing = Sealing::new(parts.school.clone(), parts.store.clone(), parts.vault, parts.groups);
         let committing = Committing::new(parts.school, parts.store, parts.triage);
         (intake, IntakeWorker { waiting, sealing, committing })
-    }
-
-    /// Seals and commits a batch. Answers the lane's high-water mark, which is safe to acknowledge.
-    ///
-    /// # Errors
-    ///
-    /// [`TakeError`]; nothing of the batch was committed then, or nobody knows: a delivery may be repeated.
-    pub async fn take(&self, delivery: Delivery) -> Result<Seq, TakeError> {
-        self.hand_over(delivery).await?.await
     }
 
     /// Hands a batch over to be sealed and committed. Those handed over one after the other are committed in that order:
@@ -245,6 +236,12 @@ impl Intake {
         let held = Held::of((delivery.held, self.store.press()));
         self.queue.send(Awaited { batch, held, answer }).await.map_err(|_| TakeError::Stopping)?;
         Ok(Fate(answered))
+    }
+
+    /// Hands a batch over and waits for its fate.
+    #[cfg(test)]
+    pub(crate) async fn take(&self, delivery: Delivery) -> Result<Seq, TakeError> {
+        self.hand_over(delivery).await?.await
     }
 }
 
