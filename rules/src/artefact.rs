@@ -7,7 +7,7 @@
 //!             2  format, 1
 //!             2  lowest engine that reads it
 //!             2  highest engine that reads it
-//!             2  number of sections n, 1 to 16
+//!             2  number of sections n, 1 to 32
 //!             8  release, from 1
 //!             8  valid from, Unix seconds
 //!             8  expires, Unix seconds; 0 never (expiry is reported, it never disarms)
@@ -38,7 +38,7 @@ pub(crate) use header::{Encoding, Section};
 pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
 /// The engine of this build: grows when rule sets need something older builds cannot do. It reads what every engine
 /// before it read.
-pub const ENGINE: u16 = 2;
+pub const ENGINE: u16 = 3;
 /// The first engine there was.
 const FIRST_ENGINE: u16 = 1;
 /// Most signatures an artefact carries.

@@ -10,7 +10,7 @@ const FORMAT: u16 = 1;
 /// Bytes before the section table.
 const FIXED_BYTES: usize = 36;
 const ENTRY_BYTES: usize = 48;
-const SECTIONS: RangeInclusive<usize> = 1..=16;
+const SECTIONS: RangeInclusive<usize> = 1..=32;
 /// Most plain bytes of all sections, so that a small artefact cannot unpack into a large one.
 const MAX_PLAIN_BYTES: usize = 64 * 1024 * 1024;
 
@@ -78,7 +78,11 @@ pub(super) fn length(bytes: &[u8], kind: Kind) -> Result<usize, ArtefactError> {
 
 /// The lowest engine that knows the section of this id.
 const fn engine_of(section: u16) -> u16 {
-    if section <= 9 { FIRST_ENGINE } else { 2 }
+    match section {
+        ..=9 => FIRST_ENGINE,
+        10 => 2,
+        _ => 3,
+    }
 }
 
 /// Header and body of a new artefact.
