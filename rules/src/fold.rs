@@ -10,17 +10,22 @@
 //! |---|---|
 //! | `k1ll`, `a$$` | look-alike digits and symbols as letters, in words of at least two letters (one beside a symbol) |
 //! | `сut` (Cyrillic `с`) | look-alike letters as Latin, in a mixed word, or where a text holds look-alikes alone |
-//! | `kiiill` | every run of three or more as one letter and as two |
+//! | `kiiill` | every run of three or more as one letter and as two; `www` stands for itself |
 //! | `s e x`, `k.y.s` | three or more single letters with the same gap between them as one word |
 //!
 //! Time and memory are linear in the text: a word has at most [`MAX_READINGS`] readings, a reading at most
 //! [`MAX_WORD_BYTES`].
+//!
+//! Most texts are plain: letters and digits of ASCII with something between them. Those are read byte by byte
+//! ([`plain`]); a text with anything else is taken apart into characters. Both give the same.
 
 mod character;
+mod plain;
 mod reading;
 
 use std::ops::Range;
 
+use crate::fingerprint::Fingerprint;
 use character::{Kind, Unit};
 
 /// Longest word a phrase can hold, in folded bytes; longer words of a text match nothing.
@@ -38,16 +43,17 @@ pub(crate) struct Folded {
 }
 
 /// A word as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Word {
+    fingerprint: Fingerprint,
     text: Range<usize>,
     original: Range<usize>,
-    units: Range<usize>,
 }
 
 /// What a run of words may say as one word.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Reading {
+    fingerprint: Fingerprint,
     text: Range<usize>,
     original: Range<usize>,
     words: Range<usize>,
@@ -58,6 +64,10 @@ struct Reading {
 pub(crate) struct Step<'a> {
     /// The folded word.
     pub(crate) word: &'a str,
+    /// Its fingerprint.
+    pub(crate) fingerprint: Fingerprint,
+    /// Index of its first word.
+    pub(crate) first: usize,
     /// Index of the word after it.
     pub(crate) next: usize,
     /// First byte of the original.
@@ -68,14 +78,33 @@ pub(crate) struct Step<'a> {
 
 /// Folds a text.
 pub(crate) fn fold(text: &str) -> Folded {
-    let units = character::units(text);
     let mut folded = Folded::default();
-    folded.take_words(&units);
-    reading::add(&mut folded, &units);
+    folded.fold(text);
     folded
 }
 
 impl Folded {
+    /// Folds a text in the place of the one before.
+    pub(crate) fn fold(&mut self, text: &str) {
+        self.clear();
+        if !plain::fold(text, self) {
+            self.clear();
+            self.fold_characters(text);
+        }
+    }
+
+    fn fold_characters(&mut self, text: &str) {
+        let units = character::units(text);
+        let words = self.take_words(&units);
+        reading::add(self, &units, &words);
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.words.clear();
+        self.readings.clear();
+    }
+
     /// Number of words.
     pub(crate) fn len(&self) -> usize {
         self.words.len()
@@ -95,23 +124,39 @@ impl Folded {
 
     /// The word at `first` and every reading that begins there.
     pub(crate) fn steps(&self, first: usize) -> impl Iterator<Item = Step<'_>> {
-        let word = self.words.get(first).map(|word| (&word.text, &word.original, first + 1));
         let from = self.readings.partition_point(|reading| reading.words.start < first);
         let readings = self.readings.iter().skip(from).take_while(move |reading| reading.words.start == first);
-        let readings = readings.map(|reading| (&reading.text, &reading.original, reading.words.end));
-        word.into_iter().chain(readings).map(|(text, original, next)| Step {
-            word: self.text(text),
-            next,
-            start: original.start,
-            end: original.end,
-        })
+        self.word_step(first).into_iter().chain(readings.map(|reading| self.reading_step(reading)))
+    }
+
+    /// Every word, then every reading, of those whose fingerprint is `wanted`.
+    #[inline]
+    pub(crate) fn all_steps(&self, wanted: impl Fn(Fingerprint) -> bool + Copy) -> impl Iterator<Item = Step<'_>> {
+        let words = self.words.iter().enumerate().filter(move |(_, word)| wanted(word.fingerprint));
+        let readings = self.readings.iter().filter(move |reading| wanted(reading.fingerprint));
+        let words = words.filter_map(|(first, _)| self.word_step(first));
+        words.chain(readings.map(|reading| self.reading_step(reading)))
+    }
+
+    fn word_step(&self, first: usize) -> Option<Step<'_>> {
+        let Word { fingerprint, text, original } = self.words.get(first)?;
+        let (start, end) = (original.start, original.end);
+        Some(Step { word: self.text(text), fingerprint: *fingerprint, first, next: first + 1, start, end })
+    }
+
+    fn reading_step(&self, reading: &Reading) -> Step<'_> {
+        let Reading { fingerprint, text, original, words } = reading;
+        let (start, end, word) = (original.start, original.end, self.text(text));
+        Step { word, fingerprint: *fingerprint, first: words.start, next: words.end, start, end }
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
         self.buffer.get(range.clone()).unwrap_or_default()
     }
 
-    fn take_words(&mut self, units: &[Unit]) {
+    /// Takes the words, and tells which units each is made of.
+    fn take_words(&mut self, units: &[Unit]) -> Vec<Range<usize>> {
+        let mut of_words = Vec::new();
         let mut index = 0;
         while let Some(unit) = units.get(index) {
             if unit.kind != Kind::Letter {
@@ -125,16 +170,12 @@ impl Folded {
                 self.buffer.push(unit.character);
                 (end, count) = (unit.end, count + 1);
             }
-            let units = index..index + count;
-            self.words.push(Word { text: from..self.buffer.len(), original: start..end, units });
+            of_words.push(index..index + count);
+            let text = from..self.buffer.len();
+            self.words.push(Word { fingerprint: Fingerprint::of(self.text(&text)), text, original: start..end });
             index += count;
         }
-    }
-
-    fn push_reading(&mut self, text: &str, original: Range<usize>, words: Range<usize>) {
-        let from = self.buffer.len();
-        self.buffer.push_str(text);
-        self.readings.push(Reading { text: from..self.buffer.len(), original, words });
+        of_words
     }
 }
 
@@ -155,6 +196,23 @@ mod tests {
     fn reads(text: &str, word: &str) -> bool {
         let folded = fold(text);
         (0..folded.len()).any(|first| folded.steps(first).any(|step| step.word == word))
+    }
+
+    /// All that a folded text says.
+    fn all(folded: &Folded) -> Vec<Step<'_>> {
+        (0..folded.len()).flat_map(|first| folded.steps(first)).collect()
+    }
+
+    #[test]
+    fn everyday_titles_are_plain() {
+        for text in
+            ["Year 7 – Don’t forget: 2nd lesson | BBC Bitesize!", "www.example.org", "/maths/unit-3_b/page3.html", ""]
+        {
+            assert!(plain::fold(text, &mut Folded::default()), "{text}");
+        }
+        for text in ["p@ss", "a.b.c", "café", "ｆull", "a+b", "$$a"] {
+            assert!(!plain::fold(text, &mut Folded::default()), "{text}");
+        }
     }
 
     #[test]
@@ -198,6 +256,7 @@ mod tests {
         }
         assert!(!reads("asss", "a") && reads("cooool", "cool"));
         assert!(!reads("good", "god"));
+        assert!(readings("www").is_empty() && reads("wwww", "w"));
     }
 
     #[test]
@@ -237,6 +296,16 @@ mod tests {
                     prop_assert!(text.is_char_boundary(step.start) && text.is_char_boundary(step.end));
                     prop_assert!(step.start < step.end && step.next > first && step.next <= folded.len());
                 }
+            }
+        }
+
+        #[test]
+        fn a_plain_text_is_folded_as_any_other(text in "[a-cA-C0-5@$!|+ .'`–’\\-\u{7}]{0,40}|[ -~]{0,60}|(www|aaa|l33t|x|i|-| ){0,40}") {
+            let mut plain = Folded::default();
+            if plain::fold(&text, &mut plain) {
+                let mut other = Folded::default();
+                other.fold_characters(&text);
+                prop_assert_eq!(all(&plain), all(&other));
             }
         }
 

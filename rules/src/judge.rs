@@ -144,6 +144,6 @@ impl Find {
     fn as_excepted(&self, program: &Program) -> Option<Excepted> {
         let Source::Phrase(phrase) = self.source else { return None };
         let (text, start, end) = (self.text, self.start, self.end);
-        Some(Excepted { phrase: program.phrase_words(phrase)?, text, start, end })
+        Some(Excepted { phrase: program.phrase_words(phrase)?.to_owned(), text, start, end })
     }
 }

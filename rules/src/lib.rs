@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
-//! | `program`, `lexicon` | what a rule set is made of, and its sections |
+//! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
@@ -97,12 +97,13 @@ mod compile;
 mod cursor;
 mod diagnostic;
 mod explain;
+mod fingerprint;
 mod fold;
 mod host;
 mod ids;
+mod index;
 mod judge;
 mod level;
-mod lexicon;
 mod matcher;
 mod pack;
 mod policy;

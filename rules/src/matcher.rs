@@ -1,14 +1,16 @@
 //! Finds what rules look for in one text: phrases on whole words, letters inside words, hosts.
 
+mod substrings;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-
-use crate::fold::{self, Folded};
-use crate::host::{self, Reach};
-use crate::program::{HostPurpose, HostRow, PhraseRow, Program, Role, Rule, Test};
+use crate::fingerprint::Fingerprint;
+use crate::fold::Folded;
+use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Test};
 use crate::{Band, Mark, Scope, Text};
+pub(crate) use substrings::MIN_BYTES as MIN_SUBSTRING_BYTES;
+use substrings::Substrings;
 
 /// A find that no exception covers: it stands for the whole text.
 const WHOLE: Range<usize> = 0..usize::MAX;
@@ -18,8 +20,8 @@ const WHOLE: Range<usize> = 0..usize::MAX;
 pub(crate) struct Matcher {
     program: Program,
     /// Where the rows of each phrase start; one more entry than phrases.
-    rows_of_phrase: Vec<usize>,
-    substrings: Option<AhoCorasick>,
+    rows_of_phrase: Vec<u32>,
+    substrings: Substrings,
     /// Rules that fire on any removable medium.
     media: Vec<u32>,
 }
@@ -55,7 +57,7 @@ pub(crate) enum Source {
 /// Where a phrase stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    phrase: usize,
+    phrase: u32,
     first: usize,
     next: usize,
     start: usize,
@@ -66,15 +68,16 @@ struct Place {
 type Inside<'a> = (Source, Range<usize>, &'a [(u32, Role)]);
 
 impl Matcher {
-    /// Derives what matching needs; `None` when the substrings are too large to be searched for.
+    /// Derives what matching needs; `None` when there is too much of it to be numbered, or a substring is too short.
     pub(crate) fn new(program: Program) -> Option<Self> {
-        let rows_of_phrase = (0..=program.phrases.len())
-            .map(|phrase| {
-                program.phrase_rows.partition_point(|row| usize::try_from(row.phrase).is_ok_and(|row| row < phrase))
-            })
-            .collect();
-        let texts: Vec<&str> = program.substrings.iter().map(|substring| substring.text.as_str()).collect();
-        let substrings = if texts.is_empty() { None } else { Some(AhoCorasick::new(texts).ok()?) };
+        let mut rows_of_phrase = Vec::with_capacity(program.phrases.len() + 1);
+        let mut rows = (0..).zip(&program.phrase_rows).peekable();
+        for phrase in 0..=u32::try_from(program.phrases.len()).ok()? {
+            while rows.next_if(|(_, row)| row.phrase < phrase).is_some() {}
+            let start = rows.peek().map_or(program.phrase_rows.len(), |(start, _)| *start);
+            rows_of_phrase.push(u32::try_from(start).ok()?);
+        }
+        let substrings = Substrings::new(&program.substrings)?;
         let media = (0..).zip(&program.rules).filter(|(_, rule)| rule.test == Test::Medium).map(|(at, _)| at).collect();
         Some(Self { program, rows_of_phrase, substrings, media })
     }
@@ -87,8 +90,15 @@ impl Matcher {
         self.program.rules.get(usize::try_from(rule).ok()?)
     }
 
-    /// Adds what rules for this scope and band find in `text`, by rule.
-    pub(crate) fn find(&self, index: usize, text: &Text, band: Band, finds: &mut BTreeMap<u32, Vec<Find>>) {
+    /// Adds what rules for this scope and band find in `text`, by rule. What `folded` held before is gone.
+    pub(crate) fn find(
+        &self,
+        index: usize,
+        text: &Text,
+        band: Band,
+        folded: &mut Folded,
+        finds: &mut BTreeMap<u32, Vec<Find>>,
+    ) {
         let original = text.text.get(..text.text.floor_char_boundary(Text::MAX_BYTES)).unwrap_or_default();
         let mut add = |rule: u32, find: Find| {
             if self.rule(rule).is_some_and(|rule| rule.scopes.holds(text.scope) && rule.bands.holds(band)) {
@@ -98,13 +108,13 @@ impl Matcher {
         let topic = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
         let whole =
             |source, end| Find { text: index, first: WHOLE.start, next: WHOLE.end, start: 0, end, source, role: topic };
-        let folded = fold::fold(original);
-        for place in self.places(&folded) {
+        folded.fold(original);
+        for place in self.places(folded) {
             for row in self.rows(place.phrase) {
                 add(row.rule, place.find(index, row));
             }
         }
-        for (source, words, rows) in self.substrings(&folded) {
+        for (source, words, rows) in self.substrings(folded) {
             let Some(bytes) = folded.original(words.start, words.end) else { continue };
             for (rule, role) in rows {
                 let (first, next, start, end) = (words.start, words.end, bytes.start, bytes.end);
@@ -113,7 +123,7 @@ impl Matcher {
         }
         match text.scope {
             Scope::UrlHost => {
-                for purpose in self.host_purposes(original).flatten() {
+                for purpose in self.program.hosts.purposes(original).flatten() {
                     if let HostPurpose::Rule(rule) = purpose {
                         add(rule, whole(Source::Host, original.len()));
                     }
@@ -124,23 +134,9 @@ impl Matcher {
         }
     }
 
-    /// What `host` is named for: one list for each named domain at or above it, nearest first.
-    pub(crate) fn host_purposes<'a>(&'a self, host: &'a str) -> impl Iterator<Item = Vec<HostPurpose>> + 'a {
-        let rows = |number: u32| -> &[HostRow] {
-            let rows = &self.program.host_rows;
-            let from = rows.partition_point(|row| row.host < number);
-            let to = rows.partition_point(|row| row.host <= number);
-            rows.get(from..to).unwrap_or_default()
-        };
-        host::domains(host).enumerate().filter_map(move |(above, domain)| {
-            let rows = rows(self.program.hosts.number(domain)?);
-            let reached = rows.iter().filter(|row| above == 0 || row.reach == Reach::Subtree);
-            Some(reached.map(|row| row.purpose).collect())
-        })
-    }
-
-    fn rows(&self, phrase: usize) -> &[PhraseRow] {
-        let bound = |at: usize| self.rows_of_phrase.get(at).copied();
+    fn rows(&self, phrase: u32) -> &[PhraseRow] {
+        let bound = |at: usize| usize::try_from(*self.rows_of_phrase.get(at)?).ok();
+        let Ok(phrase) = usize::try_from(phrase) else { return &[] };
         match (bound(phrase), bound(phrase + 1)) {
             (Some(from), Some(to)) => self.program.phrase_rows.get(from..to).unwrap_or_default(),
             (_, _) => &[],
@@ -149,53 +145,52 @@ impl Matcher {
 
     /// Every place of every phrase, in order, once.
     fn places(&self, folded: &Folded) -> Vec<Place> {
+        let phrases = &self.program.phrases;
         let mut places = Vec::new();
-        for first in 0..folded.len() {
-            for step in folded.steps(first) {
-                let Some(word) = self.program.words.number(step.word) else { continue };
-                let range = self.program.phrases.starting_with(word);
-                let place = Place { phrase: 0, first, next: step.next, start: step.start, end: step.end };
-                self.follow(folded, place, range, 1, &mut places);
-            }
+        for step in folded.all_steps(|word| phrases.may_begin(word)) {
+            let place = Place { phrase: 0, first: step.first, next: step.next, start: step.start, end: step.end };
+            self.follow(folded, place, step.fingerprint, &mut places);
         }
-        places.sort_unstable();
-        places.dedup_by_key(|place| (place.phrase, place.first, place.next));
+        if places.len() > 1 {
+            places.sort_unstable();
+            places.dedup_by_key(|place| (place.phrase, place.first, place.next));
+        }
         places
     }
 
-    /// Goes on through the phrases of `range`, which agree with the text in `depth` words up to `place`. A phrase has a
-    /// bounded number of words, and so this its depth.
-    fn follow(&self, folded: &Folded, place: Place, range: Range<usize>, depth: usize, places: &mut Vec<Place>) {
-        let phrases = &self.program.phrases;
-        if phrases.ends_at(&range, depth) {
-            places.push(Place { phrase: range.start, ..place });
-        }
-        if range.is_empty() || (range.len() == 1 && phrases.ends_at(&range, depth)) {
+    /// Goes on after `place`, whose words are the beginning `words`. A phrase has a bounded number of words, and so this
+    /// its depth.
+    fn follow(&self, folded: &Folded, place: Place, words: Fingerprint, places: &mut Vec<Place>) {
+        let Some(beginning) = self.program.phrases.beginning(words) else { return };
+        places.extend(beginning.phrase.map(|phrase| Place { phrase, ..place }));
+        if !beginning.goes_on {
             return;
         }
         for step in folded.steps(place.next) {
-            let Some(word) = self.program.words.number(step.word) else { continue };
-            let narrower = phrases.continued(range.clone(), depth, word);
-            self.follow(folded, Place { next: step.next, end: step.end, ..place }, narrower, depth + 1, places);
+            self.follow(
+                folded,
+                Place { next: step.next, end: step.end, ..place },
+                words.then(step.fingerprint),
+                places,
+            );
         }
     }
 
     /// Substrings found in words and readings.
     fn substrings(&self, folded: &Folded) -> Vec<Inside<'_>> {
-        let Some(automaton) = &self.substrings else { return Vec::new() };
+        if self.substrings.is_empty() {
+            return Vec::new();
+        }
         let mut found = Vec::new();
-        for first in 0..folded.len() {
-            for step in folded.steps(first) {
-                for hit in automaton.find_overlapping_iter(step.word) {
-                    found.push((hit.pattern().as_usize(), first, step.next));
-                }
-            }
+        for step in folded.all_steps(|_| true) {
+            let within = self.substrings.within(step.word, &self.program.substrings);
+            found.extend(within.map(|number| (number, step.first, step.next)));
         }
         found.sort_unstable();
         found.dedup();
-        let rows = |(pattern, first, next): (usize, usize, usize)| {
-            let substring = self.program.substrings.get(pattern)?;
-            Some((Source::Substring(pattern), first..next, substring.rows.as_slice()))
+        let rows = |(number, first, next): (usize, usize, usize)| {
+            let substring = self.program.substrings.get(number)?;
+            Some((Source::Substring(number), first..next, substring.rows.as_slice()))
         };
         found.into_iter().filter_map(rows).collect()
     }

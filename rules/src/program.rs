@@ -13,20 +13,32 @@
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
 //! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
+//! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
+//! 32 values     of each beginning, 4 bytes: the phrase that ends there, whether one goes on
+//! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase
+//! 34 names      host key (16 bytes), then fingerprints of all named hosts, ascending, 8 bytes each (plain)
+//! 35 uses       of each name, 4 bytes: which of the lists that follow; the lists: reach, purpose
 //! ```
+//!
+//! Engines 1 and 2 wrote the words themselves: sections 3, 4, 7 and 8, which are read still and made into the others.
+//! From engine 3 on a rule set holds no phrase that is only looked for, and is used as it is read, without building
+//! anything.
 
 mod decode;
 mod encode;
+mod hosts;
+mod phrases;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::host::Reach;
-use crate::lexicon::Lexicon;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
+pub(crate) use hosts::Hosts;
+pub(crate) use phrases::Phrases;
 
 /// Most groups of one rule.
 pub(crate) const MAX_GROUPS: usize = 6;
@@ -74,12 +86,12 @@ impl RuleFacts {
 pub(crate) struct Program {
     pub(crate) packs: Vec<PackFacts>,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) words: Lexicon,
     pub(crate) phrases: Phrases,
+    /// The words of phrases that stand in exceptions, by phrase.
+    pub(crate) phrase_texts: Vec<(u32, String)>,
     pub(crate) phrase_rows: Vec<PhraseRow>,
     pub(crate) substrings: Vec<Substring>,
-    pub(crate) hosts: Lexicon,
-    pub(crate) host_rows: Vec<HostRow>,
+    pub(crate) hosts: Hosts,
     pub(crate) cases: Vec<Case>,
     pub(crate) reroutes: Vec<Reroute>,
 }
@@ -87,15 +99,13 @@ pub(crate) struct Program {
 impl Program {
     /// The number of a phrase.
     pub(crate) fn phrase_number(&self, words: &[String]) -> Option<u32> {
-        let words = words.iter().map(|word| self.words.number(word)).collect::<Option<Vec<u32>>>()?;
-        self.phrases.number(&words)
+        self.phrases.number(words)
     }
 
-    /// The words of a phrase.
-    pub(crate) fn phrase_words(&self, phrase: u32) -> Option<String> {
-        let words = self.phrases.get(usize::try_from(phrase).ok()?)?;
-        let words: Vec<&str> = words.iter().filter_map(|word| self.words.get(*word)).collect();
-        Some(words.join(" "))
+    /// The words of a phrase that stands in an exception.
+    pub(crate) fn phrase_words(&self, phrase: u32) -> Option<&str> {
+        let at = self.phrase_texts.binary_search_by_key(&phrase, |(phrase, _)| *phrase).ok()?;
+        self.phrase_texts.get(at).map(|(_, words)| words.as_str())
     }
 
     /// The exceptions of a rule that hand on what they consume.
@@ -201,10 +211,9 @@ pub(crate) struct Reroute {
     pub(crate) target: u32,
 }
 
-/// A host in a rule or class.
+/// What a host is named for, and how far below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct HostRow {
-    pub(crate) host: u32,
+pub(crate) struct HostUse {
     pub(crate) reach: Reach,
     pub(crate) purpose: HostPurpose,
 }
@@ -238,114 +247,10 @@ pub(crate) enum CaseScope {
     Url,
 }
 
-/// Phrases as lists of word numbers, sorted, so that phrases with a common beginning stand together.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Phrases {
-    words: Vec<u32>,
-    /// Where each phrase ends.
-    ends: Vec<u32>,
-    /// Where the phrases that begin with each word start; one more entry than words.
-    by_first: Vec<u32>,
-}
-
-impl Phrases {
-    /// Takes sorted, distinct phrases over `words` words; `None` when they are not so.
-    pub(crate) fn new(phrases: &[Vec<u32>], words: usize) -> Option<Self> {
-        let sorted = phrases.iter().zip(phrases.iter().skip(1)).all(|(left, right)| left < right);
-        let known = |word: &u32| usize::try_from(*word).is_ok_and(|word| word < words);
-        if !sorted || !phrases.iter().all(|phrase| !phrase.is_empty() && phrase.iter().all(known)) {
-            return None;
-        }
-        let mut ends = Vec::with_capacity(phrases.len());
-        let mut flat = Vec::new();
-        for phrase in phrases {
-            flat.extend_from_slice(phrase);
-            ends.push(u32::try_from(flat.len()).ok()?);
-        }
-        let firsts: Vec<u32> = phrases.iter().filter_map(|phrase| phrase.first().copied()).collect();
-        let by_first = (0..=u32::try_from(words).ok()?)
-            .map(|word| u32::try_from(firsts.partition_point(|first| *first < word)).ok())
-            .collect::<Option<Vec<u32>>>()?;
-        Some(Self { words: flat, ends, by_first })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn get(&self, phrase: usize) -> Option<&[u32]> {
-        let start = match phrase.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
-            None => 0,
-        };
-        self.words.get(usize::try_from(start).ok()?..usize::try_from(*self.ends.get(phrase)?).ok()?)
-    }
-
-    /// The number of the phrase of these words.
-    fn number(&self, words: &[u32]) -> Option<u32> {
-        let mut range = self.starting_with(*words.first()?);
-        for (depth, word) in words.iter().enumerate().skip(1) {
-            range = self.continued(range, depth, *word);
-        }
-        if self.ends_at(&range, words.len()) { u32::try_from(range.start).ok() } else { None }
-    }
-
-    /// Phrases that begin with `word`.
-    pub(crate) fn starting_with(&self, word: u32) -> std::ops::Range<usize> {
-        let bound = |word: usize| self.by_first.get(word).and_then(|at| usize::try_from(*at).ok());
-        let word = usize::try_from(word).unwrap_or(usize::MAX);
-        match (bound(word), word.checked_add(1).and_then(bound)) {
-            (Some(from), Some(to)) => from..to,
-            (_, _) => 0..0,
-        }
-    }
-
-    /// Those of `range` (which agree in `depth` words) whose next word is `word`.
-    pub(crate) fn continued(&self, range: std::ops::Range<usize>, depth: usize, word: u32) -> std::ops::Range<usize> {
-        let before = |bound: u32| {
-            let (mut low, mut high) = (range.start, range.end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let next = self.get(middle).and_then(|phrase| phrase.get(depth)).map_or(0, |next| u64::from(*next) + 1);
-                if next <= u64::from(bound) { low = middle + 1 } else { high = middle }
-            }
-            low
-        };
-        before(word)..before(word.saturating_add(1))
-    }
-
-    /// Whether the first phrase of `range` has `depth` words and no more.
-    pub(crate) fn ends_at(&self, range: &std::ops::Range<usize>, depth: usize) -> bool {
-        !range.is_empty() && self.get(range.start).is_some_and(|phrase| phrase.len() == depth)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Artefact, Compiler, Kind, Release, RuleSet, SigningKey, Text, TrustedKeys, Validity, sign};
-
-    #[test]
-    fn phrases_with_a_common_beginning_are_narrowed_word_by_word() {
-        let phrases = Phrases::new(&[vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 2], vec![2]], 3).unwrap();
-        let first = phrases.starting_with(0);
-        assert_eq!(first, 0..4);
-        assert!(phrases.ends_at(&first, 1));
-        assert_eq!(phrases.continued(first.clone(), 1, 0), 1..1);
-        let second = phrases.continued(first, 1, 1);
-        assert_eq!(second, 1..3);
-        assert!(phrases.ends_at(&second, 2));
-        assert_eq!(phrases.continued(second, 2, 2), 2..3);
-        assert_eq!(phrases.starting_with(1), 4..4);
-        assert_eq!(phrases.starting_with(9), 0..0);
-    }
-
-    #[test]
-    fn unsorted_or_unknown_words_are_refused() {
-        assert!(Phrases::new(&[vec![1], vec![0]], 2).is_none());
-        assert!(Phrases::new(&[vec![2]], 2).is_none());
-        assert!(Phrases::new(&[vec![]], 2).is_none());
-    }
 
     /// Signed is not the same as sane: whatever a key's owner signs, reading and judging by it must not panic.
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::artefact::Verified;
+use crate::fold::Folded;
 use crate::matcher::{Find, Matcher};
 use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
@@ -100,7 +101,7 @@ impl RuleSet {
             HostPurpose::Class(class) => Some(class),
             HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
         };
-        let mut nearest = self.matcher.host_purposes(host).map(|purposes| purposes.into_iter().filter_map(class).max());
+        let mut nearest = self.matcher.program().hosts.purposes(host).map(|purposes| purposes.filter_map(class).max());
         nearest.find_map(|class| class).unwrap_or_default()
     }
 
@@ -127,9 +128,10 @@ impl RuleSet {
 
     /// Every hit, by rule.
     pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
-        let (silenced, program) = (self.matcher.silenced(texts), self.matcher.program());
         let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
-        for (number, finds) in self.finds(texts, band) {
+        let (finds, program) = (self.finds(texts, band), self.matcher.program());
+        let silenced = if finds.is_empty() { Vec::new() } else { self.matcher.silenced(texts) };
+        for (number, finds) in finds {
             let Some(rule) = self.matcher.rule(number).filter(|_| !silenced.contains(&number)) else { continue };
             match judge::hit(rule, band, &finds, program) {
                 Some(hit) => {
@@ -149,7 +151,7 @@ impl RuleSet {
         let program = self.matcher.program();
         let leads = |reroute: &&Reroute| {
             let to = self.matcher.rule(reroute.target).is_some_and(|rule| rule.facts.id == *target);
-            to && program.phrase_words(reroute.phrase).is_some_and(|words| words == phrase)
+            to && program.phrase_words(reroute.phrase) == Some(phrase)
         };
         let reroute = program.reroutes.iter().find(leads)?;
         self.matcher.rule(reroute.rule).map(|rule| &rule.facts.id)
@@ -157,9 +159,9 @@ impl RuleSet {
 
     /// What every rule finds, by its number.
     pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
-        let mut finds = BTreeMap::new();
+        let (mut finds, mut folded) = (BTreeMap::new(), Folded::default());
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
-            self.matcher.find(index, text, band, &mut finds);
+            self.matcher.find(index, text, band, &mut folded, &mut finds);
         }
         finds
     }
@@ -197,6 +199,6 @@ impl Matcher {
             HostPurpose::Exception(rule) => Some(rule),
             HostPurpose::Rule(_) | HostPurpose::Class(_) => None,
         };
-        hosts.flat_map(|host| self.host_purposes(&host.text).flatten()).filter_map(exception).collect()
+        hosts.flat_map(|host| self.program().hosts.purposes(&host.text).flatten()).filter_map(exception).collect()
     }
 }

@@ -1,7 +1,9 @@
 //! URLs as rules see them: host, path and search terms.
 
+mod plain;
 mod search;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
@@ -32,11 +34,18 @@ impl UrlParts {
     /// The parts as texts to judge: host, path unless it is the root, search terms.
     #[must_use]
     pub fn texts(&self) -> Vec<Text> {
-        let mut texts = vec![Text::new(Scope::UrlHost, &*self.host)];
+        self.clone().into_texts()
+    }
+
+    /// As [`UrlParts::texts`], without a copy.
+    #[must_use]
+    pub fn into_texts(self) -> Vec<Text> {
+        let mut texts = Vec::with_capacity(2 + self.search_terms.len());
+        texts.push(Text::new(Scope::UrlHost, self.host));
         if self.path.len() > 1 {
-            texts.push(Text::new(Scope::UrlPath, &*self.path));
+            texts.push(Text::new(Scope::UrlPath, self.path));
         }
-        texts.extend(self.search_terms.iter().map(|term| Text::new(Scope::Query, &**term)));
+        texts.extend(self.search_terms.into_iter().map(|term| Text::new(Scope::Query, term)));
         texts
     }
 }
@@ -73,34 +82,60 @@ pub fn split_url(url: &str) -> Result<UrlParts, UrlError> {
     if url.len() > MAX_URL_BYTES {
         return Err(UrlError::TooLong);
     }
+    match plain::parts(url) {
+        Some(parts) => Ok(UrlParts::new(parts.host, if parts.path.is_empty() { "/" } else { parts.path }, parts.query)),
+        None => split_any(url),
+    }
+}
+
+fn split_any(url: &str) -> Result<UrlParts, UrlError> {
     let url = Url::parse(url).map_err(|_| UrlError::Malformed)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(UrlError::NotWeb);
     }
     let host = url.host_str().map(|host| host.trim_end_matches('.')).filter(|host| !host.is_empty());
-    let host = host.ok_or(UrlError::Malformed)?.to_owned();
-    let search_terms = search_terms(&url, &host);
-    let path = cut(percent_decoded(url.path()));
-    Ok(UrlParts { host, path, search_terms })
+    Ok(UrlParts::new(host.ok_or(UrlError::Malformed)?, url.path(), url.query().unwrap_or_default()))
 }
 
-fn search_terms(url: &Url, host: &str) -> Vec<String> {
+impl UrlParts {
+    fn new(host: &str, path: &str, query: &str) -> Self {
+        Self { host: host.to_owned(), path: cut(percent_decoded(path)), search_terms: search_terms(query, host) }
+    }
+}
+
+fn search_terms(query: &str, host: &str) -> Vec<String> {
     let keys = search::keys(host);
     let mut terms: Vec<String> = Vec::new();
-    for (key, value) in url.query_pairs().take(MAX_QUERY_PAIRS) {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()).take(MAX_QUERY_PAIRS) {
         if terms.len() == MAX_SEARCH_TERMS {
             break;
         }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !keys.contains(&&*form_decoded(key)) {
+            continue;
+        }
+        let value = form_decoded(value);
         let value = value.trim();
-        if keys.contains(&&*key) && !value.is_empty() && !terms.iter().any(|term| term == value) {
+        if !value.is_empty() && !terms.iter().any(|term| term == value) {
             terms.push(cut(value.to_owned()));
         }
     }
     terms
 }
 
+/// A key or value of a query, as forms write them.
+fn form_decoded(text: &str) -> Cow<'_, str> {
+    match text.contains(['%', '+']) {
+        true => Cow::Owned(percent_decoded(&text.replace('+', " "))),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// Decodes `%XX`, reading what is no UTF-8 as replacement characters.
 fn percent_decoded(path: &str) -> String {
+    if !path.contains('%') {
+        return path.to_owned();
+    }
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -133,6 +168,34 @@ fn cut(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_address_is_split_as_any_other(
+            url in "https?://[a-z0-9-]{1,8}(\\.[a-z0-9-]{1,4}){0,3}(:[0-9]{0,5})?(/[a-z0-9.%2eE~é \"<>_-]{0,12}){0,3}(\\?[qs=&+%2a é'-]{0,16})?(#[a-z?/]{0,4})?",
+        ) {
+            if plain::parts(&url).is_some() {
+                prop_assert_eq!(split_url(&url), split_any(&url));
+            }
+        }
+
+        #[test]
+        fn any_text_is_split_as_the_parser_does(url in "(https?://)?\\PC{0,30}|https://[ -~]{0,30}") {
+            prop_assert_eq!(split_url(&url), split_any(&url));
+        }
+    }
+
+    #[test]
+    fn everyday_addresses_are_plain() {
+        for url in ["https://www.example.org/a/b.html?q=1#x", "http://localhost:8080/", "https://a.example"] {
+            assert!(plain::parts(url).is_some(), "{url}");
+        }
+        for url in ["https://me@a.example/", "https://A.example/", "https://a.example/../b", "https://1.2.3.4/"] {
+            assert!(plain::parts(url).is_none(), "{url}");
+        }
+    }
 
     fn terms(url: &str) -> Vec<String> {
         split_url(url).unwrap().search_terms

@@ -4,39 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expand::Draft;
+use crate::HostClass;
 use crate::diagnostic::Source;
 use crate::host::HostPattern;
-use crate::lexicon::Lexicon;
 use crate::pack::{Example, Pack};
-use crate::program::{Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring};
+use crate::program::{
+    Case, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring,
+};
 
 /// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
 pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Program> {
-    let words: BTreeSet<&str> = drafts
-        .iter()
-        .flat_map(|draft| &draft.phrases)
-        .flat_map(|(phrase, _)| phrase.words.iter().map(String::as_str))
-        .collect();
-    let words = Lexicon::new(words);
-    let numbered = |draft: &Draft<'_>| -> Option<Vec<(Vec<u32>, Role)>> {
-        let number = |phrase: &[String]| phrase.iter().map(|word| words.number(word)).collect::<Option<Vec<u32>>>();
-        draft.phrases.iter().map(|(phrase, role)| Some((number(&phrase.words)?, *role))).collect()
-    };
-    let numbered: Vec<Vec<(Vec<u32>, Role)>> = drafts.iter().map(numbered).collect::<Option<_>>()?;
-    let phrases: BTreeSet<&[u32]> = numbered.iter().flatten().map(|(phrase, _)| phrase.as_slice()).collect();
-    let phrases: Vec<Vec<u32>> = phrases.into_iter().map(<[u32]>::to_vec).collect();
-    let phrase_rows = phrase_rows(&phrases, &numbered);
-    let phrases = Phrases::new(&phrases, words.len())?;
-    let (hosts, host_rows) = hosts(sources, drafts)?;
+    let words: BTreeSet<&Vec<String>> =
+        drafts.iter().flat_map(|draft| &draft.phrases).map(|(phrase, _)| &phrase.words).collect();
+    let words: Vec<Vec<String>> = words.into_iter().cloned().collect();
+    let phrases = Phrases::new(&words)?;
+    let phrase_rows = phrase_rows(&phrases, drafts)?;
     let program = Program {
         packs,
         rules: drafts.iter().map(|draft| draft.rule.clone()).collect(),
-        words,
         phrases,
+        phrase_texts: phrase_texts(&words, &phrase_rows),
         phrase_rows,
         substrings: substrings(drafts),
-        hosts,
-        host_rows,
+        hosts: hosts(sources, drafts)?,
         cases: cases(drafts),
         reroutes: Vec::new(),
     };
@@ -45,24 +35,31 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
 }
 
 /// One row for each phrase, rule and group; the first written wins where a phrase stands twice.
-fn phrase_rows(phrases: &[Vec<u32>], numbered: &[Vec<(Vec<u32>, Role)>]) -> Vec<PhraseRow> {
+fn phrase_rows(phrases: &Phrases, drafts: &[Draft<'_>]) -> Option<Vec<PhraseRow>> {
     let mut rows: BTreeMap<(u32, u32, Option<u8>), Role> = BTreeMap::new();
-    for (rule, terms) in (0..).zip(numbered) {
-        for (phrase, role) in terms {
-            let at = phrases.partition_point(|known| known < phrase);
+    for (rule, draft) in (0..).zip(drafts) {
+        for (phrase, role) in &draft.phrases {
             let group = match role {
                 Role::Term { group, .. } => Some(*group),
                 Role::Exception => None,
             };
-            if let Ok(at) = u32::try_from(at) {
-                rows.entry((at, rule, group)).or_insert(*role);
-            }
+            rows.entry((phrases.number(&phrase.words)?, rule, group)).or_insert(*role);
         }
     }
     let mut rows: Vec<PhraseRow> =
         rows.into_iter().map(|((phrase, rule, _), role)| PhraseRow { phrase, rule, role }).collect();
     rows.sort();
-    rows
+    Some(rows)
+}
+
+/// The words of the phrases that stand in exceptions: a verdict names those that won.
+fn phrase_texts(words: &[Vec<String>], rows: &[PhraseRow]) -> Vec<(u32, String)> {
+    let named: BTreeSet<u32> = rows.iter().filter(|row| row.role == Role::Exception).map(|row| row.phrase).collect();
+    (0..)
+        .zip(words)
+        .filter(|(number, _)| named.contains(number))
+        .map(|(number, words)| (number, words.join(" ")))
+        .collect()
 }
 
 fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {
@@ -75,25 +72,25 @@ fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {
     rows.into_iter().map(|(text, rows)| Substring { text: text.to_owned(), rows: rows.into_iter().collect() }).collect()
 }
 
-fn hosts(sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<(Lexicon, Vec<HostRow>)> {
-    let mut named: Vec<(&HostPattern, HostPurpose)> = Vec::new();
+fn hosts(sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Hosts> {
+    let mut named: BTreeMap<&str, BTreeSet<HostUse>> = BTreeMap::new();
     for (_, pack) in sources {
-        for list in &pack.domains {
-            named.extend(list.hosts.iter().map(|host| (host.get_ref(), HostPurpose::Class(list.class))));
+        for list in pack.domains.iter().filter(|list| list.class != HostClass::Ordinary) {
+            let hosts = list.hosts.iter().map(|host| (host.get_ref(), HostPurpose::Class(list.class)));
+            hosts.for_each(|(host, purpose)| enter(&mut named, host, purpose));
         }
     }
     for (rule, draft) in (0..).zip(drafts) {
-        named.extend(draft.hosts.iter().map(|host| (host, HostPurpose::Rule(rule))));
-        named.extend(draft.silent_hosts.iter().map(|host| (host, HostPurpose::Exception(rule))));
+        draft.hosts.iter().for_each(|host| enter(&mut named, host, HostPurpose::Rule(rule)));
+        draft.silent_hosts.iter().for_each(|host| enter(&mut named, host, HostPurpose::Exception(rule)));
     }
-    named.retain(|(_, purpose)| *purpose != HostPurpose::Class(crate::HostClass::Ordinary));
-    let names: BTreeSet<&str> = named.iter().map(|(pattern, _)| pattern.host.as_str()).collect();
-    let lexicon = Lexicon::new(names);
-    let row = |(pattern, purpose): (&HostPattern, HostPurpose)| {
-        Some(HostRow { host: lexicon.number(&pattern.host)?, reach: pattern.reach, purpose })
-    };
-    let rows: BTreeSet<HostRow> = named.into_iter().map(row).collect::<Option<_>>()?;
-    Some((lexicon, rows.into_iter().collect()))
+    let named: Vec<(&str, Vec<HostUse>)> =
+        named.into_iter().map(|(host, uses)| (host, uses.into_iter().collect())).collect();
+    Hosts::new(&named)
+}
+
+fn enter<'a>(named: &mut BTreeMap<&'a str, BTreeSet<HostUse>>, host: &'a HostPattern, purpose: HostPurpose) {
+    named.entry(&host.host).or_default().insert(HostUse { reach: host.reach, purpose });
 }
 
 fn reroutes(drafts: &[Draft<'_>], program: &Program) -> Option<Vec<Reroute>> {

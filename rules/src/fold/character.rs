@@ -23,6 +23,24 @@ pub(super) enum Kind {
     Gap,
 }
 
+/// What a single character is in a text; `None` for one that vanishes. A letter may stand for several.
+pub(super) fn kind_alone(character: char) -> Option<Kind> {
+    if is_dropped(character) {
+        return None;
+    }
+    let mut found = None;
+    decompose_compatible(enclosed(character), |part| {
+        if canonical_combining_class(part) == 0 && !is_dropped(part) {
+            let kind = unit(part, None, 0, 0).kind;
+            found = Some(match found {
+                None | Some(Kind::Gap) => kind,
+                Some(known) => known,
+            });
+        }
+    });
+    found
+}
+
 /// Decomposes, drops and lower-cases.
 pub(super) fn units(text: &str) -> Vec<Unit> {
     let mut units = Vec::with_capacity(text.len());

@@ -3,28 +3,40 @@
 use std::ops::Range;
 
 use super::character::{Kind, Unit, leet};
-use super::{Folded, MAX_READINGS, MAX_WORD_BYTES};
+use super::{Folded, MAX_READINGS, MAX_WORD_BYTES, Reading};
+use crate::fingerprint::Fingerprint;
 
 /// Fewest single letters that read as one word.
 const MIN_SPACED: usize = 3;
 /// Longest gap between spaced-out letters, in characters.
 const MAX_GAP: usize = 3;
-/// More runs of repeats than this are read all short and all long only.
-const MAX_RUNS: usize = 3;
+/// The one word that is written with three of a letter.
+const WEB: &str = "www";
+/// As many of a letter in a row stand for one or two.
+const LONG_RUN: usize = 3;
+/// More such runs are read all short and all long only.
+const MAX_RUNS: u32 = 3;
 
-/// Adds every reading of `folded`, whose words were taken from `units`.
-pub(super) fn add(folded: &mut Folded, units: &[Unit]) {
+/// Adds every reading of `folded`, whose words were taken from these `words` of `units`.
+pub(super) fn add(folded: &mut Folded, units: &[Unit], words: &[Range<usize>]) {
     let scripts = Scripts::of(units);
-    for index in 0..folded.words.len() {
-        let Some(word) = folded.words.get(index).cloned() else { continue };
-        let Some(letters) = units.get(word.units.clone()) else { continue };
-        for reading in readings(letters.iter().copied(), Context { scripts, joined: false }) {
-            folded.push_reading(&reading, word.original.clone(), index..index + 1);
-        }
+    for (index, of_word) in words.iter().enumerate() {
+        let letters = units.get(of_word.clone()).unwrap_or_default();
+        add_of_word(folded, index, letters.iter().copied(), scripts);
     }
-    add_with_symbols(folded, units, scripts);
-    add_spaced_out(folded, units, scripts);
+    add_with_symbols(folded, units, words, scripts);
+    add_spaced_out(folded, units, words, scripts);
     folded.readings.sort_by_key(|reading| (reading.words.start, reading.words.end));
+}
+
+/// Adds the readings of a word of these letters and digits of ASCII, in a text of nothing else.
+pub(super) fn add_plain(folded: &mut Folded, index: usize, word: &[u8]) {
+    let letter = |byte: &u8| Unit { character: char::from(*byte), latin: None, start: 0, end: 0, kind: Kind::Letter };
+    add_of_word(folded, index, word.iter().map(letter), Scripts::LatinLooking);
+}
+
+fn add_of_word(folded: &mut Folded, index: usize, letters: impl Iterator<Item = Unit> + Clone, scripts: Scripts) {
+    add_readings(folded, index..index + 1, letters, Context { scripts, joined: false });
 }
 
 /// Whether a text holds letters that are no Latin letter and look like none.
@@ -50,18 +62,18 @@ struct Context {
 }
 
 /// Words glued by symbols that stand for letters: `p@ss`, `a$$`.
-fn add_with_symbols(folded: &mut Folded, units: &[Unit], scripts: Scripts) {
+fn add_with_symbols(folded: &mut Folded, units: &[Unit], words: &[Range<usize>], scripts: Scripts) {
     let mut word = 0;
-    while let Some(units_of_word) = folded.words.get(word).map(|word| word.units.clone()) {
-        let chunk = chunk(units, units_of_word);
-        let after = folded.words.iter().skip(word).take_while(|later| later.units.end <= chunk.end).count().max(1);
+    while let Some(of_word) = words.get(word) {
+        let chunk = chunk(units, of_word.clone());
+        let after = words.iter().skip(word).take_while(|later| later.end <= chunk.end).count().max(1);
         let letters = units.get(chunk).unwrap_or_default();
         if let (true, Some(first), Some(last)) =
             (letters.iter().any(|unit| unit.kind == Kind::Symbol), letters.first(), letters.last())
         {
-            for reading in readings(letters.iter().copied(), Context { scripts, joined: true }) {
-                folded.push_reading(&reading, first.start..last.end, word..word + after);
-            }
+            let original = first.start..last.end;
+            let context = Context { scripts, joined: true };
+            add_readings_of(folded, original, word..word + after, letters.iter().copied(), context);
         }
         word += after;
     }
@@ -83,25 +95,25 @@ fn chunk(units: &[Unit], word: Range<usize>) -> Range<usize> {
 }
 
 /// Single letters with the same gap between them: `s e x`, `k.y.s`.
-fn add_spaced_out(folded: &mut Folded, units: &[Unit], scripts: Scripts) {
+fn add_spaced_out(folded: &mut Folded, units: &[Unit], words: &[Range<usize>], scripts: Scripts) {
     let mut first = 0;
-    while first < folded.words.len() {
-        let run = spaced_run(folded, units, first);
+    while first < words.len() {
+        let run = spaced_run(words, units, first);
         let length = run.len();
-        add_joined(folded, units, run.clone(), scripts);
+        add_joined(folded, units, words, run.clone(), scripts);
         let pronoun = folded.words.get(first).is_some_and(|word| matches!(folded.text(&word.text), "i" | "a" | "u"));
         if pronoun {
-            add_joined(folded, units, run.start + 1..run.end.max(run.start + 1), scripts);
+            add_joined(folded, units, words, run.start + 1..run.end.max(run.start + 1), scripts);
         }
         first += length.max(1);
     }
 }
 
-fn spaced_run(folded: &Folded, units: &[Unit], first: usize) -> Range<usize> {
-    let single = |index: usize| folded.words.get(index).filter(|word| word.units.len() == 1);
+fn spaced_run(words: &[Range<usize>], units: &[Unit], first: usize) -> Range<usize> {
+    let single = |index: usize| words.get(index).filter(|word| word.len() == 1);
     let gap = |index: usize| -> Option<&[Unit]> {
         let (left, right) = (single(index)?, single(index + 1)?);
-        units.get(left.units.end..right.units.start).filter(|gap| gap.len() <= MAX_GAP)
+        units.get(left.end..right.start).filter(|gap| gap.len() <= MAX_GAP)
     };
     let Some(pattern) = gap(first) else { return first..first + 1 };
     let same = |index: &usize| {
@@ -111,31 +123,46 @@ fn spaced_run(folded: &Folded, units: &[Unit], first: usize) -> Range<usize> {
     first..first + gaps + 1
 }
 
-fn add_joined(folded: &mut Folded, units: &[Unit], words: Range<usize>, scripts: Scripts) {
-    if words.len() < MIN_SPACED {
+fn add_joined(folded: &mut Folded, units: &[Unit], words: &[Range<usize>], run: Range<usize>, scripts: Scripts) {
+    if run.len() < MIN_SPACED {
         return;
     }
-    let Some(original) = folded.original(words.start, words.end) else { return };
-    let run = folded.words.get(words.clone()).unwrap_or_default();
-    let letters: Vec<Unit> = run.iter().filter_map(|word| units.get(word.units.start).copied()).collect();
-    for reading in readings(letters.into_iter(), Context { scripts, joined: true }) {
-        folded.push_reading(&reading, original.clone(), words.clone());
+    let single = words.get(run.clone()).unwrap_or_default();
+    let letters = single.iter().filter_map(|word| units.get(word.start).copied());
+    add_readings(folded, run, letters, Context { scripts, joined: true });
+}
+
+fn add_readings(
+    folded: &mut Folded,
+    words: Range<usize>,
+    letters: impl Iterator<Item = Unit> + Clone,
+    context: Context,
+) {
+    if let Some(original) = folded.original(words.start, words.end) {
+        add_readings_of(folded, original, words, letters, context);
     }
 }
 
-/// Readings of a run of letters and symbols: at most [`MAX_READINGS`], none longer than [`MAX_WORD_BYTES`], and none
-/// that is the word as it stands.
-fn readings(letters: impl Iterator<Item = Unit> + Clone, context: Context) -> Vec<String> {
+/// Adds the readings of a run of letters and symbols: at most [`MAX_READINGS`], none longer than [`MAX_WORD_BYTES`], and
+/// none that is the word as it stands.
+fn add_readings_of(
+    folded: &mut Folded,
+    original: Range<usize>,
+    words: Range<usize>,
+    letters: impl Iterator<Item = Unit> + Clone,
+    context: Context,
+) {
     let plain = || letters.clone().map(|unit| unit.character);
     let needs_none = |character: char| character.is_ascii_lowercase();
-    if !context.joined && plain().all(needs_none) && !has_long_run(plain()) {
-        return Vec::new();
+    if !context.joined && plain().all(needs_none) && (long_runs(plain()) == 0 || plain().eq(WEB.chars())) {
+        return;
     }
     let latin = reads_as_latin(letters.clone(), context.scripts);
     let spelled = letters.clone().map(|unit| unit.latin.filter(|_| latin).unwrap_or(unit.character));
-    let mut found: Vec<String> = Vec::new();
+    let mut readings = Readings { from: folded.readings.len(), folded, original, words };
+    let as_it_stands = (!context.joined).then(plain);
     if plain().all(char::is_alphanumeric) {
-        found.extend(shortened(spelled.clone()));
+        readings.add_shortened(spelled.clone(), as_it_stands.clone());
     }
     if reads_as_leet(letters.clone(), context) {
         for choice in 0..2 {
@@ -143,18 +170,80 @@ fn readings(letters: impl Iterator<Item = Unit> + Clone, context: Context) -> Ve
                 let letters = leet(character);
                 letters.get(choice).or_else(|| letters.first()).copied().unwrap_or(character)
             };
-            found.extend(shortened(spelled.clone().map(pick)));
+            readings.add_shortened(spelled.clone().map(pick), as_it_stands.clone());
         }
     }
-    found.retain(|reading| context.joined || !reading.chars().eq(plain()));
-    found.sort();
-    found.dedup();
-    found.truncate(MAX_READINGS);
-    found
+    readings.finish();
 }
 
-fn has_long_run(letters: impl Iterator<Item = char>) -> bool {
-    runs(letters).iter().any(|(_, length)| *length >= 3)
+/// Readings of one word or run on their way into a folded text.
+struct Readings<'f> {
+    folded: &'f mut Folded,
+    /// The first of them.
+    from: usize,
+    original: Range<usize>,
+    words: Range<usize>,
+}
+
+impl Readings<'_> {
+    /// Adds a run of letters with every repeat of three or more as one letter and as two.
+    fn add_shortened(
+        &mut self,
+        letters: impl Iterator<Item = char> + Clone,
+        as_it_stands: Option<impl Iterator<Item = char> + Clone>,
+    ) {
+        if runs(letters.clone()).count() > MAX_WORD_BYTES {
+            return;
+        }
+        let long = long_runs(letters.clone());
+        let choices = if long <= MAX_RUNS { 1_u32 << long } else { 2 };
+        for choice in 0..choices {
+            let doubled = if long <= MAX_RUNS { choice } else { u32::MAX * choice };
+            self.add(letters.clone(), doubled, as_it_stands.clone());
+        }
+    }
+
+    /// Writes the letters out; bit n of `doubled` says whether the n-th long run is two letters.
+    fn add(
+        &mut self,
+        letters: impl Iterator<Item = char> + Clone,
+        doubled: u32,
+        as_it_stands: Option<impl Iterator<Item = char> + Clone>,
+    ) {
+        let start = self.folded.buffer.len();
+        let mut seen = 0;
+        for (letter, length) in runs(letters) {
+            let mut times = length;
+            if length >= LONG_RUN {
+                times = if doubled.checked_shr(seen).unwrap_or(doubled) & 1 == 1 { 2 } else { 1 };
+                seen += 1;
+            }
+            (0..times).for_each(|_| self.folded.buffer.push(letter));
+        }
+        let text = start..self.folded.buffer.len();
+        let written = self.folded.text(&text);
+        let is_known = || {
+            let before = self.folded.readings.iter().skip(self.from);
+            before.map(|reading| self.folded.text(&reading.text)).any(|other| other == written)
+        };
+        let stands = as_it_stands.is_some_and(|plain| written.chars().eq(plain));
+        if written.len() > MAX_WORD_BYTES || stands || is_known() {
+            self.folded.buffer.truncate(start);
+            return;
+        }
+        let (original, words, fingerprint) = (self.original.clone(), self.words.clone(), Fingerprint::of(written));
+        self.folded.readings.push(Reading { fingerprint, text, original, words });
+    }
+
+    /// Leaves the first in order of their letters.
+    fn finish(self) {
+        let Folded { buffer, readings, .. } = self.folded;
+        let text = |reading: &Reading| buffer.get(reading.text.clone()).unwrap_or_default();
+        if let Some(added) = readings.get_mut(self.from..) {
+            added.sort_by(|left, right| text(left).cmp(text(right)));
+        }
+        readings.truncate(self.from + MAX_READINGS);
+    }
 }
 
 fn reads_as_latin(mut letters: impl Iterator<Item = Unit> + Clone, scripts: Scripts) -> bool {
@@ -168,40 +257,24 @@ fn reads_as_leet(letters: impl Iterator<Item = Unit> + Clone, context: Context) 
     alphabetic >= enough && letters.into_iter().any(|unit| !leet(unit.character).is_empty())
 }
 
-/// A run of letters with every repeat of three or more as one letter and as two.
-fn shortened(letters: impl Iterator<Item = char>) -> Vec<String> {
-    let runs = runs(letters);
-    let long = runs.iter().filter(|(_, length)| *length >= 3).count();
-    if runs.len() > MAX_WORD_BYTES {
-        return Vec::new();
-    }
-    let every = 1_u32.checked_shl(u32::try_from(long).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
-    let choices: Vec<u32> = if long <= MAX_RUNS { (0..every).collect() } else { vec![0, u32::MAX] };
-    choices.into_iter().map(|doubled| spell(&runs, doubled)).filter(|word| word.len() <= MAX_WORD_BYTES).collect()
+/// Whether a word has three of a letter in a row.
+pub(super) fn has_long_run(word: &str) -> bool {
+    long_runs(word.chars()) > 0
 }
 
-/// Writes runs out; bit n of `doubled` says whether the n-th long run is two letters.
-fn spell(runs: &[(char, usize)], doubled: u32) -> String {
-    let mut word = String::with_capacity(runs.len() + 1);
-    let mut seen = 0;
-    for (letter, length) in runs {
-        let mut times = *length;
-        if *length >= 3 {
-            times = if doubled.checked_shr(seen).unwrap_or(doubled) & 1 == 1 { 2 } else { 1 };
-            seen += 1;
-        }
-        word.extend(std::iter::repeat_n(*letter, times));
-    }
-    word
+fn long_runs(letters: impl Iterator<Item = char>) -> u32 {
+    runs(letters).map(|(_, length)| u32::from(length >= LONG_RUN)).sum()
 }
 
-fn runs(letters: impl Iterator<Item = char>) -> Vec<(char, usize)> {
-    let mut runs: Vec<(char, usize)> = Vec::new();
-    for letter in letters {
-        match runs.last_mut() {
-            Some((last, length)) if *last == letter => *length += 1,
-            Some(_) | None => runs.push((letter, 1)),
+/// Letters and how often each stands in a row.
+fn runs(letters: impl Iterator<Item = char>) -> impl Iterator<Item = (char, usize)> {
+    let mut letters = letters.peekable();
+    std::iter::from_fn(move || {
+        let letter = letters.next()?;
+        let mut length = 1;
+        while letters.next_if_eq(&letter).is_some() {
+            length += 1;
         }
-    }
-    runs
+        Some((letter, length))
+    })
 }

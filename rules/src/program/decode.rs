@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod written_out;
+
 use super::{
-    Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Reroute,
-    Role, Rule, RuleFacts, Scopes, Substring, Test,
+    Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program,
+    Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
 use crate::cursor::{Cursor, Short};
 use crate::host::Reach;
-use crate::lexicon::Lexicon;
+use crate::matcher::MIN_SUBSTRING_BYTES;
 use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
 
 /// Reads every section.
@@ -19,22 +21,54 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let sections = Sections(verified);
     let packs = sections.list(1, "its packs", pack)?;
     let rules = sections.list(2, "its rules", rule)?;
-    let words = sections.strings(3, "its words")?;
-    let phrases = sections.list(4, "its phrases", phrase)?;
-    let phrases = Phrases::new(&phrases, words.len()).ok_or(ArtefactError::Damaged { what: "its phrases" })?;
+    let (phrases, phrase_texts) = match verified.has_section(31) {
+        true => phrases(&sections)?,
+        false => written_out::phrases(&sections)?,
+    };
     let phrase_rows = sections.list(5, "its phrase rows", |cursor| phrase_row(cursor, phrases.len(), &rules))?;
     let substrings = sections.list(6, "its substrings", |cursor| substring(cursor, &rules))?;
-    let hosts = sections.strings(7, "its hosts")?;
-    let host_rows = sections.list(8, "its host rows", |cursor| host_row(cursor, hosts.len(), rules.len()))?;
+    let hosts = match verified.has_section(34) {
+        true => hosts(&sections, rules.len())?,
+        false => written_out::hosts(&sections, rules.len())?,
+    };
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
     let reroutes = match verified.has_section(10) {
         true => sections.list(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?,
         false => Vec::new(),
     };
-    if !phrase_rows.is_sorted() || !host_rows.is_sorted() || !reroutes.is_sorted() {
+    if !phrase_rows.is_sorted() || !reroutes.is_sorted() || !phrase_texts.is_sorted() {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
-    Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases, reroutes })
+    Ok(Program { packs, rules, phrases, phrase_texts, phrase_rows, substrings, hosts, cases, reroutes })
+}
+
+fn phrases(sections: &Sections<'_>) -> Result<(Phrases, Vec<(u32, String)>), ArtefactError> {
+    let damaged = ArtefactError::Damaged { what: "its phrases" };
+    let beginnings = whole(sections.0.section(31)?, u64::from_le_bytes).ok_or_else(|| damaged.clone())?;
+    let values = whole(sections.0.section(32)?, u32::from_le_bytes).ok_or_else(|| damaged.clone())?;
+    let phrases = Phrases::from_parts(beginnings, values).ok_or(damaged)?;
+    let text = |cursor: &mut Cursor<'_>| Ok((index(cursor, phrases.len())?, cursor.text()?.to_owned()));
+    let texts = sections.list(33, "the words of its exceptions", text)?;
+    Ok((phrases, texts))
+}
+
+fn hosts(sections: &Sections<'_>, rules: usize) -> Result<Hosts, ArtefactError> {
+    let damaged = ArtefactError::Damaged { what: "its hosts" };
+    let read = || -> Option<Hosts> {
+        let (key, names) = sections.0.section(34).ok()?.split_first_chunk()?;
+        let mut cursor = Cursor::new(sections.0.section(35).ok()?);
+        let use_of = cursor.list(Cursor::u32).ok()?;
+        let uses = cursor.list(|cursor| cursor.list(|cursor| host_use(cursor, rules))).ok()?;
+        cursor.end().ok()?;
+        Hosts::from_parts(*key, whole(names, u64::from_le_bytes)?, use_of, uses)
+    };
+    read().ok_or(damaged)
+}
+
+/// All of a section as numbers of `N` bytes; `None` when some bytes are left.
+fn whole<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Option<Vec<T>> {
+    let (numbers, left) = bytes.as_chunks::<N>();
+    left.is_empty().then(|| numbers.iter().map(|bytes| number(*bytes)).collect())
 }
 
 struct Sections<'a>(&'a Verified);
@@ -49,12 +83,6 @@ impl<'a> Sections<'a> {
         let mut cursor = Cursor::new(self.0.section(id)?);
         let entries = cursor.list(entry).and_then(|entries| cursor.end().map(|()| entries));
         entries.map_err(|Short| ArtefactError::Damaged { what })
-    }
-
-    fn strings(&self, id: u16, what: &'static str) -> Result<Lexicon, ArtefactError> {
-        let strings = self.list(id, what, Cursor::text)?;
-        let sorted = strings.iter().zip(strings.iter().skip(1)).all(|(left, right)| left < right);
-        if sorted { Ok(Lexicon::new(strings)) } else { Err(ArtefactError::Damaged { what }) }
     }
 }
 
@@ -102,10 +130,6 @@ fn groups(cursor: &mut Cursor<'_>) -> Result<u8, Short> {
     if (1..=MAX_GROUPS).contains(&usize::from(groups)) { Ok(groups) } else { Err(Short) }
 }
 
-fn phrase(cursor: &mut Cursor<'_>) -> Result<Vec<u32>, Short> {
-    (0..cursor.u8()?).map(|_| cursor.u32()).collect()
-}
-
 fn phrase_row(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Result<PhraseRow, Short> {
     let phrase = index(cursor, phrases)?;
     let rule = index(cursor, rules.len())?;
@@ -118,7 +142,7 @@ fn substring(cursor: &mut Cursor<'_>, rules: &[Rule]) -> Result<Substring, Short
         let rule = index(cursor, rules.len())?;
         Ok((rule, role(cursor, rules, rule)?))
     })?;
-    if text.is_empty() { Err(Short) } else { Ok(Substring { text, rows }) }
+    if text.len() < MIN_SUBSTRING_BYTES { Err(Short) } else { Ok(Substring { text, rows }) }
 }
 
 fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Short> {
@@ -146,8 +170,7 @@ fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Shor
     }
 }
 
-fn host_row(cursor: &mut Cursor<'_>, hosts: usize, rules: usize) -> Result<HostRow, Short> {
-    let host = index(cursor, hosts)?;
+fn host_use(cursor: &mut Cursor<'_>, rules: usize) -> Result<HostUse, Short> {
     let reach = if cursor.u8()? == 0 { Reach::Subtree } else { Reach::Exact };
     let purpose = match cursor.u8()? {
         0 => HostPurpose::Rule(index(cursor, rules)?),
@@ -155,7 +178,7 @@ fn host_row(cursor: &mut Cursor<'_>, hosts: usize, rules: usize) -> Result<HostR
         2 => HostPurpose::Class(*HostClass::ALL.get(usize::from(cursor.u8()?)).ok_or(Short)?),
         _ => return Err(Short),
     };
-    Ok(HostRow { host, reach, purpose })
+    Ok(HostUse { reach, purpose })
 }
 
 fn case(cursor: &mut Cursor<'_>, rules: usize) -> Result<Case, Short> {

@@ -7,53 +7,90 @@ use crate::{HostClass, Mark};
 
 /// The sections, in the order of their ids. The same program gives the same bytes.
 pub(crate) fn encode(program: &Program) -> Vec<Section> {
-    let phrases: Vec<&[u32]> = (0..program.phrases.len()).filter_map(|index| program.phrases.get(index)).collect();
-    let sections = [
-        list(&program.packs, |out, pack| {
-            out.text(&pack.id).number(pack.version).text(&pack.title);
-        }),
-        list(&program.rules, rule),
-        list(&program.words.iter().collect::<Vec<_>>(), |out, word| {
-            out.text(word);
-        }),
-        list(&phrases, |out, phrase| {
-            out.byte(phrase.len()).numbers(phrase);
-        }),
-        list(&program.phrase_rows, |out, row| {
-            out.number(row.phrase).number(row.rule);
-            role(out, row.role);
-        }),
-        list(&program.substrings, |out, substring| {
-            out.text(&substring.text).count(substring.rows.len());
-            for (rule, kind) in &substring.rows {
-                out.number(*rule);
-                role(out, *kind);
-            }
-        }),
-        list(&program.hosts.iter().collect::<Vec<_>>(), |out, host| {
-            out.text(host);
-        }),
-        list(&program.host_rows, |out, row| {
-            out.number(row.host).byte(match row.reach {
+    let mut sections = vec![
+        masked(
+            1,
+            list(&program.packs, |out, pack| {
+                out.text(&pack.id).number(pack.version).text(&pack.title);
+            }),
+        ),
+        masked(2, list(&program.rules, rule)),
+        masked(
+            5,
+            list(&program.phrase_rows, |out, row| {
+                out.number(row.phrase).number(row.rule);
+                role(out, row.role);
+            }),
+        ),
+        masked(
+            6,
+            list(&program.substrings, |out, substring| {
+                out.text(&substring.text).count(substring.rows.len());
+                for (rule, kind) in &substring.rows {
+                    out.number(*rule);
+                    role(out, *kind);
+                }
+            }),
+        ),
+        masked(
+            9,
+            list(&program.cases, |out, case| {
+                let scope = match case.scope {
+                    CaseScope::Text(scope) => scope as usize,
+                    CaseScope::Url => usize::from(u8::MAX),
+                };
+                out.number(case.rule).byte(scope).byte(usize::from(case.fires)).text(&case.text);
+            }),
+        ),
+    ];
+    if !program.reroutes.is_empty() {
+        let reroutes = list(&program.reroutes, |out, reroute| {
+            out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
+        });
+        sections.push(masked(10, reroutes));
+    }
+    sections.extend(phrases(program));
+    sections.extend(hosts(program));
+    sections
+}
+
+fn masked(id: u16, plain: Vec<u8>) -> Section {
+    Section { id, encoding: Encoding::Masked, plain }
+}
+
+/// Fingerprints say nothing to a reader and do not deflate: they stand as they are.
+fn plain(id: u16, plain: Vec<u8>) -> Section {
+    Section { id, encoding: Encoding::Plain, plain }
+}
+
+fn phrases(program: &Program) -> [Section; 3] {
+    let (beginnings, values) = program.phrases.parts();
+    let (mut keys, mut numbers) = (Record::default(), Record::default());
+    keys.fingerprints(beginnings);
+    numbers.numbers(values);
+    let texts = list(&program.phrase_texts, |out, (phrase, text)| {
+        out.number(*phrase).text(text);
+    });
+    [plain(31, keys.bytes), masked(32, numbers.bytes), masked(33, texts)]
+}
+
+fn hosts(program: &Program) -> [Section; 2] {
+    let (key, names, use_of, uses) = program.hosts.parts();
+    let (mut keys, mut numbers) = (Record::default(), Record::default());
+    keys.bytes.extend_from_slice(key);
+    keys.fingerprints(names);
+    numbers.count(use_of.len()).numbers(use_of).count(uses.len());
+    for of in uses {
+        numbers.count(of.len());
+        for of in of {
+            numbers.byte(match of.reach {
                 Reach::Subtree => 0,
                 Reach::Exact => 1,
             });
-            purpose(out, row.purpose);
-        }),
-        list(&program.cases, |out, case| {
-            let scope = match case.scope {
-                CaseScope::Text(scope) => scope as usize,
-                CaseScope::Url => usize::from(u8::MAX),
-            };
-            out.number(case.rule).byte(scope).byte(usize::from(case.fires)).text(&case.text);
-        }),
-    ];
-    let reroutes = list(&program.reroutes, |out, reroute| {
-        out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
-    });
-    let reroutes = (!program.reroutes.is_empty()).then_some(reroutes);
-    let sections = (1..).zip(sections.into_iter().chain(reroutes));
-    sections.map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain }).collect()
+            purpose(&mut numbers, of.purpose);
+        }
+    }
+    [plain(34, keys.bytes), masked(35, numbers.bytes)]
 }
 
 fn rule(out: &mut Record, rule: &Rule) {
@@ -139,6 +176,11 @@ impl Record {
         for value in values {
             self.number(*value);
         }
+        self
+    }
+
+    fn fingerprints(&mut self, values: &[u64]) -> &mut Self {
+        self.bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         self
     }
 

@@ -1,53 +1,46 @@
 //! Which query keys hold what somebody searched for.
 
-/// A known search engine.
+/// Where a known search engine is found.
 enum Site {
-    /// This host and its subdomains.
+    /// On this host and its subdomains.
     Host(&'static str),
-    /// A label followed by a public suffix of one or two labels, for engines with a host a country.
-    Brand(&'static str),
+    /// Under the label followed by a public suffix of one or two labels, for engines with a host a country.
+    EveryCountry,
 }
 
 /// Keys of a host that is not in the table.
 const GENERIC: &[&str] = &["q", "query", "search", "search_query"];
 
-const TABLE: &[(Site, &[&str])] = &[
-    (Site::Brand("google"), &["q"]),
-    (Site::Host("bing.com"), &["q"]),
-    (Site::Host("duckduckgo.com"), &["q"]),
-    (Site::Host("youtube.com"), &["search_query"]),
-    (Site::Host("yahoo.com"), &["p"]),
-    (Site::Brand("yahoo"), &["p"]),
-    (Site::Host("ecosia.org"), &["q"]),
-    (Site::Host("search.brave.com"), &["q"]),
-    (Site::Host("startpage.com"), &["query"]),
-    (Site::Host("wikipedia.org"), &["search"]),
-    (Site::Brand("amazon"), &["k"]),
-    (Site::Host("tiktok.com"), &["q"]),
-    (Site::Host("reddit.com"), &["q"]),
+/// By the label people know the site by, which is the second or third from the end.
+const TABLE: &[(&str, Site, &[&str])] = &[
+    ("google", Site::EveryCountry, &["q"]),
+    ("bing", Site::Host("bing.com"), &["q"]),
+    ("duckduckgo", Site::Host("duckduckgo.com"), &["q"]),
+    ("youtube", Site::Host("youtube.com"), &["search_query"]),
+    ("yahoo", Site::Host("yahoo.com"), &["p"]),
+    ("yahoo", Site::EveryCountry, &["p"]),
+    ("ecosia", Site::Host("ecosia.org"), &["q"]),
+    ("brave", Site::Host("search.brave.com"), &["q"]),
+    ("startpage", Site::Host("startpage.com"), &["query"]),
+    ("wikipedia", Site::Host("wikipedia.org"), &["search"]),
+    ("amazon", Site::EveryCountry, &["k"]),
+    ("tiktok", Site::Host("tiktok.com"), &["q"]),
+    ("reddit", Site::Host("reddit.com"), &["q"]),
 ];
 
 /// The keys that hold search terms on `host` (ASCII lower case).
 pub(super) fn keys(host: &str) -> &'static [&'static str] {
-    TABLE.iter().find(|(site, _)| site.holds(host)).map_or(GENERIC, |(_, keys)| keys)
+    let mut labels = host.rsplit('.').skip(1);
+    let (second, third) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+    let known = |(label, site, _): &&(&str, Site, _)| match site {
+        Site::Host(name) => (*label == second || *label == third) && is_at_or_below(host, name),
+        Site::EveryCountry => *label == second || (*label == third && second.len() <= 3),
+    };
+    TABLE.iter().find(known).map_or(GENERIC, |(_, _, keys)| keys)
 }
 
-impl Site {
-    fn holds(&self, host: &str) -> bool {
-        match self {
-            Self::Host(name) => {
-                host.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-            }
-            Self::Brand(brand) => {
-                let labels: Vec<&str> = host.rsplit('.').take(3).collect();
-                match labels.as_slice() {
-                    [_, label] => label == brand,
-                    [_, second, third] => second == brand || (third == brand && second.len() <= 3),
-                    _ => false,
-                }
-            }
-        }
-    }
+fn is_at_or_below(host: &str, name: &str) -> bool {
+    host.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! Artefacts: the same bytes every time, nothing to read in them, nothing accepted that was not signed so.
 
 use lapwing_rules::{
-    ArtefactError, Band, Compiler, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity, sign,
+    ArtefactError, Band, Compiler, HostClass, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity, sign,
 };
 
 use super::{pack, rule};
 
 /// An artefact of format 1 with the pack of [`sample`], kept to show that later builds still read it.
 const FIXTURE: &[u8] = include_bytes!("../fixtures/rule_set_format_1.lwr");
+/// The same with a rule that an exception leads to, as engine 2 wrote it.
+const ENGINE_2: &[u8] = include_bytes!("../fixtures/rule_set_engine_2.lwr");
+/// The same as engine 3 writes it.
+const ENGINE_3: &[u8] = include_bytes!("../fixtures/rule_set_engine_3.lwr");
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -112,14 +116,30 @@ fn the_fixture_of_format_1_still_loads() {
     assert_eq!(rules.digest().as_bytes(), lapwing_rules::Digest::of(FIXTURE).as_bytes());
 }
 
-#[test]
-fn a_rule_set_with_reroutes_loads_and_asks_for_the_engine_that_knows_them() {
-    let lowest = |bytes: &[u8]| u16::from_le_bytes([bytes[6], bytes[7]]);
+/// `sample` with a rule that an exception leads to.
+fn sample_with_reroute() -> String {
     let help = rule("t.help", "\"title\"", "match = { phrase = \"helpline\" }").replace("weapons", "help_seeking");
-    let text = sample().replace("{ phrase = \"nest box\" }", "{ phrase = \"nest box\", reroute = \"t.help\" }") + &help;
-    let bytes = signed(&text);
-    assert_eq!((lowest(&signed(&sample())), lowest(&bytes)), (1, 2));
-    let rules = RuleSet::load(&bytes, &trusted(7)).unwrap();
-    let hits = rules.evaluate(&[Text::new(Scope::Title, "a barnowl nest box")], Band::Ks3).hits;
-    assert_eq!(hits.iter().map(|hit| hit.rule.as_str()).collect::<Vec<_>>(), ["t.help"]);
+    sample().replace("{ phrase = \"nest box\" }", "{ phrase = \"nest box\", reroute = \"t.help\" }") + &help
+}
+
+#[test]
+fn what_each_engine_wrote_judges_alike() {
+    let now = signed(&sample_with_reroute());
+    for (bytes, engine) in [(ENGINE_2, 2), (ENGINE_3, 3), (now.as_slice(), 3)] {
+        assert_eq!(u16::from_le_bytes([bytes[6], bytes[7]]), engine, "the lowest engine that reads it");
+        let rules = RuleSet::load(bytes, &trusted(7)).unwrap();
+        let judged = |texts: &[Text]| {
+            let hits = rules.evaluate(texts, Band::Ks3).hits;
+            hits.iter().map(|hit| hit.rule.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(judged(&[Text::new(Scope::Title, "a barnowl nest")]), ["t.rule"]);
+        assert_eq!(judged(&[Text::new(Scope::Title, "a barnowl nest box")]), ["t.help"]);
+        assert_eq!(
+            judged(&[Text::new(Scope::Title, "greattawny"), Text::new(Scope::Media, "")]),
+            ["t.part", "t.stick"]
+        );
+        assert_eq!(judged(&[Text::new(Scope::UrlHost, "x.owls.example")]), ["t.host"]);
+        assert_eq!(rules.host_class("www.quiet.example"), HostClass::Protected);
+        assert_eq!(rules.host_class("quietly.example"), HostClass::Ordinary);
+    }
 }
