@@ -205,12 +205,17 @@ mod tests {
 
     #[test]
     fn everyday_titles_are_plain() {
-        for text in
-            ["Year 7 – Don’t forget: 2nd lesson | BBC Bitesize!", "www.example.org", "/maths/unit-3_b/page3.html", ""]
-        {
+        for text in [
+            "Year 7 – Don’t forget: 2nd lesson | BBC Bitesize!",
+            "www.example.org",
+            "Où eſt le café ?",
+            "ｆull ﬁne x²",
+            "/maths/unit-3_b/page3.html",
+            "",
+        ] {
             assert!(plain::fold(text, &mut Folded::default()), "{text}");
         }
-        for text in ["p@ss", "a.b.c", "café", "ｆull", "a+b", "$$a"] {
+        for text in ["p@ss", "a.b.c", "кафе", "øl", "a+b", "$$a", "½", "é@"] {
             assert!(!plain::fold(text, &mut Folded::default()), "{text}");
         }
     }
@@ -300,7 +305,7 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_text_is_folded_as_any_other(text in "[a-cA-C0-5@$!|+ .'`–’\\-\u{7}]{0,40}|[ -~]{0,60}|(www|aaa|l33t|x|i|-| ){0,40}") {
+        fn a_plain_text_is_folded_as_any_other(text in "[a-cA-C0-5@$!|+ .'`–’éÉﬁＡ²½ßøа\u{301}\\-\u{7}]{0,40}|[ -~]{0,60}|(www|aaa|l33t|x|i|-| ){0,40}") {
             let mut plain = Folded::default();
             if plain::fold(&text, &mut plain) {
                 let mut other = Folded::default();

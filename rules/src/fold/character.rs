@@ -23,20 +23,38 @@ pub(super) enum Kind {
     Gap,
 }
 
-/// What a single character is in a text; `None` for one that vanishes. A letter may stand for several.
-pub(super) fn kind_alone(character: char) -> Option<Kind> {
+/// What a single character is in a plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alone {
+    /// Letters and digits of ASCII, maybe with marks: `é`, `ﬁ`, `Ｆ`.
+    Letters,
+    /// Something between words.
+    Gap,
+    /// It vanishes.
+    Nothing,
+    /// A letter of another alphabet, or a symbol that may stand for a letter: such a text is not plain.
+    Other,
+}
+
+/// What `character` is; its letters, in lower case, go to `letter`, whatever it turns out to be.
+pub(super) fn alone(character: char, mut letter: impl FnMut(u8)) -> Alone {
     if is_dropped(character) {
-        return None;
+        return Alone::Nothing;
     }
-    let mut found = None;
+    let mut found = Alone::Nothing;
     decompose_compatible(enclosed(character), |part| {
-        if canonical_combining_class(part) == 0 && !is_dropped(part) {
-            let kind = unit(part, None, 0, 0).kind;
-            found = Some(match found {
-                None | Some(Kind::Gap) => kind,
-                Some(known) => known,
-            });
+        if canonical_combining_class(part) != 0 || is_dropped(part) {
+            return;
         }
+        let is = match u8::try_from(part).map(|byte| byte.to_ascii_lowercase()) {
+            Ok(byte) if byte.is_ascii_alphanumeric() => {
+                letter(byte);
+                Alone::Letters
+            }
+            Ok(_) | Err(_) if unit(part, None, 0, 0).kind == Kind::Gap => Alone::Gap,
+            Ok(_) | Err(_) => Alone::Other,
+        };
+        found = if found == Alone::Nothing || found == is { is } else { Alone::Other };
     });
     found
 }

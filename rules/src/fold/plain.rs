@@ -1,10 +1,10 @@
 //! Plain texts, byte by byte.
 //!
-//! A text is plain when it holds letters and digits of ASCII with something between them that stands for no letter: no
-//! letter of another alphabet, no symbol inside or before a word that may be one, no three single letters in a row. What
+//! A text is plain when it holds letters and digits of ASCII, with marks or without, and something between them that
+//! stands for no letter: no letter of another alphabet, no symbol inside or before a word that may be one, no three single letters in a row. What
 //! a word of it may say beside itself (`l33t`, `sooo`) is read here too.
 
-use super::character::{self, Kind};
+use super::character::{self, Alone};
 use super::{Folded, Word, reading};
 use crate::fingerprint::Fingerprinter;
 
@@ -70,7 +70,7 @@ pub(super) fn fold(text: &str, folded: &mut Folded) -> bool {
             Class::Edge => reader.edge(),
             Class::Gap => reader.gap(1),
             Class::Dropped => reader.skip(1),
-            Class::Beyond => reader.beyond(),
+            Class::Beyond => reader.beyond(folded),
         };
         if !plain {
             return false;
@@ -127,19 +127,30 @@ impl Reader<'_> {
         self.skip(1)
     }
 
-    /// A character beyond ASCII that vanishes or stands between words, such as a dash or a quotation mark.
-    fn beyond(&mut self) -> bool {
-        let Some(character) = self.text.get(self.at..).and_then(|rest| rest.chars().next()) else { return false };
-        match character::kind_alone(character) {
-            Some(Kind::Gap) => self.gap(character.len_utf8()),
-            None => self.skip(character.len_utf8()),
-            Some(Kind::Letter | Kind::Symbol) => false,
+    /// A character beyond ASCII: one that vanishes or stands between words, such as a dash, or one that is a letter of
+    /// ASCII with a mark.
+    fn beyond(&mut self, folded: &mut Folded) -> bool {
+        let Some(character) = self.character() else { return false };
+        match character::alone(character, |_| {}) {
+            Alone::Gap => self.gap(character.len_utf8()),
+            Alone::Nothing => self.skip(character.len_utf8()),
+            Alone::Letters => self.may_be_word() && self.marked_word(folded),
+            Alone::Other => false,
         }
+    }
+
+    fn character(&self) -> Option<char> {
+        self.text.get(self.at..).and_then(|rest| rest.chars().next())
+    }
+
+    /// A letter after a symbol or an edge makes the text no plain one.
+    fn may_be_word(&self) -> bool {
+        matches!(self.touching, Touching::Nothing | Touching::Word)
     }
 
     /// A word from here to the first character that is none of it.
     fn word(&mut self, folded: &mut Folded) -> bool {
-        if matches!(self.touching, Touching::Edge | Touching::Symbol) {
+        if !self.may_be_word() {
             return false;
         }
         let start = self.at;
@@ -148,41 +159,36 @@ impl Reader<'_> {
             self.at += 8;
         }
         self.at = start + letters.length;
-        if self.byte().is_some_and(|byte| matches!(class(byte), Class::Dropped | Class::Beyond)) && self.vanishes() {
+        if self.byte().is_some_and(|byte| matches!(class(byte), Class::Dropped | Class::Beyond)) {
             self.at = start;
-            return self.broken_word(folded);
+            return self.marked_word(folded);
         }
         let word = Word { fingerprint: letters.print.finish(), text: start..self.at, original: start..self.at };
         self.enter(folded, word, letters)
     }
 
-    /// A word inside or after which something vanishes: its letters are put together at the end of the buffer.
-    fn broken_word(&mut self, folded: &mut Folded) -> bool {
+    /// A word with characters that vanish, or letters with marks: it is put together at the end of the buffer.
+    fn marked_word(&mut self, folded: &mut Folded) -> bool {
         let (start, from) = (self.at, folded.buffer.len());
         let (mut end, mut letters) = (start, Letters::default());
-        while let Some(byte) = self.byte() {
-            match class(byte) {
-                Class::Word => {
-                    let byte = byte.to_ascii_lowercase();
-                    letters.take_one(byte);
-                    folded.buffer.push(char::from(byte));
-                    self.at += 1;
-                    end = self.at;
-                }
-                Class::Dropped | Class::Beyond if self.vanishes() => {
-                    self.beyond();
-                }
-                Class::Dropped | Class::Symbol | Class::Edge | Class::Gap | Class::Beyond => break,
+        while let Some(character) = self.character() {
+            let before = folded.buffer.len();
+            let is = character::alone(character, |byte| {
+                letters.take_one(byte);
+                folded.buffer.push(char::from(byte));
+            });
+            match is {
+                Alone::Letters => end = self.at + character.len_utf8(),
+                Alone::Nothing => {}
+                Alone::Gap => break,
+                Alone::Other if before == folded.buffer.len() && character.is_ascii() => break,
+                Alone::Other => return false,
             }
+            self.at += character.len_utf8();
         }
         let text = from..folded.buffer.len();
         letters.has_long_run = reading::has_long_run(folded.buffer.get(text.clone()).unwrap_or_default());
         self.enter(folded, Word { fingerprint: letters.print.finish(), text, original: start..end }, letters)
-    }
-
-    fn vanishes(&self) -> bool {
-        let character = self.text.get(self.at..).and_then(|rest| rest.chars().next());
-        character.is_some_and(|character| character::kind_alone(character).is_none())
     }
 
     fn enter(&mut self, folded: &mut Folded, word: Word, letters: Letters) -> bool {
