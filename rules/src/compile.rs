@@ -132,18 +132,22 @@ pub struct Counts {
     pub rules: usize,
     /// Phrases, lists written out in every rule that uses them.
     pub phrases: usize,
-    /// Examples of both kinds.
+    /// Examples that must match or must not.
     pub examples: usize,
+    /// Examples that are still to be found.
+    pub todo: usize,
 }
 
 impl Counts {
     fn of(packs: usize, drafts: &[Draft<'_>]) -> Self {
-        let examples = |draft: &Draft<'_>| draft.written.must_match.len() + draft.written.must_not_match.len();
+        let todo = |draft: &Draft<'_>| draft.written.examples.todo_match.len();
+        let examples = |draft: &Draft<'_>| draft.written.examples.all().count() - todo(draft);
         Self {
             packs,
             rules: drafts.len(),
             phrases: drafts.iter().map(|draft| draft.phrases.len()).sum(),
             examples: drafts.iter().map(examples).sum(),
+            todo: drafts.iter().map(todo).sum(),
         }
     }
 }
@@ -152,8 +156,8 @@ impl Counts {
 fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let Some(rule_set) = program.clone().into_rule_set() else { return };
     for (number, draft) in (0..).zip(drafts) {
-        let loud = Trial::all(&rule_set, program, (number, draft), &draft.written.must_match);
-        let silent = Trial::all(&rule_set, program, (number, draft), &draft.written.must_not_match);
+        let loud = Trial::all(&rule_set, program, (number, draft), &draft.written.examples.must_match);
+        let silent = Trial::all(&rule_set, program, (number, draft), &draft.written.examples.must_not_match);
         diagnostics.extend(contrast::check(&silent));
         diagnostics.extend(needed::check(draft, program, &loud, &silent));
     }

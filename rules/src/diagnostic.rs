@@ -54,6 +54,8 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
+    /// R050: an example that is still to be found, and is found.
+    TodoMatches,
 }
 
 impl Code {
@@ -83,6 +85,7 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
+            Self::TodoMatches => "R050",
         }
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, each with its code |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
 //! | `program`, `lexicon` | what a rule set is made of, and its sections |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
@@ -40,7 +40,8 @@
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
 //! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
 //! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
-//! [`Code::NotNeeded`]).
+//! [`Code::NotNeeded`]). Under `todo_match` stands what a rule ought to find and does not find yet; it is counted, and
+//! told once it is found.
 //!
 //! # Example
 //!

@@ -2,6 +2,7 @@
 //!
 //! Reading keeps the place of every value and goes on after a mistake, so that all of them are told at once.
 
+mod examples;
 mod matching;
 mod reader;
 mod rule;
@@ -63,8 +64,7 @@ pub(crate) struct RuleSource {
     pub(crate) cooldown_s: u32,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
-    pub(crate) must_match: Vec<Example>,
-    pub(crate) must_not_match: Vec<Example>,
+    pub(crate) examples: Examples,
 }
 
 /// What a rule looks for.
@@ -115,6 +115,21 @@ pub(crate) enum Exception {
     Phrase { phrase: Spanned<String>, reroute: Option<Spanned<RuleId>> },
     /// A host on which the rule is silent.
     Host(Spanned<HostPattern>),
+}
+
+/// Texts that show what a rule does.
+#[derive(Debug, Default)]
+pub(crate) struct Examples {
+    pub(crate) must_match: Vec<Example>,
+    pub(crate) must_not_match: Vec<Example>,
+    /// Texts the rule ought to find and does not find yet.
+    pub(crate) todo_match: Vec<Example>,
+}
+
+impl Examples {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Example> {
+        self.must_match.iter().chain(&self.must_not_match).chain(&self.todo_match)
+    }
 }
 
 /// A text that shows what a rule does.

@@ -20,8 +20,7 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
         diagnostics.extend(no_reason(draft));
         diagnostics.extend(unreachable(draft));
         diagnostics.extend(few_examples(draft, least_examples));
-        let examples = draft.written.must_match.iter().chain(&draft.written.must_not_match);
-        diagnostics.extend(examples.filter_map(|example| unusable(draft, example)));
+        diagnostics.extend(draft.written.examples.all().filter_map(|example| unusable(draft, example)));
     }
 }
 
@@ -115,7 +114,7 @@ fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
 }
 
 fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {
-    let (matching, silent) = (draft.written.must_match.len(), draft.written.must_not_match.len());
+    let (matching, silent) = (draft.written.examples.must_match.len(), draft.written.examples.must_not_match.len());
     if matching >= least && silent >= least {
         return None;
     }

@@ -117,8 +117,8 @@ fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
         fires,
     };
     let of = |(rule, draft): (u32, &Draft<'_>)| {
-        let fires = draft.written.must_match.first().map(|example| case(rule, example, true));
-        let silent = draft.written.must_not_match.first().map(|example| case(rule, example, false));
+        let fires = draft.written.examples.must_match.first().map(|example| case(rule, example, true));
+        let silent = draft.written.examples.must_not_match.first().map(|example| case(rule, example, false));
         fires.into_iter().chain(silent)
     };
     (0..).zip(drafts).flat_map(of).collect()

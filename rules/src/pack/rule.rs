@@ -2,16 +2,14 @@
 
 use toml::Spanned;
 
-use super::matching;
 use super::reader::{Fields, Reader, Value};
-use super::{Example, Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{examples, matching};
 use crate::diagnostic::Code;
-use crate::program::CaseScope;
-use crate::{Band, Level, Scope, Text};
+use crate::{Band, Level, Scope};
 
 const MAX_GUIDANCE_BYTES: usize = 1024;
 const MAX_EXCEPTIONS: usize = 1024;
-const MAX_EXAMPLES: usize = 256;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
@@ -36,7 +34,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         Some(Spanned::new(fields.span, matching))
     });
     let exceptions = exceptions(reader, fields);
-    let (must_match, must_not_match) = examples(reader, fields);
+    let examples = examples::examples(reader, fields, "`[rule.examples]`");
     Some(RuleSource {
         id: id?,
         title: title?.into_inner(),
@@ -49,8 +47,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         cooldown_s,
         matching: matching?,
         exceptions,
-        must_match,
-        must_not_match,
+        examples,
     })
 }
 
@@ -129,32 +126,4 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
             }
         }
     })
-}
-
-fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Example>, Vec<Example>) {
-    let Some(fields) = reader.required_table(fields, "examples", "`[rule.examples]`") else {
-        return (Vec::new(), Vec::new());
-    };
-    reader.known(&fields, &["must_match", "must_not_match"]);
-    let mut examples = |key| {
-        if let Some(value) = fields.get(key) {
-            reader.bounded(value, key, MAX_EXAMPLES);
-        }
-        reader.tables(&fields, key, example)
-    };
-    (examples("must_match"), examples("must_not_match"))
-}
-
-fn example(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Example> {
-    reader.known(fields, &["scope", "text"]);
-    let scope = reader.text(fields, "scope", Text::MAX_BYTES);
-    let text = fields.get("text").and_then(|value| reader.string(value));
-    if fields.get("text").is_none() {
-        reader.required(fields, "text");
-    }
-    let scope = scope.and_then(|scope| match scope.get_ref().as_str() {
-        "url" => Some(CaseScope::Url),
-        _ => reader.parsed::<Scope>(scope).map(|scope| CaseScope::Text(scope.into_inner())),
-    });
-    Some(Example { scope: scope?, text: text? })
 }

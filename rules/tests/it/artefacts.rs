@@ -66,6 +66,12 @@ fn the_same_packs_give_the_same_bytes_in_any_order() {
 }
 
 #[test]
+fn what_is_still_to_be_found_is_not_in_the_bytes() {
+    let todo = "todo_match = [{ scope = \"title\", text = \"barnowlet nests\" }]\nmust_not_match";
+    assert_eq!(signed(&sample().replacen("must_not_match", todo, 1)), signed(&sample()));
+}
+
+#[test]
 fn no_phrase_can_be_read_in_the_bytes() {
     let bytes = signed(&sample());
     for word in ["barnowl", "nest", "tawny", "quiet", "Talk", "owls", "t.rule"] {
