@@ -14,11 +14,11 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use crate::diagnostic::{Code, Diagnostic, Source};
-use crate::pack::{self, Pack};
+use crate::pack::{self, Example, Pack};
 use crate::program::{PackFacts, Program, encode};
-use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
+use crate::{Artefact, Band, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
-use trial::Trial;
+use trial::Trials;
 
 /// Builds a rule set out of packs.
 ///
@@ -156,10 +156,11 @@ impl Counts {
 fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let Some(rule_set) = program.clone().into_rule_set() else { return };
     for (number, draft) in (0..).zip(drafts) {
-        let loud = Trial::all(&rule_set, program, (number, draft), &draft.written.examples.must_match);
-        let silent = Trial::all(&rule_set, program, (number, draft), &draft.written.examples.must_not_match);
+        let trials = Trials { rule_set: &rule_set, program, number, draft };
+        let loud = trials.of(&draft.written.examples.must_match);
+        let silent = trials.of(&draft.written.examples.must_not_match);
         diagnostics.extend(contrast::check(&silent));
-        diagnostics.extend(needed::check(draft, program, &loud, &silent));
+        diagnostics.extend(needed::check(&trials, &loud, &silent));
     }
 }
 
@@ -235,8 +236,17 @@ impl Names {
     }
 }
 
-/// Where a draft comes from, for diagnostics.
 impl Draft<'_> {
+    fn bands(&self) -> impl Iterator<Item = Band> {
+        Band::ALL.into_iter().filter(|band| self.rule.bands.holds(*band))
+    }
+
+    /// The bands of the rule that an example speaks of.
+    fn bands_of(&self, example: &Example) -> impl Iterator<Item = Band> {
+        self.bands().filter(|band| example.speaks_of(*band))
+    }
+
+    /// A mistake in the file that the rule comes from.
     fn diagnostic(
         &self,
         code: Code,

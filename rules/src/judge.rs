@@ -1,12 +1,14 @@
 //! Decides from what was found of a rule whether it fires.
 
 mod near;
+mod weights;
 
 use std::collections::BTreeMap;
 
 use crate::matcher::{Find, Source};
 use crate::program::{Program, Role, Rule, Test};
 use crate::{Band, Excepted, Hit, Mark, Span};
+pub(crate) use weights::weigh;
 
 /// Most exceptions named in a hit.
 const MAX_EXCEPTED: usize = 8;

@@ -38,7 +38,8 @@
 //!
 //! A phrase fills in lists of its pack: `beat {people} at {pastimes}`. An exception `{ phrase = ".." }` consumes the
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
-//! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
+//! support rule fire on what it alone kept from firing. A weight is a number, or one for each band that has its own:
+//! `weight = { default = 1, ks1 = 3 }`; an example speaks of every band of its rule, or of its own `bands`. Examples stand for something: each that must not match would
 //! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
 //! [`Code::NotNeeded`]). Under `todo_match` stands what a rule ought to find and does not find yet; it is counted, and
 //! told once it is found.

@@ -2,6 +2,7 @@
 //!
 //! Reading keeps the place of every value and goes on after a mistake, so that all of them are told at once.
 
+mod bands;
 mod examples;
 mod matching;
 mod reader;
@@ -84,7 +85,14 @@ pub(crate) enum Matching {
 pub(crate) struct Term {
     pub(crate) words: Words,
     pub(crate) mark: Option<Mark>,
-    pub(crate) weight: Option<i16>,
+    pub(crate) weight: Option<Weight>,
+}
+
+/// A number, and what it is in the bands that have their own, in order.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    pub(crate) default: i16,
+    pub(crate) bands: Vec<(Band, i16)>,
 }
 
 /// Where the words of a term stand.
@@ -137,6 +145,14 @@ impl Examples {
 pub(crate) struct Example {
     pub(crate) scope: CaseScope,
     pub(crate) text: Spanned<String>,
+    /// The bands it speaks of; without them every band of the rule.
+    pub(crate) bands: Option<Spanned<Vec<Band>>>,
+}
+
+impl Example {
+    pub(crate) fn speaks_of(&self, band: Band) -> bool {
+        self.bands.as_ref().is_none_or(|bands| bands.get_ref().contains(&band))
+    }
 }
 
 /// Reads a pack as far as it goes; every mistake is added to `diagnostics`.

@@ -12,8 +12,11 @@
 //! 7 hosts       every named host, sorted
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
-//! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
+//! 10 reroutes   rule, phrase, the rule it leads to
+//! 11 weights    rule, band, phrase, group, weight
 //! ```
+//!
+//! Sections from 10 are sorted, and absent where there is nothing in them.
 
 mod decode;
 mod encode;
@@ -82,6 +85,7 @@ pub(crate) struct Program {
     pub(crate) host_rows: Vec<HostRow>,
     pub(crate) cases: Vec<Case>,
     pub(crate) reroutes: Vec<Reroute>,
+    pub(crate) band_weights: Vec<BandWeight>,
 }
 
 impl Program {
@@ -103,6 +107,13 @@ impl Program {
         let from = self.reroutes.partition_point(|reroute| reroute.rule < rule);
         let to = self.reroutes.partition_point(|reroute| reroute.rule <= rule);
         self.reroutes.get(from..to).unwrap_or_default()
+    }
+
+    /// The weights that differ for a rule in a band, by phrase and group.
+    pub(crate) fn weights_of(&self, rule: u32, band: Band) -> &[BandWeight] {
+        let from = self.band_weights.partition_point(|row| (row.rule, row.band) < (rule, band));
+        let to = self.band_weights.partition_point(|row| (row.rule, row.band) <= (rule, band));
+        self.band_weights.get(from..to).unwrap_or_default()
     }
 }
 
@@ -199,6 +210,16 @@ pub(crate) struct Reroute {
     pub(crate) rule: u32,
     pub(crate) phrase: u32,
     pub(crate) target: u32,
+}
+
+/// The weight of a term in a band that has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BandWeight {
+    pub(crate) rule: u32,
+    pub(crate) band: Band,
+    pub(crate) phrase: u32,
+    pub(crate) group: u8,
+    pub(crate) weight: i16,
 }
 
 /// A host in a rule or class.
@@ -358,6 +379,8 @@ mod tests {
             match = { substring = [\"tawny\"], reason = \"R\" }\nexamples = {}\n\
             [[rule]]\nid = \"t.c\"\ntitle = \"C\"\ncategory = \"help_seeking\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { phrase = \"helpline\" }\nexamples = {}\n\
+            [[rule]]\nid = \"t.d\"\ntitle = \"D\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { threshold = 2, any = [{ phrase = \"owl\", weight = { default = 2, ks3 = 4 } }] }\nexamples = {}\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);

@@ -155,8 +155,24 @@ impl RuleSet {
         self.matcher.rule(reroute.rule).map(|rule| &rule.facts.id)
     }
 
-    /// What every rule finds, by its number.
+    /// Whether the weights of a rule are others in this band.
+    pub(crate) fn has_own_weights(&self, id: &RuleId, band: Band) -> bool {
+        let program = self.matcher.program();
+        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok();
+        at.and_then(|at| u32::try_from(at).ok()).is_some_and(|rule| !program.weights_of(rule, band).is_empty())
+    }
+
+    /// What every rule finds, by its number, with the weights of the band.
     pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
+        let mut finds = self.unweighed_finds(texts, band);
+        for (rule, finds) in &mut finds {
+            judge::weigh(self.matcher.program(), *rule, band, finds, |_| true);
+        }
+        finds
+    }
+
+    /// What every rule finds, with the weights of bands that have none of their own.
+    pub(crate) fn unweighed_finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
         let mut finds = BTreeMap::new();
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
             self.matcher.find(index, text, band, &mut finds);

@@ -14,14 +14,14 @@ pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<
     let rule_set = program.clone().into_rule_set()?;
     for draft in drafts {
         for example in &draft.written.examples.must_match {
-            if let Some(band) = first_band(draft, |band| !fires(&rule_set, draft, example, band)) {
+            if let Some(band) = draft.bands_of(example).find(|band| !fires(&rule_set, draft, example, *band)) {
                 let message = format!("rule `{}` does not fire on this example in band {band}", draft.rule.facts.id);
                 let diagnostic = draft.diagnostic(Code::MustMatch, example.text.span(), message, "must match");
                 diagnostics.push(diagnostic);
             }
         }
         for example in &draft.written.examples.must_not_match {
-            if let Some(band) = first_band(draft, |band| fires(&rule_set, draft, example, band)) {
+            if let Some(band) = draft.bands_of(example).find(|band| fires(&rule_set, draft, example, *band)) {
                 let found = found(&rule_set, draft, example, band);
                 let message = format!("rule `{}` fires on this example in band {band}", draft.rule.facts.id);
                 let diagnostic = draft.diagnostic(Code::MustNotMatch, example.text.span(), message, "must not match");
@@ -29,7 +29,7 @@ pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<
             }
         }
         for example in &draft.written.examples.todo_match {
-            if first_band(draft, |band| !fires(&rule_set, draft, example, band)).is_none() {
+            if draft.bands_of(example).find(|band| !fires(&rule_set, draft, example, *band)).is_none() {
                 let message = format!("rule `{}` fires on this example by now", draft.rule.facts.id);
                 let diagnostic = draft.diagnostic(Code::TodoMatches, example.text.span(), message, "is found");
                 diagnostics.push(diagnostic.help("move it to `must_match`, so that it stays found"));
@@ -37,10 +37,6 @@ pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<
         }
     }
     Some(program)
-}
-
-fn first_band(draft: &Draft<'_>, holds: impl Fn(Band) -> bool) -> Option<Band> {
-    Band::ALL.into_iter().filter(|band| draft.rule.bands.holds(*band)).find(|band| holds(*band))
 }
 
 fn fires(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> bool {

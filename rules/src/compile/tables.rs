@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expand::Draft;
+use crate::Band;
 use crate::diagnostic::Source;
 use crate::host::HostPattern;
 use crate::lexicon::Lexicon;
 use crate::pack::{Example, Pack};
-use crate::program::{Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring};
+use crate::program::{
+    BandWeight, Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring,
+};
 
 /// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
 pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Program> {
@@ -25,7 +28,7 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
     let numbered: Vec<Vec<(Vec<u32>, Role)>> = drafts.iter().map(numbered).collect::<Option<_>>()?;
     let phrases: BTreeSet<&[u32]> = numbered.iter().flatten().map(|(phrase, _)| phrase.as_slice()).collect();
     let phrases: Vec<Vec<u32>> = phrases.into_iter().map(<[u32]>::to_vec).collect();
-    let phrase_rows = phrase_rows(&phrases, &numbered);
+    let terms = terms(&phrases, drafts, &numbered);
     let phrases = Phrases::new(&phrases, words.len())?;
     let (hosts, host_rows) = hosts(sources, drafts)?;
     let program = Program {
@@ -33,35 +36,55 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         rules: drafts.iter().map(|draft| draft.rule.clone()).collect(),
         words,
         phrases,
-        phrase_rows,
+        phrase_rows: phrase_rows(&terms),
         substrings: substrings(drafts),
         hosts,
         host_rows,
         cases: cases(drafts),
         reroutes: Vec::new(),
+        band_weights: band_weights(&terms),
     };
     let reroutes = reroutes(drafts, &program)?;
     Some(Program { reroutes, ..program })
 }
 
-/// One row for each phrase, rule and group; the first written wins where a phrase stands twice.
-fn phrase_rows(phrases: &[Vec<u32>], numbered: &[Vec<(Vec<u32>, Role)>]) -> Vec<PhraseRow> {
-    let mut rows: BTreeMap<(u32, u32, Option<u8>), Role> = BTreeMap::new();
-    for (rule, terms) in (0..).zip(numbered) {
-        for (phrase, role) in terms {
-            let at = phrases.partition_point(|known| known < phrase);
+/// What each phrase is to each rule and group, and its weights in the bands that have their own; the first written wins
+/// where a phrase stands twice.
+type Terms<'a> = BTreeMap<(u32, u32, Option<u8>), (Role, &'a [(Band, i16)])>;
+
+fn terms<'a>(phrases: &[Vec<u32>], drafts: &'a [Draft<'_>], numbered: &[Vec<(Vec<u32>, Role)>]) -> Terms<'a> {
+    let mut all = Terms::new();
+    for ((rule, draft), terms) in (0..).zip(drafts).zip(numbered) {
+        for ((words, role), (phrase, _)) in terms.iter().zip(&draft.phrases) {
+            let at = phrases.partition_point(|known| known < words);
             let group = match role {
                 Role::Term { group, .. } => Some(*group),
                 Role::Exception => None,
             };
             if let Ok(at) = u32::try_from(at) {
-                rows.entry((at, rule, group)).or_insert(*role);
+                all.entry((at, rule, group)).or_insert((*role, phrase.weights));
             }
         }
     }
-    let mut rows: Vec<PhraseRow> =
-        rows.into_iter().map(|((phrase, rule, _), role)| PhraseRow { phrase, rule, role }).collect();
+    all
+}
+
+fn phrase_rows(terms: &Terms<'_>) -> Vec<PhraseRow> {
+    let row = |(&(phrase, rule, _), &(role, _)): (&_, &_)| PhraseRow { phrase, rule, role };
+    let mut rows: Vec<PhraseRow> = terms.iter().map(row).collect();
     rows.sort();
+    rows
+}
+
+/// Weights that are others than in the bands that have none of their own.
+fn band_weights(terms: &Terms<'_>) -> Vec<BandWeight> {
+    let mut rows = Vec::new();
+    for (&(phrase, rule, group), (role, own)) in terms {
+        let (Role::Term { weight: usual, .. }, Some(group)) = (role, group) else { continue };
+        let differing = own.iter().filter(|(_, weight)| weight != usual);
+        rows.extend(differing.map(|&(band, weight)| BandWeight { rule, band, phrase, group, weight }));
+    }
+    rows.sort_unstable();
     rows
 }
 
@@ -108,7 +131,7 @@ fn reroutes(drafts: &[Draft<'_>], program: &Program) -> Option<Vec<Reroute>> {
     Some(rows.into_iter().collect())
 }
 
-/// The first example of each kind of every rule.
+/// The first example of each kind of every rule, of those that speak of the band in which a reader runs them.
 fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
     let case = |rule: u32, example: &Example, fires: bool| Case {
         rule,
@@ -117,9 +140,11 @@ fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
         fires,
     };
     let of = |(rule, draft): (u32, &Draft<'_>)| {
-        let fires = draft.written.examples.must_match.first().map(|example| case(rule, example, true));
-        let silent = draft.written.examples.must_not_match.first().map(|example| case(rule, example, false));
-        fires.into_iter().chain(silent)
+        let band = draft.bands().next();
+        let speaks = |example: &&Example| band.is_some_and(|band| example.speaks_of(band));
+        let fires = draft.written.examples.must_match.iter().find(speaks).map(|example| case(rule, example, true));
+        let silent = draft.written.examples.must_not_match.iter().find(speaks);
+        fires.into_iter().chain(silent.map(|example| case(rule, example, false)))
     };
     (0..).zip(drafts).flat_map(of).collect()
 }

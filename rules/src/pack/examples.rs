@@ -1,7 +1,7 @@
 //! `[rule.examples]`.
 
 use super::reader::{Fields, Reader};
-use super::{Example, Examples};
+use super::{Example, Examples, bands};
 use crate::program::CaseScope;
 use crate::{Scope, Text};
 
@@ -22,8 +22,9 @@ pub(super) fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>, what: &'sta
 }
 
 fn example(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Example> {
-    reader.known(fields, &["scope", "text"]);
+    reader.known(fields, &["scope", "text", "bands"]);
     let scope = reader.text(fields, "scope", Text::MAX_BYTES);
+    let bands = bands::bands(reader, fields);
     let text = fields.get("text").and_then(|value| reader.string(value));
     if fields.get("text").is_none() {
         reader.required(fields, "text");
@@ -32,5 +33,5 @@ fn example(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Example> {
         "url" => Some(CaseScope::Url),
         _ => reader.parsed::<Scope>(scope).map(|scope| CaseScope::Text(scope.into_inner())),
     });
-    Some(Example { scope: scope?, text: text? })
+    Some(Example { scope: scope?, text: text?, bands })
 }

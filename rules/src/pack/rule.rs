@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
 use super::{Exception, MAX_TITLE_BYTES, RuleSource};
-use super::{examples, matching};
+use super::{bands, examples, matching};
 use crate::diagnostic::Code;
 use crate::{Band, Level, Scope};
 
@@ -24,7 +24,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     let category = reader.required_parsed(fields, "category");
     let level = fields.get("level").and_then(|value| level(reader, value, "level"));
     let levels = levels(reader, fields);
-    let bands = bands(reader, fields);
+    let bands = bands::bands(reader, fields);
     let scopes = scopes(reader, fields);
     let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
     let cooldown_s = cooldown(reader, fields);
@@ -65,18 +65,11 @@ fn levels(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<(Band, Spanned<Le
     };
     let mut levels = Vec::new();
     for (key, value) in table {
-        let band = reader.parsed::<Band>(Spanned::new(key.span(), key.get_ref().to_string()));
+        let band = bands::band(reader, key);
         let level = level(reader, value, key.get_ref());
-        levels.extend(band.map(Spanned::into_inner).zip(level));
+        levels.extend(band.zip(level));
     }
     levels
-}
-
-fn bands(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Vec<Band>>> {
-    let span = fields.get("bands")?.span();
-    let texts = reader.texts(fields, "bands", Band::ALL.len())?;
-    let bands = texts.into_iter().filter_map(|text| reader.parsed(text)).map(Spanned::into_inner).collect();
-    Some(Spanned::new(span, bands))
 }
 
 fn scopes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Vec<Scope>>> {

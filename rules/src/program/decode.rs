@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Reroute,
-    Role, Rule, RuleFacts, Scopes, Substring, Test,
+    BandWeight, Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases,
+    Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
 use crate::cursor::{Cursor, Short};
@@ -27,14 +27,25 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let hosts = sections.strings(7, "its hosts")?;
     let host_rows = sections.list(8, "its host rows", |cursor| host_row(cursor, hosts.len(), rules.len()))?;
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
-    let reroutes = match verified.has_section(10) {
-        true => sections.list(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?,
-        false => Vec::new(),
-    };
-    if !phrase_rows.is_sorted() || !host_rows.is_sorted() || !reroutes.is_sorted() {
+    let reroutes = sections.later(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?;
+    let band_weights = sections.later(11, "its weights", |cursor| band_weight(cursor, phrases.len(), &rules))?;
+    let sorted = phrase_rows.is_sorted() && host_rows.is_sorted() && reroutes.is_sorted() && band_weights.is_sorted();
+    if !sorted {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
-    Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases, reroutes })
+    Ok(Program {
+        packs,
+        rules,
+        words,
+        phrases,
+        phrase_rows,
+        substrings,
+        hosts,
+        host_rows,
+        cases,
+        reroutes,
+        band_weights,
+    })
 }
 
 struct Sections<'a>(&'a Verified);
@@ -49,6 +60,16 @@ impl<'a> Sections<'a> {
         let mut cursor = Cursor::new(self.0.section(id)?);
         let entries = cursor.list(entry).and_then(|entries| cursor.end().map(|()| entries));
         entries.map_err(|Short| ArtefactError::Damaged { what })
+    }
+
+    /// A list that not every artefact has.
+    fn later<T>(
+        &self,
+        id: u16,
+        what: &'static str,
+        entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Short>,
+    ) -> Result<Vec<T>, ArtefactError> {
+        if self.0.has_section(id) { self.list(id, what, entry) } else { Ok(Vec::new()) }
     }
 
     fn strings(&self, id: u16, what: &'static str) -> Result<Lexicon, ArtefactError> {
@@ -69,14 +90,17 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     let level = level(cursor)?;
     let mut levels = BTreeMap::new();
     for _ in 0..cursor.u8()? {
-        let band = usize::from(cursor.u8()?);
-        levels.insert(*Band::ALL.get(band).ok_or(Short)?, self::level(cursor)?);
+        levels.insert(band(cursor)?, self::level(cursor)?);
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
     let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
+}
+
+fn band(cursor: &mut Cursor<'_>) -> Result<Band, Short> {
+    Band::ALL.get(usize::from(cursor.u8()?)).copied().ok_or(Short)
 }
 
 fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
@@ -126,12 +150,6 @@ fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Shor
         0 => Ok(Role::Exception),
         1 => {
             let group = cursor.u8()?;
-            let rule = usize::try_from(rule).ok().and_then(|rule| rules.get(rule)).ok_or(Short)?;
-            let groups = match rule.test {
-                Test::Any { .. } => 1,
-                Test::All { groups } | Test::Near { groups, .. } => groups,
-                Test::Medium => 0,
-            };
             let mark = match cursor.u8()? {
                 0 => Mark::Topic,
                 1 => Mark::Intent,
@@ -140,10 +158,20 @@ fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Shor
                 _ => return Err(Short),
             };
             let weight = cursor.u16()?.cast_signed();
-            if group < groups { Ok(Role::Term { group, mark, weight }) } else { Err(Short) }
+            if group < groups_of(rules, rule)? { Ok(Role::Term { group, mark, weight }) } else { Err(Short) }
         }
         _ => Err(Short),
     }
+}
+
+/// How many groups the terms of a rule can be of.
+fn groups_of(rules: &[Rule], rule: u32) -> Result<u8, Short> {
+    let rule = usize::try_from(rule).ok().and_then(|rule| rules.get(rule)).ok_or(Short)?;
+    Ok(match rule.test {
+        Test::Any { .. } => 1,
+        Test::All { groups } | Test::Near { groups, .. } => groups,
+        Test::Medium => 0,
+    })
 }
 
 fn host_row(cursor: &mut Cursor<'_>, hosts: usize, rules: usize) -> Result<HostRow, Short> {
@@ -170,6 +198,12 @@ fn case(cursor: &mut Cursor<'_>, rules: usize) -> Result<Case, Short> {
 
 fn reroute(cursor: &mut Cursor<'_>, phrases: usize, rules: usize) -> Result<Reroute, Short> {
     Ok(Reroute { rule: index(cursor, rules)?, phrase: index(cursor, phrases)?, target: index(cursor, rules)? })
+}
+
+fn band_weight(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Result<BandWeight, Short> {
+    let (rule, band) = (index(cursor, rules.len())?, band(cursor)?);
+    let (phrase, group, weight) = (index(cursor, phrases)?, cursor.u8()?, cursor.u16()?.cast_signed());
+    if group < groups_of(rules, rule)? { Ok(BandWeight { rule, band, phrase, group, weight }) } else { Err(Short) }
 }
 
 fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {

@@ -48,12 +48,25 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
             out.number(case.rule).byte(scope).byte(usize::from(case.fires)).text(&case.text);
         }),
     ];
-    let reroutes = list(&program.reroutes, |out, reroute| {
+    let sections = (1..).zip(sections).map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain });
+    sections.chain(later_sections(program)).collect()
+}
+
+/// Those that not every rule set has.
+fn later_sections(program: &Program) -> impl Iterator<Item = Section> {
+    let reroutes = unless_empty(10, &program.reroutes, |out, reroute| {
         out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
     });
-    let reroutes = (!program.reroutes.is_empty()).then_some(reroutes);
-    let sections = (1..).zip(sections.into_iter().chain(reroutes));
-    sections.map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain }).collect()
+    let weights = unless_empty(11, &program.band_weights, |out, row| {
+        out.number(row.rule).byte(row.band as usize).number(row.phrase);
+        out.byte(usize::from(row.group)).short(row.weight.cast_unsigned());
+    });
+    [reroutes, weights].into_iter().flatten()
+}
+
+fn unless_empty<T>(id: u16, entries: &[T], entry: impl FnMut(&mut Record, &T)) -> Option<Section> {
+    let section = || Section { id, encoding: Encoding::Masked, plain: list(entries, entry) };
+    (!entries.is_empty()).then(section)
 }
 
 fn rule(out: &mut Record, rule: &Rule) {

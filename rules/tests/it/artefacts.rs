@@ -119,6 +119,17 @@ fn the_fixture_of_format_1_still_loads() {
 }
 
 #[test]
+fn weights_of_bands_load_and_ask_for_the_engine_that_knows_them() {
+    let lowest = |bytes: &[u8]| u16::from_le_bytes([bytes[6], bytes[7]]);
+    let heavy = "match = { threshold = 2, any = [\"egg\", { phrase = \"owl\", weight = { default = 1, ks3 = 2 } }] }";
+    let bytes = signed(&(sample() + &rule("t.heavy", "\"title\"", heavy)));
+    assert_eq!(lowest(&bytes), 3);
+    let rules = RuleSet::load(&bytes, &trusted(7)).unwrap();
+    let fires = |band| !rules.evaluate(&[Text::new(Scope::Title, "owl")], band).hits.is_empty();
+    assert!(fires(Band::Ks3) && !fires(Band::Ks4));
+}
+
+#[test]
 fn a_rule_set_with_reroutes_loads_and_asks_for_the_engine_that_knows_them() {
     let lowest = |bytes: &[u8]| u16::from_le_bytes([bytes[6], bytes[7]]);
     let help = rule("t.help", "\"title\"", "match = { phrase = \"helpline\" }").replace("weapons", "help_seeking");

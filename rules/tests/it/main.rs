@@ -9,6 +9,7 @@
 )]
 
 mod artefacts;
+mod bands;
 mod golden;
 mod language;
 mod oracle;
