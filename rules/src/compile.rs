@@ -5,6 +5,7 @@ mod examples;
 mod expand;
 mod lint;
 mod needed;
+mod scores;
 mod tables;
 mod trial;
 
@@ -119,6 +120,7 @@ impl Compiler {
         check_names(packs, diagnostics);
         let drafts = expand::drafts(packs, diagnostics);
         lint::check(&drafts, self.least_examples, diagnostics);
+        scores::check(&drafts, diagnostics);
         drafts
     }
 }
@@ -161,6 +163,7 @@ fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec
         let silent = trials.of(&draft.written.examples.must_not_match);
         diagnostics.extend(contrast::check(&silent));
         diagnostics.extend(needed::check(&trials, &loud, &silent));
+        diagnostics.extend(needed::of_score(&trials, drafts));
     }
 }
 

@@ -56,6 +56,10 @@ pub enum Code {
     UnknownRule,
     /// R050: an example that is still to be found, and is found.
     TodoMatches,
+    /// R051: points without a score, or a rule that is seen nowhere.
+    NoScore,
+    /// R052: a score that all its rules together do not reach, or that one of them reaches alone.
+    ScoreReach,
 }
 
 impl Code {
@@ -86,6 +90,8 @@ impl Code {
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
             Self::TodoMatches => "R050",
+            Self::NoScore => "R051",
+            Self::ScoreReach => "R052",
         }
     }
 }

@@ -14,6 +14,8 @@
 //! 9 cases       rule, scope, text, whether the rule fires
 //! 10 reroutes   rule, phrase, the rule it leads to
 //! 11 weights    rule, band, phrase, group, weight
+//! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
+//!               stands in section 2 with its threshold and without words
 //! ```
 //!
 //! Sections from 10 are sorted, and absent where there is nothing in them.
@@ -86,6 +88,7 @@ pub(crate) struct Program {
     pub(crate) cases: Vec<Case>,
     pub(crate) reroutes: Vec<Reroute>,
     pub(crate) band_weights: Vec<BandWeight>,
+    pub(crate) contributions: Vec<Contribution>,
 }
 
 impl Program {
@@ -107,6 +110,12 @@ impl Program {
         let from = self.reroutes.partition_point(|reroute| reroute.rule < rule);
         let to = self.reroutes.partition_point(|reroute| reroute.rule <= rule);
         self.reroutes.get(from..to).unwrap_or_default()
+    }
+
+    /// What a rule adds to a score.
+    pub(crate) fn contribution_of(&self, rule: u32) -> Option<&Contribution> {
+        let at = self.contributions.binary_search_by_key(&rule, |contribution| contribution.rule).ok()?;
+        self.contributions.get(at)
     }
 
     /// The weights that differ for a rule in a band, by phrase and group.
@@ -137,6 +146,8 @@ pub(crate) enum Test {
     Near { within: u16, order: Order, groups: u8 },
     /// Any removable medium.
     Medium,
+    /// Other rules, whose points for one signal reach the threshold.
+    Score { threshold: i32 },
 }
 
 /// Whether groups must stand in the order written.
@@ -220,6 +231,25 @@ pub(crate) struct BandWeight {
     pub(crate) phrase: u32,
     pub(crate) group: u8,
     pub(crate) weight: i16,
+}
+
+/// What a rule that fires adds to a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contribution {
+    pub(crate) rule: u32,
+    pub(crate) score: u32,
+    /// Whether it is a hit of its own besides.
+    pub(crate) is_reported: bool,
+    pub(crate) points: i16,
+    /// Points of the bands that have their own.
+    pub(crate) of_bands: Vec<(Band, i16)>,
+}
+
+impl Contribution {
+    pub(crate) fn points_in(&self, band: Band) -> i16 {
+        let own = self.of_bands.iter().find(|(own, _)| *own == band);
+        own.map_or(self.points, |(_, points)| *points)
+    }
 }
 
 /// A host in a rule or class.
@@ -381,6 +411,10 @@ mod tests {
             match = { phrase = \"helpline\" }\nexamples = {}\n\
             [[rule]]\nid = \"t.d\"\ntitle = \"D\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { threshold = 2, any = [{ phrase = \"owl\", weight = { default = 2, ks3 = 4 } }] }\nexamples = {}\n\
+            score = 1\nreport = false\n\
+            [[rule]]\nid = \"t.e\"\ntitle = \"E\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { phrase = \"nest\" }\nexamples = {}\nscore = { default = 1, ks3 = 2 }\n\
+            [[score]]\nid = \"t.f\"\ntitle = \"F\"\ncategory = \"drugs\"\nguidance = \"G\"\nthreshold = 2\nbands = [\"ks4\"]\nexamples = {}\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);

@@ -125,8 +125,16 @@ impl RuleSet {
         Verdict { release: self.release, rule_set: self.digest, band, hits }
     }
 
-    /// Every hit, by rule.
+    /// Every hit, by rule. A rule that only adds to a score is none.
     pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
+        let program = self.matcher.program();
+        let reported =
+            |number: &u32| program.contribution_of(*number).is_none_or(|contribution| contribution.is_reported);
+        self.fired(texts, band).into_iter().filter(move |(number, _)| reported(number)).map(|(_, hit)| hit)
+    }
+
+    /// Every rule that fires, by its number, whether it is reported or only adds to a score.
+    pub(crate) fn fired(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Hit> {
         let (silenced, program) = (self.matcher.silenced(texts), self.matcher.program());
         let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
         for (number, finds) in self.finds(texts, band) {
@@ -141,7 +149,8 @@ impl RuleSet {
         for (number, hit) in elsewhere.into_iter().filter(|(number, _)| !silenced.contains(number)) {
             hits.entry(number).or_insert(hit);
         }
-        hits.into_values()
+        judge::add_scores(program, band, &mut hits);
+        hits
     }
 
     /// The rule one of whose exceptions, this phrase, hands what it consumes to `target`.
@@ -193,7 +202,7 @@ impl RuleSet {
     /// Whether `rule` fires on a text, in the first band it is for.
     fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
         let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
-        self.judge(&case_texts(scope, text), band).any(|hit| hit.rule == rule.facts.id)
+        self.fired(&case_texts(scope, text), band).values().any(|hit| hit.rule == rule.facts.id)
     }
 }
 

@@ -41,13 +41,13 @@ pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<
 
 fn fires(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> bool {
     let texts = case_texts(example.scope, example.text.get_ref());
-    rule_set.judge(&texts, band).any(|hit| hit.rule == draft.rule.facts.id)
+    rule_set.fired(&texts, band).values().any(|hit| hit.rule == draft.rule.facts.id)
 }
 
 /// The words that were found, for the author's eye.
 fn found(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> String {
     let texts = case_texts(example.scope, example.text.get_ref());
-    let mut hits = rule_set.judge(&texts, band);
+    let mut hits = rule_set.fired(&texts, band).into_values();
     let spans = hits.find(|hit| hit.rule == draft.rule.facts.id).map(|hit| hit.spans).unwrap_or_default();
     let word =
         |span: &crate::Span| texts.get(span.text)?.text.get(span.start..span.end).map(|word| format!("`{word}`"));

@@ -140,6 +140,7 @@ impl<'a, 'd> Expander<'a, 'd> {
                 }
             }
             Matching::Medium => self.needs_scope(draft, on_media, "media", Scope::Media),
+            Matching::Score { .. } => {}
             Matching::Label { terms } => {
                 self.needs_scope(draft, on_media, "media", Scope::Media);
                 self.terms(draft, terms, 0, Mark::Topic, 0);
@@ -302,5 +303,6 @@ fn test(matching: &Matching) -> Test {
         }
         Matching::Substring { .. } | Matching::Domain { .. } | Matching::Label { .. } => Test::Any { threshold: None },
         Matching::Medium => Test::Medium,
+        Matching::Score { threshold } => Test::Score { threshold: *threshold },
     }
 }

@@ -3,8 +3,10 @@
 //! An exception, a group, the window and the order of a `near` are needed by an example that must not match, on which
 //! the rule fires when that alone is taken away. A scope and a weight are needed by an example whose outcome changes:
 //! with the scope left out, with all terms of that weight at the default of 1, or with those that have it in one band
-//! at what they have in the others. An exception that fills in lists counts as one.
+//! at what they have in the others. An exception that fills in lists counts as one. What a rule adds to a score is needed
+//! by an example of the score.
 
+mod scores;
 mod weights;
 
 use std::collections::BTreeSet;
@@ -17,6 +19,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::matcher::{Find, Source};
 use crate::pack::{Exception, Matching};
 use crate::program::{Order, Program, Role, Test};
+
+pub(super) use scores::check as of_score;
 
 /// What no example of a rule needs.
 pub(super) fn check(trials: &Trials<'_>, loud: &[Trial<'_>], silent: &[Trial<'_>]) -> Vec<Diagnostic> {
@@ -98,7 +102,7 @@ fn window_and_order(draft: &Draft<'_>, silent: &[Trial<'_>]) -> Vec<Diagnostic> 
 
 fn scopes(draft: &Draft<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
     let scopes = draft.written.scopes.get_ref();
-    if scopes.len() < 2 {
+    if scopes.len() < 2 || matches!(draft.rule.test, Test::Score { .. }) {
         return Vec::new();
     }
     let needs = |scope: Scope, trial: &Trial<'_>| {

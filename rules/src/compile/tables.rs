@@ -10,7 +10,8 @@ use crate::host::HostPattern;
 use crate::lexicon::Lexicon;
 use crate::pack::{Example, Pack};
 use crate::program::{
-    BandWeight, Case, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring,
+    BandWeight, Case, Contribution, HostPurpose, HostRow, PackFacts, PhraseRow, Phrases, Program, Reroute, Role,
+    Substring,
 };
 
 /// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
@@ -43,6 +44,7 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         cases: cases(drafts),
         reroutes: Vec::new(),
         band_weights: band_weights(&terms),
+        contributions: contributions(drafts),
     };
     let reroutes = reroutes(drafts, &program)?;
     Some(Program { reroutes, ..program })
@@ -86,6 +88,21 @@ fn band_weights(terms: &Terms<'_>) -> Vec<BandWeight> {
     }
     rows.sort_unstable();
     rows
+}
+
+/// What rules add to the score of their category.
+fn contributions(drafts: &[Draft<'_>]) -> Vec<Contribution> {
+    let row = |(rule, draft): (u32, &Draft<'_>)| {
+        let written = draft.written.points.as_ref()?.get_ref();
+        Some(Contribution {
+            rule,
+            score: u32::try_from(drafts.iter().position(|other| draft.adds_to(other))?).ok()?,
+            is_reported: draft.written.unreported.is_none(),
+            points: written.default,
+            of_bands: written.bands.clone(),
+        })
+    };
+    (0..).zip(drafts).filter_map(row).collect()
 }
 
 fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {

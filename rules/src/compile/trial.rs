@@ -23,8 +23,8 @@ pub(super) struct Trial<'a> {
     pub(super) example: &'a Example,
     pub(super) texts: Vec<Text>,
     pub(super) finds: Vec<Find>,
+    pub(super) band: Band,
     of: Trials<'a>,
-    band: Band,
 }
 
 impl<'a> Trials<'a> {
@@ -63,7 +63,7 @@ impl Trial<'_> {
             Test::All { groups } | Test::Near { groups, .. } if groups <= 2 => Test::Any { threshold: None },
             Test::All { groups } => Test::All { groups: groups - 1 },
             Test::Near { within, order, groups } => Test::Near { within, order, groups: groups - 1 },
-            test @ (Test::Any { .. } | Test::Medium) => test,
+            test @ (Test::Any { .. } | Test::Medium | Test::Score { .. }) => test,
         };
         self.fires(test, |find| match find.role {
             Role::Term { group, .. } if group == gone => None,
@@ -72,6 +72,15 @@ impl Trial<'_> {
             }
             Role::Term { .. } | Role::Exception => Some(find.clone()),
         })
+    }
+
+    /// The rules that fired and add to this score, with their points.
+    pub(super) fn parts(&self) -> Vec<(u32, i16)> {
+        let program = self.of.program;
+        let added = |number: u32| program.contribution_of(number).filter(|to| to.score == self.of.number);
+        let fired = self.of.rule_set.fired(&self.texts, self.band);
+        let parts = fired.into_keys().filter_map(|number| Some((number, added(number)?.points_in(self.band))));
+        parts.filter(|(_, points)| *points > 0).collect()
     }
 
     fn fires_on_any_host(&self, test: Test, change: impl Fn(&Find) -> Option<Find>) -> bool {

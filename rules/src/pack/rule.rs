@@ -1,9 +1,11 @@
 //! `[[rule]]`.
 
+use std::ops::{Range, RangeInclusive};
+
 use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
-use super::{Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
 use super::{bands, examples, matching};
 use crate::diagnostic::Code;
 use crate::{Band, Level, Scope};
@@ -14,27 +16,43 @@ const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "match", "except",
-    "examples",
+    "score", "report", "examples",
 ];
+/// What a rule can add to a score.
+const POINTS: RangeInclusive<i64> = 0..=1000;
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
     reader.known(fields, KEYS);
-    let id = reader.required_parsed(fields, "id");
-    let title = reader.text(fields, "title", MAX_TITLE_BYTES);
-    let category = reader.required_parsed(fields, "category");
-    let level = fields.get("level").and_then(|value| level(reader, value, "level"));
-    let levels = levels(reader, fields);
-    let bands = bands::bands(reader, fields);
     let scopes = scopes(reader, fields);
-    let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
-    let cooldown_s = cooldown(reader, fields);
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
         Some(Spanned::new(fields.span, matching))
     });
     let exceptions = exceptions(reader, fields);
-    let examples = examples::examples(reader, fields, "`[rule.examples]`");
+    let points = points(reader, fields);
+    let unreported = unreported(reader, fields);
+    let source = source(reader, fields, scopes, matching, "`[rule.examples]`")?;
+    Some(RuleSource { exceptions, points, unreported, ..source })
+}
+
+/// What a rule and a score have alike, around what they look for; `examples` names the table of examples.
+pub(super) fn source(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    scopes: Option<Spanned<Vec<Scope>>>,
+    matching: Option<Spanned<Matching>>,
+    examples: &'static str,
+) -> Option<RuleSource> {
+    let id = reader.required_parsed(fields, "id");
+    let title = reader.text(fields, "title", MAX_TITLE_BYTES);
+    let category = reader.required_parsed(fields, "category");
+    let level = fields.get("level").and_then(|value| level(reader, value, "level"));
+    let levels = levels(reader, fields);
+    let bands = bands::bands(reader, fields);
+    let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
+    let cooldown_s = cooldown(reader, fields);
+    let examples = examples::examples(reader, fields, examples);
     Some(RuleSource {
         id: id?,
         title: title?.into_inner(),
@@ -46,9 +64,26 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         guidance: guidance?.into_inner(),
         cooldown_s,
         matching: matching?,
-        exceptions,
+        exceptions: Vec::new(),
         examples,
+        points: None,
+        unreported: None,
     })
+}
+
+fn points(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Weight>> {
+    let value = fields.get("score")?;
+    let points = bands::weight(reader, value, "score", &POINTS)?;
+    Some(Spanned::new(value.span(), points))
+}
+
+fn unreported(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Range<usize>> {
+    let value = fields.get("report")?;
+    let report = value.get_ref().as_bool();
+    if report.is_none() {
+        reader.wrong_type(value, "true or false");
+    }
+    (report == Some(false)).then(|| value.span())
 }
 
 fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {

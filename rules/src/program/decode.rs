@@ -1,6 +1,8 @@
 //! Reading a program from the sections of a verified artefact. Signed is not the same as sane: every number that
 //! points somewhere is checked.
 
+mod scores;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
 pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let sections = Sections(verified);
     let packs = sections.list(1, "its packs", pack)?;
-    let rules = sections.list(2, "its rules", rule)?;
+    let mut rules = sections.list(2, "its rules", rule)?;
+    let contributions = sections.later(12, "its scores", |cursor| scores::contribution(cursor, rules.len()))?;
+    scores::make(&mut rules, &contributions).map_err(|Short| ArtefactError::Damaged { what: "its scores" })?;
     let words = sections.strings(3, "its words")?;
     let phrases = sections.list(4, "its phrases", phrase)?;
     let phrases = Phrases::new(&phrases, words.len()).ok_or(ArtefactError::Damaged { what: "its phrases" })?;
@@ -45,6 +49,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
         cases,
         reroutes,
         band_weights,
+        contributions,
     })
 }
 
@@ -170,7 +175,7 @@ fn groups_of(rules: &[Rule], rule: u32) -> Result<u8, Short> {
     Ok(match rule.test {
         Test::Any { .. } => 1,
         Test::All { groups } | Test::Near { groups, .. } => groups,
-        Test::Medium => 0,
+        Test::Medium | Test::Score { .. } => 0,
     })
 }
 

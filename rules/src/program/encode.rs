@@ -61,7 +61,14 @@ fn later_sections(program: &Program) -> impl Iterator<Item = Section> {
         out.number(row.rule).byte(row.band as usize).number(row.phrase);
         out.byte(usize::from(row.group)).short(row.weight.cast_unsigned());
     });
-    [reroutes, weights].into_iter().flatten()
+    let scores = unless_empty(12, &program.contributions, |out, row| {
+        out.number(row.rule).number(row.score).byte(usize::from(row.is_reported));
+        out.short(row.points.cast_unsigned()).byte(row.of_bands.len());
+        for (band, points) in &row.of_bands {
+            out.byte(*band as usize).short(points.cast_unsigned());
+        }
+    });
+    [reroutes, weights, scores].into_iter().flatten()
 }
 
 fn unless_empty<T>(id: u16, entries: &[T], entry: impl FnMut(&mut Record, &T)) -> Option<Section> {
@@ -80,6 +87,7 @@ fn rule(out: &mut Record, rule: &Rule) {
     out.short(rule.bands.0).byte(usize::from(rule.scopes.0));
     match rule.test {
         Test::Any { threshold } => out.byte(0).number(threshold.map_or(0, i32::cast_unsigned)),
+        Test::Score { threshold } => out.byte(0).number(threshold.cast_unsigned()),
         Test::All { groups } => out.byte(1).byte(usize::from(groups)),
         Test::Near { within, order, groups } => {
             out.byte(2).short(within).byte(usize::from(order == Order::AsWritten)).byte(usize::from(groups))

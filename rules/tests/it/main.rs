@@ -14,6 +14,7 @@ mod golden;
 mod language;
 mod oracle;
 mod packs;
+mod scores;
 mod tool;
 
 use lapwing_rules::{Compiler, Diagnostic, Release, RuleSet};
