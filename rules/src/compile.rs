@@ -5,6 +5,7 @@ mod examples;
 mod expand;
 mod lint;
 mod needed;
+mod scores;
 mod tables;
 mod trial;
 
@@ -14,11 +15,11 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use crate::diagnostic::{Code, Diagnostic, Source};
-use crate::pack::{self, Pack};
+use crate::pack::{self, Example, Pack};
 use crate::program::{PackFacts, Program, encode};
-use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
+use crate::{Artefact, Band, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
-use trial::Trial;
+use trial::Trials;
 
 /// Builds a rule set out of packs.
 ///
@@ -119,6 +120,7 @@ impl Compiler {
         check_names(packs, diagnostics);
         let drafts = expand::drafts(packs, diagnostics);
         lint::check(&drafts, self.least_examples, diagnostics);
+        scores::check(&drafts, diagnostics);
         drafts
     }
 }
@@ -132,18 +134,22 @@ pub struct Counts {
     pub rules: usize,
     /// Phrases, lists written out in every rule that uses them.
     pub phrases: usize,
-    /// Examples of both kinds.
+    /// Examples that must match or must not.
     pub examples: usize,
+    /// Examples that are still to be found.
+    pub todo: usize,
 }
 
 impl Counts {
     fn of(packs: usize, drafts: &[Draft<'_>]) -> Self {
-        let examples = |draft: &Draft<'_>| draft.written.must_match.len() + draft.written.must_not_match.len();
+        let todo = |draft: &Draft<'_>| draft.written.examples.todo_match.len();
+        let examples = |draft: &Draft<'_>| draft.written.examples.all().count() - todo(draft);
         Self {
             packs,
             rules: drafts.len(),
             phrases: drafts.iter().map(|draft| draft.phrases.len()).sum(),
             examples: drafts.iter().map(examples).sum(),
+            todo: drafts.iter().map(todo).sum(),
         }
     }
 }
@@ -152,10 +158,12 @@ impl Counts {
 fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let Some(rule_set) = program.clone().into_rule_set() else { return };
     for (number, draft) in (0..).zip(drafts) {
-        let loud = Trial::all(&rule_set, program, (number, draft), &draft.written.must_match);
-        let silent = Trial::all(&rule_set, program, (number, draft), &draft.written.must_not_match);
+        let trials = Trials { rule_set: &rule_set, program, number, draft };
+        let loud = trials.of(&draft.written.examples.must_match);
+        let silent = trials.of(&draft.written.examples.must_not_match);
         diagnostics.extend(contrast::check(&silent));
-        diagnostics.extend(needed::check(draft, program, &loud, &silent));
+        diagnostics.extend(needed::check(&trials, &loud, &silent));
+        diagnostics.extend(needed::of_score(&trials, drafts));
     }
 }
 
@@ -231,8 +239,17 @@ impl Names {
     }
 }
 
-/// Where a draft comes from, for diagnostics.
 impl Draft<'_> {
+    fn bands(&self) -> impl Iterator<Item = Band> {
+        Band::ALL.into_iter().filter(|band| self.rule.bands.holds(*band))
+    }
+
+    /// The bands of the rule that an example speaks of.
+    fn bands_of(&self, example: &Example) -> impl Iterator<Item = Band> {
+        self.bands().filter(|band| example.speaks_of(*band))
+    }
+
+    /// A mistake in the file that the rule comes from.
     fn diagnostic(
         &self,
         code: Code,

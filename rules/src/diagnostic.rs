@@ -54,6 +54,12 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
+    /// R050: an example that is still to be found, and is found.
+    TodoMatches,
+    /// R051: points without a score, or a rule that is seen nowhere.
+    NoScore,
+    /// R052: a score that all its rules together do not reach, or that one of them reaches alone.
+    ScoreReach,
 }
 
 impl Code {
@@ -83,6 +89,9 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
+            Self::TodoMatches => "R050",
+            Self::NoScore => "R051",
+            Self::ScoreReach => "R052",
         }
     }
 }

@@ -55,7 +55,8 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
         }
     }
     if hit.weight != 0 {
-        line(out, format_args!("  weight     {}", hit.weight));
+        let own = if rules.has_own_weights(&hit.rule, band) { " by weights of the band's own" } else { "" };
+        line(out, format_args!("  weight     {}{own}", hit.weight));
     }
     if let Some(facts) = facts {
         line(out, format_args!("  next       {}", facts.guidance));

@@ -1,12 +1,16 @@
 //! Decides from what was found of a rule whether it fires.
 
 mod near;
+mod scores;
+mod weights;
 
 use std::collections::BTreeMap;
 
 use crate::matcher::{Find, Source};
 use crate::program::{Program, Role, Rule, Test};
 use crate::{Band, Excepted, Hit, Mark, Span};
+pub(crate) use scores::add_scores;
+pub(crate) use weights::weigh;
 
 /// Most exceptions named in a hit.
 const MAX_EXCEPTED: usize = 8;
@@ -103,6 +107,8 @@ fn outcome(test: Test, finds: Vec<&Find>) -> Option<Outcome<'_>> {
             return if finds.is_empty() { None } else { Some(Outcome { finds, weight }) };
         }
         Test::Medium => !finds.is_empty(),
+        // It looks at rules, not at words.
+        Test::Score { .. } => false,
     };
     holds.then_some(Outcome { finds, weight })
 }

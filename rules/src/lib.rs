@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, each with its code |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
 //! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
@@ -24,7 +24,8 @@
 //!
 //! # The language
 //!
-//! A pack holds `[pack]`, `[[list]]`, `[[domains]]` and `[[rule]]`. A rule's match is one of these, on folded words:
+//! A pack holds `[pack]`, `[[list]]`, `[[domains]]`, `[[rule]]` and `[[score]]`. A rule's match is one of these, on
+//! folded words:
 //!
 //! | written | fires where |
 //! |---|---|
@@ -36,11 +37,18 @@
 //! | `domain = [..]` | the host is listed, or below one that is; `=host` means itself alone |
 //! | `media = "any"`, `media = [..]` | a medium was put in, or one with such a label |
 //!
+//! A `[[score]]` is a rule of its own kind: it fires where rules of its category fire on one signal and what each says
+//! with `score = n` reaches its `threshold`. A rule with `report = false` is no hit and only adds to its score.
+//!
 //! A phrase fills in lists of its pack: `beat {people} at {pastimes}`. An exception `{ phrase = ".." }` consumes the
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
-//! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
-//! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
-//! [`Code::NotNeeded`]).
+//! support rule fire on what it alone kept from firing. A weight, and what a rule adds to a score, is a number, or one
+//! for each band that has its own: `{ default = 1, ks1 = 3 }`.
+//!
+//! Examples stand for something: each that must not match would without its context or an exception, and each part of a
+//! rule is needed by one ([`Code::NoContrast`], [`Code::NotNeeded`]). An example speaks of every band of its rule, or
+//! of its own `bands`. Under `todo_match` stands what a rule ought to find and does not find yet; it is counted, and
+//! told once it is found.
 //!
 //! # Example
 //!

@@ -2,10 +2,14 @@
 //!
 //! Reading keeps the place of every value and goes on after a mistake, so that all of them are told at once.
 
+mod bands;
+mod examples;
 mod matching;
 mod reader;
 mod rule;
+mod score;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -31,6 +35,7 @@ pub(crate) struct Pack {
     pub(crate) title: String,
     pub(crate) lists: Vec<List>,
     pub(crate) domains: Vec<Domains>,
+    /// Its rules, and its scores, which are rules of another kind.
     pub(crate) rules: Vec<RuleSource>,
 }
 
@@ -63,20 +68,43 @@ pub(crate) struct RuleSource {
     pub(crate) cooldown_s: u32,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
-    pub(crate) must_match: Vec<Example>,
-    pub(crate) must_not_match: Vec<Example>,
+    pub(crate) examples: Examples,
+    /// What it adds to the score of its category.
+    pub(crate) points: Option<Spanned<Weight>>,
+    /// Where `report = false` says that it adds to a score and is no hit of its own.
+    pub(crate) unreported: Option<Range<usize>>,
 }
 
 /// What a rule looks for.
 #[derive(Debug)]
 pub(crate) enum Matching {
-    Any { terms: Vec<Term>, threshold: Option<i32> },
-    All { groups: Vec<Group> },
-    Near { within: u16, ordered: bool, groups: Vec<Group> },
-    Substring { texts: Vec<Spanned<String>>, has_reason: bool },
-    Domain { hosts: Vec<HostRef> },
+    Any {
+        terms: Vec<Term>,
+        threshold: Option<i32>,
+    },
+    All {
+        groups: Vec<Group>,
+    },
+    Near {
+        within: u16,
+        ordered: bool,
+        groups: Vec<Group>,
+    },
+    Substring {
+        texts: Vec<Spanned<String>>,
+        has_reason: bool,
+    },
+    Domain {
+        hosts: Vec<HostRef>,
+    },
     Medium,
-    Label { terms: Vec<Term> },
+    Label {
+        terms: Vec<Term>,
+    },
+    /// Rules of its category that fire on the same signal, whose points reach the threshold.
+    Score {
+        threshold: i32,
+    },
 }
 
 /// A phrase or list with what it says.
@@ -84,7 +112,21 @@ pub(crate) enum Matching {
 pub(crate) struct Term {
     pub(crate) words: Words,
     pub(crate) mark: Option<Mark>,
-    pub(crate) weight: Option<i16>,
+    pub(crate) weight: Option<Weight>,
+}
+
+/// A number, and what it is in the bands that have their own, in order.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    pub(crate) default: i16,
+    pub(crate) bands: Vec<(Band, i16)>,
+}
+
+impl Weight {
+    pub(crate) fn in_band(&self, band: Band) -> i16 {
+        let own = self.bands.iter().find(|(own, _)| *own == band);
+        own.map_or(self.default, |(_, weight)| *weight)
+    }
 }
 
 /// Where the words of a term stand.
@@ -117,11 +159,34 @@ pub(crate) enum Exception {
     Host(Spanned<HostPattern>),
 }
 
+/// Texts that show what a rule does.
+#[derive(Debug, Default)]
+pub(crate) struct Examples {
+    pub(crate) must_match: Vec<Example>,
+    pub(crate) must_not_match: Vec<Example>,
+    /// Texts the rule ought to find and does not find yet.
+    pub(crate) todo_match: Vec<Example>,
+}
+
+impl Examples {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Example> {
+        self.must_match.iter().chain(&self.must_not_match).chain(&self.todo_match)
+    }
+}
+
 /// A text that shows what a rule does.
 #[derive(Debug)]
 pub(crate) struct Example {
     pub(crate) scope: CaseScope,
     pub(crate) text: Spanned<String>,
+    /// The bands it speaks of; without them every band of the rule.
+    pub(crate) bands: Option<Spanned<Vec<Band>>>,
+}
+
+impl Example {
+    pub(crate) fn speaks_of(&self, band: Band) -> bool {
+        self.bands.as_ref().is_none_or(|bands| bands.get_ref().contains(&band))
+    }
 }
 
 /// Reads a pack as far as it goes; every mistake is added to `diagnostics`.
@@ -140,10 +205,11 @@ pub(crate) fn read(source: &Arc<Source>, diagnostics: &mut Vec<Diagnostic>) -> O
         return None;
     }
     let root = Fields::new(document.get_ref(), 0..0, "a pack");
-    reader.known(&root, &["pack", "list", "domains", "rule"]);
+    reader.known(&root, &["pack", "list", "domains", "rule", "score"]);
     let lists = reader.tables(&root, "list", list);
     let domains = reader.tables(&root, "domains", domains_list);
-    let rules = reader.tables(&root, "rule", rule::rule);
+    let mut rules = reader.tables(&root, "rule", rule::rule);
+    rules.extend(reader.tables(&root, "score", score::score));
     let pack = reader.required_table(&root, "pack", "`[pack]`")?;
     reader.known(&pack, &["id", "version", "title", "sources"]);
     let id = reader.text(&pack, "id", RuleId::MAX_BYTES);

@@ -12,7 +12,10 @@
 //! 7 hosts       every named host, sorted
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
-//! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
+//! 10 reroutes   rule, phrase, the rule it leads to
+//! 11 weights    rule, band, phrase, group, weight
+//! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
+//!               stands in section 2 with its threshold and without words
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
 //! 32 values     of each beginning, 4 bytes: the phrase that ends there, whether one goes on
 //! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase
@@ -20,9 +23,9 @@
 //! 35 uses       of each name, 4 bytes: which of the lists that follow; the lists: reach, purpose
 //! ```
 //!
-//! Engines 1 and 2 wrote the words themselves: sections 3, 4, 7 and 8, which are read still and made into the others.
-//! From engine 3 on a rule set holds no phrase that is only looked for, and is used as it is read, without building
-//! anything.
+//! Sections 10 to 29 are sorted, and absent where there is nothing in them. Engines 1 and 2 wrote words and hosts
+//! themselves, in sections 3, 4, 7 and 8, which are read still and made into those from 31 on. Since then a rule set holds
+//! no phrase that is only looked for, and is used as it is read, without building anything.
 
 mod decode;
 mod encode;
@@ -94,6 +97,8 @@ pub(crate) struct Program {
     pub(crate) hosts: Hosts,
     pub(crate) cases: Vec<Case>,
     pub(crate) reroutes: Vec<Reroute>,
+    pub(crate) band_weights: Vec<BandWeight>,
+    pub(crate) contributions: Vec<Contribution>,
 }
 
 impl Program {
@@ -113,6 +118,19 @@ impl Program {
         let from = self.reroutes.partition_point(|reroute| reroute.rule < rule);
         let to = self.reroutes.partition_point(|reroute| reroute.rule <= rule);
         self.reroutes.get(from..to).unwrap_or_default()
+    }
+
+    /// What a rule adds to a score.
+    pub(crate) fn contribution_of(&self, rule: u32) -> Option<&Contribution> {
+        let at = self.contributions.binary_search_by_key(&rule, |contribution| contribution.rule).ok()?;
+        self.contributions.get(at)
+    }
+
+    /// The weights that differ for a rule in a band, by phrase and group.
+    pub(crate) fn weights_of(&self, rule: u32, band: Band) -> &[BandWeight] {
+        let from = self.band_weights.partition_point(|row| (row.rule, row.band) < (rule, band));
+        let to = self.band_weights.partition_point(|row| (row.rule, row.band) <= (rule, band));
+        self.band_weights.get(from..to).unwrap_or_default()
     }
 }
 
@@ -136,6 +154,8 @@ pub(crate) enum Test {
     Near { within: u16, order: Order, groups: u8 },
     /// Any removable medium.
     Medium,
+    /// Other rules, whose points for one signal reach the threshold.
+    Score { threshold: i32 },
 }
 
 /// Whether groups must stand in the order written.
@@ -211,6 +231,35 @@ pub(crate) struct Reroute {
     pub(crate) target: u32,
 }
 
+/// The weight of a term in a band that has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BandWeight {
+    pub(crate) rule: u32,
+    pub(crate) band: Band,
+    pub(crate) phrase: u32,
+    pub(crate) group: u8,
+    pub(crate) weight: i16,
+}
+
+/// What a rule that fires adds to a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contribution {
+    pub(crate) rule: u32,
+    pub(crate) score: u32,
+    /// Whether it is a hit of its own besides.
+    pub(crate) is_reported: bool,
+    pub(crate) points: i16,
+    /// Points of the bands that have their own.
+    pub(crate) of_bands: Vec<(Band, i16)>,
+}
+
+impl Contribution {
+    pub(crate) fn points_in(&self, band: Band) -> i16 {
+        let own = self.of_bands.iter().find(|(own, _)| *own == band);
+        own.map_or(self.points, |(_, points)| *points)
+    }
+}
+
 /// What a host is named for, and how far below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HostUse {
@@ -263,6 +312,12 @@ mod tests {
             match = { substring = [\"tawny\"], reason = \"R\" }\nexamples = {}\n\
             [[rule]]\nid = \"t.c\"\ntitle = \"C\"\ncategory = \"help_seeking\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { phrase = \"helpline\" }\nexamples = {}\n\
+            [[rule]]\nid = \"t.d\"\ntitle = \"D\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { threshold = 2, any = [{ phrase = \"owl\", weight = { default = 2, ks3 = 4 } }] }\nexamples = {}\n\
+            score = 1\nreport = false\n\
+            [[rule]]\nid = \"t.e\"\ntitle = \"E\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { phrase = \"nest\" }\nexamples = {}\nscore = { default = 1, ks3 = 2 }\n\
+            [[score]]\nid = \"t.f\"\ntitle = \"F\"\ncategory = \"drugs\"\nguidance = \"G\"\nthreshold = 2\nbands = [\"ks4\"]\nexamples = {}\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);

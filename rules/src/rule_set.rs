@@ -126,8 +126,16 @@ impl RuleSet {
         Verdict { release: self.release, rule_set: self.digest, band, hits }
     }
 
-    /// Every hit, by rule.
+    /// Every hit, by rule. A rule that only adds to a score is none.
     pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
+        let program = self.matcher.program();
+        let reported =
+            |number: &u32| program.contribution_of(*number).is_none_or(|contribution| contribution.is_reported);
+        self.fired(texts, band).into_iter().filter(move |(number, _)| reported(number)).map(|(_, hit)| hit)
+    }
+
+    /// Every rule that fires, by its number, whether it is reported or only adds to a score.
+    pub(crate) fn fired(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Hit> {
         let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
         let (finds, program) = (self.finds(texts, band), self.matcher.program());
         let silenced = if finds.is_empty() { Vec::new() } else { self.matcher.silenced(texts) };
@@ -143,7 +151,8 @@ impl RuleSet {
         for (number, hit) in elsewhere.into_iter().filter(|(number, _)| !silenced.contains(number)) {
             hits.entry(number).or_insert(hit);
         }
-        hits.into_values()
+        judge::add_scores(program, band, &mut hits);
+        hits
     }
 
     /// The rule one of whose exceptions, this phrase, hands what it consumes to `target`.
@@ -157,8 +166,24 @@ impl RuleSet {
         self.matcher.rule(reroute.rule).map(|rule| &rule.facts.id)
     }
 
-    /// What every rule finds, by its number.
+    /// Whether the weights of a rule are others in this band.
+    pub(crate) fn has_own_weights(&self, id: &RuleId, band: Band) -> bool {
+        let program = self.matcher.program();
+        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok();
+        at.and_then(|at| u32::try_from(at).ok()).is_some_and(|rule| !program.weights_of(rule, band).is_empty())
+    }
+
+    /// What every rule finds, by its number, with the weights of the band.
     pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
+        let mut finds = self.unweighed_finds(texts, band);
+        for (rule, finds) in &mut finds {
+            judge::weigh(self.matcher.program(), *rule, band, finds, |_| true);
+        }
+        finds
+    }
+
+    /// What every rule finds, with the weights of bands that have none of their own.
+    pub(crate) fn unweighed_finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
         let (mut finds, mut folded) = (BTreeMap::new(), Folded::default());
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
             self.matcher.find(index, text, band, &mut folded, &mut finds);
@@ -179,7 +204,7 @@ impl RuleSet {
     /// Whether `rule` fires on a text, in the first band it is for.
     fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
         let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
-        self.judge(&case_texts(scope, text), band).any(|hit| hit.rule == rule.facts.id)
+        self.fired(&case_texts(scope, text), band).values().any(|hit| hit.rule == rule.facts.id)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::fold::{MAX_WORD_BYTES, fold};
 use crate::host::HostPattern;
 use crate::pack::{Exception, Group, HostRef, Matching, Pack, RuleSource, Term, Words};
 use crate::program::{Bands, Order, Role, Rule, RuleFacts, Scopes, Test};
-use crate::{Mark, RuleId, Scope};
+use crate::{Band, Mark, RuleId, Scope};
 
 /// Most words of a phrase.
 const MAX_PHRASE_WORDS: usize = 16;
@@ -29,7 +29,7 @@ pub(super) struct Draft<'a> {
     pub(super) written: &'a RuleSource,
     pub(super) is_base: bool,
     pub(super) rule: Rule,
-    pub(super) phrases: Vec<(Phrase, Role)>,
+    pub(super) phrases: Vec<(Phrase<'a>, Role)>,
     pub(super) substrings: Vec<(String, Role)>,
     pub(super) hosts: Vec<HostPattern>,
     pub(super) silent_hosts: Vec<HostPattern>,
@@ -38,9 +38,17 @@ pub(super) struct Draft<'a> {
 }
 
 /// A folded phrase and where it was written.
-pub(super) struct Phrase {
+pub(super) struct Phrase<'a> {
     pub(super) words: Vec<String>,
     pub(super) span: Range<usize>,
+    /// Its weight in the bands that have their own.
+    pub(super) weights: &'a [(Band, i16)],
+}
+
+impl Phrase<'_> {
+    pub(super) fn weight_in(&self, band: Band) -> Option<i16> {
+        self.weights.iter().find(|(own, _)| *own == band).map(|(_, weight)| *weight)
+    }
 }
 
 /// A part of a written phrase.
@@ -132,6 +140,7 @@ impl<'a, 'd> Expander<'a, 'd> {
                 }
             }
             Matching::Medium => self.needs_scope(draft, on_media, "media", Scope::Media),
+            Matching::Score { .. } => {}
             Matching::Label { terms } => {
                 self.needs_scope(draft, on_media, "media", Scope::Media);
                 self.terms(draft, terms, 0, Mark::Topic, 0);
@@ -158,7 +167,11 @@ impl<'a, 'd> Expander<'a, 'd> {
 
     fn terms(&mut self, draft: &mut Draft<'a>, terms: &'a [Term], group: u8, mark: Mark, weight: i16) {
         for term in terms {
-            let role = Role::Term { group, mark: term.mark.unwrap_or(mark), weight: term.weight.unwrap_or(weight) };
+            let (weight, weights) = match &term.weight {
+                Some(written) => (written.default, written.bands.as_slice()),
+                None => (weight, [].as_slice()),
+            };
+            let role = Role::Term { group, mark: term.mark.unwrap_or(mark), weight };
             let phrases = match &term.words {
                 Words::Phrase(phrase) => self.filled(phrase),
                 Words::List(id) => {
@@ -166,7 +179,7 @@ impl<'a, 'd> Expander<'a, 'd> {
                     listed.iter().filter_map(|phrase| self.phrase(phrase.get_ref(), phrase.span())).collect()
                 }
             };
-            draft.phrases.extend(phrases.into_iter().map(|phrase| (phrase, role)));
+            draft.phrases.extend(phrases.into_iter().map(|phrase| (Phrase { weights, ..phrase }, role)));
         }
     }
 
@@ -195,7 +208,7 @@ impl<'a, 'd> Expander<'a, 'd> {
     }
 
     /// A written phrase with every phrase of the lists it names in braces put in their places: `beat {people} at chess`.
-    fn filled(&mut self, written: &'a Spanned<String>) -> Vec<Phrase> {
+    fn filled(&mut self, written: &'a Spanned<String>) -> Vec<Phrase<'a>> {
         let span = written.span();
         let Some(pieces) = pieces(written.get_ref()) else {
             let message = "braces stand around the name of a list, as in `beat {people} at chess`";
@@ -219,7 +232,7 @@ impl<'a, 'd> Expander<'a, 'd> {
         texts.iter().filter_map(|text| self.phrase(text, span.clone())).collect()
     }
 
-    fn phrase(&mut self, written: &str, span: Range<usize>) -> Option<Phrase> {
+    fn phrase(&mut self, written: &str, span: Range<usize>) -> Option<Phrase<'a>> {
         let words: Vec<String> = fold(written).words().map(str::to_owned).collect();
         if words.is_empty() {
             let message = "a phrase needs a letter or a digit";
@@ -235,7 +248,7 @@ impl<'a, 'd> Expander<'a, 'd> {
             self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, span, message, "too long"));
             return None;
         }
-        Some(Phrase { words, span })
+        Some(Phrase { words, span, weights: &[] })
     }
 
     fn substring(&mut self, written: &Spanned<String>) -> Option<String> {
@@ -290,5 +303,6 @@ fn test(matching: &Matching) -> Test {
         }
         Matching::Substring { .. } | Matching::Domain { .. } | Matching::Label { .. } => Test::Any { threshold: None },
         Matching::Medium => Test::Medium,
+        Matching::Score { threshold } => Test::Score { threshold: *threshold },
     }
 }

@@ -8,7 +8,7 @@ use super::expand::Draft;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::pack::{Example, Matching};
 use crate::program::{CaseScope, Role, Test};
-use crate::{FourC, Level, RuleId, Scope, Text, split_url};
+use crate::{Band, FourC, Level, RuleId, Scope, Text, split_url};
 
 /// Checks every rule.
 pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &mut Vec<Diagnostic>) {
@@ -20,8 +20,7 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
         diagnostics.extend(no_reason(draft));
         diagnostics.extend(unreachable(draft));
         diagnostics.extend(few_examples(draft, least_examples));
-        let examples = draft.written.must_match.iter().chain(&draft.written.must_not_match);
-        diagnostics.extend(examples.filter_map(|example| unusable(draft, example)));
+        diagnostics.extend(draft.written.examples.all().filter_map(|example| unusable(draft, example)));
     }
 }
 
@@ -78,18 +77,26 @@ fn no_reason(draft: &Draft<'_>) -> Option<Diagnostic> {
     Some(diagnostic.help("say why whole words will not do: substrings are what finds town names"))
 }
 
+/// A threshold that some band of the rule cannot reach.
 fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
     let Test::Any { threshold: Some(threshold) } = draft.rule.test else { return None };
-    let weight = |role: &Role| match role {
-        Role::Term { weight, .. } => i64::from(*weight).max(0),
-        Role::Exception => 0,
+    let most = |band: Band| -> i64 {
+        let weights = draft.phrases.iter().map(|(phrase, role)| match role {
+            Role::Term { weight, .. } => i64::from(phrase.weight_in(band).unwrap_or(*weight)).max(0),
+            Role::Exception => 0,
+        });
+        weights.sum()
     };
-    let most: i64 = draft.phrases.iter().map(|(_, role)| weight(role)).sum();
-    if most >= i64::from(threshold) {
-        return None;
+    let band = draft.bands().find(|band| most(*band) < i64::from(threshold))?;
+    let most = most(band);
+    let span = draft.written.matching.span();
+    if draft.phrases.iter().all(|(phrase, _)| phrase.weights.is_empty()) {
+        let message = format!("all weights together are {most}, the threshold is {threshold}");
+        return Some(draft.diagnostic(Code::NoEffect, span, message, "never fires"));
     }
-    let message = format!("all weights together are {most}, the threshold is {threshold}");
-    Some(draft.diagnostic(Code::NoEffect, draft.written.matching.span(), message, "never fires"))
+    let message = format!("all weights together are {most} in band {band}, the threshold is {threshold}");
+    let diagnostic = draft.diagnostic(Code::NoEffect, span, message, "never fires there");
+    Some(diagnostic.help("give the band weights that reach the threshold, or leave it out of `bands`"))
 }
 
 /// An exception leads to a rule there is, and to help alone: anything else would be a second rule by the back door.
@@ -115,7 +122,7 @@ fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
 }
 
 fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {
-    let (matching, silent) = (draft.written.must_match.len(), draft.written.must_not_match.len());
+    let (matching, silent) = (draft.written.examples.must_match.len(), draft.written.examples.must_not_match.len());
     if matching >= least && silent >= least {
         return None;
     }
@@ -130,6 +137,12 @@ fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {
 fn unusable(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
     let span = example.text.span();
     let text = example.text.get_ref();
+    let strange = |band: &&Band| !draft.rule.bands.holds(**band);
+    if let Some((bands, band)) = example.bands.as_ref().and_then(|all| Some((all, all.get_ref().iter().find(strange)?)))
+    {
+        let message = format!("rule `{}` is not for band {band}", draft.rule.facts.id);
+        return Some(draft.diagnostic(Code::NoEffect, bands.span(), message, "never looked at"));
+    }
     let holds = |scope: Scope| draft.rule.scopes.holds(scope);
     match example.scope {
         CaseScope::Url if split_url(text).is_err() => {

@@ -2,30 +2,34 @@
 //!
 //! An exception, a group, the window and the order of a `near` are needed by an example that must not match, on which
 //! the rule fires when that alone is taken away. A scope and a weight are needed by an example whose outcome changes:
-//! with the scope left out, or with all terms of that weight at the default of 1. An exception that fills in lists
-//! counts as one.
+//! with the scope left out, with all terms of that weight at the default of 1, or with those that have it in one band
+//! at what they have in the others. An exception that fills in lists counts as one. What a rule adds to a score is needed
+//! by an example of the score.
+
+mod scores;
+mod weights;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::expand::Draft;
-use super::trial::Trial;
+use super::trial::{Trial, Trials};
 use crate::Scope;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::matcher::{Find, Source};
 use crate::pack::{Exception, Matching};
 use crate::program::{Order, Program, Role, Test};
 
-/// The weight of a term that has none written, where weights are summed.
-const DEFAULT_WEIGHT: i16 = 1;
+pub(super) use scores::check as of_score;
 
 /// What no example of a rule needs.
-pub(super) fn check(draft: &Draft<'_>, program: &Program, loud: &[Trial<'_>], silent: &[Trial<'_>]) -> Vec<Diagnostic> {
-    let mut idle = exceptions(draft, program, silent);
+pub(super) fn check(trials: &Trials<'_>, loud: &[Trial<'_>], silent: &[Trial<'_>]) -> Vec<Diagnostic> {
+    let draft = trials.draft;
+    let mut idle = exceptions(draft, trials.program, silent);
     idle.extend(groups(draft, silent));
     idle.extend(window_and_order(draft, silent));
     idle.extend(scopes(draft, loud));
-    idle.extend(weights(draft, loud, silent));
+    idle.extend(weights::check(trials));
     idle
 }
 
@@ -98,7 +102,7 @@ fn window_and_order(draft: &Draft<'_>, silent: &[Trial<'_>]) -> Vec<Diagnostic> 
 
 fn scopes(draft: &Draft<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
     let scopes = draft.written.scopes.get_ref();
-    if scopes.len() < 2 {
+    if scopes.len() < 2 || matches!(draft.rule.test, Test::Score { .. }) {
         return Vec::new();
     }
     let needs = |scope: Scope, trial: &Trial<'_>| {
@@ -112,28 +116,6 @@ fn scopes(draft: &Draft<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
         diagnostic.help("show in `must_match` what the rule finds there, or take the scope out")
     };
     idle.map(diagnostic).collect()
-}
-
-fn weights(draft: &Draft<'_>, loud: &[Trial<'_>], silent: &[Trial<'_>]) -> Vec<Diagnostic> {
-    let test = draft.rule.test;
-    let Test::Any { threshold: Some(_) } = test else { return Vec::new() };
-    let written = draft.phrases.iter().filter_map(|(_, role)| match role {
-        Role::Term { weight, .. } => Some(*weight).filter(|weight| *weight != DEFAULT_WEIGHT),
-        Role::Exception => None,
-    });
-    let written: BTreeSet<i16> = written.collect();
-    let levelled = |gone: i16| {
-        move |find: &Find| match find.role {
-            Role::Term { group, mark, weight } if weight == gone => {
-                Some(Find { role: Role::Term { group, mark, weight: DEFAULT_WEIGHT }, ..find.clone() })
-            }
-            Role::Term { .. } | Role::Exception => Some(find.clone()),
-        }
-    };
-    let stops = |weight: i16| loud.iter().any(|trial| !trial.fires(test, levelled(weight)));
-    let starts = |weight: i16| silent.iter().any(|trial| trial.fires(test, levelled(weight)));
-    let idle = written.into_iter().filter(|weight| !stops(*weight) && !starts(*weight));
-    idle.map(|weight| draft.not_needed(&format!("the weight {weight}"), "show in an example what it decides")).collect()
 }
 
 impl Draft<'_> {

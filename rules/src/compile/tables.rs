@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expand::Draft;
-use crate::HostClass;
 use crate::diagnostic::Source;
 use crate::host::HostPattern;
 use crate::pack::{Example, Pack};
 use crate::program::{
-    Case, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program, Reroute, Role, Substring,
+    BandWeight, Case, Contribution, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program, Reroute, Role,
+    Substring,
 };
+use crate::{Band, HostClass};
 
 /// The program of `drafts`, which are in order of their ids; `None` when it is too large to be numbered.
 pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Option<Program> {
@@ -18,7 +19,8 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         drafts.iter().flat_map(|draft| &draft.phrases).map(|(phrase, _)| &phrase.words).collect();
     let words: Vec<Vec<String>> = words.into_iter().cloned().collect();
     let phrases = Phrases::new(&words)?;
-    let phrase_rows = phrase_rows(&phrases, drafts)?;
+    let terms = terms(&phrases, drafts)?;
+    let phrase_rows = phrase_rows(&terms);
     let program = Program {
         packs,
         rules: drafts.iter().map(|draft| draft.rule.clone()).collect(),
@@ -29,27 +31,36 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         hosts: hosts(sources, drafts)?,
         cases: cases(drafts),
         reroutes: Vec::new(),
+        band_weights: band_weights(&terms),
+        contributions: contributions(drafts),
     };
     let reroutes = reroutes(drafts, &program)?;
     Some(Program { reroutes, ..program })
 }
 
-/// One row for each phrase, rule and group; the first written wins where a phrase stands twice.
-fn phrase_rows(phrases: &Phrases, drafts: &[Draft<'_>]) -> Option<Vec<PhraseRow>> {
-    let mut rows: BTreeMap<(u32, u32, Option<u8>), Role> = BTreeMap::new();
+/// What each phrase is to each rule and group, and its weights in the bands that have their own; the first written wins
+/// where a phrase stands twice.
+type Terms<'a> = BTreeMap<(u32, u32, Option<u8>), (Role, &'a [(Band, i16)])>;
+
+fn terms<'a>(phrases: &Phrases, drafts: &'a [Draft<'_>]) -> Option<Terms<'a>> {
+    let mut all = Terms::new();
     for (rule, draft) in (0..).zip(drafts) {
         for (phrase, role) in &draft.phrases {
             let group = match role {
                 Role::Term { group, .. } => Some(*group),
                 Role::Exception => None,
             };
-            rows.entry((phrases.number(&phrase.words)?, rule, group)).or_insert(*role);
+            all.entry((phrases.number(&phrase.words)?, rule, group)).or_insert((*role, phrase.weights));
         }
     }
-    let mut rows: Vec<PhraseRow> =
-        rows.into_iter().map(|((phrase, rule, _), role)| PhraseRow { phrase, rule, role }).collect();
+    Some(all)
+}
+
+fn phrase_rows(terms: &Terms<'_>) -> Vec<PhraseRow> {
+    let row = |(&(phrase, rule, _), &(role, _)): (&_, &_)| PhraseRow { phrase, rule, role };
+    let mut rows: Vec<PhraseRow> = terms.iter().map(row).collect();
     rows.sort();
-    Some(rows)
+    rows
 }
 
 /// The words of the phrases that stand in exceptions: a verdict names those that won.
@@ -60,6 +71,33 @@ fn phrase_texts(words: &[Vec<String>], rows: &[PhraseRow]) -> Vec<(u32, String)>
         .filter(|(number, _)| named.contains(number))
         .map(|(number, words)| (number, words.join(" ")))
         .collect()
+}
+
+/// Weights that are others than in the bands that have none of their own.
+fn band_weights(terms: &Terms<'_>) -> Vec<BandWeight> {
+    let mut rows = Vec::new();
+    for (&(phrase, rule, group), (role, own)) in terms {
+        let (Role::Term { weight: usual, .. }, Some(group)) = (role, group) else { continue };
+        let differing = own.iter().filter(|(_, weight)| weight != usual);
+        rows.extend(differing.map(|&(band, weight)| BandWeight { rule, band, phrase, group, weight }));
+    }
+    rows.sort_unstable();
+    rows
+}
+
+/// What rules add to the score of their category.
+fn contributions(drafts: &[Draft<'_>]) -> Vec<Contribution> {
+    let row = |(rule, draft): (u32, &Draft<'_>)| {
+        let written = draft.written.points.as_ref()?.get_ref();
+        Some(Contribution {
+            rule,
+            score: u32::try_from(drafts.iter().position(|other| draft.adds_to(other))?).ok()?,
+            is_reported: draft.written.unreported.is_none(),
+            points: written.default,
+            of_bands: written.bands.clone(),
+        })
+    };
+    (0..).zip(drafts).filter_map(row).collect()
 }
 
 fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {
@@ -105,7 +143,7 @@ fn reroutes(drafts: &[Draft<'_>], program: &Program) -> Option<Vec<Reroute>> {
     Some(rows.into_iter().collect())
 }
 
-/// The first example of each kind of every rule.
+/// The first example of each kind of every rule, of those that speak of the band in which a reader runs them.
 fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
     let case = |rule: u32, example: &Example, fires: bool| Case {
         rule,
@@ -114,9 +152,11 @@ fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
         fires,
     };
     let of = |(rule, draft): (u32, &Draft<'_>)| {
-        let fires = draft.written.must_match.first().map(|example| case(rule, example, true));
-        let silent = draft.written.must_not_match.first().map(|example| case(rule, example, false));
-        fires.into_iter().chain(silent)
+        let band = draft.bands().next();
+        let speaks = |example: &&Example| band.is_some_and(|band| example.speaks_of(band));
+        let fires = draft.written.examples.must_match.iter().find(speaks).map(|example| case(rule, example, true));
+        let silent = draft.written.examples.must_not_match.iter().find(speaks);
+        fires.into_iter().chain(silent.map(|example| case(rule, example, false)))
     };
     (0..).zip(drafts).flat_map(of).collect()
 }

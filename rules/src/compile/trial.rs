@@ -8,33 +8,45 @@ use crate::program::{Program, Role, Rule, Test};
 use crate::rule_set::case_texts;
 use crate::{Band, RuleSet, Scope, Text, judge};
 
-/// An example, in the first band of its rule, and what was found of the rule in it.
+/// Tries examples of one rule.
+#[derive(Clone, Copy)]
+pub(super) struct Trials<'a> {
+    pub(super) rule_set: &'a RuleSet,
+    pub(super) program: &'a Program,
+    pub(super) number: u32,
+    pub(super) draft: &'a Draft<'a>,
+}
+
+/// An example in one band, and what was found of the rule in it.
 pub(super) struct Trial<'a> {
     pub(super) draft: &'a Draft<'a>,
     pub(super) example: &'a Example,
     pub(super) texts: Vec<Text>,
     pub(super) finds: Vec<Find>,
-    program: &'a Program,
-    band: Band,
+    pub(super) band: Band,
+    of: Trials<'a>,
 }
 
-impl<'a> Trial<'a> {
-    /// Tries every one of `examples` of the rule of this number.
-    pub(super) fn all(
-        rule_set: &RuleSet,
-        program: &'a Program,
-        (number, draft): (u32, &'a Draft<'a>),
-        examples: &'a [Example],
-    ) -> Vec<Self> {
-        let Some(band) = Band::ALL.into_iter().find(|band| draft.rule.bands.holds(*band)) else { return Vec::new() };
-        let trial = |example: &'a Example| {
-            let texts = case_texts(example.scope, example.text.get_ref());
-            let finds = rule_set.finds(&texts, band).remove(&number).unwrap_or_default();
-            Trial { draft, example, texts, finds, program, band }
-        };
-        examples.iter().map(trial).collect()
+impl<'a> Trials<'a> {
+    /// Each example in the first of its bands.
+    pub(super) fn of(self, examples: &'a [Example]) -> Vec<Trial<'a>> {
+        examples.iter().filter_map(|example| Some(self.trial(example, self.draft.bands_of(example).next()?))).collect()
     }
 
+    /// Each example in every one of its bands.
+    pub(super) fn in_every_band(self, examples: &'a [Example]) -> Vec<Trial<'a>> {
+        let each = |example| self.draft.bands_of(example).map(move |band| self.trial(example, band));
+        examples.iter().flat_map(each).collect()
+    }
+
+    fn trial(self, example: &'a Example, band: Band) -> Trial<'a> {
+        let texts = case_texts(example.scope, example.text.get_ref());
+        let finds = self.rule_set.finds(&texts, band).remove(&self.number).unwrap_or_default();
+        Trial { draft: self.draft, example, texts, finds, of: self, band }
+    }
+}
+
+impl Trial<'_> {
     /// Whether the rule fires with another test, on finds as `change` leaves them, where it is not silent on the host.
     pub(super) fn fires(&self, test: Test, change: impl Fn(&Find) -> Option<Find>) -> bool {
         !self.is_silent_but_for(None) && self.fires_on_any_host(test, change)
@@ -51,7 +63,7 @@ impl<'a> Trial<'a> {
             Test::All { groups } | Test::Near { groups, .. } if groups <= 2 => Test::Any { threshold: None },
             Test::All { groups } => Test::All { groups: groups - 1 },
             Test::Near { within, order, groups } => Test::Near { within, order, groups: groups - 1 },
-            test @ (Test::Any { .. } | Test::Medium) => test,
+            test @ (Test::Any { .. } | Test::Medium | Test::Score { .. }) => test,
         };
         self.fires(test, |find| match find.role {
             Role::Term { group, .. } if group == gone => None,
@@ -62,10 +74,34 @@ impl<'a> Trial<'a> {
         })
     }
 
+    /// The rules that fired and add to this score, with their points.
+    pub(super) fn parts(&self) -> Vec<(u32, i16)> {
+        let program = self.of.program;
+        let added = |number: u32| program.contribution_of(number).filter(|to| to.score == self.of.number);
+        let fired = self.of.rule_set.fired(&self.texts, self.band);
+        let parts = fired.into_keys().filter_map(|number| Some((number, added(number)?.points_in(self.band))));
+        parts.filter(|(_, points)| *points > 0).collect()
+    }
+
     fn fires_on_any_host(&self, test: Test, change: impl Fn(&Find) -> Option<Find>) -> bool {
         let rule = Rule { test, ..self.draft.rule.clone() };
         let finds: Vec<Find> = self.finds.iter().filter_map(change).collect();
-        judge::hit(&rule, self.band, &finds, self.program).is_some()
+        judge::hit(&rule, self.band, &finds, self.of.program).is_some()
+    }
+
+    /// Whether the rule fires with other weights: `default` changes what holds in every band, and weights that the band
+    /// of the trial has of its own count where `keep` says so.
+    pub(super) fn fires_weighed(&self, default: impl Fn(i16) -> i16, keep: impl Fn(Band, i16) -> bool) -> bool {
+        let mut finds =
+            self.of.rule_set.unweighed_finds(&self.texts, self.band).remove(&self.of.number).unwrap_or_default();
+        for find in &mut finds {
+            if let Role::Term { weight, .. } = &mut find.role {
+                *weight = default(*weight);
+            }
+        }
+        judge::weigh(self.of.program, self.of.number, self.band, &mut finds, |weight| keep(self.band, weight));
+        let silent = self.is_silent_but_for(None);
+        !silent && judge::hit(&self.draft.rule, self.band, &finds, self.of.program).is_some()
     }
 
     fn is_silent_but_for(&self, host: Option<&HostPattern>) -> bool {

@@ -1,9 +1,11 @@
 //! `[rule.match]`.
 
+use std::ops::RangeInclusive;
+
 use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
-use super::{Group, HostRef, MAX_ENTRIES, Matching, Term, Words};
+use super::{Group, HostRef, MAX_ENTRIES, Matching, Term, Words, bands};
 use crate::Mark;
 use crate::diagnostic::Code;
 use crate::program::MAX_GROUPS;
@@ -11,7 +13,7 @@ use crate::program::MAX_GROUPS;
 /// Most words between the groups of a `near`.
 const MAX_WITHIN: i64 = 32;
 const MAX_THRESHOLD: i64 = 10_000;
-const MAX_WEIGHT: i64 = 1000;
+const WEIGHTS: RangeInclusive<i64> = -1000..=1000;
 const SHAPES: &[&str] = &["phrase", "any", "all", "near", "substring", "domain", "media"];
 
 pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Matching> {
@@ -106,8 +108,7 @@ fn term(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Term> {
     let fields = reader.table(value, "a term")?;
     reader.known(&fields, &["phrase", "list", "mark", "weight"]);
     let mark = mark(reader, &fields);
-    let weight = fields.get("weight").and_then(|weight| reader.number(weight, "weight", -MAX_WEIGHT..=MAX_WEIGHT));
-    let weight = weight.and_then(|weight| i16::try_from(weight.into_inner()).ok());
+    let weight = fields.get("weight").and_then(|value| bands::weight(reader, value, "weight", &WEIGHTS));
     let words = match (fields.get("phrase"), fields.get("list")) {
         (Some(phrase), None) => Words::Phrase(reader.string(phrase)?),
         (None, Some(list)) => Words::List(reader.string(list)?),

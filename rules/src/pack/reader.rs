@@ -116,6 +116,7 @@ impl<'d> Reader<'d> {
         let Some(value) = fields.get(key) else { return Vec::new() };
         let what = match key {
             "rule" => "`[[rule]]`",
+            "score" => "`[[score]]`",
             "list" => "`[[list]]`",
             "domains" => "`[[domains]]`",
             "except" => "an exception",

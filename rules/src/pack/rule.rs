@@ -1,42 +1,58 @@
 //! `[[rule]]`.
 
+use std::ops::{Range, RangeInclusive};
+
 use toml::Spanned;
 
-use super::matching;
 use super::reader::{Fields, Reader, Value};
-use super::{Example, Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
+use super::{bands, examples, matching};
 use crate::diagnostic::Code;
-use crate::program::CaseScope;
-use crate::{Band, Level, Scope, Text};
+use crate::{Band, Level, Scope};
 
 const MAX_GUIDANCE_BYTES: usize = 1024;
 const MAX_EXCEPTIONS: usize = 1024;
-const MAX_EXAMPLES: usize = 256;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "match", "except",
-    "examples",
+    "score", "report", "examples",
 ];
+/// What a rule can add to a score.
+const POINTS: RangeInclusive<i64> = 0..=1000;
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
     reader.known(fields, KEYS);
-    let id = reader.required_parsed(fields, "id");
-    let title = reader.text(fields, "title", MAX_TITLE_BYTES);
-    let category = reader.required_parsed(fields, "category");
-    let level = fields.get("level").and_then(|value| level(reader, value, "level"));
-    let levels = levels(reader, fields);
-    let bands = bands(reader, fields);
     let scopes = scopes(reader, fields);
-    let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
-    let cooldown_s = cooldown(reader, fields);
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
         Some(Spanned::new(fields.span, matching))
     });
     let exceptions = exceptions(reader, fields);
-    let (must_match, must_not_match) = examples(reader, fields);
+    let points = points(reader, fields);
+    let unreported = unreported(reader, fields);
+    let source = source(reader, fields, scopes, matching, "`[rule.examples]`")?;
+    Some(RuleSource { exceptions, points, unreported, ..source })
+}
+
+/// What a rule and a score have alike, around what they look for; `examples` names the table of examples.
+pub(super) fn source(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    scopes: Option<Spanned<Vec<Scope>>>,
+    matching: Option<Spanned<Matching>>,
+    examples: &'static str,
+) -> Option<RuleSource> {
+    let id = reader.required_parsed(fields, "id");
+    let title = reader.text(fields, "title", MAX_TITLE_BYTES);
+    let category = reader.required_parsed(fields, "category");
+    let level = fields.get("level").and_then(|value| level(reader, value, "level"));
+    let levels = levels(reader, fields);
+    let bands = bands::bands(reader, fields);
+    let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
+    let cooldown_s = cooldown(reader, fields);
+    let examples = examples::examples(reader, fields, examples);
     Some(RuleSource {
         id: id?,
         title: title?.into_inner(),
@@ -48,10 +64,26 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         guidance: guidance?.into_inner(),
         cooldown_s,
         matching: matching?,
-        exceptions,
-        must_match,
-        must_not_match,
+        exceptions: Vec::new(),
+        examples,
+        points: None,
+        unreported: None,
     })
+}
+
+fn points(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Weight>> {
+    let value = fields.get("score")?;
+    let points = bands::weight(reader, value, "score", &POINTS)?;
+    Some(Spanned::new(value.span(), points))
+}
+
+fn unreported(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Range<usize>> {
+    let value = fields.get("report")?;
+    let report = value.get_ref().as_bool();
+    if report.is_none() {
+        reader.wrong_type(value, "true or false");
+    }
+    (report == Some(false)).then(|| value.span())
 }
 
 fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {
@@ -68,18 +100,11 @@ fn levels(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<(Band, Spanned<Le
     };
     let mut levels = Vec::new();
     for (key, value) in table {
-        let band = reader.parsed::<Band>(Spanned::new(key.span(), key.get_ref().to_string()));
+        let band = bands::band(reader, key);
         let level = level(reader, value, key.get_ref());
-        levels.extend(band.map(Spanned::into_inner).zip(level));
+        levels.extend(band.zip(level));
     }
     levels
-}
-
-fn bands(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Vec<Band>>> {
-    let span = fields.get("bands")?.span();
-    let texts = reader.texts(fields, "bands", Band::ALL.len())?;
-    let bands = texts.into_iter().filter_map(|text| reader.parsed(text)).map(Spanned::into_inner).collect();
-    Some(Spanned::new(span, bands))
 }
 
 fn scopes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Vec<Scope>>> {
@@ -129,32 +154,4 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
             }
         }
     })
-}
-
-fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Example>, Vec<Example>) {
-    let Some(fields) = reader.required_table(fields, "examples", "`[rule.examples]`") else {
-        return (Vec::new(), Vec::new());
-    };
-    reader.known(&fields, &["must_match", "must_not_match"]);
-    let mut examples = |key| {
-        if let Some(value) = fields.get(key) {
-            reader.bounded(value, key, MAX_EXAMPLES);
-        }
-        reader.tables(&fields, key, example)
-    };
-    (examples("must_match"), examples("must_not_match"))
-}
-
-fn example(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Example> {
-    reader.known(fields, &["scope", "text"]);
-    let scope = reader.text(fields, "scope", Text::MAX_BYTES);
-    let text = fields.get("text").and_then(|value| reader.string(value));
-    if fields.get("text").is_none() {
-        reader.required(fields, "text");
-    }
-    let scope = scope.and_then(|scope| match scope.get_ref().as_str() {
-        "url" => Some(CaseScope::Url),
-        _ => reader.parsed::<Scope>(scope).map(|scope| CaseScope::Text(scope.into_inner())),
-    });
-    Some(Example { scope: scope?, text: text? })
 }

@@ -1,14 +1,16 @@
 //! Reading a program from the sections of a verified artefact. Signed is not the same as sane: every number that
 //! points somewhere is checked.
 
+mod scores;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod written_out;
 
 use super::{
-    Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program,
-    Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
+    BandWeight, Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases,
+    Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
 use crate::cursor::{Cursor, Short};
@@ -20,7 +22,9 @@ use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
 pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let sections = Sections(verified);
     let packs = sections.list(1, "its packs", pack)?;
-    let rules = sections.list(2, "its rules", rule)?;
+    let mut rules = sections.list(2, "its rules", rule)?;
+    let contributions = sections.later(12, "its scores", |cursor| scores::contribution(cursor, rules.len()))?;
+    scores::make(&mut rules, &contributions).map_err(|Short| ArtefactError::Damaged { what: "its scores" })?;
     let (phrases, phrase_texts) = match verified.has_section(31) {
         true => phrases(&sections)?,
         false => written_out::phrases(&sections)?,
@@ -32,14 +36,26 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
         false => written_out::hosts(&sections, rules.len())?,
     };
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
-    let reroutes = match verified.has_section(10) {
-        true => sections.list(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?,
-        false => Vec::new(),
-    };
-    if !phrase_rows.is_sorted() || !reroutes.is_sorted() || !phrase_texts.is_sorted() {
+    let reroutes = sections.later(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?;
+    let band_weights = sections.later(11, "its weights", |cursor| band_weight(cursor, phrases.len(), &rules))?;
+    let sorted =
+        phrase_rows.is_sorted() && phrase_texts.is_sorted() && reroutes.is_sorted() && band_weights.is_sorted();
+    if !sorted {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
-    Ok(Program { packs, rules, phrases, phrase_texts, phrase_rows, substrings, hosts, cases, reroutes })
+    Ok(Program {
+        packs,
+        rules,
+        phrases,
+        phrase_texts,
+        phrase_rows,
+        substrings,
+        hosts,
+        cases,
+        reroutes,
+        band_weights,
+        contributions,
+    })
 }
 
 fn phrases(sections: &Sections<'_>) -> Result<(Phrases, Vec<(u32, String)>), ArtefactError> {
@@ -84,6 +100,16 @@ impl<'a> Sections<'a> {
         let entries = cursor.list(entry).and_then(|entries| cursor.end().map(|()| entries));
         entries.map_err(|Short| ArtefactError::Damaged { what })
     }
+
+    /// A list that not every artefact has.
+    fn later<T>(
+        &self,
+        id: u16,
+        what: &'static str,
+        entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Short>,
+    ) -> Result<Vec<T>, ArtefactError> {
+        if self.0.has_section(id) { self.list(id, what, entry) } else { Ok(Vec::new()) }
+    }
 }
 
 fn pack(cursor: &mut Cursor<'_>) -> Result<PackFacts, Short> {
@@ -97,14 +123,17 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     let level = level(cursor)?;
     let mut levels = BTreeMap::new();
     for _ in 0..cursor.u8()? {
-        let band = usize::from(cursor.u8()?);
-        levels.insert(*Band::ALL.get(band).ok_or(Short)?, self::level(cursor)?);
+        levels.insert(band(cursor)?, self::level(cursor)?);
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
     let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
+}
+
+fn band(cursor: &mut Cursor<'_>) -> Result<Band, Short> {
+    Band::ALL.get(usize::from(cursor.u8()?)).copied().ok_or(Short)
 }
 
 fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
@@ -150,12 +179,6 @@ fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Shor
         0 => Ok(Role::Exception),
         1 => {
             let group = cursor.u8()?;
-            let rule = usize::try_from(rule).ok().and_then(|rule| rules.get(rule)).ok_or(Short)?;
-            let groups = match rule.test {
-                Test::Any { .. } => 1,
-                Test::All { groups } | Test::Near { groups, .. } => groups,
-                Test::Medium => 0,
-            };
             let mark = match cursor.u8()? {
                 0 => Mark::Topic,
                 1 => Mark::Intent,
@@ -164,10 +187,20 @@ fn role(cursor: &mut Cursor<'_>, rules: &[Rule], rule: u32) -> Result<Role, Shor
                 _ => return Err(Short),
             };
             let weight = cursor.u16()?.cast_signed();
-            if group < groups { Ok(Role::Term { group, mark, weight }) } else { Err(Short) }
+            if group < groups_of(rules, rule)? { Ok(Role::Term { group, mark, weight }) } else { Err(Short) }
         }
         _ => Err(Short),
     }
+}
+
+/// How many groups the terms of a rule can be of.
+fn groups_of(rules: &[Rule], rule: u32) -> Result<u8, Short> {
+    let rule = usize::try_from(rule).ok().and_then(|rule| rules.get(rule)).ok_or(Short)?;
+    Ok(match rule.test {
+        Test::Any { .. } => 1,
+        Test::All { groups } | Test::Near { groups, .. } => groups,
+        Test::Medium | Test::Score { .. } => 0,
+    })
 }
 
 fn host_use(cursor: &mut Cursor<'_>, rules: usize) -> Result<HostUse, Short> {
@@ -193,6 +226,12 @@ fn case(cursor: &mut Cursor<'_>, rules: usize) -> Result<Case, Short> {
 
 fn reroute(cursor: &mut Cursor<'_>, phrases: usize, rules: usize) -> Result<Reroute, Short> {
     Ok(Reroute { rule: index(cursor, rules)?, phrase: index(cursor, phrases)?, target: index(cursor, rules)? })
+}
+
+fn band_weight(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Result<BandWeight, Short> {
+    let (rule, band) = (index(cursor, rules.len())?, band(cursor)?);
+    let (phrase, group, weight) = (index(cursor, phrases)?, cursor.u8()?, cursor.u16()?.cast_signed());
+    if group < groups_of(rules, rule)? { Ok(BandWeight { rule, band, phrase, group, weight }) } else { Err(Short) }
 }
 
 fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {

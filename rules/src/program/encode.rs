@@ -43,12 +43,7 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
             }),
         ),
     ];
-    if !program.reroutes.is_empty() {
-        let reroutes = list(&program.reroutes, |out, reroute| {
-            out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
-        });
-        sections.push(masked(10, reroutes));
-    }
+    sections.extend(later_sections(program));
     sections.extend(phrases(program));
     sections.extend(hosts(program));
     sections
@@ -93,6 +88,30 @@ fn hosts(program: &Program) -> [Section; 2] {
     [plain(34, keys.bytes), masked(35, numbers.bytes)]
 }
 
+/// Those that not every rule set has.
+fn later_sections(program: &Program) -> impl Iterator<Item = Section> {
+    let reroutes = unless_empty(10, &program.reroutes, |out, reroute| {
+        out.number(reroute.rule).number(reroute.phrase).number(reroute.target);
+    });
+    let weights = unless_empty(11, &program.band_weights, |out, row| {
+        out.number(row.rule).byte(row.band as usize).number(row.phrase);
+        out.byte(usize::from(row.group)).short(row.weight.cast_unsigned());
+    });
+    let scores = unless_empty(12, &program.contributions, |out, row| {
+        out.number(row.rule).number(row.score).byte(usize::from(row.is_reported));
+        out.short(row.points.cast_unsigned()).byte(row.of_bands.len());
+        for (band, points) in &row.of_bands {
+            out.byte(*band as usize).short(points.cast_unsigned());
+        }
+    });
+    [reroutes, weights, scores].into_iter().flatten()
+}
+
+fn unless_empty<T>(id: u16, entries: &[T], entry: impl FnMut(&mut Record, &T)) -> Option<Section> {
+    let section = || Section { id, encoding: Encoding::Masked, plain: list(entries, entry) };
+    (!entries.is_empty()).then(section)
+}
+
 fn rule(out: &mut Record, rule: &Rule) {
     let facts = &rule.facts;
     out.text(facts.id.as_str()).text(&facts.title).text(facts.category.id()).byte(facts.level as usize);
@@ -104,6 +123,7 @@ fn rule(out: &mut Record, rule: &Rule) {
     out.short(rule.bands.0).byte(usize::from(rule.scopes.0));
     match rule.test {
         Test::Any { threshold } => out.byte(0).number(threshold.map_or(0, i32::cast_unsigned)),
+        Test::Score { threshold } => out.byte(0).number(threshold.cast_unsigned()),
         Test::All { groups } => out.byte(1).byte(usize::from(groups)),
         Test::Near { within, order, groups } => {
             out.byte(2).short(within).byte(usize::from(order == Order::AsWritten)).byte(usize::from(groups))

@@ -70,6 +70,12 @@ fn the_same_packs_give_the_same_bytes_in_any_order() {
 }
 
 #[test]
+fn what_is_still_to_be_found_is_not_in_the_bytes() {
+    let todo = "todo_match = [{ scope = \"title\", text = \"barnowlet nests\" }]\nmust_not_match";
+    assert_eq!(signed(&sample().replacen("must_not_match", todo, 1)), signed(&sample()));
+}
+
+#[test]
 fn no_phrase_can_be_read_in_the_bytes() {
     let bytes = signed(&sample());
     for word in ["barnowl", "nest", "tawny", "quiet", "Talk", "owls", "t.rule"] {
@@ -114,6 +120,17 @@ fn the_fixture_of_format_1_still_loads() {
     let rules = RuleSet::load(FIXTURE, &trusted(7)).unwrap();
     assert!(fires(&rules, "a barnowl and a nest") && fires(&rules, "tawnyowl") && !fires(&rules, "barnowl nest box"));
     assert_eq!(rules.digest().as_bytes(), lapwing_rules::Digest::of(FIXTURE).as_bytes());
+}
+
+#[test]
+fn weights_of_bands_load_and_ask_for_the_engine_that_knows_them() {
+    let lowest = |bytes: &[u8]| u16::from_le_bytes([bytes[6], bytes[7]]);
+    let heavy = "match = { threshold = 2, any = [\"egg\", { phrase = \"owl\", weight = { default = 1, ks3 = 2 } }] }";
+    let bytes = signed(&(sample() + &rule("t.heavy", "\"title\"", heavy)));
+    assert_eq!(lowest(&bytes), 3);
+    let rules = RuleSet::load(&bytes, &trusted(7)).unwrap();
+    let fires = |band| !rules.evaluate(&[Text::new(Scope::Title, "owl")], band).hits.is_empty();
+    assert!(fires(Band::Ks3) && !fires(Band::Ks4));
 }
 
 /// `sample` with a rule that an exception leads to.

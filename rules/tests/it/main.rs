@@ -9,10 +9,12 @@
 )]
 
 mod artefacts;
+mod bands;
 mod golden;
 mod language;
 mod oracle;
 mod packs;
+mod scores;
 mod tool;
 
 use lapwing_rules::{Compiler, Diagnostic, Release, RuleSet};

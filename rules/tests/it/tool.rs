@@ -73,6 +73,10 @@ fn a_good_pack_goes_all_the_way() {
     let desk = Desk::new(&good());
     assert_eq!(desk.ends("check --packs packs", 0), "1 packs, 1 rules, 1 phrases: no problems\n");
     assert_eq!(desk.ends("test --packs packs", 0), "1 packs, 1 rules, 6 examples: all as they should be\n");
+    let todo = "todo_match = [{ scope = \"title\", text = \"owlet\" }], must_not_match";
+    desk.writes(&good().replace("must_not_match", todo));
+    let counted = "1 packs, 1 rules, 6 examples: all as they should be, 1 still to be found\n";
+    assert_eq!(desk.ends("test --packs packs", 0), counted);
     let told = desk.ends("compile --packs packs --release 4 --key key --out set", 0);
     let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
     assert!(desk.ends(&format!("verify --set set --trust {key}"), 0).contains("release 4"));
