@@ -19,6 +19,7 @@
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
+//! | `course` | what a rule does in the course of time, which a device keeps |
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //!
@@ -41,6 +42,14 @@
 //! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
 //! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
 //! [`Code::NotNeeded`]).
+//!
+//! One evaluation knows no time. What a device remembers of an account and log-on session is set by the rule:
+//!
+//! | written | means |
+//! |---|---|
+//! | `cooldown = "10m"` | told once, and counted until this is over |
+//! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
+//! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
 //!
 //! # Example
 //!
@@ -94,6 +103,7 @@ mod artefact;
 mod band;
 mod category;
 mod compile;
+mod course;
 mod cursor;
 mod diagnostic;
 mod explain;
@@ -117,6 +127,7 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
+pub use course::{After, Course, Escalation};
 pub use diagnostic::{Code, Diagnostic};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use host::HostClass;

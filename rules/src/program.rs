@@ -13,14 +13,17 @@
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
 //! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
+//! 20, 21        the terms of rules: see `course`; absent likewise
 //! ```
 
+mod course;
 mod decode;
 mod encode;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::course::Course;
 use crate::host::Reach;
 use crate::lexicon::Lexicon;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
@@ -59,6 +62,8 @@ pub struct RuleFacts {
     pub guidance: String,
     /// How long the same rule on the same account is counted rather than reported again.
     pub cooldown: Duration,
+    /// What it does in the course of time beside that.
+    pub course: Course,
 }
 
 impl RuleFacts {

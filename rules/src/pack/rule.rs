@@ -2,9 +2,9 @@
 
 use toml::Spanned;
 
-use super::matching;
 use super::reader::{Fields, Reader, Value};
 use super::{Example, Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{course, matching};
 use crate::diagnostic::Code;
 use crate::program::CaseScope;
 use crate::{Band, Level, Scope, Text};
@@ -15,8 +15,8 @@ const MAX_EXAMPLES: usize = 256;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
-    "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "match", "except",
-    "examples",
+    "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
+    "match", "except", "examples",
 ];
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
@@ -30,6 +30,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     let scopes = scopes(reader, fields);
     let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
     let cooldown_s = cooldown(reader, fields);
+    let course = course::course(reader, fields);
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
@@ -47,6 +48,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         scopes: scopes?,
         guidance: guidance?.into_inner(),
         cooldown_s,
+        course,
         matching: matching?,
         exceptions,
         must_match,
@@ -54,7 +56,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     })
 }
 
-fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {
+pub(super) fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {
     let number = reader.number(value, key, 1..=5)?;
     let level = u8::try_from(*number.get_ref()).ok().and_then(|number| Level::try_from(number).ok())?;
     Some(Spanned::new(number.span(), level))
@@ -101,7 +103,7 @@ fn cooldown(reader: &mut Reader<'_>, fields: &Fields<'_>) -> u32 {
     seconds.unwrap_or(DEFAULT_COOLDOWN_S)
 }
 
-fn seconds(text: &str) -> Option<u32> {
+pub(super) fn seconds(text: &str) -> Option<u32> {
     let unit = [("s", 1), ("m", 60), ("h", 3600)];
     let (number, seconds) = unit.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
     number.bytes().all(|b| b.is_ascii_digit()).then_some(())?;

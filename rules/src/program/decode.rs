@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::course;
 use super::{
     Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Reroute,
     Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
+use crate::course::Course;
 use crate::cursor::{Cursor, Short};
 use crate::host::Reach;
 use crate::lexicon::Lexicon;
@@ -18,7 +20,8 @@ use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
 pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let sections = Sections(verified);
     let packs = sections.list(1, "its packs", pack)?;
-    let rules = sections.list(2, "its rules", rule)?;
+    let mut rules = sections.list(2, "its rules", rule)?;
+    course::decode(&sections, &mut rules)?;
     let words = sections.strings(3, "its words")?;
     let phrases = sections.list(4, "its phrases", phrase)?;
     let phrases = Phrases::new(&phrases, words.len()).ok_or(ArtefactError::Damaged { what: "its phrases" })?;
@@ -27,17 +30,14 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let hosts = sections.strings(7, "its hosts")?;
     let host_rows = sections.list(8, "its host rows", |cursor| host_row(cursor, hosts.len(), rules.len()))?;
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
-    let reroutes = match verified.has_section(10) {
-        true => sections.list(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?,
-        false => Vec::new(),
-    };
+    let reroutes = sections.optional(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?;
     if !phrase_rows.is_sorted() || !host_rows.is_sorted() || !reroutes.is_sorted() {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
     Ok(Program { packs, rules, words, phrases, phrase_rows, substrings, hosts, host_rows, cases, reroutes })
 }
 
-struct Sections<'a>(&'a Verified);
+pub(super) struct Sections<'a>(&'a Verified);
 
 impl<'a> Sections<'a> {
     fn list<T>(
@@ -49,6 +49,16 @@ impl<'a> Sections<'a> {
         let mut cursor = Cursor::new(self.0.section(id)?);
         let entries = cursor.list(entry).and_then(|entries| cursor.end().map(|()| entries));
         entries.map_err(|Short| ArtefactError::Damaged { what })
+    }
+
+    /// The entries of a section that an artefact may lack.
+    pub(super) fn optional<T>(
+        &self,
+        id: u16,
+        what: &'static str,
+        entry: impl FnMut(&mut Cursor<'a>) -> Result<T, Short>,
+    ) -> Result<Vec<T>, ArtefactError> {
+        if self.0.has_section(id) { self.list(id, what, entry) } else { Ok(Vec::new()) }
     }
 
     fn strings(&self, id: u16, what: &'static str) -> Result<Lexicon, ArtefactError> {
@@ -74,12 +84,12 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
-    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown };
+    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default() };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
 }
 
-fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
+pub(super) fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
     Level::try_from(cursor.u8()?).map_err(|_| Short)
 }
 
@@ -172,7 +182,7 @@ fn reroute(cursor: &mut Cursor<'_>, phrases: usize, rules: usize) -> Result<Rero
     Ok(Reroute { rule: index(cursor, rules)?, phrase: index(cursor, phrases)?, target: index(cursor, rules)? })
 }
 
-fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {
+pub(super) fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {
     let index = cursor.u32()?;
     if usize::try_from(index).is_ok_and(|index| index < count) { Ok(index) } else { Err(Short) }
 }

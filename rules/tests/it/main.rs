@@ -9,6 +9,7 @@
 )]
 
 mod artefacts;
+mod course;
 mod golden;
 mod language;
 mod oracle;
