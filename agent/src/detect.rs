@@ -2,15 +2,18 @@
 
 mod bursts;
 mod cooldown;
+mod recent;
+
+use std::collections::BTreeMap;
 
 use lapwing_proto::Signal as Kind;
-use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleSet, Scope, Verdict};
+use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleId, RuleSet, Scope, Verdict};
 
 use crate::limits::Effort;
 use crate::scope::Look;
 use crate::signal::Signal;
 pub use bursts::Bursts;
-pub use cooldown::Cooldowns;
+pub use cooldown::{Cooldowns, Due, Fired};
 
 /// What matching a signal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +29,11 @@ pub enum Detected {
 /// What is to be reported, and how often it fired unreported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// At least one hit, highest level first.
+    /// At least one hit, each at the level that its rule gives the band; highest level first.
     pub verdict: Verdict,
-    /// Hits inside the cooldown before this one.
+    /// Rules whose hit rises to a higher level, and to which.
+    pub risen: BTreeMap<RuleId, Level>,
+    /// Hits that were counted before this one.
     pub repeats: u32,
 }
 
@@ -46,8 +51,8 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> 
     if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }
 }
 
-/// What of a verdict is reported now; `None` where every rule fired so lately that it is counted alone, or the agent
-/// does too little for it.
+/// What of a verdict is reported now; `None` where every rule fired so lately or so seldom that it is counted alone, or
+/// the agent does too little for it.
 pub fn report(
     mut verdict: Verdict,
     signal: &Signal,
@@ -55,23 +60,31 @@ pub fn report(
     cooldowns: &mut Cooldowns,
     effort: &Effort,
 ) -> Option<Found> {
-    let mut repeats = 0_u32;
-    verdict.hits.retain(|hit| match cooldown(hit, rules, effort) {
+    let (mut repeats, mut risen, band) = (0_u32, BTreeMap::new(), verdict.band);
+    verdict.hits.retain(|hit| {
+        let phrases = || rules.matched_phrases(hit, &signal.texts, band).into_iter().collect();
         // The daily check shows that the path works, each time.
-        None => true,
-        Some(_) if hit.level < effort.least => {
-            cooldowns.count(&signal.account, &hit.rule, signal.seen.boot_us);
-            false
-        }
-        Some(length) => match cooldowns.enter(&signal.account, &hit.rule, length, signal.seen.boot_us) {
-            Some(before) => {
-                repeats = repeats.saturating_add(before);
-                true
-            }
-            None => false,
-        },
+        let Some(fired) = fired(hit, rules, effort, &phrases) else { return true };
+        let Some(due) = cooldowns.enter(&signal.account, fired, signal.seen.boot_us) else { return false };
+        repeats = repeats.saturating_add(due.repeats);
+        risen.extend(due.risen.map(|level| (hit.rule.clone(), level)));
+        true
     });
-    (!verdict.hits.is_empty()).then_some(Found { verdict, repeats })
+    (!verdict.hits.is_empty()).then_some(Found { verdict, risen, repeats })
+}
+
+/// A hit by the terms of its rule; none where it is always told.
+fn fired<'a>(hit: &'a Hit, rules: &RuleSet, effort: &Effort, phrases: &'a dyn Fn() -> Vec<u64>) -> Option<Fired<'a>> {
+    let facts = rules.rule(&hit.rule).filter(|facts| facts.category != Category::Canary)?;
+    Some(Fired {
+        rule: &hit.rule,
+        level: hit.level,
+        cooldown: facts.cooldown,
+        stretch: effort.cooldowns,
+        course: facts.course,
+        phrases,
+        least: effort.least,
+    })
 }
 
 /// A browser's title is matched with its page's host so that exceptions for the host hold; what fires on the host is
@@ -100,12 +113,6 @@ fn named_domain<'a>(host: &'a str, rules: &RuleSet) -> &'a str {
     let nearest_first: Vec<&str> = above.collect();
     let named = nearest_first.into_iter().rev().find(|name| rules.host_class(name) == HostClass::Support);
     named.unwrap_or(host)
-}
-
-fn cooldown(hit: &Hit, rules: &RuleSet, effort: &Effort) -> Option<std::time::Duration> {
-    let facts = rules.rule(&hit.rule)?;
-    let times = if hit.level < Level::Critical { effort.cooldowns } else { 1 };
-    (facts.category != Category::Canary).then(|| facts.cooldown.saturating_mul(times))
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 
 mod window;
 
+use std::collections::BTreeMap;
+
 use lapwing_proto::{Account, BootId, Capture, Excerpt, Open, Signal as Kind, bounds};
-use lapwing_rules::{Class, Excepted, Hit, RuleSet, Scope, Span, Text, Verdict};
+use lapwing_rules::{Class, Excepted, Hit, Level, RuleId, RuleSet, Scope, Span, Text, Verdict};
 
 use crate::detect::Found;
 use crate::observation::cut;
@@ -27,7 +29,7 @@ pub enum Keep {
 /// Makes the capture of what was found on a signal.
 #[must_use]
 pub fn minimise(signal: Signal, found: Found, rules: &RuleSet, keep: Keep, boot_id: BootId) -> Capture {
-    let Found { verdict, repeats } = found;
+    let Found { verdict, risen, repeats } = found;
     let has_evidence = verdict.hits.iter().all(|hit| hit.category.class() != Class::IllegalNoEvidence);
     let windows = if has_evidence { smallest(&signal, &verdict, rules, keep) } else { Vec::new() };
     let excerpts = excerpts(&signal, &windows);
@@ -39,7 +41,7 @@ pub fn minimise(signal: Signal, found: Found, rules: &RuleSet, keep: Keep, boot_
         account: bounded_account(signal.account),
         app: cut(signal.app, bounds::MAX_NAME_BYTES),
         private_window: signal.private_window,
-        verdict: moved(verdict, &windows).into(),
+        verdict: raised(moved(verdict, &windows), &risen).into(),
         excerpts,
         sealed_reference: Vec::new(),
         repeats,
@@ -123,6 +125,15 @@ fn moved(mut verdict: Verdict, windows: &[Window]) -> Verdict {
         hit.excepted = excepted.take(bounds::MAX_EXCEPTIONS).collect();
     }
     verdict.hits.truncate(bounds::MAX_HITS);
+    verdict
+}
+
+/// The verdict with hits at the levels they rose to. Which words matched, and so what is kept, is their rules' alone.
+fn raised(mut verdict: Verdict, risen: &BTreeMap<RuleId, Level>) -> Verdict {
+    for hit in &mut verdict.hits {
+        hit.level = risen.get(&hit.rule).copied().unwrap_or(hit.level);
+    }
+    verdict.hits.sort_by(|left, right| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule)));
     verdict
 }
 

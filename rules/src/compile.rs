@@ -1,6 +1,7 @@
 //! From packs to a rule set: read, expand, fold with the agent's own code, lint, number, run every example.
 
 mod contrast;
+mod course;
 mod examples;
 mod expand;
 mod lint;
@@ -121,6 +122,7 @@ impl Compiler {
         let drafts = expand::drafts(packs, diagnostics);
         lint::check(&drafts, self.least_examples, diagnostics);
         scores::check(&drafts, diagnostics);
+        course::check(&drafts, diagnostics);
         drafts
     }
 }

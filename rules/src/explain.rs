@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Band, Hit, RuleSet, Span, Text, Verdict};
+use crate::{Band, Hit, RuleFacts, RuleSet, Span, Text, Verdict};
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -31,8 +31,14 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     let title = facts.map_or("", |facts| facts.title.as_str());
     line(out, format_args!("\nlevel {} {}  {}  {title}", hit.level, hit.level.word(), hit.rule));
     line(out, format_args!("  category   {} ({})", hit.category.name(), hit.category));
+    if let Some(raised) = facts.and_then(|facts| raised(hit, band, facts)) {
+        line(out, format_args!("  why level  {raised}"));
+    }
     if let Some(usual) = facts.filter(|facts| facts.levels.contains_key(&band)).map(|facts| facts.level) {
         line(out, format_args!("  why level  the rule gives band {band} its own level, otherwise {usual}"));
+    }
+    for (what, told) in facts.map(|facts| facts.course.told()).unwrap_or_default() {
+        line(out, format_args!("  {what:<10} {told}"));
     }
     if hit.spans.is_empty() {
         line(out, format_args!("  matched    the fact alone, no words"));
@@ -61,6 +67,13 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     if let Some(facts) = facts {
         line(out, format_args!("  next       {}", facts.guidance));
     }
+}
+
+/// Why a hit is of a higher level than its rule gives the band.
+fn raised(hit: &Hit, band: Band, facts: &RuleFacts) -> Option<String> {
+    let (own, escalation) = (facts.level_for(band), facts.course.escalation?);
+    let spans = escalation.spans;
+    (own < hit.level).then(|| format!("raised from {own}: at least {spans} different phrases of the rule stood lately"))
 }
 
 fn weight(weight: i32) -> String {

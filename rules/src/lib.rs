@@ -19,6 +19,7 @@
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
+//! | `course` | what a rule does in the course of time, which a device keeps |
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //!
@@ -49,6 +50,14 @@
 //! rule is needed by one ([`Code::NoContrast`], [`Code::NotNeeded`]). An example speaks of every band of its rule, or
 //! of its own `bands`. Under `todo_match` stands what a rule ought to find and does not find yet; it is counted, and
 //! told once it is found.
+//!
+//! One evaluation knows no time. What a device remembers of an account and log-on session is set by the rule:
+//!
+//! | written | means |
+//! |---|---|
+//! | `cooldown = "10m"` | told once, and counted until this is over |
+//! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
+//! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
 //!
 //! # Example
 //!
@@ -102,6 +111,7 @@ mod artefact;
 mod band;
 mod category;
 mod compile;
+mod course;
 mod cursor;
 mod diagnostic;
 mod explain;
@@ -126,6 +136,7 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
+pub use course::{After, Course, Escalation};
 pub use diagnostic::{Code, Diagnostic};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use host::HostClass;

@@ -3,6 +3,7 @@
 //! Reading keeps the place of every value and goes on after a mistake, so that all of them are told at once.
 
 mod bands;
+mod course;
 mod examples;
 mod matching;
 mod reader;
@@ -18,6 +19,7 @@ use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::host::HostPattern;
 use crate::program::CaseScope;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
+pub(crate) use course::CourseSource;
 use reader::{Fields, Reader};
 
 /// Largest pack, in bytes.
@@ -66,6 +68,7 @@ pub(crate) struct RuleSource {
     pub(crate) scopes: Spanned<Vec<Scope>>,
     pub(crate) guidance: String,
     pub(crate) cooldown_s: u32,
+    pub(crate) course: CourseSource,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
     pub(crate) examples: Examples,

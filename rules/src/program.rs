@@ -16,6 +16,7 @@
 //! 11 weights    rule, band, phrase, group, weight
 //! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
 //!               stands in section 2 with its threshold and without words
+//! 20, 21        the terms of rules: see `course`
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
 //! 32 values     of each beginning, 4 bytes: the phrase that ends there, whether one goes on
 //! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase
@@ -27,6 +28,7 @@
 //! themselves, in sections 3, 4, 7 and 8, which are read still and made into those from 31 on. Since then a rule set holds
 //! no phrase that is only looked for, and is used as it is read, without building anything.
 
+mod course;
 mod decode;
 mod encode;
 mod hosts;
@@ -35,6 +37,7 @@ mod phrases;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::course::Course;
 use crate::host::Reach;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
@@ -74,6 +77,8 @@ pub struct RuleFacts {
     pub guidance: String,
     /// How long the same rule on the same account is counted rather than reported again.
     pub cooldown: Duration,
+    /// What it does in the course of time beside that.
+    pub course: Course,
 }
 
 impl RuleFacts {

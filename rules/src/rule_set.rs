@@ -1,5 +1,7 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
 
+mod matched;
+
 use std::collections::BTreeMap;
 
 use crate::artefact::Verified;

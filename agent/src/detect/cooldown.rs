@@ -1,25 +1,65 @@
-//! The same rule on the same account, again.
+//! The same rule on the same account, again: what is told, what is counted, and what becomes more urgent.
+//!
+//! All of it is forgotten with the process, and knows no clock but the time since the device started. Of the phrases
+//! that matched, a hash is kept under a key of this run.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use lapwing_proto::Account;
-use lapwing_rules::RuleId;
+use lapwing_rules::{Course, Level, RuleId};
+
+use super::recent::Recent;
 
 /// Most pairs of account and rule that are remembered; the one that cooled down first makes room.
 const MAX_PAIRS: usize = 4_096;
 
 /// Which rules fired lately, for whom.
 #[derive(Debug, Default)]
-pub struct Cooldowns(BTreeMap<(Who, RuleId), Cooling>);
+pub struct Cooldowns {
+    pairs: BTreeMap<(Who, RuleId), Cooling>,
+    key: RandomState,
+}
 
 /// Account and log-on session. A class log-on is many people in many sessions.
 type Who = (String, String);
 
-#[derive(Clone, Copy, Debug)]
+/// A rule that fired, and the terms by which it is told.
+#[derive(Clone, Copy)]
+pub struct Fired<'a> {
+    /// The rule.
+    pub rule: &'a RuleId,
+    /// The level it gives the account's band.
+    pub level: Level,
+    /// How long it is counted once it was told.
+    pub cooldown: Duration,
+    /// By how much that is longer for what is not critical.
+    pub stretch: u32,
+    /// Its other terms.
+    pub course: Course,
+    /// Numbers of the phrases it fired on; asked for only where the terms count them.
+    pub phrases: &'a dyn Fn() -> Vec<u64>,
+    /// The least level that the agent does enough to tell.
+    pub least: Level,
+}
+
+/// A hit that is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// How often the rule fired untold before.
+    pub repeats: u32,
+    /// The level it rose to, above its own.
+    pub risen: Option<Level>,
+}
+
+#[derive(Clone, Debug)]
 struct Cooling {
     until_us: u64,
+    /// The level it was told at: what is more urgent is told at once.
+    told: Level,
     repeats: u32,
+    recent: Recent,
 }
 
 impl Cooldowns {
@@ -29,77 +69,45 @@ impl Cooldowns {
         Self::default()
     }
 
-    /// A rule fired. Answers how often it did unreported before, or `None` when this time is to be counted alone.
-    pub fn enter(&mut self, account: &Account, rule: &RuleId, length: Duration, now_us: u64) -> Option<u32> {
-        let who = (account.name.clone(), account.session.clone());
-        let until_us = now_us.saturating_add(u64::try_from(length.as_micros()).unwrap_or(u64::MAX));
-        let key = (who, rule.clone());
-        if let Some(cooling) = self.0.get_mut(&key) {
-            if now_us < cooling.until_us {
-                cooling.repeats = cooling.repeats.saturating_add(1);
-                return None;
-            }
-            let before = cooling.repeats;
-            *cooling = Cooling { until_us, repeats: 0 };
-            return Some(before);
+    /// A rule fired. `None` when this time is counted alone: it travels with the next that is told.
+    ///
+    /// A hit that rose waits neither for further times nor for the end of a cooldown in which a lower level was told.
+    pub fn enter(&mut self, account: &Account, fired: Fired<'_>, now_us: u64) -> Option<Due> {
+        let phrases = fired.course.escalation.map(|_| (fired.phrases)()).unwrap_or_default();
+        let phrases: Vec<u64> = phrases.iter().map(|phrase| self.key.hash_one(phrase)).collect();
+        let cooling = self.cooling(account, fired.rule, now_us);
+        cooling.recent.fired(&fired.course, phrases, now_us);
+        let risen = cooling.recent.risen(&fired.course, fired.level);
+        let level = risen.unwrap_or(fired.level);
+        let is_ripe = risen.is_some() || cooling.recent.is_often_enough(&fired.course);
+        let is_cool = now_us >= cooling.until_us || level > cooling.told;
+        if level < fired.least || !is_ripe || !is_cool {
+            cooling.repeats = cooling.repeats.saturating_add(1);
+            return None;
         }
-        self.make_room();
-        self.0.insert(key, Cooling { until_us, repeats: 0 });
-        Some(0)
+        let cooldown = fired.cooldown.saturating_mul(if level < Level::Critical { fired.stretch } else { 1 });
+        cooling.until_us = now_us.saturating_add(u64::try_from(cooldown.as_micros()).unwrap_or(u64::MAX));
+        cooling.told = level;
+        Some(Due { repeats: std::mem::take(&mut cooling.repeats), risen })
     }
 
-    /// A rule fired and is not reported: it is counted, and travels with the next that is.
-    pub fn count(&mut self, account: &Account, rule: &RuleId, now_us: u64) {
+    fn cooling(&mut self, account: &Account, rule: &RuleId, now_us: u64) -> &mut Cooling {
         let key = ((account.name.clone(), account.session.clone()), rule.clone());
-        if !self.0.contains_key(&key) {
+        if !self.pairs.contains_key(&key) {
             self.make_room();
         }
-        let cooling = self.0.entry(key).or_insert(Cooling { until_us: now_us, repeats: 0 });
-        cooling.repeats = cooling.repeats.saturating_add(1);
+        let cool = || Cooling { until_us: now_us, told: Level::Info, repeats: 0, recent: Recent::default() };
+        self.pairs.entry(key).or_insert_with(cool)
     }
 
     fn make_room(&mut self) {
-        if self.0.len() < MAX_PAIRS {
+        if self.pairs.len() < MAX_PAIRS {
             return;
         }
-        let coolest = self.0.iter().min_by_key(|(_, cooling)| cooling.until_us).map(|(key, _)| key.clone());
-        coolest.and_then(|key| self.0.remove(&key));
+        let coolest = self.pairs.iter().min_by_key(|(_, cooling)| cooling.until_us).map(|(key, _)| key.clone());
+        coolest.and_then(|key| self.pairs.remove(&key));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(session: &str) -> Account {
-        Account { name: "class".to_owned(), session: session.to_owned(), groups: Vec::new() }
-    }
-
-    #[test]
-    fn repeats_are_counted_and_travel_with_the_next() {
-        let (mut cooldowns, rule) = (Cooldowns::new(), "pack.rule".parse().unwrap());
-        let minute = Duration::from_secs(60);
-        assert_eq!(cooldowns.enter(&account("1"), &rule, minute, 0), Some(0));
-        assert_eq!(cooldowns.enter(&account("1"), &rule, minute, 1), None);
-        assert_eq!(cooldowns.enter(&account("1"), &rule, minute, 59_999_999), None);
-        assert_eq!(cooldowns.enter(&account("1"), &rule, minute, 60_000_000), Some(2));
-        assert_eq!(cooldowns.enter(&account("1"), &rule, minute, 120_000_000), Some(0));
-    }
-
-    #[test]
-    fn another_session_or_rule_is_not_a_repeat() {
-        let (mut cooldowns, minute) = (Cooldowns::new(), Duration::from_secs(60));
-        assert_eq!(cooldowns.enter(&account("1"), &"pack.a".parse().unwrap(), minute, 0), Some(0));
-        assert_eq!(cooldowns.enter(&account("2"), &"pack.a".parse().unwrap(), minute, 0), Some(0));
-        assert_eq!(cooldowns.enter(&account("1"), &"pack.b".parse().unwrap(), minute, 0), Some(0));
-    }
-
-    #[test]
-    fn a_flood_of_sessions_stays_within_its_bound() {
-        let (mut cooldowns, rule) = (Cooldowns::new(), "pack.rule".parse().unwrap());
-        for number in 0..5_000 {
-            cooldowns.enter(&account(&number.to_string()), &rule, Duration::from_secs(60), number);
-        }
-        assert_eq!(cooldowns.0.len(), MAX_PAIRS);
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ fn capture(signal: &Signal, keep: Keep) -> Option<Capture> {
     if verdict.hits.is_empty() {
         return None;
     }
-    let capture = minimise(signal.clone(), Found { verdict, repeats: 3 }, &rules, keep, BOOT);
+    let capture = minimise(signal.clone(), Found { verdict, risen: BTreeMap::new(), repeats: 3 }, &rules, keep, BOOT);
     let wire = wire::Capture::from(capture);
     Some(Capture::try_from(wire).expect("a capture keeps the contract's bounds"))
 }

@@ -289,6 +289,7 @@ fn facts(written: &RuleSource) -> RuleFacts {
         levels: written.levels.iter().map(|(band, level)| (*band, *level.get_ref())).collect(),
         guidance: written.guidance.clone(),
         cooldown: Duration::from_secs(u64::from(written.cooldown_s)),
+        course: written.course.terms(),
     }
 }
 

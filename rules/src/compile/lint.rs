@@ -27,7 +27,9 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
 /// A single word is never level 5: level 5 needs intent, first person, or method and plan beside it.
 fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
     let facts = &draft.rule.facts;
-    let critical = facts.level == Level::Critical || facts.levels.values().any(|level| *level == Level::Critical);
+    let risen = facts.course.escalation.map(|escalation| escalation.level);
+    let mut levels = facts.levels.values().copied().chain([facts.level]).chain(risen);
+    let critical = levels.any(|level| level == Level::Critical);
     if !critical || draft.rule.test != (Test::Any { threshold: None }) {
         return None;
     }

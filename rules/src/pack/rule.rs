@@ -5,8 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
-use super::{Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
-use super::{bands, examples, matching};
+use super::{CourseSource, Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
+use super::{bands, course, examples, matching};
 use crate::diagnostic::Code;
 use crate::{Band, Level, Scope};
 
@@ -15,8 +15,8 @@ const MAX_EXCEPTIONS: usize = 1024;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
-    "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "match", "except",
-    "score", "report", "examples",
+    "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
+    "match", "except", "score", "report", "examples",
 ];
 /// What a rule can add to a score.
 const POINTS: RangeInclusive<i64> = 0..=1000;
@@ -24,6 +24,7 @@ const POINTS: RangeInclusive<i64> = 0..=1000;
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
     reader.known(fields, KEYS);
     let scopes = scopes(reader, fields);
+    let course = course::course(reader, fields);
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
@@ -33,7 +34,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     let points = points(reader, fields);
     let unreported = unreported(reader, fields);
     let source = source(reader, fields, scopes, matching, "`[rule.examples]`")?;
-    Some(RuleSource { exceptions, points, unreported, ..source })
+    Some(RuleSource { course, exceptions, points, unreported, ..source })
 }
 
 /// What a rule and a score have alike, around what they look for; `examples` names the table of examples.
@@ -63,6 +64,7 @@ pub(super) fn source(
         scopes: scopes?,
         guidance: guidance?.into_inner(),
         cooldown_s,
+        course: CourseSource::default(),
         matching: matching?,
         exceptions: Vec::new(),
         examples,
@@ -86,7 +88,7 @@ fn unreported(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Range<usiz
     (report == Some(false)).then(|| value.span())
 }
 
-fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {
+pub(super) fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Option<Spanned<Level>> {
     let number = reader.number(value, key, 1..=5)?;
     let level = u8::try_from(*number.get_ref()).ok().and_then(|number| Level::try_from(number).ok())?;
     Some(Spanned::new(number.span(), level))
@@ -126,7 +128,7 @@ fn cooldown(reader: &mut Reader<'_>, fields: &Fields<'_>) -> u32 {
     seconds.unwrap_or(DEFAULT_COOLDOWN_S)
 }
 
-fn seconds(text: &str) -> Option<u32> {
+pub(super) fn seconds(text: &str) -> Option<u32> {
     let unit = [("s", 1), ("m", 60), ("h", 3600)];
     let (number, seconds) = unit.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
     number.bytes().all(|b| b.is_ascii_digit()).then_some(())?;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 mod written_out;
 
+use super::course;
 use super::{
     BandWeight, Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases,
     Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use crate::artefact::Verified;
+use crate::course::Course;
 use crate::cursor::{Cursor, Short};
 use crate::host::Reach;
 use crate::matcher::MIN_SUBSTRING_BYTES;
@@ -23,6 +25,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let sections = Sections(verified);
     let packs = sections.list(1, "its packs", pack)?;
     let mut rules = sections.list(2, "its rules", rule)?;
+    course::decode(&sections, &mut rules)?;
     let contributions = sections.later(12, "its scores", |cursor| scores::contribution(cursor, rules.len()))?;
     scores::make(&mut rules, &contributions).map_err(|Short| ArtefactError::Damaged { what: "its scores" })?;
     let (phrases, phrase_texts) = match verified.has_section(31) {
@@ -87,7 +90,7 @@ fn whole<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Opti
     left.is_empty().then(|| numbers.iter().map(|bytes| number(*bytes)).collect())
 }
 
-struct Sections<'a>(&'a Verified);
+pub(super) struct Sections<'a>(&'a Verified);
 
 impl<'a> Sections<'a> {
     fn list<T>(
@@ -102,7 +105,7 @@ impl<'a> Sections<'a> {
     }
 
     /// A list that not every artefact has.
-    fn later<T>(
+    pub(super) fn later<T>(
         &self,
         id: u16,
         what: &'static str,
@@ -127,7 +130,7 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
-    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown };
+    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default() };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
 }
@@ -136,7 +139,7 @@ fn band(cursor: &mut Cursor<'_>) -> Result<Band, Short> {
     Band::ALL.get(usize::from(cursor.u8()?)).copied().ok_or(Short)
 }
 
-fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
+pub(super) fn level(cursor: &mut Cursor<'_>) -> Result<Level, Short> {
     Level::try_from(cursor.u8()?).map_err(|_| Short)
 }
 
@@ -234,7 +237,7 @@ fn band_weight(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Resul
     if group < groups_of(rules, rule)? { Ok(BandWeight { rule, band, phrase, group, weight }) } else { Err(Short) }
 }
 
-fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {
+pub(super) fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {
     let index = cursor.u32()?;
     if usize::try_from(index).is_ok_and(|index| index < count) { Ok(index) } else { Err(Short) }
 }

@@ -1,5 +1,6 @@
 //! Writing a program as the sections of an artefact.
 
+use super::course;
 use super::{CaseScope, HostPurpose, Order, Program, Role, Rule, Test};
 use crate::artefact::{Encoding, Section};
 use crate::host::Reach;
@@ -44,6 +45,7 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
         ),
     ];
     sections.extend(later_sections(program));
+    sections.extend(course::encode(&program.rules));
     sections.extend(phrases(program));
     sections.extend(hosts(program));
     sections
@@ -160,7 +162,7 @@ fn purpose(out: &mut Record, purpose: HostPurpose) {
     };
 }
 
-fn list<T>(entries: &[T], mut entry: impl FnMut(&mut Record, &T)) -> Vec<u8> {
+pub(super) fn list<T>(entries: &[T], mut entry: impl FnMut(&mut Record, &T)) -> Vec<u8> {
     let mut out = Record::default();
     out.count(entries.len());
     for each in entries {
@@ -172,22 +174,22 @@ fn list<T>(entries: &[T], mut entry: impl FnMut(&mut Record, &T)) -> Vec<u8> {
 /// A record being written. What does not fit its field is cut to the largest value: the compiler's bounds keep all
 /// values far below, and a reader runs the examples again.
 #[derive(Default)]
-struct Record {
+pub(super) struct Record {
     bytes: Vec<u8>,
 }
 
 impl Record {
-    fn byte(&mut self, value: usize) -> &mut Self {
+    pub(super) fn byte(&mut self, value: usize) -> &mut Self {
         self.bytes.push(u8::try_from(value).unwrap_or(u8::MAX));
         self
     }
 
-    fn short(&mut self, value: u16) -> &mut Self {
+    pub(super) fn short(&mut self, value: u16) -> &mut Self {
         self.bytes.extend_from_slice(&value.to_le_bytes());
         self
     }
 
-    fn number(&mut self, value: u32) -> &mut Self {
+    pub(super) fn number(&mut self, value: u32) -> &mut Self {
         self.bytes.extend_from_slice(&value.to_le_bytes());
         self
     }
@@ -208,7 +210,7 @@ impl Record {
         self.number(u32::try_from(value).unwrap_or(u32::MAX))
     }
 
-    fn text(&mut self, text: &str) -> &mut Self {
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
         let kept = text.get(..text.floor_char_boundary(usize::from(u16::MAX))).unwrap_or_default();
         self.short(u16::try_from(kept.len()).unwrap_or(u16::MAX));
         self.bytes.extend_from_slice(kept.as_bytes());

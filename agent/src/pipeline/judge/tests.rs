@@ -83,6 +83,32 @@ fn a_teacher_by_group_is_looked_at_by_illegal_rules_alone_while_the_switch_is_of
     assert!(judge.judge(of_staff("join the brambit front")).is_some());
 }
 
+#[test]
+fn a_second_phrase_makes_a_hit_urgent_at_once_and_no_more_of_the_text_is_kept() {
+    let (mut judge, _, _folder) = judge(true);
+    let mut at_minute = |minute: i64, text: &str| {
+        let mut signal = title(text, None);
+        signal.seen = at(NOON_US + minute * MINUTE_US);
+        let capture = judge.judge(signal)?;
+        Some((capture.level().number(), capture.repeats, capture.excerpts[0].text.clone()))
+    };
+    assert_eq!(at_minute(0, "Sam Smith: a tweel shop"), Some((2, 0, "tweel".to_owned())));
+    assert_eq!(at_minute(1, "Sam Smith: a TWEEL shop"), None, "the same phrase in the cooldown");
+    assert_eq!(at_minute(2, "Sam Smith: a murk shop"), Some((4, 1, "murk".to_owned())));
+    assert_eq!(at_minute(3, "Sam Smith: a murk shop"), None);
+}
+
+#[test]
+fn what_is_told_from_the_third_time_on_brings_the_two_before() {
+    let (mut judge, _, _folder) = judge(true);
+    let repeats = [0, 10, 20].map(|minute| {
+        let mut signal = title("a dringle", None);
+        signal.seen = at(NOON_US + minute * MINUTE_US);
+        judge.judge(signal).map(|capture| capture.repeats)
+    });
+    assert_eq!(repeats, [None, None, Some(2)]);
+}
+
 const HOUR_US: u64 = 60 * 60 * 1_000_000;
 const BURST_US: u64 = 10_000_000;
 
