@@ -3,6 +3,7 @@
 mod categories;
 mod check;
 mod classify;
+mod codes;
 mod compile;
 mod diff;
 mod explain;
@@ -53,6 +54,8 @@ enum Command {
     Verify(verify::Verify),
     /// Check a policy written as JSON and sign it.
     PolicySign(policy_sign::PolicySign),
+    /// Say what a code of a diagnostic means, with an example and its mend.
+    Codes(codes::Codes),
     /// List the categories rules can name.
     Categories(categories::Categories),
 }
@@ -133,6 +136,7 @@ impl Command {
             Self::Sign(command) => command.run(out),
             Self::Verify(command) => command.run(out),
             Self::PolicySign(command) => command.run(out),
+            Self::Codes(command) => command.run(out),
             Self::Categories(command) => command.run(out),
         }
     }

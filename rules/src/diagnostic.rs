@@ -1,11 +1,18 @@
 //! What is wrong with a pack, where, and what to do about it.
 
+mod pages;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::InvalidId;
+
+pub use pages::Page;
 
 /// The kinds of mistakes, each with a code that stays the same from release to release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +91,15 @@ impl Code {
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
         }
+    }
+}
+
+impl FromStr for Code {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let named = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        Self::ALL.iter().find(named).copied().ok_or_else(|| InvalidId::new("code", text, "such as R013"))
     }
 }
 

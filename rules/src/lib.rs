@@ -86,7 +86,7 @@
 //! ```
 //!
 //! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `diff`, `classify`,
-//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `categories`.
+//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
 
@@ -117,7 +117,7 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
-pub use diagnostic::{Code, Diagnostic};
+pub use diagnostic::{Code, Diagnostic, Page};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};

@@ -13,6 +13,7 @@ mod golden;
 mod language;
 mod oracle;
 mod packs;
+mod pages;
 mod tool;
 
 use lapwing_rules::{Compiler, Diagnostic, Release, RuleSet};

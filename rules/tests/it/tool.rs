@@ -233,3 +233,15 @@ fn a_diff_names_rules_and_lines_and_no_text() {
     std::fs::write(desk.path("texts"), line("hens") + "hens\n").unwrap();
     assert!(desk.ends("diff old packs --texts texts", 64).contains("`texts` line 2: not a question"));
 }
+
+#[test]
+fn a_code_is_looked_up_by_its_name() {
+    let desk = Desk::new(&good());
+    let told = desk.ends("codes r014", 0);
+    assert!(told.starts_with("R014: An example that must not match and does\n\n") && told.contains("\n    except = ["));
+    let all = desk.ends("codes", 0);
+    assert!(all.lines().count() >= 22 && all.starts_with("R001  Not TOML\n"), "{all}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("codes R001 --json", 0)).unwrap();
+    assert_eq!((&json["code"], &json["title"]), (&"R001".into(), &"Not TOML".into()));
+    assert!(desk.ends("codes R999", 64).contains("R999"));
+}
