@@ -1,8 +1,14 @@
 //! Verdicts in words.
 
+mod bands;
+mod normal;
+
 use std::fmt::Write as _;
 
 use crate::{Band, Hit, RuleSet, Span, Text, Verdict};
+
+pub use bands::{Explanation, Found};
+pub use normal::ReadWord;
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -34,13 +40,18 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     if let Some(usual) = facts.filter(|facts| facts.levels.contains_key(&band)).map(|facts| facts.level) {
         line(out, format_args!("  why level  the rule gives band {band} its own level, otherwise {usual}"));
     }
+    explain_evidence(out, hit, texts, rules);
+}
+
+/// The matched words, exceptions, the weight, and what to do next.
+fn explain_evidence(out: &mut String, hit: &Hit, texts: &[Text], rules: &RuleSet) {
     if hit.spans.is_empty() {
         line(out, format_args!("  matched    the fact alone, no words"));
     }
     for (index, text) in texts.iter().enumerate() {
         let spans: Vec<&Span> = hit.spans.iter().filter(|span| span.text == index).collect();
         if !spans.is_empty() {
-            line(out, format_args!("  {:<10} {}", text.scope, marked(&text.text, &spans)));
+            line(out, format_args!("  {:<10} {}", text.scope.as_str(), marked(&text.text, &spans)));
         }
         for span in spans {
             let words = text.text.get(span.start..span.end).unwrap_or_default();
@@ -57,7 +68,7 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     if hit.weight != 0 {
         line(out, format_args!("  weight     {}", hit.weight));
     }
-    if let Some(facts) = facts {
+    if let Some(facts) = rules.rule(&hit.rule) {
         line(out, format_args!("  next       {}", facts.guidance));
     }
 }

@@ -1,12 +1,15 @@
 //! Decides from what was found of a rule whether it fires.
 
 mod near;
+mod spared;
 
 use std::collections::BTreeMap;
 
 use crate::matcher::{Find, Source};
 use crate::program::{Program, Role, Rule, Test};
 use crate::{Band, Excepted, Hit, Mark, Span};
+
+pub(crate) use spared::spared;
 
 /// Most exceptions named in a hit.
 const MAX_EXCEPTED: usize = 8;

@@ -20,6 +20,7 @@
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
+//! | `stored` | the verdict of a capture as it is kept, judged again |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //!
 //! # The language
@@ -109,6 +110,7 @@ mod policy;
 mod program;
 mod rule_set;
 mod scope;
+mod stored;
 mod trust;
 mod url;
 mod verdict;
@@ -119,6 +121,7 @@ pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
 pub use diagnostic::{Code, Diagnostic, Page};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
+pub use explain::{Explanation, Found, ReadWord};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;
@@ -129,6 +132,7 @@ pub use policy::{
 pub use program::{PackFacts, RuleFacts};
 pub use rule_set::{MAX_TEXTS, RuleSet};
 pub use scope::{Scope, Text};
+pub use stored::{Difference, Replay, StoredCapture, StoredCaptureError};
 pub use trust::{TrustError, TrustedKeys, key_text, parse_key};
 pub use url::{MAX_SEARCH_TERMS, MAX_URL_BYTES, UrlError, UrlParts, split_url};
-pub use verdict::{Excepted, Hit, Mark, Span, Verdict};
+pub use verdict::{Excepted, Hit, Mark, Span, Spared, Verdict};

@@ -9,6 +9,7 @@
 )]
 
 mod artefacts;
+mod explain;
 mod golden;
 mod language;
 mod oracle;
