@@ -9,6 +9,7 @@ mod diff;
 mod explain;
 mod files;
 mod keys;
+mod lint;
 mod policy_sign;
 mod question;
 mod rules;
@@ -36,6 +37,8 @@ enum Command {
     Check(check::Check),
     /// Check packs and run every example in every band.
     Test(check::Test),
+    /// Say what the language allows in packs and a rule had better not say.
+    Lint(lint::Lint),
     /// Compile packs into a signed rule set.
     Compile(compile::Compile),
     /// Say what a rule set makes of a text or URL, and why.
@@ -127,6 +130,7 @@ impl Command {
         match self {
             Self::Check(command) => command.run(out),
             Self::Test(command) => command.run(out),
+            Self::Lint(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),

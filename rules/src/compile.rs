@@ -5,6 +5,7 @@ mod examples;
 mod expand;
 mod lint;
 mod needed;
+mod review;
 mod tables;
 mod trial;
 
@@ -19,6 +20,8 @@ use crate::program::{PackFacts, Program, encode};
 use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trial;
+
+pub use review::{LintLevel, LintLevels, LintLevelsError};
 
 /// Builds a rule set out of packs.
 ///

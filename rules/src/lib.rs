@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 and L001 to L008 |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
 //! | `program`, `lexicon` | what a rule set is made of, and its sections |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
@@ -42,6 +42,9 @@
 //! support rule fire on what it alone kept from firing. Examples stand for something: each that must not match would
 //! without its context or an exception, and each part of a rule is needed by one ([`Code::NoContrast`],
 //! [`Code::NotNeeded`]).
+//!
+//! What the language allows and a rule had better not say is a lint, told by [`Compiler::lint`]. A rule that has a reason
+//! says so: `allow = [{ lint = "L002", reason = ".." }]`.
 //!
 //! # Example
 //!
@@ -86,7 +89,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -118,8 +121,8 @@ mod verdict;
 pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MAX_SIGNATURES, Validity, sign};
 pub use band::Band;
 pub use category::{Category, Class, FourC};
-pub use compile::{Compiler, Counts};
-pub use diagnostic::{Code, Diagnostic, Page};
+pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError};
+pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};
 pub use host::HostClass;

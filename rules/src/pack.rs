@@ -63,6 +63,7 @@ pub(crate) struct RuleSource {
     pub(crate) cooldown_s: u32,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
+    pub(crate) allowed: Vec<Allowed>,
     pub(crate) must_match: Vec<Example>,
     pub(crate) must_not_match: Vec<Example>,
 }
@@ -115,6 +116,12 @@ pub(crate) enum Exception {
     Phrase { phrase: Spanned<String>, reroute: Option<Spanned<RuleId>> },
     /// A host on which the rule is silent.
     Host(Spanned<HostPattern>),
+}
+
+/// A lint that a rule has a reason not to follow.
+#[derive(Debug)]
+pub(crate) struct Allowed {
+    pub(crate) lint: Spanned<Code>,
 }
 
 /// A text that shows what a rule does.

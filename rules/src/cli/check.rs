@@ -72,9 +72,11 @@ fn is_about_examples(diagnostic: &Diagnostic) -> bool {
     matches!(diagnostic.code(), TooFewExamples | MustMatch | MustNotMatch | NoContrast | NotNeeded)
 }
 
-fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
+/// A diagnostic for scripts.
+pub(super) fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
     json!({
         "code": diagnostic.code().as_str(),
+        "severity": if diagnostic.is_error() { "error" } else { "warning" },
         "file": diagnostic.file(),
         "line": diagnostic.line(),
         "column": diagnostic.column(),

@@ -50,6 +50,14 @@ impl Code {
         Self::NoContrast,
         Self::NotNeeded,
         Self::UnknownRule,
+        Self::ShortTerm,
+        Self::NoContext,
+        Self::AboutPeople,
+        Self::Shadowed,
+        Self::SaidTwice,
+        Self::NoNegatives,
+        Self::IdleException,
+        Self::NeedlessAllow,
     ];
 
     /// Its documentation.
@@ -82,6 +90,14 @@ impl Code {
             Self::NoContrast => include_str!("pages/R020.md"),
             Self::NotNeeded => include_str!("pages/R021.md"),
             Self::UnknownRule => include_str!("pages/R022.md"),
+            Self::ShortTerm => include_str!("pages/L001.md"),
+            Self::NoContext => include_str!("pages/L002.md"),
+            Self::AboutPeople => include_str!("pages/L003.md"),
+            Self::Shadowed => include_str!("pages/L004.md"),
+            Self::SaidTwice => include_str!("pages/L005.md"),
+            Self::NoNegatives => include_str!("pages/L006.md"),
+            Self::IdleException => include_str!("pages/L007.md"),
+            Self::NeedlessAllow => include_str!("pages/L008.md"),
         }
     }
 }
@@ -126,6 +142,6 @@ mod tests {
         let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
         let titles: BTreeSet<&str> = Code::ALL.iter().map(|code| code.page().title).collect();
         assert_eq!((names.len(), titles.len()), (Code::ALL.len(), Code::ALL.len()));
-        assert!(names.iter().copied().eq(Code::ALL.iter().map(|code| code.as_str())), "codes stand in order");
+        assert!(Code::ALL.is_sorted_by_key(|code| (code.is_lint(), code.as_str())), "mistakes, then lints");
     }
 }

@@ -4,19 +4,20 @@ use toml::Spanned;
 
 use super::matching;
 use super::reader::{Fields, Reader, Value};
-use super::{Example, Exception, MAX_TITLE_BYTES, RuleSource};
+use super::{Allowed, Example, Exception, MAX_TITLE_BYTES, RuleSource};
 use crate::diagnostic::Code;
 use crate::program::CaseScope;
 use crate::{Band, Level, Scope, Text};
 
 const MAX_GUIDANCE_BYTES: usize = 1024;
 const MAX_EXCEPTIONS: usize = 1024;
+const MAX_REASON_BYTES: usize = 240;
 const MAX_EXAMPLES: usize = 256;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "match", "except",
-    "examples",
+    "allow", "examples",
 ];
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
@@ -36,6 +37,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         Some(Spanned::new(fields.span, matching))
     });
     let exceptions = exceptions(reader, fields);
+    let allowed = reader.tables(fields, "allow", allowed);
     let (must_match, must_not_match) = examples(reader, fields);
     Some(RuleSource {
         id: id?,
@@ -49,6 +51,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         cooldown_s,
         matching: matching?,
         exceptions,
+        allowed,
         must_match,
         must_not_match,
     })
@@ -129,6 +132,21 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
             }
         }
     })
+}
+
+/// The reason stands for whoever reads the pack; what it says is theirs to judge.
+fn allowed(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Allowed> {
+    reader.known(fields, &["lint", "reason"]);
+    let lint = reader.text(fields, "lint", MAX_REASON_BYTES);
+    reader.text(fields, "reason", MAX_REASON_BYTES);
+    let lint = lint?;
+    match Code::lint(lint.get_ref()) {
+        Ok(code) => Some(Allowed { lint: Spanned::new(lint.span(), code) }),
+        Err(error) => {
+            reader.report(Code::InvalidValue, lint.span(), error.to_string(), "not allowed here", None);
+            None
+        }
+    }
 }
 
 fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Example>, Vec<Example>) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use lapwing_rules::{Code, Compiler, Diagnostic, Release, Validity};
+use lapwing_rules::{Code, Compiler, Diagnostic, LintLevels, Release, Validity};
 
 const PACK: &str = "[pack]\nid = \"owls\"\nversion = 1\ntitle = \"Owls\"\nsources = [\"a field guide\"]\n\n";
 const RULE: &str = "id = \"owls.rule\"\ntitle = \"Looked for owls\"\ncategory = \"weapons\"\nscopes = [\"title\"]\n\
@@ -28,21 +28,36 @@ fn whole(lines: &str) -> String {
     format!("{PACK}{rules}\n")
 }
 
-fn codes(lines: &str) -> BTreeSet<Code> {
+fn compiler(lines: &str) -> Compiler {
     let pack = whole(lines);
     let file = if pack.contains("id = \"illegal_base\"") { "illegal_base.toml" } else { "owls.toml" };
-    let compiler = Compiler::new().pack(file, pack).least_examples(1);
-    let diagnostics = compiler.compile(Release::new(1), Validity::default()).err().unwrap_or_default();
-    diagnostics.iter().map(Diagnostic::code).collect()
+    Compiler::new().pack(file, pack)
+}
+
+/// What is wrong with the lines.
+fn mistakes(lines: &str) -> BTreeSet<Code> {
+    let compiled = compiler(lines).least_examples(1).compile(Release::new(1), Validity::default());
+    compiled.err().unwrap_or_default().iter().map(Diagnostic::code).collect()
+}
+
+/// What the language allows in the lines and had better not be there.
+fn lints(lines: &str) -> BTreeSet<Code> {
+    let findings = compiler(lines).lint(&LintLevels::default()).expect("what is linted follows the language");
+    findings.iter().map(Diagnostic::code).collect()
 }
 
 #[test]
 fn examples_of_pages_have_the_mistake_and_their_mends_have_none() {
     for code in Code::ALL {
         let page = code.page();
-        assert_eq!(codes(page.example), BTreeSet::from([*code]), "{code}");
-        if *code != Code::Syntax {
-            assert_eq!(codes(page.mended), BTreeSet::new(), "{code}, mended");
+        let found = if code.is_lint() { lints(page.example) } else { mistakes(page.example) };
+        assert_eq!(found, BTreeSet::from([*code]), "{code}");
+        if *code == Code::Syntax {
+            continue;
+        }
+        assert_eq!(mistakes(page.mended), BTreeSet::new(), "{code}, mended");
+        if code.is_lint() {
+            assert_eq!(lints(page.mended), BTreeSet::new(), "{code}, mended");
         }
     }
 }

@@ -286,3 +286,35 @@ fn a_stored_capture_is_judged_again() {
         desk.ends("explain --packs packs --capture capture", 64).contains("cannot use `capture`: not a stored capture")
     );
 }
+
+#[test]
+fn lints_warn_and_end_with_1_only_where_they_are_denied() {
+    let desk = Desk::new(&good().replace("barn owl", "owl").replace("an owl in a barn", "bowls"));
+    let told = desk.ends("lint --packs packs", 0);
+    assert!(
+        told.contains("warning[L001]: rule `t.rule` fires on `owl` alone") && told.ends_with("1 problem\n"),
+        "{told}"
+    );
+    assert!(desk.ends("lint --packs packs --deny L001", 1).contains("error[L001]"));
+    assert_eq!(desk.ends("lint --packs packs --allow L001", 0), "no problems\n");
+    std::fs::write(desk.path("levels"), "[levels]\nL001 = \"deny\"\n").unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.ends("lint --packs packs --levels levels --json", 1)).unwrap();
+    assert_eq!((&json["problems"][0]["code"], &json["problems"][0]["severity"]), (&"L001".into(), &"error".into()));
+    assert!(desk.ends("lint --packs packs --allow R013", 64).contains("`R013` is not a lint"));
+    std::fs::write(desk.path("levels"), "L001 = \"deny\"\n").unwrap();
+    assert!(desk.ends("lint --packs packs --levels levels", 64).contains("cannot use `levels`"));
+}
+
+#[test]
+fn a_rule_allows_a_lint_with_a_reason() {
+    let short = good().replace("barn owl", "owl").replace("an owl in a barn", "bowls");
+    let allow = |rest: &str| short.replace("guidance =", &format!("allow = [{{ {rest} }}]\nguidance ="));
+    let desk = Desk::new(&allow("lint = \"L001\", reason = \"a word of this test\""));
+    assert_eq!(desk.ends("lint --packs packs --deny L001 --deny L008", 0), "no problems\n");
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    desk.writes(&allow("lint = \"L001\""));
+    assert!(desk.ends("lint --packs packs", 64).contains("error[R003]: an allowed lint needs `reason`"));
+    desk.writes(&allow("lint = \"R013\", reason = \"it does not hold\""));
+    assert!(desk.ends("lint --packs packs", 64).contains("error[R005]: `R013` is not a lint"));
+}
