@@ -3,11 +3,13 @@
 mod categories;
 mod check;
 mod classify;
+mod codes;
 mod compile;
 mod diff;
 mod explain;
 mod files;
 mod keys;
+mod lint;
 mod policy_sign;
 mod question;
 mod rules;
@@ -35,6 +37,8 @@ enum Command {
     Check(check::Check),
     /// Check packs and run every example in every band.
     Test(check::Test),
+    /// Say what the language allows in packs and a rule had better not say.
+    Lint(lint::Lint),
     /// Compile packs into a signed rule set.
     Compile(compile::Compile),
     /// Say what a rule set makes of a text or URL, and why.
@@ -53,6 +57,8 @@ enum Command {
     Verify(verify::Verify),
     /// Check a policy written as JSON and sign it.
     PolicySign(policy_sign::PolicySign),
+    /// Say what a code of a diagnostic means, with an example and its mend.
+    Codes(codes::Codes),
     /// List the categories rules can name.
     Categories(categories::Categories),
 }
@@ -124,6 +130,7 @@ impl Command {
         match self {
             Self::Check(command) => command.run(out),
             Self::Test(command) => command.run(out),
+            Self::Lint(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),
@@ -133,6 +140,7 @@ impl Command {
             Self::Sign(command) => command.run(out),
             Self::Verify(command) => command.run(out),
             Self::PolicySign(command) => command.run(out),
+            Self::Codes(command) => command.run(out),
             Self::Categories(command) => command.run(out),
         }
     }

@@ -6,6 +6,7 @@ mod examples;
 mod expand;
 mod lint;
 mod needed;
+mod review;
 mod scores;
 mod tables;
 mod trial;
@@ -21,6 +22,8 @@ use crate::program::{PackFacts, Program, encode};
 use crate::{Artefact, Band, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
+
+pub use review::{LintLevel, LintLevels, LintLevelsError};
 
 /// Builds a rule set out of packs.
 ///

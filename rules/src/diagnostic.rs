@@ -1,11 +1,18 @@
 //! What is wrong with a pack, where, and what to do about it.
 
+mod pages;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::InvalidId;
+
+pub use pages::Page;
 
 /// The kinds of mistakes, each with a code that stays the same from release to release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +67,32 @@ pub enum Code {
     NoScore,
     /// R052: a score that all its rules together do not reach, or that one of them reaches alone.
     ScoreReach,
+    /// L001: a term too short to stand alone.
+    ShortTerm,
+    /// L002: an everyday word alone above level 2.
+    NoContext,
+    /// L003: a word for who somebody is, or how they are, alone.
+    AboutPeople,
+    /// L004: a phrase that adds nothing to another one of its rule.
+    Shadowed,
+    /// L005: a phrase on which two rules of one category fire.
+    SaidTwice,
+    /// L006: a rule that shows nothing it leaves alone.
+    NoNegatives,
+    /// L007: an exception that covers nothing.
+    IdleException,
+    /// L008: an allowed lint that was not found.
+    NeedlessAllow,
+}
+
+/// How much a diagnostic weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Somebody should look at it.
+    Warning,
+    /// It has to be mended.
+    #[default]
+    Error,
 }
 
 impl Code {
@@ -92,7 +125,40 @@ impl Code {
             Self::TodoMatches => "R050",
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
+            Self::ShortTerm => "L001",
+            Self::NoContext => "L002",
+            Self::AboutPeople => "L003",
+            Self::Shadowed => "L004",
+            Self::SaidTwice => "L005",
+            Self::NoNegatives => "L006",
+            Self::IdleException => "L007",
+            Self::NeedlessAllow => "L008",
         }
+    }
+
+    /// Whether it is about what a rule may say and had better not: those can be allowed.
+    #[must_use]
+    pub fn is_lint(self) -> bool {
+        self.as_str().starts_with('L')
+    }
+
+    /// The lint of this code.
+    ///
+    /// # Errors
+    ///
+    /// When there is none: a mistake cannot be allowed.
+    pub fn lint(text: &str) -> Result<Self, InvalidId> {
+        let code = text.parse().ok().filter(|code: &Self| code.is_lint());
+        code.ok_or_else(|| InvalidId::new("lint", text, "such as L001, see `lapwing-rules codes`"))
+    }
+}
+
+impl FromStr for Code {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let named = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        Self::ALL.iter().find(named).copied().ok_or_else(|| InvalidId::new("code", text, "such as R013"))
     }
 }
 
@@ -120,6 +186,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     code: Code,
+    severity: Severity,
     message: String,
     label: String,
     help: Option<String>,
@@ -139,6 +206,7 @@ impl Diagnostic {
         let start = source.text.floor_char_boundary(span.start.min(end));
         Self {
             code,
+            severity: Severity::Error,
             message: message.into(),
             label: label.into(),
             help: None,
@@ -150,6 +218,17 @@ impl Diagnostic {
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Whether it has to be mended.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     /// What kind of mistake.
@@ -194,7 +273,8 @@ impl Diagnostic {
         let snippet = Snippet::source(self.source.text.as_str())
             .path(self.source.file.as_str())
             .annotation(AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_str()));
-        let mut group = Level::ERROR.primary_title(self.message.as_str()).id(self.code.as_str()).element(snippet);
+        let level = if self.is_error() { Level::ERROR } else { Level::WARNING };
+        let mut group = level.primary_title(self.message.as_str()).id(self.code.as_str()).element(snippet);
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

@@ -1,8 +1,14 @@
 //! Verdicts in words.
 
+mod bands;
+mod normal;
+
 use std::fmt::Write as _;
 
 use crate::{Band, Hit, RuleFacts, RuleSet, Span, Text, Verdict};
+
+pub use bands::{Explanation, Found};
+pub use normal::ReadWord;
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -37,7 +43,12 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     if let Some(usual) = facts.filter(|facts| facts.levels.contains_key(&band)).map(|facts| facts.level) {
         line(out, format_args!("  why level  the rule gives band {band} its own level, otherwise {usual}"));
     }
-    for (what, told) in facts.map(|facts| facts.course.told()).unwrap_or_default() {
+    explain_evidence(out, hit, band, texts, rules);
+}
+
+/// The rule's terms, the matched words, exceptions, the weight in the band, and what to do next.
+fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &RuleSet) {
+    for (what, told) in rules.rule(&hit.rule).map(|facts| facts.course.told()).unwrap_or_default() {
         line(out, format_args!("  {what:<10} {told}"));
     }
     if hit.spans.is_empty() {
@@ -46,7 +57,7 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     for (index, text) in texts.iter().enumerate() {
         let spans: Vec<&Span> = hit.spans.iter().filter(|span| span.text == index).collect();
         if !spans.is_empty() {
-            line(out, format_args!("  {:<10} {}", text.scope, marked(&text.text, &spans)));
+            line(out, format_args!("  {:<10} {}", text.scope.as_str(), marked(&text.text, &spans)));
         }
         for span in spans {
             let words = text.text.get(span.start..span.end).unwrap_or_default();
@@ -64,7 +75,7 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
         let own = if rules.has_own_weights(&hit.rule, band) { " by weights of the band's own" } else { "" };
         line(out, format_args!("  weight     {}{own}", hit.weight));
     }
-    if let Some(facts) = facts {
+    if let Some(facts) = rules.rule(&hit.rule) {
         line(out, format_args!("  next       {}", facts.guidance));
     }
 }

@@ -2,6 +2,7 @@
 
 mod near;
 mod scores;
+mod spared;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use crate::program::{Program, Role, Rule, Test};
 use crate::{Band, Excepted, Hit, Mark, Span};
 pub(crate) use scores::add_scores;
 pub(crate) use weights::weigh;
+
+pub(crate) use spared::spared;
 
 /// Most exceptions named in a hit.
 const MAX_EXCEPTED: usize = 8;

@@ -21,6 +21,7 @@
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `course` | what a rule does in the course of time, which a device keeps |
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
+//! | `stored` | the verdict of a capture as it is kept, judged again |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //!
 //! # The language
@@ -58,6 +59,9 @@
 //! | `cooldown = "10m"` | told once, and counted until this is over |
 //! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
 //! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
+//!
+//! What the language allows and a rule had better not say is a lint, told by [`Compiler::lint`]. A rule that has a reason
+//! says so: `allow = [{ lint = "L002", reason = ".." }]`.
 //!
 //! # Example
 //!
@@ -102,8 +106,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `compile`, `explain`, `diff`, `classify`,
-//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `categories`.
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `compile`, `explain`, `diff`, `classify`,
+//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
 
@@ -128,6 +132,7 @@ mod policy;
 mod program;
 mod rule_set;
 mod scope;
+mod stored;
 mod trust;
 mod url;
 mod verdict;
@@ -135,10 +140,11 @@ mod verdict;
 pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MAX_SIGNATURES, Validity, sign};
 pub use band::Band;
 pub use category::{Category, Class, FourC};
-pub use compile::{Compiler, Counts};
+pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError};
 pub use course::{After, Course, Escalation};
-pub use diagnostic::{Code, Diagnostic};
+pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
+pub use explain::{Explanation, Found, ReadWord};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;
@@ -149,6 +155,7 @@ pub use policy::{
 pub use program::{PackFacts, RuleFacts};
 pub use rule_set::{MAX_TEXTS, RuleSet};
 pub use scope::{Scope, Text};
+pub use stored::{Difference, Replay, StoredCapture, StoredCaptureError};
 pub use trust::{TrustError, TrustedKeys, key_text, parse_key};
 pub use url::{MAX_SEARCH_TERMS, MAX_URL_BYTES, UrlError, UrlParts, split_url};
-pub use verdict::{Excepted, Hit, Mark, Span, Verdict};
+pub use verdict::{Excepted, Hit, Mark, Span, Spared, Verdict};

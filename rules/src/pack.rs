@@ -71,6 +71,7 @@ pub(crate) struct RuleSource {
     pub(crate) course: CourseSource,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
+    pub(crate) allowed: Vec<Allowed>,
     pub(crate) examples: Examples,
     /// What it adds to the score of its category.
     pub(crate) points: Option<Spanned<Weight>>,
@@ -175,6 +176,12 @@ impl Examples {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Example> {
         self.must_match.iter().chain(&self.must_not_match).chain(&self.todo_match)
     }
+}
+
+/// A lint that a rule has a reason not to follow.
+#[derive(Debug)]
+pub(crate) struct Allowed {
+    pub(crate) lint: Spanned<Code>,
 }
 
 /// A text that shows what a rule does.

@@ -9,8 +9,8 @@ use crate::fold::Folded;
 use crate::matcher::{Find, Matcher};
 use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
-    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Text, TrustedKeys,
-    Validity, Verdict, judge, split_url,
+    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Spared, Text,
+    TrustedKeys, Validity, Verdict, judge, split_url,
 };
 
 /// Most texts of one signal.
@@ -155,6 +155,23 @@ impl RuleSet {
         }
         judge::add_scores(program, band, &mut hits);
         hits
+    }
+
+    /// Rules that would fire on these texts but for their exceptions, by id.
+    #[must_use]
+    pub fn spared(&self, texts: &[Text], band: Band) -> Vec<Spared> {
+        let (silenced, program) = (self.matcher.silenced(texts), self.matcher.program());
+        let mut all = Vec::new();
+        for (number, finds) in self.finds(texts, band) {
+            let Some(rule) = self.matcher.rule(number) else { continue };
+            let by_host = silenced.contains(&number);
+            if !by_host && judge::hit(rule, band, &finds, program).is_some() {
+                continue;
+            }
+            let spared = judge::spared(rule, band, &finds, program);
+            all.extend(spared.map(|excepted| Spared { rule: rule.facts.id.clone(), excepted, by_host }));
+        }
+        all
     }
 
     /// The rule one of whose exceptions, this phrase, hands what it consumes to `target`.

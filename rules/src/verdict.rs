@@ -129,3 +129,14 @@ pub struct Excepted {
     /// One past the last byte.
     pub end: usize,
 }
+
+/// A rule that would have fired but for its exceptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spared {
+    /// The rule.
+    pub rule: RuleId,
+    /// Allow-phrases that won.
+    pub excepted: Vec<Excepted>,
+    /// Whether the rule is silent on the host.
+    pub by_host: bool,
+}

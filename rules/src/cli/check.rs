@@ -76,9 +76,11 @@ fn is_about_examples(diagnostic: &Diagnostic) -> bool {
     matches!(diagnostic.code(), TooFewExamples | MustMatch | MustNotMatch | NoContrast | NotNeeded | TodoMatches)
 }
 
-fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
+/// A diagnostic for scripts.
+pub(super) fn as_json(diagnostic: &Diagnostic) -> serde_json::Value {
     json!({
         "code": diagnostic.code().as_str(),
+        "severity": if diagnostic.is_error() { "error" } else { "warning" },
         "file": diagnostic.file(),
         "line": diagnostic.line(),
         "column": diagnostic.column(),

@@ -1,29 +1,37 @@
 //! `explain`.
 
-use anyhow::anyhow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Band, HostClass, RuleSet, Scope, Text, Verdict, split_url};
-use serde_json::{Value, json};
+use lapwing_rules::{
+    Band, Excepted, Explanation, Found, HostClass, ReadWord, Replay, RuleSet, Scope, Span, StoredCapture, Text,
+    split_url,
+};
+use serde_json::{Map, Value, json};
 
 use super::rules::Rules;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, files};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
     rules: Rules,
-    /// Where the text stands: title, url_host, url_path, query, file_name, media or app.
+    /// The text, or a whole URL, which is split as on a device.
+    #[arg(required_unless_present_any = ["url", "capture"], conflicts_with_all = ["url", "capture"])]
+    text: Option<String>,
+    /// Where the text stands: title (unless it is a URL), url_host, url_path, query, file_name, media or app.
     #[arg(long, requires = "text")]
     scope: Option<String>,
-    /// The text.
-    #[arg(required_unless_present = "url", conflicts_with = "url", requires = "scope")]
-    text: Option<String>,
-    /// A whole URL, split as on a device.
-    #[arg(long)]
+    /// A whole URL, however it begins.
+    #[arg(long, conflicts_with = "capture")]
     url: Option<String>,
-    /// The band of the account.
-    #[arg(long)]
-    band: String,
+    /// The band of the account; without one, every band is asked.
+    #[arg(long, conflicts_with = "capture")]
+    band: Option<String>,
+    /// A capture's verdict as it was stored: say it, and whether this rule set would say the same.
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -31,69 +39,130 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let band: Band = self.band.parse().map_err(Failure::bad_input)?;
+        if let Some(file) = &self.capture {
+            return self.replay(file, out);
+        }
+        let bands = match &self.band {
+            Some(band) => vec![band.parse().map_err(Failure::bad_input)?],
+            None => Band::ALL.to_vec(),
+        };
         let (texts, host) = self.texts()?;
         let rules = self.rules.load()?;
-        let verdict = rules.evaluate(&texts, band);
+        let explanation = rules.explain(&texts, &bands);
         let class = host.as_deref().map(|host| rules.host_class(host));
         if self.json {
-            out.push_str(&format!("{:#}\n", as_json(&verdict, &texts, &rules, class)));
+            out.push_str(&format!("{:#}\n", as_json(&explanation, &rules, class)));
             return Ok(Outcome::Fine);
         }
-        out.push_str(&verdict.explain(&texts, &rules));
+        out.push_str(&explanation.render(&rules));
         if let Some(class) = class.filter(|class| *class != HostClass::Ordinary) {
             out.push_str(&format!("\nthe host is {class}\n"));
         }
         Ok(Outcome::Fine)
     }
 
+    /// What is asked about, and its host.
     fn texts(&self) -> Result<(Vec<Text>, Option<String>), Failure> {
-        match (&self.url, &self.scope, &self.text) {
-            (Some(url), _, _) => {
-                let parts = split_url(url).map_err(Failure::bad_input)?;
-                Ok((parts.texts(), Some(parts.host)))
-            }
-            (None, Some(scope), Some(text)) => {
-                let scope: Scope = scope.parse().map_err(Failure::bad_input)?;
-                Ok((vec![Text::new(scope, text)], None))
-            }
-            (None, _, _) => Err(Failure::BadInput(anyhow!("give `--scope SCOPE TEXT` or `--url URL`"))),
+        let text = self.url.as_ref().or(self.text.as_ref());
+        let text = text.ok_or_else(|| Failure::BadInput(anyhow!("give a text, a URL or `--capture FILE`")))?;
+        if let Some(scope) = &self.scope {
+            let scope: Scope = scope.parse().map_err(Failure::bad_input)?;
+            return Ok((vec![Text::new(scope, text)], None));
         }
+        if self.url.is_none() && !is_url(text) {
+            return Ok((vec![Text::new(Scope::Title, text)], None));
+        }
+        let parts = split_url(text).map_err(Failure::bad_input)?;
+        Ok((parts.texts(), Some(parts.host)))
+    }
+
+    fn replay(&self, file: &Path, out: &mut String) -> Result<Outcome, Failure> {
+        let bytes = files::read(file, StoredCapture::MAX_BYTES as u64)?;
+        let stored = StoredCapture::parse(&bytes).with_context(|| format!("cannot use `{}`", file.display()));
+        let stored = stored.map_err(Failure::BadInput)?;
+        let rules = self.rules.load()?;
+        let replay = stored.replay(&rules);
+        if self.json {
+            let differences: Vec<String> = match &replay {
+                Replay::Differs(differences) => differences.iter().map(ToString::to_string).collect(),
+                Replay::Reproduced | Replay::NoEvidence | Replay::UnknownBand(_) => Vec::new(),
+            };
+            let answer = json!({
+                "capture": stored,
+                "same_rule_set": stored.is_by(&rules),
+                "replay": replay.as_str(),
+                "differences": differences,
+            });
+            out.push_str(&format!("{answer:#}\n"));
+        } else {
+            let other = if stored.is_by(&rules) { "the rule set that judged" } else { "another rule set" };
+            out.push_str(&format!("{}\njudged again by {other}, release {}\n", stored.render(), rules.release()));
+            out.push_str(&format!("{replay}\n"));
+        }
+        Ok(match replay {
+            Replay::Differs(_) => Outcome::Problems,
+            Replay::Reproduced | Replay::NoEvidence | Replay::UnknownBand(_) => Outcome::Fine,
+        })
     }
 }
 
-fn as_json(verdict: &Verdict, texts: &[Text], rules: &RuleSet, class: Option<HostClass>) -> Value {
-    let hits: Vec<Value> = verdict
-        .hits
-        .iter()
-        .map(|hit| {
-            let spans = hit.spans.iter().map(|span| {
-                let text = texts.get(span.text);
-                json!({
-                    "scope": text.map(|text| text.scope.as_str()),
-                    "start": span.start,
-                    "end": span.end,
-                    "words": text.and_then(|text| text.text.get(span.start..span.end)),
-                    "mark": span.mark.as_str(),
-                    "weight": span.weight,
-                })
-            });
-            json!({
-                "rule": hit.rule.as_str(),
-                "title": rules.rule(&hit.rule).map(|facts| facts.title.as_str()),
-                "category": hit.category.id(),
-                "level": hit.level.number(),
-                "weight": hit.weight,
-                "spans": spans.collect::<Vec<_>>(),
-                "excepted": hit.excepted.iter().map(|excepted| excepted.phrase.as_str()).collect::<Vec<_>>(),
-            })
+fn is_url(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+}
+
+fn as_json(explanation: &Explanation, rules: &RuleSet, class: Option<HostClass>) -> Value {
+    let bands = |bands: &[Band]| bands.iter().map(|band| band.as_str()).collect::<Vec<_>>();
+    let excepted = |excepted: &[Excepted]| excepted.iter().map(|excepted| excepted.phrase.clone()).collect::<Vec<_>>();
+    let spared = explanation.spared.iter().map(|(spared, of)| {
+        json!({
+            "rule": spared.rule.as_str(),
+            "excepted": excepted(&spared.excepted),
+            "by_host": spared.by_host,
+            "bands": bands(of),
         })
-        .collect();
+    });
     json!({
-        "release": verdict.release.number(),
-        "digest": verdict.rule_set.to_string(),
-        "band": verdict.band.as_str(),
+        "release": rules.release().number(),
+        "digest": rules.digest().to_string(),
+        "bands": bands(&explanation.bands),
         "host_class": class.map(HostClass::as_str),
-        "hits": hits,
+        "texts": explanation.texts.iter().map(text_as_json).collect::<Vec<_>>(),
+        "hits": explanation.found.iter().map(|found| found_as_json(found, explanation, rules)).collect::<Vec<_>>(),
+        "spared": spared.collect::<Vec<_>>(),
+    })
+}
+
+fn text_as_json(text: &Text) -> Value {
+    let word = |word: ReadWord| json!({ "word": word.word, "start": word.start, "end": word.end, "is_reading": word.is_reading });
+    let words: Vec<Value> = text.read().into_iter().map(word).collect();
+    json!({ "scope": text.scope.as_str(), "text": text.text, "words": words })
+}
+
+fn found_as_json(found: &Found, explanation: &Explanation, rules: &RuleSet) -> Value {
+    let hit = &found.hit;
+    let span = |span: &Span| {
+        let text = explanation.texts.get(span.text);
+        json!({
+            "text": span.text,
+            "scope": text.map(|text| text.scope.as_str()),
+            "start": span.start,
+            "end": span.end,
+            "words": text.and_then(|text| text.text.get(span.start..span.end)),
+            "mark": span.mark.as_str(),
+            "weight": span.weight,
+        })
+    };
+    let levels: Map<String, Value> =
+        found.levels.iter().map(|(band, level)| (band.to_string(), level.number().into())).collect();
+    json!({
+        "rule": hit.rule.as_str(),
+        "title": rules.rule(&hit.rule).map(|facts| facts.title.as_str()),
+        "category": hit.category.id(),
+        "level": hit.level.number(),
+        "levels": levels,
+        "weight": hit.weight,
+        "spans": hit.spans.iter().map(span).collect::<Vec<_>>(),
+        "excepted": hit.excepted.iter().map(|excepted| excepted.phrase.as_str()).collect::<Vec<_>>(),
     })
 }

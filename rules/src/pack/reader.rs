@@ -120,6 +120,7 @@ impl<'d> Reader<'d> {
             "list" => "`[[list]]`",
             "domains" => "`[[domains]]`",
             "except" => "an exception",
+            "allow" => "an allowed lint",
             _ => "an example",
         };
         let entries = self.array(value).unwrap_or_default();

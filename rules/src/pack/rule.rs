@@ -5,18 +5,19 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
-use super::{CourseSource, Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
+use super::{Allowed, CourseSource, Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
 use super::{bands, course, examples, matching};
 use crate::diagnostic::Code;
 use crate::{Band, Level, Scope};
 
 const MAX_GUIDANCE_BYTES: usize = 1024;
 const MAX_EXCEPTIONS: usize = 1024;
+const MAX_REASON_BYTES: usize = 240;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
-    "match", "except", "score", "report", "examples",
+    "match", "except", "score", "report", "allow", "examples",
 ];
 /// What a rule can add to a score.
 const POINTS: RangeInclusive<i64> = 0..=1000;
@@ -31,10 +32,11 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         Some(Spanned::new(fields.span, matching))
     });
     let exceptions = exceptions(reader, fields);
+    let allowed = reader.tables(fields, "allow", allowed);
     let points = points(reader, fields);
     let unreported = unreported(reader, fields);
     let source = source(reader, fields, scopes, matching, "`[rule.examples]`")?;
-    Some(RuleSource { course, exceptions, points, unreported, ..source })
+    Some(RuleSource { allowed, course, exceptions, points, unreported, ..source })
 }
 
 /// What a rule and a score have alike, around what they look for; `examples` names the table of examples.
@@ -67,6 +69,7 @@ pub(super) fn source(
         course: CourseSource::default(),
         matching: matching?,
         exceptions: Vec::new(),
+        allowed: Vec::new(),
         examples,
         points: None,
         unreported: None,
@@ -156,4 +159,19 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
             }
         }
     })
+}
+
+/// The reason stands for whoever reads the pack; what it says is theirs to judge.
+fn allowed(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Allowed> {
+    reader.known(fields, &["lint", "reason"]);
+    let lint = reader.text(fields, "lint", MAX_REASON_BYTES);
+    reader.text(fields, "reason", MAX_REASON_BYTES);
+    let lint = lint?;
+    match Code::lint(lint.get_ref()) {
+        Ok(code) => Some(Allowed { lint: Spanned::new(lint.span(), code) }),
+        Err(error) => {
+            reader.report(Code::InvalidValue, lint.span(), error.to_string(), "not allowed here", None);
+            None
+        }
+    }
 }

@@ -11,10 +11,12 @@
 mod artefacts;
 mod bands;
 mod course;
+mod explain;
 mod golden;
 mod language;
 mod oracle;
 mod packs;
+mod pages;
 mod scores;
 mod tool;
 

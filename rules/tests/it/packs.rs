@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lapwing_rules::{Code, Compiler, Diagnostic, FourC, Release};
+use lapwing_rules::{Code, Compiler, Diagnostic, FourC, LintLevels, Release};
 
 /// Name and text of every pack.
 fn packs() -> Vec<(String, String)> {
@@ -22,6 +22,13 @@ fn starter_packs_compile_with_all_their_examples() {
     if let Err(diagnostics) = compiler().rule_set(Release::new(1)) {
         panic!("{}", diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect::<String>());
     }
+}
+
+#[test]
+fn starter_packs_have_nothing_that_lints_deny() {
+    let findings = compiler().lint(&LintLevels::default()).unwrap();
+    let denied = findings.iter().filter(|finding| finding.is_error()).map(|finding| format!("{finding}\n"));
+    assert_eq!(denied.collect::<String>(), "");
 }
 
 #[test]

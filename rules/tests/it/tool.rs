@@ -155,6 +155,7 @@ fn a_policy_is_checked_before_it_is_signed() {
 fn usage_that_makes_no_sense_ends_with_64() {
     let desk = Desk::new(&good());
     desk.ends("explain --packs packs --band ks3", 64);
+    desk.ends("explain --packs packs https://", 64);
     desk.ends("explain --packs packs --band ks9 --scope title owl", 64);
     desk.ends("compile --packs packs --release 0 --key key --out set", 64);
     desk.ends("check --packs nowhere", 64);
@@ -236,4 +237,88 @@ fn a_diff_names_rules_and_lines_and_no_text() {
     assert_eq!(json["answers"][1], serde_json::json!({ "line": 3, "rule": "t.kite", "old": 4, "new": null }));
     std::fs::write(desk.path("texts"), line("hens") + "hens\n").unwrap();
     assert!(desk.ends("diff old packs --texts texts", 64).contains("`texts` line 2: not a question"));
+}
+
+#[test]
+fn a_code_is_looked_up_by_its_name() {
+    let desk = Desk::new(&good());
+    let told = desk.ends("codes r014", 0);
+    assert!(told.starts_with("R014: An example that must not match and does\n\n") && told.contains("\n    except = ["));
+    let all = desk.ends("codes", 0);
+    assert!(all.lines().count() >= 22 && all.starts_with("R001  Not TOML\n"), "{all}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("codes R001 --json", 0)).unwrap();
+    assert_eq!((&json["code"], &json["title"]), (&"R001".into(), &"Not TOML".into()));
+    assert!(desk.ends("codes R999", 64).contains("R999"));
+}
+
+#[test]
+fn a_text_is_a_title_and_a_url_is_known_as_one() {
+    let desk = Desk::new(&good());
+    let explained = desk.runs_all(&["explain", "--packs", "packs", "--json", "a barn owl"]);
+    let json: serde_json::Value = serde_json::from_slice(&explained.stdout).unwrap();
+    assert_eq!((&json["bands"][9], &json["hits"][0]["levels"]["ks3"]), (&"shared".into(), &4.into()));
+    assert_eq!(
+        json["texts"][0]["words"][1],
+        serde_json::json!({ "word": "barn", "start": 2, "end": 6, "is_reading": false })
+    );
+    let told = desk.ends("explain --packs packs HTTPS://owl.example/barn", 0);
+    assert!(told.contains("url_host \"owl.example\" is read as") && told.contains("url_path \"/barn\""), "{told}");
+    assert!(desk.ends("explain --packs packs --scope query https://owl.example/", 0).contains("query \"https://owl"));
+}
+
+#[test]
+fn a_stored_capture_is_judged_again() {
+    let desk = Desk::new(&good());
+    let capture = |start: u8| {
+        format!(
+            "{{\"format\": 1, \"texts\": [{{\"scope\": \"title\", \"text\": \"a barn owl\"}}], \"verdict\": {{\"release\": 7, \
+             \"rule_set\": \"{}\", \"band\": \"ks3\", \"hits\": [{{\"rule\": \"t.rule\", \"category\": \"weapons\", \"level\": 4, \
+             \"weight\": 0, \"spans\": [{{\"text\": 0, \"start\": {start}, \"end\": 10, \"mark\": \"topic\", \"weight\": 0}}], \
+             \"excepted\": []}}]}}}}",
+            "0f".repeat(32)
+        )
+    };
+    std::fs::write(desk.path("capture"), capture(2)).unwrap();
+    let told = desk.ends("explain --packs packs --capture capture", 0);
+    assert!(told.ends_with("judged again by another rule set, release 1\nreproduced: this rule set says the same\n"));
+    std::fs::write(desk.path("capture"), capture(7)).unwrap();
+    let json = desk.ends("explain --packs packs --capture capture --json", 1);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["replay"], &json["same_rule_set"]), (&"differs".into(), &false.into()));
+    std::fs::write(desk.path("capture"), "{}").unwrap();
+    assert!(
+        desk.ends("explain --packs packs --capture capture", 64).contains("cannot use `capture`: not a stored capture")
+    );
+}
+
+#[test]
+fn lints_warn_and_end_with_1_only_where_they_are_denied() {
+    let desk = Desk::new(&good().replace("barn owl", "owl").replace("an owl in a barn", "bowls"));
+    let told = desk.ends("lint --packs packs", 0);
+    assert!(
+        told.contains("warning[L001]: rule `t.rule` fires on `owl` alone") && told.ends_with("1 problem\n"),
+        "{told}"
+    );
+    assert!(desk.ends("lint --packs packs --deny L001", 1).contains("error[L001]"));
+    assert_eq!(desk.ends("lint --packs packs --allow L001", 0), "no problems\n");
+    std::fs::write(desk.path("levels"), "[levels]\nL001 = \"deny\"\n").unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.ends("lint --packs packs --levels levels --json", 1)).unwrap();
+    assert_eq!((&json["problems"][0]["code"], &json["problems"][0]["severity"]), (&"L001".into(), &"error".into()));
+    assert!(desk.ends("lint --packs packs --allow R013", 64).contains("`R013` is not a lint"));
+    std::fs::write(desk.path("levels"), "L001 = \"deny\"\n").unwrap();
+    assert!(desk.ends("lint --packs packs --levels levels", 64).contains("cannot use `levels`"));
+}
+
+#[test]
+fn a_rule_allows_a_lint_with_a_reason() {
+    let short = good().replace("barn owl", "owl").replace("an owl in a barn", "bowls");
+    let allow = |rest: &str| short.replace("guidance =", &format!("allow = [{{ {rest} }}]\nguidance ="));
+    let desk = Desk::new(&allow("lint = \"L001\", reason = \"a word of this test\""));
+    assert_eq!(desk.ends("lint --packs packs --deny L001 --deny L008", 0), "no problems\n");
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    desk.writes(&allow("lint = \"L001\""));
+    assert!(desk.ends("lint --packs packs", 64).contains("error[R003]: an allowed lint needs `reason`"));
+    desk.writes(&allow("lint = \"R013\", reason = \"it does not hold\""));
+    assert!(desk.ends("lint --packs packs", 64).contains("error[R005]: `R013` is not a lint"));
 }

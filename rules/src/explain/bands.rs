@@ -1,0 +1,142 @@
+//! What a rule set makes of one signal in every band.
+
+use std::fmt::Write as _;
+
+use super::{explain_evidence, line};
+use crate::{Band, Hit, Level, RuleSet, Spared, Text};
+
+/// A signal judged in several bands. [`Explanation::render`] says it in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The texts of the signal.
+    pub texts: Vec<Text>,
+    /// The bands asked for.
+    pub bands: Vec<Band>,
+    /// Rules that fired, highest level first, then by id.
+    pub found: Vec<Found>,
+    /// Rules that exceptions kept silent, by id, with the bands they did so in.
+    pub spared: Vec<(Spared, Vec<Band>)>,
+}
+
+/// A rule that fired on the same words in some bands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The hit as it is in the band of the highest level.
+    pub hit: Hit,
+    /// The level in each of these bands.
+    pub levels: Vec<(Band, Level)>,
+}
+
+impl RuleSet {
+    /// Judges the texts of one signal in each of `bands`, and says which exceptions won.
+    #[must_use]
+    pub fn explain(&self, texts: &[Text], bands: &[Band]) -> Explanation {
+        let mut explanation =
+            Explanation { texts: texts.to_vec(), bands: bands.to_vec(), found: Vec::new(), spared: Vec::new() };
+        for band in bands {
+            for hit in self.evaluate(texts, *band).hits {
+                explanation.add_hit(*band, hit);
+            }
+            for spared in self.spared(texts, *band) {
+                explanation.add_spared(*band, spared);
+            }
+        }
+        explanation.found.sort_by(|left, right| {
+            right.hit.level.cmp(&left.hit.level).then_with(|| left.hit.rule.cmp(&right.hit.rule))
+        });
+        explanation.spared.sort_by(|left, right| left.0.rule.cmp(&right.0.rule));
+        explanation
+    }
+}
+
+impl Explanation {
+    fn add_hit(&mut self, band: Band, hit: Hit) {
+        let level = hit.level;
+        let same = |found: &&mut Found| Hit { level, ..found.hit.clone() } == hit;
+        match self.found.iter_mut().find(same) {
+            Some(found) => {
+                found.hit.level = found.hit.level.max(level);
+                found.levels.push((band, level));
+            }
+            None => self.found.push(Found { hit, levels: vec![(band, level)] }),
+        }
+    }
+
+    fn add_spared(&mut self, band: Band, spared: Spared) {
+        match self.spared.iter_mut().find(|(known, _)| *known == spared) {
+            Some((_, bands)) => bands.push(band),
+            None => self.spared.push((spared, vec![band])),
+        }
+    }
+
+    /// How the texts are read, each rule that fired with the words it found and its level in every band, and each rule
+    /// that exceptions kept silent. `rules` is the rule set that judged.
+    #[must_use]
+    pub fn render(&self, rules: &RuleSet) -> String {
+        let mut out = String::new();
+        let (found, spared) = (self.found.len(), self.spared.len());
+        let release = rules.release();
+        line(&mut out, format_args!("rule set release {release}: {found} found, {spared} kept silent by exceptions"));
+        self.render_reading(&mut out);
+        for found in &self.found {
+            self.render_found(&mut out, found, rules);
+        }
+        for (spared, bands) in &self.spared {
+            self.render_spared(&mut out, spared, bands, rules);
+        }
+        out
+    }
+
+    fn render_reading(&self, out: &mut String) {
+        for text in &self.texts {
+            line(out, format_args!("\n{} \"{}\" is read as", text.scope, text.text));
+            for word in text.read() {
+                let place = format!("{}..{}", word.start, word.end);
+                let or = if word.is_reading { "or " } else { "" };
+                line(out, format_args!("  {place:<10} {or}{}", word.word));
+            }
+        }
+    }
+
+    fn render_found(&self, out: &mut String, found: &Found, rules: &RuleSet) {
+        let Hit { rule, category, level, .. } = &found.hit;
+        let title = rules.rule(rule).map_or("", |facts| facts.title.as_str());
+        line(out, format_args!("\nlevel {level} {}  {rule}  {title}", level.word()));
+        line(out, format_args!("  category   {} ({category})", category.name()));
+        line(out, format_args!("  levels     {}", self.levels(&found.levels)));
+        let band = found.levels.first().map_or(Band::Ks3, |(band, _)| *band);
+        explain_evidence(out, &found.hit, band, &self.texts, rules);
+    }
+
+    /// `eyfs 5, ks1 5, staff 2; silent for guest`.
+    fn levels(&self, levels: &[(Band, Level)]) -> String {
+        let mut said: Vec<String> = levels.iter().map(|(band, level)| format!("{band} {level}")).collect();
+        let silent = self.bands.iter().filter(|band| !levels.iter().any(|(other, _)| other == *band));
+        let silent: Vec<&str> = silent.map(|band| band.as_str()).collect();
+        if !silent.is_empty() {
+            let last = said.pop().unwrap_or_default();
+            said.push(format!("{last}; silent for {}", silent.join(", ")));
+        }
+        said.join(", ")
+    }
+
+    fn render_spared(&self, out: &mut String, spared: &Spared, bands: &[Band], rules: &RuleSet) {
+        let title = rules.rule(&spared.rule).map_or("", |facts| facts.title.as_str());
+        line(out, format_args!("\nkept silent  {}  {title}", spared.rule));
+        for excepted in &spared.excepted {
+            let text = self.texts.get(excepted.text);
+            let words = text.and_then(|text| text.text.get(excepted.start..excepted.end)).unwrap_or_default();
+            line(out, format_args!("  exception  \"{}\" covers \"{words}\"", excepted.phrase));
+        }
+        if spared.by_host {
+            line(out, format_args!("  exception  the rule is silent on this host"));
+        }
+        if bands.len() < self.bands.len() {
+            let mut said = String::new();
+            for band in bands {
+                let _ = write!(said, " {band}");
+            }
+            line(out, format_args!("  bands     {said}"));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What is said of a text, a URL and a stored capture.
+
+use lapwing_rules::{Band, Difference, Replay, RuleSet, Scope, StoredCapture, Text};
+
+use super::titles;
+
+const RULE: &str = "match = { phrase = \"barn owl\" }\nlevel = 3\nlevels = { ks1 = 4 }\n\
+    bands = [\"ks1\", \"ks3\"]\nexcept = [{ phrase = \"barn owl class\" }, { host = \"owls.example\" }]";
+
+fn title(text: &str) -> [Text; 1] {
+    [Text::new(Scope::Title, text)]
+}
+
+/// A capture of `text` as `rules` judged it.
+fn stored(rules: &RuleSet, text: &str) -> StoredCapture {
+    let texts = title(text);
+    StoredCapture::new(Some(&texts), &rules.evaluate(&texts, Band::Ks1))
+}
+
+#[test]
+fn every_band_is_told_with_its_level() {
+    let rules = titles(RULE);
+    let told = rules.explain(&title("a B4rn owl"), &Band::ALL).render(&rules);
+    let expected = "rule set release 1: 1 found, 0 kept silent by exceptions\n\n\
+        title \"a B4rn owl\" is read as\n  0..1       a\n  2..6       b4rn\n  2..6       or barn\n  7..10      owl\n\n\
+        level 4 high  t.rule  A title\n  category   Weapons (weapons)\n  \
+        levels     ks1 4, ks3 3; silent for eyfs, ks2, ks4, ks5, post19, staff, guest, shared\n  \
+        title      a [B4rn owl]\n             topic \"B4rn owl\"\n  next       Talk.\n";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn exceptions_that_won_are_told_with_what_they_cover() {
+    let rules = titles(RULE);
+    let told = rules.explain(&title("Barn owl class"), &[Band::Ks3]).render(&rules);
+    assert!(
+        told.ends_with("kept silent  t.rule  A title\n  exception  \"barn owl class\" covers \"Barn owl class\"\n")
+    );
+    let host = [Text::new(Scope::UrlHost, "www.owls.example"), Text::new(Scope::Title, "barn owl")];
+    let told = rules.explain(&host, &[Band::Ks3]).render(&rules);
+    assert!(told.ends_with("  exception  the rule is silent on this host\n"), "{told}");
+    assert!(rules.explain(&title("owl class"), &Band::ALL).spared.is_empty(), "nothing there to be kept silent");
+}
+
+#[test]
+fn a_stored_capture_is_reproduced_by_the_rules_that_judged_it() {
+    let rules = titles(RULE);
+    let stored = stored(&rules, "a barn owl");
+    let bytes = serde_json::to_vec(&stored).unwrap();
+    let read = StoredCapture::parse(&bytes).unwrap();
+    assert_eq!(read, stored);
+    assert!(read.is_by(&rules));
+    assert_eq!(read.replay(&rules), Replay::Reproduced);
+    assert!(read.render().contains("title      topic \"barn owl\""), "{}", read.render());
+}
+
+#[test]
+fn what_other_rules_make_of_a_stored_capture_is_named() {
+    let then = stored(&titles(RULE), "a barn owl");
+    let rule: lapwing_rules::RuleId = "t.rule".parse().unwrap();
+    let replay = |rest: &str| then.replay(&titles(rest));
+    assert_eq!(replay("match = { phrase = \"kite\" }"), Replay::Differs(vec![Difference::Silent(rule.clone())]));
+    assert_eq!(replay("match = { phrase = \"owl\" }"), Replay::Differs(vec![Difference::Otherwise(rule.clone())]));
+    let lower = replay("match = { phrase = \"barn owl\" }\nlevel = 2").to_string();
+    assert_eq!(lower, "differs:\n  `t.rule` fires at level 2, not 4");
+    let nothing = stored(&titles("match = { phrase = \"kite\" }"), "a barn owl");
+    assert_eq!(nothing.replay(&titles(RULE)), Replay::Differs(vec![Difference::New(rule)]));
+}
+
+#[test]
+fn a_capture_whose_text_was_not_kept_is_not_replayable() {
+    let rules = titles("match.near = { within = 1, groups = [\"barn\", \"owl\"] }");
+    let mut verdict = rules.evaluate(&title("a barn owl"), Band::Ks1);
+    verdict.hits[0].spans.clear();
+    let stored = StoredCapture::new(None, &verdict);
+    assert_eq!(stored.replay(&rules), Replay::NoEvidence);
+    let json = serde_json::to_string(&stored).unwrap();
+    let strange = StoredCapture::parse(json.replace("null", "[]").replace("ks1", "year_9").as_bytes()).unwrap();
+    assert_eq!(strange.replay(&rules), Replay::UnknownBand("year_9".into()));
+}
+
+#[test]
+fn stored_captures_out_of_their_bounds_are_refused_by_name() {
+    let json = serde_json::to_string(&stored(&titles(RULE), "a barn owl")).unwrap();
+    let refused = |from: &str, to: &str| {
+        assert!(json.contains(from), "{from} is not in {json}");
+        StoredCapture::parse(json.replace(from, to).as_bytes()).unwrap_err().to_string()
+    };
+    assert_eq!(refused("\"format\":1", "\"format\":2"), "of format 2, this build reads format 1");
+    assert_eq!(refused("\"end\":10", "\"end\":11"), "`hits.spans` is not a stretch of one of the texts");
+    assert_eq!(refused("\"text\":0", "\"text\":1"), "`hits.spans` is not a stretch of one of the texts");
+    assert!(refused("\"level\":4", "\"level\":6").starts_with("not a stored capture: "));
+    assert!(refused("\"weight\":0", "\"wait\":0").contains("unknown field `wait`"));
+    assert_eq!(
+        refused("\"band\":\"ks1\"", &format!("\"band\":\"{}\"", "k".repeat(33))),
+        "`verdict.band` is not at most 32 bytes"
+    );
+    let long = format!("\"text\":\"{}\"", "barn owl ".repeat(600));
+    assert_eq!(refused("\"text\":\"a barn owl\"", &long), "`texts.text` is not at most 4096 bytes");
+    assert!(StoredCapture::parse(&vec![b' '; StoredCapture::MAX_BYTES + 1]).is_err());
+}
