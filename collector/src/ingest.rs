@@ -19,6 +19,7 @@ mod copies;
 mod deliver;
 mod enrol;
 mod fetch;
+mod flight;
 mod heard;
 mod incarnation;
 mod metered;

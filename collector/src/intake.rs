@@ -246,6 +246,23 @@ impl Intake {
 }
 
 impl Fate {
+    /// A fate that is known.
+    #[cfg(test)]
+    pub(crate) fn told(fate: Result<Seq, TakeError>) -> Self {
+        let (answer, answered) = oneshot::channel();
+        drop(answer.send(fate));
+        Self(answered)
+    }
+
+    /// A fate that stays open.
+    #[cfg(test)]
+    pub(crate) fn open() -> Self {
+        let (answer, answered) = oneshot::channel();
+        // The sender is kept for as long as the test runs: a dropped one is a collector that stops.
+        std::mem::forget(answer);
+        Self(answered)
+    }
+
     /// Where it is known, without waiting. Once it was told it is not told again.
     pub(crate) fn known(&mut self) -> Option<Result<Seq, TakeError>> {
         match self.0.try_recv() {

@@ -4,7 +4,6 @@
 //! hands it over; while a few batches fly it reads on. One acknowledgement tells of all that landed together. A device
 //! that does not read its answers is thus not read either, and nothing has to be spawned.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +20,13 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::batch::{check_batch, mark};
 use super::boot::Boot;
 use super::codec::{DeliverCodec, Received};
+use super::flight::{Flight, Landed};
 use super::incarnation::Turn;
 use super::room::{self, Share};
 use super::serve::Whole;
 use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
-use crate::intake::{Delivery, Fate, Held, TakeError};
+use crate::intake::{Delivery, Held, TakeError};
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Spool};
 use crate::store::devices;
@@ -36,8 +36,6 @@ use crate::tls::Peer;
 const HELLO_WITHIN: Duration = Duration::from_secs(15);
 /// A stream without a batch ends after this; the device opens another when it has something.
 const IDLE: Duration = Duration::from_secs(6 * 60 * 60);
-/// Batches of a stream that wait for their commit: enough for the next to be there when one lands.
-const MOST_FLYING: usize = 4;
 
 /// The stream of answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<wire::DeliverDown, Status>> + Send>>;
@@ -72,8 +70,8 @@ fn open(ingest: &Arc<Ingest>, request: Request<Streaming<Received>>) -> Result<R
     let retire = retire(ingest, &request);
     let share = request.extensions().get::<Whole>().map(|whole| Arc::clone(&whole.0)).ok_or(Refused::Revoked)?;
     let (ingest, inbound) = (Arc::clone(ingest), request.into_inner());
-    let flying = VecDeque::new();
-    let stream = DeliverStream { ingest, peer, retire, share, inbound, phase: Phase::Greeting, flying };
+    let (phase, flight) = (Phase::Greeting, Flight::default());
+    let stream = DeliverStream { ingest, peer, retire, share, inbound, phase, flight };
     Ok(Response::new(Box::pin(stream::unfold(stream, DeliverStream::answer))))
 }
 
@@ -86,8 +84,7 @@ struct DeliverStream {
     share: Share,
     inbound: Streaming<Received>,
     phase: Phase,
-    /// Batches on their way to their commit, in order.
-    flying: VecDeque<(Level, Fate)>,
+    flight: Flight,
 }
 
 enum Phase {
@@ -114,7 +111,7 @@ impl DeliverStream {
             Ok(answer) => answer?,
             Err(refused) => {
                 self.ingest.note_refusal(self.peer.device, "delivery", &refused);
-                self.flying.clear();
+                self.flight.clear();
                 self.phase = Phase::Over(None);
                 deliver_down::Message::Refusal(refused.to_wire())
             }
@@ -126,7 +123,7 @@ impl DeliverStream {
     async fn next_answer(&mut self) -> Result<Option<deliver_down::Message>, Refused> {
         loop {
             if let Phase::Over(last) = &mut self.phase
-                && self.flying.is_empty()
+                && self.flight.is_empty()
             {
                 return last.take().map_or(Ok(None), Err);
             }
@@ -153,10 +150,10 @@ impl DeliverStream {
             Phase::Open(..) => self.may_read().then_some(IDLE),
             Phase::Over(_) => None,
         };
-        let Self { flying, inbound, retire, .. } = self;
+        let Self { flight, inbound, retire, .. } = self;
         tokio::select! {
             biased;
-            Some((lane, fate)) = oldest(flying) => Ok(Event::Landed(lane, fate)),
+            Some((lane, fate)) = flight.oldest() => Ok(Event::Landed(lane, fate)),
             () = retire.requested(), if within.is_some() => Ok(Event::Done),
             message = tokio::time::timeout(within.unwrap_or(IDLE), inbound.message()), if within.is_some() => match message {
                 Ok(Ok(Some(message))) => Ok(Event::Came(message)),
@@ -168,7 +165,7 @@ impl DeliverStream {
 
     /// Whether the next message is read already: always when nothing flies, and further ahead while there is room.
     fn may_read(&self) -> bool {
-        self.flying.is_empty() || (self.flying.len() < MOST_FLYING && self.ingest.room.is_ample(&self.share))
+        self.flight.is_empty() || (!self.flight.is_full() && self.ingest.room.is_ample(&self.share))
     }
 
     async fn take(&mut self, received: Received) -> Result<Taken, Refused> {
@@ -189,7 +186,7 @@ impl DeliverStream {
                 let (lane, delivery) = (delivery.lane, Delivery { held: Held::of(place), ..delivery });
                 self.ingest.welcoming.carry(turn).await?;
                 let fate = failpoint!("deliver.take", self.ingest.intake.hand_over(delivery).await?);
-                self.flying.push_back((lane, fate));
+                self.flight.push(lane, fate);
                 Ok(Taken::Flies)
             }
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
@@ -204,21 +201,9 @@ impl DeliverStream {
 
     /// One acknowledgement for the oldest batch and those after it that landed as well.
     fn landed(&mut self, lane: Level, fate: Result<Seq, TakeError>) -> Result<wire::Ack, Refused> {
-        let mut through = BTreeMap::from([(lane, fate?)]);
-        while let Some((lane, fate)) = self.flying.front_mut()
-            && let Some(fate) = fate.known()
-        {
-            let lane = *lane;
-            self.flying.pop_front();
-            match fate {
-                Ok(mark) => through.insert(lane, mark),
-                Err(error) => {
-                    // Said after what was committed before it; what follows it is nobody's.
-                    self.flying.clear();
-                    self.phase = Phase::Over(Some(error.into()));
-                    break;
-                }
-            };
+        let Landed { through, refused } = self.flight.landed(lane, fate?);
+        if let Some(error) = refused {
+            self.phase = Phase::Over(Some(error.into()));
         }
         let now_us = self.ingest.clock.wall_us();
         self.ingest.heard.note(self.peer.device, now_us);
@@ -237,14 +222,6 @@ enum Taken {
     Flies,
     /// Nothing more is read.
     Last,
-}
-
-/// The fate of the oldest, which flies no longer then; none where nothing flies. Safe to drop while it waits.
-async fn oldest(flying: &mut VecDeque<(Level, Fate)>) -> Option<(Level, Result<Seq, TakeError>)> {
-    let (lane, fate) = flying.front_mut()?;
-    let landed = (*lane, fate.await);
-    flying.pop_front();
-    Some(landed)
 }
 
 /// Why a message was not read, where the device is to know; a cut connection is nobody's fault.
