@@ -9,6 +9,7 @@
 )]
 
 mod artefacts;
+mod fuzz;
 mod golden;
 mod language;
 mod oracle;
