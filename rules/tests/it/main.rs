@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::expect_used,
+    clippy::string_slice,
     reason = "a test may stop at a surprise"
 )]
 
@@ -12,6 +13,7 @@ mod artefacts;
 mod fuzz;
 mod golden;
 mod language;
+mod metamorphic;
 mod oracle;
 mod packs;
 mod tool;
