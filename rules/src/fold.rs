@@ -271,6 +271,9 @@ mod tests {
         }
         assert!(reads("s.e.c r.e.t", "sec"), "another gap ends the word");
         assert!(!reads("a b", "ab"));
+        for text in ["leave a n.e.s.t", "be i n-e-s-t"] {
+            assert!(reads(text, "nest"), "{text}: a letter before it takes none of its letters");
+        }
     }
 
     #[test]

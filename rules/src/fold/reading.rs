@@ -105,7 +105,8 @@ fn add_spaced_out(folded: &mut Folded, units: &[Unit], words: &[Range<usize>], s
         if pronoun {
             add_joined(folded, units, words, run.start + 1..run.end.max(run.start + 1), scripts);
         }
-        first += length.max(1);
+        // The last letter may begin another run, with another gap.
+        first += length.saturating_sub(1).max(1);
     }
 }
 

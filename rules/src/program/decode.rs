@@ -67,7 +67,7 @@ fn phrases(sections: &Sections<'_>) -> Result<(Phrases, Vec<(u32, String)>), Art
     let values = whole(sections.0.section(32)?, u32::from_le_bytes).ok_or_else(|| damaged.clone())?;
     let phrases = Phrases::from_parts(beginnings, values).ok_or(damaged)?;
     let text = |cursor: &mut Cursor<'_>| Ok((index(cursor, phrases.len())?, cursor.text()?.to_owned()));
-    let texts = sections.list(33, "the words of its exceptions", text)?;
+    let texts = sections.list(33, "its words of exceptions", text)?;
     Ok((phrases, texts))
 }
 

@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::expect_used,
+    clippy::string_slice,
     reason = "a test may stop at a surprise"
 )]
 
@@ -12,8 +13,10 @@ mod artefacts;
 mod bands;
 mod course;
 mod explain;
+mod fuzz;
 mod golden;
 mod language;
+mod metamorphic;
 mod oracle;
 mod packs;
 mod pages;

@@ -6,14 +6,14 @@ use std::path::Path;
 use lapwing_rules::{Code, Compiler, Diagnostic, FourC, LintLevels, Release};
 
 /// Name and text of every pack.
-fn packs() -> Vec<(String, String)> {
+pub(super) fn packs() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packs");
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let packs = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
     packs.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
-fn compiler() -> Compiler {
+pub(super) fn compiler() -> Compiler {
     packs().into_iter().fold(Compiler::new().least_examples(3), |compiler, (file, text)| compiler.pack(file, text))
 }
 
