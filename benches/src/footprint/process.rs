@@ -93,7 +93,8 @@ impl Process {
             all += wakes;
             own += if used.pool { 0 } else { wakes };
         }
-        let memory = std::fs::read_to_string(self.path("smaps_rollup"))?;
+        let memory = std::fs::read_to_string(self.path("smaps_rollup"));
+        let memory = memory.with_context(|| format!("{} has ended", self.name))?;
         let mib = |key| line(&memory, key).map_or(f64::NAN, |kib| kib as f64 * 1024.0 / MIB);
         Ok(Usage {
             resident_mib: mib("Rss:"),
