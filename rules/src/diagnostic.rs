@@ -60,6 +60,8 @@ pub enum Code {
     NoScore,
     /// R052: a score that all its rules together do not reach, or that one of them reaches alone.
     ScoreReach,
+    /// R053: a public suffix with all the sites below it.
+    PublicSuffix,
 }
 
 impl Code {
@@ -92,6 +94,7 @@ impl Code {
             Self::TodoMatches => "R050",
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
+            Self::PublicSuffix => "R053",
         }
     }
 }
