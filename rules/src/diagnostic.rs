@@ -67,6 +67,8 @@ pub enum Code {
     NoScore,
     /// R052: a score that all its rules together do not reach, or that one of them reaches alone.
     ScoreReach,
+    /// R053: a public suffix with all the sites below it.
+    PublicSuffix,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -125,6 +127,7 @@ impl Code {
             Self::TodoMatches => "R050",
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
+            Self::PublicSuffix => "R053",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",

@@ -42,6 +42,10 @@
 //! A `[[score]]` is a rule of its own kind: it fires where rules of its category fire on one signal and what each says
 //! with `score = n` reaches its `threshold`. A rule with `report = false` is no hit and only adds to its score.
 //!
+//! In a `[[domains]]` with `registrable = true` a host stands for the whole site that it is part of, as the public suffix
+//! list knows it: `www.owl.co.uk` for `owl.co.uk`. A public suffix means the sites of everybody below it only where that
+//! is written: `*.nhs.uk`.
+//!
 //! A phrase fills in lists of its pack: `beat {people} at {pastimes}`. An exception `{ phrase = ".." }` consumes the
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
 //! support rule fire on what it alone kept from firing. A weight, and what a rule adds to a score, is a number, or one

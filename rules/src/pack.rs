@@ -5,6 +5,7 @@
 mod bands;
 mod course;
 mod examples;
+mod hosts;
 mod matching;
 mod reader;
 mod rule;
@@ -242,11 +243,12 @@ fn list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<List> {
 }
 
 fn domains_list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Domains> {
-    reader.known(fields, &["id", "class", "hosts"]);
+    reader.known(fields, &["id", "class", "registrable", "hosts"]);
     let id = reader.text(fields, "id", RuleId::MAX_BYTES);
     let class = reader.optional_parsed::<HostClass>(fields, "class");
+    let read = if reader.flag(fields, "registrable") { hosts::registrable } else { hosts::pattern };
     let hosts = reader.texts(fields, "hosts", MAX_ENTRIES);
-    let hosts = hosts?.into_iter().filter_map(|host| reader.parsed(host)).collect();
+    let hosts = hosts?.into_iter().filter_map(|host| read(reader, host)).collect();
     let class = class.map_or(HostClass::Ordinary, Spanned::into_inner);
     Some(Domains { id: id?, class, hosts })
 }

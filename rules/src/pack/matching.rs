@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
-use super::{Group, HostRef, MAX_ENTRIES, Matching, Term, Words, bands};
+use super::{Group, HostRef, MAX_ENTRIES, Matching, Term, Words, bands, hosts};
 use crate::Mark;
 use crate::diagnostic::Code;
 use crate::program::MAX_GROUPS;
@@ -44,7 +44,7 @@ pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<M
             let has_reason = has_reason.is_some_and(|reason| !reason.get_ref().trim().is_empty());
             Some(Matching::Substring { texts, has_reason })
         }
-        "domain" => Some(Matching::Domain { hosts: hosts(reader, value)? }),
+        "domain" => Some(Matching::Domain { hosts: named_hosts(reader, value)? }),
         _ => media(reader, value),
     }
 }
@@ -125,7 +125,7 @@ fn mark(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Mark> {
     reader.optional_parsed::<Mark>(fields, "mark").map(Spanned::into_inner)
 }
 
-fn hosts(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<HostRef>> {
+fn named_hosts(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<HostRef>> {
     if value.get_ref().as_table().is_some() {
         return Some(vec![host(reader, value)?]);
     }
@@ -136,7 +136,7 @@ fn hosts(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<HostRef>> {
 fn host(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<HostRef> {
     if value.get_ref().as_table().is_none() {
         let host = reader.string(value)?;
-        return reader.parsed(host).map(HostRef::Host);
+        return hosts::pattern(reader, host).map(HostRef::Host);
     }
     let fields = reader.table(value, "a list of hosts")?;
     reader.known(&fields, &["list"]);

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::reader::{Fields, Reader, Value};
 use super::{Allowed, CourseSource, Exception, MAX_TITLE_BYTES, Matching, RuleSource, Weight};
-use super::{bands, course, examples, matching};
+use super::{bands, course, examples, hosts, matching};
 use crate::diagnostic::Code;
 use crate::{Band, Level, Scope};
 
@@ -150,7 +150,7 @@ fn exceptions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Exception> {
                 reader.string(phrase).map(|phrase| Exception::Phrase { phrase, reroute })
             }
             (None, Some(host)) if fields.get("reroute").is_none() => {
-                reader.string(host).and_then(|host| reader.parsed(host)).map(Exception::Host)
+                reader.string(host).and_then(|host| hosts::pattern(reader, host)).map(Exception::Host)
             }
             (_, _) => {
                 let message = "an exception has either `phrase`, and perhaps `reroute`, or `host`";

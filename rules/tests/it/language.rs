@@ -114,6 +114,20 @@ fn a_domain_rule_marks_the_whole_host() {
 }
 
 #[test]
+fn a_list_of_registrable_domains_means_the_whole_site_of_each_host() {
+    let list = "\n[[domains]]\nid = \"bets\"\nregistrable = true\nclass = \"confidential\"\n\
+        hosts = [\"www.bet.co.uk\", \"a.odds.github.io\", \"127.0.0.1\"]\n";
+    let rules = compiled(&(pack("\"url_host\"", "match = { domain = { list = \"bets\" } }") + list)).unwrap();
+    let fires = |host: &str| !rules.evaluate(&[Text::new(Scope::UrlHost, host)], Band::Ks3).hits.is_empty();
+    for host in ["bet.co.uk", "m.bet.co.uk", "odds.github.io", "b.odds.github.io", "127.0.0.1"] {
+        assert!(fires(host) && rules.host_class(host) == HostClass::Confidential, "{host}");
+    }
+    for host in ["co.uk", "alphabet.co.uk", "github.io", "other.github.io", "127.0.0.2", "0.1"] {
+        assert!(!fires(host) && rules.host_class(host) == HostClass::Ordinary, "{host}");
+    }
+}
+
+#[test]
 fn lists_of_hosts_give_rules_and_classes() {
     let lists = "\n[[domains]]\nid = \"help\"\nclass = \"support\"\nhosts = [\"help.example\"]\n\
         [[domains]]\nid = \"union\"\nclass = \"protected\"\nhosts = [\"union.help.example\", \"=x.example\"]\n";
