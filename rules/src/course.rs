@@ -14,6 +14,18 @@ pub struct Course {
     pub after: Option<After>,
     /// When it becomes more urgent.
     pub escalation: Option<Escalation>,
+    /// Whether anybody is told of it.
+    pub reporting: Reporting,
+}
+
+/// What becomes of a rule that fired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reporting {
+    /// It is a hit.
+    #[default]
+    Live,
+    /// It is on trial: counted by rule and day, and nobody is told of whom, where or what.
+    Shadow,
 }
 
 /// The rule is reported from this time on: what fires more seldom is counted alone.
@@ -60,7 +72,11 @@ impl Course {
             let Escalation { spans, within, level } = escalation;
             ("escalates", format!("to level {level} with {spans} different phrases within {}", in_words(within)))
         });
-        after.into_iter().chain(escalation).collect()
+        let shadow = match self.reporting {
+            Reporting::Live => None,
+            Reporting::Shadow => Some(("in shadow", "counted by day, and never reported".to_owned())),
+        };
+        after.into_iter().chain(escalation).chain(shadow).collect()
     }
 }
 

@@ -54,6 +54,8 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
+    /// R060: an exception of a shadow rule that leads to a live one.
+    ShadowLeads,
 }
 
 impl Code {
@@ -83,6 +85,7 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
+            Self::ShadowLeads => "R060",
         }
     }
 }

@@ -50,6 +50,7 @@
 //! | `cooldown = "10m"` | told once, and counted until this is over |
 //! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
 //! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
+//! | `shadow = true` | on trial: counted by rule and day, and nobody is told ([`RuleSet::evaluate_all`]) |
 //!
 //! # Example
 //!
@@ -127,7 +128,7 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
-pub use course::{After, Course, Escalation};
+pub use course::{After, Course, Escalation, Reporting};
 pub use diagnostic::{Code, Diagnostic};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use host::HostClass;

@@ -11,6 +11,8 @@ pub(super) fn check(drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
     for draft in drafts {
         diagnostics.extend(delayed(draft));
         diagnostics.extend(idle_escalation(draft));
+        diagnostics.extend(illegal_shadow(draft));
+        diagnostics.extend(leads_on(draft));
     }
 }
 
@@ -39,6 +41,22 @@ fn idle_escalation(draft: &Draft<'_>) -> Option<Diagnostic> {
         return None;
     };
     Some(draft.diagnostic(Code::NoEffect, written.span(), message, "never changes anything"))
+}
+
+fn illegal_shadow(draft: &Draft<'_>) -> Option<Diagnostic> {
+    let shadow = draft.written.course.shadow.clone()?;
+    let category = draft.rule.facts.category;
+    let message = format!("`{category}` is an illegal category: its rules are live");
+    category.class().is_illegal().then(|| draft.diagnostic(Code::IllegalWeakened, shadow, message, "never reported"))
+}
+
+/// A rule of which nobody is told has no say in what another one reports.
+fn leads_on(draft: &Draft<'_>) -> Option<Diagnostic> {
+    draft.written.course.shadow.as_ref()?;
+    let (_, target) = draft.reroutes.first()?;
+    let message = format!("rule `{}` is in shadow, and its exception would report another", draft.rule.facts.id);
+    let diagnostic = draft.diagnostic(Code::ShadowLeads, target.span(), message, "leads out of the shadow");
+    Some(diagnostic.help("leave `reroute` out until the rule is live"))
 }
 
 /// Different phrases and substrings that count; hosts and media are none.

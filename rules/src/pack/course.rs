@@ -1,12 +1,13 @@
-//! What a rule does in the course of time: `after` and `escalate`.
+//! What a rule does in the course of time: `after`, `escalate` and `shadow`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::reader::{Fields, Reader};
 use super::rule::{level, seconds};
-use crate::course::{After, Course, Escalation};
+use crate::course::{After, Course, Escalation, Reporting};
 use crate::diagnostic::Code;
 
 /// The terms of a rule and where they were written.
@@ -14,6 +15,8 @@ use crate::diagnostic::Code;
 pub(crate) struct CourseSource {
     pub(crate) after: Option<Spanned<After>>,
     pub(crate) escalation: Option<Spanned<Escalation>>,
+    /// Where it says that the rule is on trial.
+    pub(crate) shadow: Option<Range<usize>>,
 }
 
 impl CourseSource {
@@ -22,12 +25,15 @@ impl CourseSource {
         Course {
             after: self.after.as_ref().map(|after| *after.get_ref()),
             escalation: self.escalation.as_ref().map(|escalation| *escalation.get_ref()),
+            reporting: if self.shadow.is_some() { Reporting::Shadow } else { Reporting::Live },
         }
     }
 }
 
 pub(super) fn course(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CourseSource {
-    CourseSource { after: after(reader, fields), escalation: escalation(reader, fields) }
+    let is_shadow = reader.flag(fields, "shadow");
+    let shadow = fields.get("shadow").filter(|_| is_shadow).map(Spanned::span);
+    CourseSource { after: after(reader, fields), escalation: escalation(reader, fields), shadow }
 }
 
 fn after(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<After>> {

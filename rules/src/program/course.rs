@@ -3,6 +3,7 @@
 //! ```text
 //! 20 afters       rule, times, seconds; sorted by rule
 //! 21 escalations  rule, spans, seconds, level; sorted by rule
+//! 22 shadows      rule; sorted
 //! ```
 
 use std::time::Duration;
@@ -10,13 +11,14 @@ use std::time::Duration;
 use super::Rule;
 use super::decode::{Sections, index, level};
 use super::encode::{Record, list};
-use crate::ArtefactError;
 use crate::artefact::{Encoding, Section};
-use crate::course::{After, Course, Escalation};
+use crate::course::{After, Course, Escalation, Reporting};
 use crate::cursor::{Cursor, Short};
+use crate::{ArtefactError, RuleFacts};
 
 const AFTERS: u16 = 20;
 const ESCALATIONS: u16 = 21;
+const SHADOWS: u16 = 22;
 
 /// The sections that hold anything.
 pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
@@ -39,7 +41,9 @@ pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
             out.byte(usize::from(escalation.level.number()));
         },
     );
-    [afters, escalations].into_iter().flatten().collect()
+    let shadow = |course: &Course| (course.reporting == Reporting::Shadow).then_some(());
+    let shadows = section(SHADOWS, rules, shadow, |_, ()| {});
+    [afters, escalations, shadows].into_iter().flatten().collect()
 }
 
 /// Reads what the sections say into the rules.
@@ -49,12 +53,7 @@ pub(super) fn decode(sections: &Sections<'_>, rules: &mut [Rule]) -> Result<(), 
         Ok(After { times, within: remembered(cursor)? })
     };
     for (rule, after) in entries(sections, AFTERS, "its afters", rules.len(), after)? {
-        let facts = facts(rules, rule, "its afters")?;
-        // Whoever signed it: a rule of an illegal category does not wait.
-        if facts.category.class().is_illegal() {
-            return Err(ArtefactError::Damaged { what: "its afters" });
-        }
-        facts.course.after = Some(after);
+        legal(rules, rule, "its afters")?.course.after = Some(after);
     }
     let escalation = |cursor: &mut Cursor<'_>| {
         let spans = between(cursor.u8()?, 2, Escalation::MAX_SPANS)?;
@@ -62,6 +61,9 @@ pub(super) fn decode(sections: &Sections<'_>, rules: &mut [Rule]) -> Result<(), 
     };
     for (rule, escalation) in entries(sections, ESCALATIONS, "its escalations", rules.len(), escalation)? {
         facts(rules, rule, "its escalations")?.course.escalation = Some(escalation);
+    }
+    for (rule, ()) in entries(sections, SHADOWS, "its shadows", rules.len(), |_| Ok(()))? {
+        legal(rules, rule, "its shadows")?.course.reporting = Reporting::Shadow;
     }
     Ok(())
 }
@@ -95,9 +97,15 @@ fn entries<T>(
     if rises { Ok(entries) } else { Err(ArtefactError::Damaged { what }) }
 }
 
-fn facts<'a>(rules: &'a mut [Rule], rule: u32, what: &'static str) -> Result<&'a mut crate::RuleFacts, ArtefactError> {
+fn facts<'a>(rules: &'a mut [Rule], rule: u32, what: &'static str) -> Result<&'a mut RuleFacts, ArtefactError> {
     let rule = usize::try_from(rule).ok().and_then(|rule| rules.get_mut(rule));
     rule.map(|rule| &mut rule.facts).ok_or(ArtefactError::Damaged { what })
+}
+
+/// The facts of a rule that may be lowered: whoever signed it, one of an illegal category may not.
+fn legal<'a>(rules: &'a mut [Rule], rule: u32, what: &'static str) -> Result<&'a mut RuleFacts, ArtefactError> {
+    let facts = facts(rules, rule, what)?;
+    if facts.category.class().is_illegal() { Err(ArtefactError::Damaged { what }) } else { Ok(facts) }
 }
 
 fn length(out: &mut Record, length: Duration) {
@@ -120,7 +128,7 @@ mod tests {
 
     const PACK: &str = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
         [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
-        after = { times = 3, within = \"1h\" }\nescalate = { spans = 2, within = \"1h\", level = 4 }\n\
+        after = { times = 3, within = \"1h\" }\nescalate = { spans = 2, within = \"1h\", level = 4 }\nshadow = true\n\
         match = { any = [\"owl nest\", \"barn nest\"] }\nexamples = {}\n\
         [[rule]]\nid = \"t.b\"\ntitle = \"B\"\ncategory = \"terrorism\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
         match = { phrase = \"red kite\" }\nexamples = {}\n";
@@ -138,12 +146,13 @@ mod tests {
 
     /// Signed is not the same as sane.
     #[test]
-    fn terms_out_of_bounds_and_of_rules_that_do_not_wait_are_refused() {
+    fn terms_out_of_bounds_and_those_that_lower_an_illegal_rule_are_refused() {
         assert!(loads(super::AFTERS, 0, 0).is_some(), "nothing was changed");
         assert!(loads(super::AFTERS, 4, 1).is_none(), "the rule is of an illegal category");
         assert!(loads(super::AFTERS, 4, 2).is_none(), "there is no such rule");
         assert!(loads(super::AFTERS, 8, 2).is_none(), "once is no waiting");
         assert!(loads(super::AFTERS, 12, 0xff).is_none(), "longer than a device remembers");
+        assert!(loads(super::SHADOWS, 4, 1).is_none(), "the rule is of an illegal category");
         assert!(loads(super::ESCALATIONS, 8, 0x80).is_none(), "more phrases than a device remembers");
         assert!(loads(super::ESCALATIONS, 13, 2).is_none(), "there is no level 6");
     }

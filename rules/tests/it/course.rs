@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use lapwing_rules::{
-    After, Band, Compiler, Course, Escalation, Level, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity,
-    sign,
+    After, Band, Compiler, Course, Escalation, Hit, Level, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys,
+    Validity, sign,
 };
 
-use super::{pack, titles};
+use super::{pack, rule, titles};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -64,4 +64,21 @@ fn an_explanation_tells_the_terms_and_why_a_hit_was_raised() {
     verdict.hits[0].level = Level::Critical;
     let told = verdict.explain(&texts, &rules);
     assert!(told.contains("why level  raised from 4: at least 2 different phrases"), "{told}");
+}
+
+#[test]
+fn a_rule_on_trial_is_evaluated_and_in_no_verdict() {
+    let shadow = "shadow = true\nmatch = { any = [\"barn owl\", \"red kite\"] }";
+    let live = rule("t.live", "\"title\"", "match = { phrase = \"red kite\" }");
+    let (rules, lowest) = loaded(&(pack("\"title\"", shadow) + &live));
+    let fired = |title: &str| {
+        let (verdict, shadows) = rules.evaluate_all(&[Text::new(Scope::Title, title)], Band::Ks3);
+        let ids = |hits: &[Hit]| hits.iter().map(|hit| hit.rule.to_string()).collect::<Vec<_>>();
+        (ids(&verdict.hits), ids(&shadows))
+    };
+    let (live, shadow) = (vec!["t.live".to_owned()], vec!["t.rule".to_owned()]);
+    assert_eq!(lowest, 3, "a device that would report it does not take it");
+    assert_eq!(fired("a barn owl"), (Vec::new(), shadow.clone()));
+    assert_eq!(fired("a red kite"), (live, shadow));
+    assert!(rules.evaluate(&[Text::new(Scope::Title, "a barn owl")], Band::Ks3).hits.is_empty());
 }
