@@ -13,6 +13,7 @@ mod question;
 mod rules;
 mod score;
 mod sign;
+mod today;
 mod verify;
 
 use std::io::Write as _;

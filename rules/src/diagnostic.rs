@@ -54,8 +54,16 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
-    /// R060: an exception of a shadow rule that leads to a live one.
-    ShadowLeads,
+    /// R060: an exception of a rule in shadow or on watch that leads to another rule.
+    LeadsOn,
+    /// R061: a rule on watch above level 3.
+    WatchTooUrgent,
+    /// R062: a watch that ends before it begins, or lasts longer than 28 days.
+    WatchTooLong,
+    /// R063: something whose last day is in the past.
+    Over,
+    /// R064: something that has a last day, where today is not known.
+    NoToday,
 }
 
 impl Code {
@@ -85,7 +93,11 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
-            Self::ShadowLeads => "R060",
+            Self::LeadsOn => "R060",
+            Self::WatchTooUrgent => "R061",
+            Self::WatchTooLong => "R062",
+            Self::Over => "R063",
+            Self::NoToday => "R064",
         }
     }
 }

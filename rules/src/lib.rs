@@ -51,6 +51,7 @@
 //! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
 //! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
 //! | `shadow = true` | on trial: counted by rule and day, and nobody is told ([`RuleSet::evaluate_all`]) |
+//! | `watch = { from = 2026-12-01, until = 2026-12-20 }` | applied on these days alone, at most 28; level 3 at most |
 //!
 //! # Example
 //!
@@ -106,6 +107,7 @@ mod category;
 mod compile;
 mod course;
 mod cursor;
+mod date;
 mod diagnostic;
 mod explain;
 mod fold;
@@ -128,7 +130,8 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts};
-pub use course::{After, Course, Escalation, Reporting};
+pub use course::{After, Course, Escalation, Reporting, Watch};
+pub use date::Date;
 pub use diagnostic::{Code, Diagnostic};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use host::HostClass;

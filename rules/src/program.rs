@@ -13,7 +13,7 @@
 //! 8 host rows   host, reach, use; sorted by host
 //! 9 cases       rule, scope, text, whether the rule fires
 //! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
-//! 20 to 22      the terms of rules: see `course`; absent likewise
+//! 20 to 23      the terms of rules: see `course`; absent likewise
 //! ```
 
 mod course;

@@ -4,6 +4,7 @@
 //! 20 afters       rule, times, seconds; sorted by rule
 //! 21 escalations  rule, spans, seconds, level; sorted by rule
 //! 22 shadows      rule; sorted
+//! 23 watches      rule, first and last day since 1970; sorted by rule
 //! ```
 
 use std::time::Duration;
@@ -12,13 +13,14 @@ use super::Rule;
 use super::decode::{Sections, index, level};
 use super::encode::{Record, list};
 use crate::artefact::{Encoding, Section};
-use crate::course::{After, Course, Escalation, Reporting};
+use crate::course::{After, Course, Escalation, Reporting, Watch};
 use crate::cursor::{Cursor, Short};
-use crate::{ArtefactError, RuleFacts};
+use crate::{ArtefactError, Date, RuleFacts};
 
 const AFTERS: u16 = 20;
 const ESCALATIONS: u16 = 21;
 const SHADOWS: u16 = 22;
+const WATCHES: u16 = 23;
 
 /// The sections that hold anything.
 pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
@@ -43,7 +45,15 @@ pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
     );
     let shadow = |course: &Course| (course.reporting == Reporting::Shadow).then_some(());
     let shadows = section(SHADOWS, rules, shadow, |_, ()| {});
-    [afters, escalations, shadows].into_iter().flatten().collect()
+    let watches = section(
+        WATCHES,
+        rules,
+        |course| course.watch,
+        |out, watch| {
+            out.number(watch.from.days()).number(watch.until.days());
+        },
+    );
+    [afters, escalations, shadows, watches].into_iter().flatten().collect()
 }
 
 /// Reads what the sections say into the rules.
@@ -64,6 +74,13 @@ pub(super) fn decode(sections: &Sections<'_>, rules: &mut [Rule]) -> Result<(), 
     }
     for (rule, ()) in entries(sections, SHADOWS, "its shadows", rules.len(), |_| Ok(()))? {
         legal(rules, rule, "its shadows")?.course.reporting = Reporting::Shadow;
+    }
+    for (rule, watch) in entries(sections, WATCHES, "its watches", rules.len(), watch)? {
+        let facts = legal(rules, rule, "its watches")?;
+        if facts.levels.values().chain([&facts.level]).any(|level| *level > Watch::MAX_LEVEL) {
+            return Err(ArtefactError::Damaged { what: "its watches" });
+        }
+        facts.course.watch = Some(watch);
     }
     Ok(())
 }
@@ -117,6 +134,12 @@ fn remembered(cursor: &mut Cursor<'_>) -> Result<Duration, Short> {
     if length.is_zero() || length > Course::MAX_WITHIN { Err(Short) } else { Ok(length) }
 }
 
+fn watch(cursor: &mut Cursor<'_>) -> Result<Watch, Short> {
+    let mut day = || Date::from_days(cursor.u32()?).ok_or(Short);
+    let watch = Watch { from: day()?, until: day()? };
+    if watch.is_sound() { Ok(watch) } else { Err(Short) }
+}
+
 fn between(number: u8, least: u8, most: u8) -> Result<u8, Short> {
     if (least..=most).contains(&number) { Ok(number) } else { Err(Short) }
 }
@@ -124,12 +147,12 @@ fn between(number: u8, least: u8, most: u8) -> Result<u8, Short> {
 #[cfg(test)]
 mod tests {
     use crate::program::encode;
-    use crate::{Artefact, Compiler, Kind, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign};
+    use crate::{Artefact, Compiler, Date, Kind, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign};
 
     const PACK: &str = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
         [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
-        after = { times = 3, within = \"1h\" }\nescalate = { spans = 2, within = \"1h\", level = 4 }\nshadow = true\n\
-        match = { any = [\"owl nest\", \"barn nest\"] }\nexamples = {}\n\
+        after = { times = 3, within = \"1h\" }\nescalate = { spans = 2, within = \"1h\", level = 3 }\nshadow = true\n\
+        watch = { from = 2026-12-01, until = 2026-12-20 }\nlevel = 2\nmatch = { any = [\"owl nest\", \"barn nest\"] }\nexamples = {}\n\
         [[rule]]\nid = \"t.b\"\ntitle = \"B\"\ncategory = \"terrorism\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
         match = { phrase = \"red kite\" }\nexamples = {}\n";
 
@@ -137,7 +160,8 @@ mod tests {
     fn loads(section: u16, byte: usize, flip: u8) -> Option<RuleSet> {
         let key = SigningKey::from_bytes(&[7; 32]);
         let keys = TrustedKeys::new(vec![key.verifying_key()], 1).unwrap();
-        let mut sections = encode(&Compiler::new().pack("t.toml", PACK).program().unwrap());
+        let mut sections =
+            encode(&Compiler::new().pack("t.toml", PACK).today(Date::from_days(20_788).unwrap()).program().unwrap());
         let changed = sections.iter_mut().find(|found| found.id == section).unwrap();
         changed.plain[byte] ^= flip;
         let artefact = Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &sections);
@@ -153,7 +177,10 @@ mod tests {
         assert!(loads(super::AFTERS, 8, 2).is_none(), "once is no waiting");
         assert!(loads(super::AFTERS, 12, 0xff).is_none(), "longer than a device remembers");
         assert!(loads(super::SHADOWS, 4, 1).is_none(), "the rule is of an illegal category");
+        assert!(loads(super::WATCHES, 4, 1).is_none(), "the rule is of an illegal category");
+        assert!(loads(super::WATCHES, 12, 0x20).is_none(), "longer than 28 days");
+        assert!(loads(super::WATCHES, 15, 1).is_none(), "beyond the calendar");
         assert!(loads(super::ESCALATIONS, 8, 0x80).is_none(), "more phrases than a device remembers");
-        assert!(loads(super::ESCALATIONS, 13, 2).is_none(), "there is no level 6");
+        assert!(loads(super::ESCALATIONS, 13, 4).is_none(), "there is no level 7");
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lapwing_rules::{
-    After, Band, Compiler, Course, Escalation, Hit, Level, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys,
-    Validity, sign,
+    After, Band, Code, Compiler, Course, Date, Escalation, Hit, Level, Release, RuleSet, Scope, SigningKey, Text,
+    TrustedKeys, Validity, sign,
 };
 
 use super::{pack, rule, titles};
@@ -81,4 +81,37 @@ fn a_rule_on_trial_is_evaluated_and_in_no_verdict() {
     assert_eq!(fired("a barn owl"), (Vec::new(), shadow.clone()));
     assert_eq!(fired("a red kite"), (live, shadow));
     assert!(rules.evaluate(&[Text::new(Scope::Title, "a barn owl")], Band::Ks3).hits.is_empty());
+}
+
+const WATCH: &str =
+    "watch = { from = 2026-12-01, until = \"2026-12-20\" }\nlevel = 3\nmatch = { phrase = \"owl dare\" }";
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_watch_holds_on_its_days_alone_and_is_told() {
+    let pack = pack("\"title\"", WATCH);
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let compiler = Compiler::new().pack("t.toml", &*pack).today(day("2026-12-20"));
+    let bytes = sign(&compiler.compile(Release::new(1), Validity::default()).unwrap(), &key);
+    let rules = RuleSet::load(&bytes, &TrustedKeys::new(vec![key.verifying_key()], 1).unwrap()).unwrap();
+    let course = rules.rules().next().unwrap().course;
+    let days = ["2026-11-30", "2026-12-01", "2026-12-20", "2026-12-21"];
+    assert_eq!(days.map(|text| course.applies(Some(day(text)))), [false, true, true, false]);
+    assert!(!course.applies(None) && Course::default().applies(None));
+    let texts = [Text::new(Scope::Title, "owl dare")];
+    let told = rules.evaluate(&texts, Band::Ks3).explain(&texts, &rules);
+    assert!(told.contains("watched    from 2026-12-01 until 2026-12-20 alone\n"), "{told}");
+}
+
+#[test]
+fn a_watch_that_is_over_or_of_which_nobody_knows_is_not_compiled() {
+    let refused = |compiler: Compiler| {
+        let errors = compiler.pack("t.toml", pack("\"title\"", WATCH)).rule_set(Release::new(1)).unwrap_err();
+        errors.iter().map(|error| error.code()).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(Compiler::new().today(day("2026-12-21"))), [Code::Over]);
+    assert_eq!(refused(Compiler::new()), [Code::NoToday]);
 }

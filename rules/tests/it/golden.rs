@@ -18,6 +18,8 @@ fn packs() -> Vec<PathBuf> {
 fn diagnostics(path: &PathBuf) -> Vec<Diagnostic> {
     let file = path.file_name().unwrap().to_str().unwrap();
     let compiler = Compiler::new().pack(file, std::fs::read_to_string(path).unwrap()).least_examples(1);
+    // One pack shows what is said where nobody knows which day it is.
+    let compiler = if file == "undated.toml" { compiler } else { compiler.today("2026-11-28".parse().unwrap()) };
     compiler.compile(Release::new(1), Validity::default()).expect_err("a golden pack is wrong somewhere")
 }
 
@@ -39,6 +41,6 @@ fn diagnostics_read_as_they_are_written_down() {
 fn every_code_is_shown_once() {
     let shown: BTreeSet<String> =
         packs().iter().flat_map(diagnostics).map(|diagnostic| diagnostic.code().to_string()).collect();
-    let all: BTreeSet<String> = (1..=22).chain([60]).map(|number| format!("R{number:03}")).collect();
+    let all: BTreeSet<String> = (1..=22).chain(60..=64).map(|number| format!("R{number:03}")).collect();
     assert_eq!(shown, all);
 }

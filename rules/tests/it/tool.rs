@@ -233,3 +233,17 @@ fn a_diff_names_rules_and_lines_and_no_text() {
     std::fs::write(desk.path("texts"), line("hens") + "hens\n").unwrap();
     assert!(desk.ends("diff old packs --texts texts", 64).contains("`texts` line 2: not a question"));
 }
+
+#[test]
+fn a_watch_is_judged_by_the_day_given_or_the_machines_own() {
+    let desk = Desk::new(
+        &good().replace("guidance =", "level = 3\nwatch = { from = 2020-03-01, until = 2020-03-28 }\nguidance ="),
+    );
+    desk.ends("compile --packs packs --today 2020-03-28 --release 4 --key key --out set", 0);
+    desk.ends("test --packs packs --today 2020-03-02", 0);
+    for command in ["check --packs packs --today 2020-03-29", "check --packs packs"] {
+        let told = desk.ends(command, 1);
+        assert!(told.contains("error[R063]: the watch of rule `t.rule` was over on 2020-03-28"), "{told}");
+    }
+    assert!(desk.ends("check --packs packs --today 2020-02-30", 64).contains("is not a date"));
+}
