@@ -42,8 +42,8 @@ pub struct Found {
 /// on trial stand apart, as far as they would be hits.
 pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> (Detected, Vec<Hit>) {
     let (mut verdict, mut shadows) = rules.evaluate_all(&signal.texts, band);
-    keep_allowed(&mut verdict.hits, signal, look);
-    keep_allowed(&mut shadows, signal, look);
+    keep_allowed(&mut verdict.hits, signal, look, rules);
+    keep_allowed(&mut shadows, signal, look, rules);
     if look.is_support() && !has_intent(&verdict.hits) {
         shadows.retain(|hit| has_intent(slice::from_ref(hit)));
         return (support(signal, rules), shadows);
@@ -51,8 +51,9 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> 
     (if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }, shadows)
 }
 
-fn keep_allowed(hits: &mut Vec<Hit>, signal: &Signal, look: &Look<'_>) {
-    hits.retain(|hit| look.allows(hit.category, hit.level));
+fn keep_allowed(hits: &mut Vec<Hit>, signal: &Signal, look: &Look<'_>, rules: &RuleSet) {
+    let is_day_of = |hit: &Hit| rules.rule(&hit.rule).is_none_or(|rule| look.is_day_of(&rule.course));
+    hits.retain(|hit| look.allows(hit.category, hit.level) && is_day_of(hit));
     if signal.kind == Kind::Title {
         hits.iter_mut().for_each(|hit| keep_title_spans(hit, signal));
         hits.retain(|hit| !hit.spans.is_empty());
