@@ -5,6 +5,7 @@ mod cooldown;
 mod recent;
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use lapwing_proto::Signal as Kind;
 use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleId, RuleSet, Scope, Verdict};
@@ -37,18 +38,26 @@ pub struct Found {
     pub repeats: u32,
 }
 
-/// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before.
-pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> Detected {
-    let mut verdict = rules.evaluate(&signal.texts, band);
-    verdict.hits.retain(|hit| look.allows(hit.category, hit.level));
+/// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before. The hits of rules
+/// on trial stand apart, as far as they would be hits.
+pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> (Detected, Vec<Hit>) {
+    let (mut verdict, mut shadows) = rules.evaluate_all(&signal.texts, band);
+    keep_allowed(&mut verdict.hits, signal, look, rules);
+    keep_allowed(&mut shadows, signal, look, rules);
+    if look.is_support() && !has_intent(&verdict.hits) {
+        shadows.retain(|hit| has_intent(slice::from_ref(hit)));
+        return (support(signal, rules), shadows);
+    }
+    (if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }, shadows)
+}
+
+fn keep_allowed(hits: &mut Vec<Hit>, signal: &Signal, look: &Look<'_>, rules: &RuleSet) {
+    let is_day_of = |hit: &Hit| rules.rule(&hit.rule).is_none_or(|rule| look.is_day_of(&rule.course));
+    hits.retain(|hit| look.allows(hit.category, hit.level) && is_day_of(hit));
     if signal.kind == Kind::Title {
-        verdict.hits.iter_mut().for_each(|hit| keep_title_spans(hit, signal));
-        verdict.hits.retain(|hit| !hit.spans.is_empty());
+        hits.iter_mut().for_each(|hit| keep_title_spans(hit, signal));
+        hits.retain(|hit| !hit.spans.is_empty());
     }
-    if look.is_support() && !has_intent(&verdict) {
-        return support(signal, rules);
-    }
-    if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }
 }
 
 /// What of a verdict is reported now; `None` where every rule fired so lately or so seldom that it is counted alone, or
@@ -62,15 +71,42 @@ pub fn report(
 ) -> Option<Found> {
     let (mut repeats, mut risen, band) = (0_u32, BTreeMap::new(), verdict.band);
     verdict.hits.retain(|hit| {
-        let phrases = || rules.matched_phrases(hit, &signal.texts, band).into_iter().collect();
-        // The daily check shows that the path works, each time.
-        let Some(fired) = fired(hit, rules, effort, &phrases) else { return true };
-        let Some(due) = cooldowns.enter(&signal.account, fired, signal.seen.boot_us) else { return false };
+        let Some(due) = due(hit, band, signal, rules, cooldowns, effort) else { return false };
         repeats = repeats.saturating_add(due.repeats);
         risen.extend(due.risen.map(|level| (hit.rule.clone(), level)));
         true
     });
     (!verdict.hits.is_empty()).then_some(Found { verdict, risen, repeats })
+}
+
+/// Rules on trial that would be reported now, were they live: to be counted by rule and day, and nothing more.
+pub fn shadows(
+    mut hits: Vec<Hit>,
+    band: Band,
+    signal: &Signal,
+    rules: &RuleSet,
+    cooldowns: &mut Cooldowns,
+    effort: &Effort,
+) -> Vec<RuleId> {
+    hits.retain(|hit| due(hit, band, signal, rules, cooldowns, effort).is_some());
+    hits.into_iter().map(|hit| hit.rule).collect()
+}
+
+/// How a hit is told now; `None` where it is counted alone.
+fn due(
+    hit: &Hit,
+    band: Band,
+    signal: &Signal,
+    rules: &RuleSet,
+    cooldowns: &mut Cooldowns,
+    effort: &Effort,
+) -> Option<Due> {
+    let phrases = || rules.matched_phrases(hit, &signal.texts, band).into_iter().collect();
+    match fired(hit, rules, effort, &phrases) {
+        Some(fired) => cooldowns.enter(&signal.account, fired, signal.seen.boot_us),
+        // The daily check shows that the path works, each time.
+        None => Some(Due { repeats: 0, risen: None }),
+    }
 }
 
 /// A hit by the terms of its rule; none where it is always told.
@@ -95,8 +131,8 @@ fn keep_title_spans(hit: &mut Hit, signal: &Signal) {
     hit.excepted.retain(|won| is_title(won.text));
 }
 
-fn has_intent(verdict: &Verdict) -> bool {
-    verdict.hits.iter().flat_map(|hit| &hit.spans).any(|span| span.mark == Mark::Intent)
+fn has_intent(hits: &[Hit]) -> bool {
+    hits.iter().flat_map(|hit| &hit.spans).any(|span| span.mark == Mark::Intent)
 }
 
 /// A page is counted once, by its URL.

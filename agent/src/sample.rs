@@ -25,15 +25,20 @@ pub(crate) fn trusted() -> TrustedKeys {
     TrustedKeys::new(vec![signing_key().verifying_key()], 1).unwrap()
 }
 
+/// On the day of [`NOON_US`].
+fn compiler() -> Compiler {
+    Compiler::new().today("2023-11-15".parse().unwrap())
+}
+
 /// A signed rule set.
 pub(crate) fn artefact(release: u64) -> Vec<u8> {
-    let compiler = Compiler::new().pack("sample.toml", PACK).pack("illegal_base.toml", ILLEGAL_BASE);
+    let compiler = compiler().pack("sample.toml", PACK).pack("illegal_base.toml", ILLEGAL_BASE);
     sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
 }
 
 /// A signed rule set without the illegal base pack.
 pub(crate) fn artefact_without_base(release: u64) -> Vec<u8> {
-    let compiler = Compiler::new().pack("sample.toml", PACK);
+    let compiler = compiler().pack("sample.toml", PACK);
     sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
 }
 

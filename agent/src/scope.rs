@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use lapwing_rules::{
-    Band, Category, Day, Decision, HostClass, Hours, Level, Policy, Presence, RuleSet, Sites, Watched, WeekMinute,
+    Band, Category, Course, Date, Day, Decision, HostClass, Hours, Level, Policy, Presence, RuleSet, Sites, Watched,
+    WeekMinute,
 };
 
 use crate::signal::Signal;
@@ -50,6 +51,8 @@ pub struct Who {
 #[derive(Clone, Debug)]
 pub struct Look<'a> {
     policy: &'a Policy,
+    /// The day of the school's calendar; none beyond it.
+    today: Option<Date>,
     decision: Decision,
     class: HostClass,
     groups: &'a [String],
@@ -161,10 +164,21 @@ pub fn decide<'a>(
     }
     let watched = if who.band == Band::Staff { Watched::Staff } else { Watched::Pupil };
     let decision = force.decides(at_us, presence, watched);
-    Ok(Look { policy: &force.policy, decision, class, groups: &signal.account.groups, group: &who.group })
+    let today = force.civil(at_us).and_then(|civil| day(&civil));
+    Ok(Look { policy: &force.policy, today, decision, class, groups: &signal.account.groups, group: &who.group })
+}
+
+fn day(civil: &Zoned) -> Option<Date> {
+    Date::new(civil.year().try_into().ok()?, civil.month().try_into().ok()?, civil.day().try_into().ok()?)
 }
 
 impl Look<'_> {
+    /// Whether a rule with these terms applies on this day.
+    #[must_use]
+    pub fn is_day_of(&self, course: &Course) -> bool {
+        course.applies(self.today)
+    }
+
     /// Whether a rule of this category and level applies.
     #[must_use]
     pub fn allows(&self, category: Category, level: Level) -> bool {

@@ -51,6 +51,7 @@ mod rule_book;
 #[cfg(test)]
 mod seeded;
 mod session;
+mod shadows;
 mod sign_in;
 mod sign_out;
 mod suppression;

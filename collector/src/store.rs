@@ -42,6 +42,7 @@ pub(crate) mod queue;
 pub(crate) mod schools;
 #[cfg(test)]
 pub(crate) mod seeded;
+pub(crate) mod shadows;
 pub mod sign_ins;
 pub(crate) mod steps;
 pub(crate) mod subjects;

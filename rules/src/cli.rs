@@ -15,6 +15,7 @@ mod question;
 mod rules;
 mod score;
 mod sign;
+mod today;
 mod verify;
 
 use std::io::Write as _;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::Level;
+use crate::{Date, Level};
 
 /// The terms of one rule beside its cooldown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,29 @@ pub struct Course {
     pub after: Option<After>,
     /// When it becomes more urgent.
     pub escalation: Option<Escalation>,
+    /// Whether anybody is told of it.
+    pub reporting: Reporting,
+    /// The days on which it applies; without them it always does.
+    pub watch: Option<Watch>,
+}
+
+/// A challenge or hoax is watched for some days, and then no more: a rule that outlives it names it for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The first day.
+    pub from: Date,
+    /// The last day.
+    pub until: Date,
+}
+
+/// What becomes of a rule that fired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reporting {
+    /// It is a hit.
+    #[default]
+    Live,
+    /// It is on trial: counted by rule and day, and nobody is told of whom, where or what.
+    Shadow,
 }
 
 /// The rule is reported from this time on: what fires more seldom is counted alone.
@@ -46,7 +69,31 @@ impl Escalation {
     pub const MAX_SPANS: u8 = 8;
 }
 
+impl Watch {
+    /// Most days.
+    pub const MAX_DAYS: u32 = 28;
+    /// The highest level of a rule on watch.
+    pub const MAX_LEVEL: Level = Level::Moderate;
+
+    /// Whether it goes on on this day of the school's calendar.
+    #[must_use]
+    pub fn holds(self, day: Date) -> bool {
+        (self.from..=self.until).contains(&day)
+    }
+
+    /// Whether it ends after it began, and not too late.
+    pub(crate) fn is_sound(self) -> bool {
+        self.until.days().checked_sub(self.from.days()).is_some_and(|days| days < Self::MAX_DAYS)
+    }
+}
+
 impl Course {
+    /// Whether the rule applies on this day of the school's calendar; none is a day that nobody knows.
+    #[must_use]
+    pub fn applies(&self, day: Option<Date>) -> bool {
+        self.watch.is_none_or(|watch| day.is_some_and(|day| watch.holds(day)))
+    }
+
     /// Longest time that a device remembers.
     pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
@@ -60,7 +107,12 @@ impl Course {
             let Escalation { spans, within, level } = escalation;
             ("escalates", format!("to level {level} with {spans} different phrases within {}", in_words(within)))
         });
-        after.into_iter().chain(escalation).collect()
+        let shadow = match self.reporting {
+            Reporting::Live => None,
+            Reporting::Shadow => Some(("in shadow", "counted by day, and never reported".to_owned())),
+        };
+        let watch = self.watch.map(|watch| ("watched", format!("from {} until {} alone", watch.from, watch.until)));
+        after.into_iter().chain(escalation).chain(shadow).chain(watch).collect()
     }
 }
 

@@ -69,6 +69,16 @@ pub enum Code {
     ScoreReach,
     /// R053: a public suffix with all the sites below it.
     PublicSuffix,
+    /// R060: an exception of a rule in shadow or on watch that leads to another rule.
+    LeadsOn,
+    /// R061: a rule on watch above level 3.
+    WatchTooUrgent,
+    /// R062: a watch that ends before it begins, or lasts longer than 28 days.
+    WatchTooLong,
+    /// R063: something whose last day is in the past.
+    Over,
+    /// R064: something that has a last day, where today is not known.
+    NoToday,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -128,6 +138,11 @@ impl Code {
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
             Self::PublicSuffix => "R053",
+            Self::LeadsOn => "R060",
+            Self::WatchTooUrgent => "R061",
+            Self::WatchTooLong => "R062",
+            Self::Over => "R063",
+            Self::NoToday => "R064",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",

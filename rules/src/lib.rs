@@ -63,6 +63,8 @@
 //! | `cooldown = "10m"` | told once, and counted until this is over |
 //! | `after = { times = 3, within = "1h" }` | told from the third time within an hour on, and counted before |
 //! | `escalate = { spans = 3, within = "1h", level = 4 }` | level 4 once three different phrases stood, told at once |
+//! | `shadow = true` | on trial: counted by rule and day, and nobody is told ([`RuleSet::evaluate_all`]) |
+//! | `watch = { from = 2026-12-01, until = 2026-12-20 }` | applied on these days alone, at most 28; level 3 at most |
 //!
 //! What the language allows and a rule had better not say is a lint, told by [`Compiler::lint`]. A rule that has a reason
 //! says so: `allow = [{ lint = "L002", reason = ".." }]`.
@@ -121,6 +123,7 @@ mod category;
 mod compile;
 mod course;
 mod cursor;
+mod date;
 mod diagnostic;
 mod explain;
 mod fingerprint;
@@ -145,7 +148,8 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError};
-pub use course::{After, Course, Escalation};
+pub use course::{After, Course, Escalation, Reporting, Watch};
+pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};

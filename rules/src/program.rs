@@ -16,7 +16,7 @@
 //! 11 weights    rule, band, phrase, group, weight
 //! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
 //!               stands in section 2 with its threshold and without words
-//! 20, 21        the terms of rules: see `course`
+//! 20 to 23      the terms of rules: see `course`
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
 //! 32 values     of each beginning, 4 bytes: the phrase that ends there, whether one goes on
 //! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase

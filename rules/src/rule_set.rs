@@ -9,8 +9,8 @@ use crate::fold::Folded;
 use crate::matcher::{Find, Matcher};
 use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
-    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Spared, Text,
-    TrustedKeys, Validity, Verdict, judge, split_url,
+    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Scope, Spared,
+    Text, TrustedKeys, Validity, Verdict, judge, split_url,
 };
 
 /// Most texts of one signal.
@@ -114,7 +114,14 @@ impl RuleSet {
     /// texts. A domain rule's span covers the whole host; a rule for any removable medium has no span.
     #[must_use]
     pub fn evaluate(&self, texts: &[Text], band: Band) -> Verdict {
-        let mut hits: Vec<Hit> = self.judge(texts, band).collect();
+        self.evaluate_all(texts, band).0
+    }
+
+    /// The verdict, and beside it what rules on trial fired: their hits, by rule, are for counting alone.
+    #[must_use]
+    pub fn evaluate_all(&self, texts: &[Text], band: Band) -> (Verdict, Vec<Hit>) {
+        let is_shadow = |hit: &Hit| self.rule(&hit.rule).is_some_and(|rule| rule.course.reporting == Reporting::Shadow);
+        let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = self.judge(texts, band).partition(is_shadow);
         let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));
         if hits.len() > Verdict::MAX_HITS {
             // A text stuffed with other topics, which a policy may leave out, must not push an illegal one over the bound.
@@ -125,7 +132,7 @@ impl RuleSet {
             hits.truncate(Verdict::MAX_HITS);
         }
         hits.sort_by(order);
-        Verdict { release: self.release, rule_set: self.digest, band, hits }
+        (Verdict { release: self.release, rule_set: self.digest, band, hits }, shadows)
     }
 
     /// Every hit, by rule. A rule that only adds to a score is none.

@@ -8,7 +8,7 @@ fn once(signal: &Signal) -> Detected {
     let (force, rules) = (in_force(true, r#""any""#), rules());
     let who = Who { band: Band::Ks4, group: String::new() };
     let look = decide(&force, &rules, signal, signal.seen.wall_us, &who, Presence::OnSite).unwrap();
-    detect(signal, &look, &rules, Band::Ks4)
+    detect(signal, &look, &rules, Band::Ks4).0
 }
 
 fn reported(signal: &Signal, cooldowns: &mut Cooldowns) -> Option<Found> {
@@ -68,4 +68,15 @@ fn an_exception_for_a_host_holds_for_its_titles() {
 fn a_rule_on_the_host_fires_on_the_address_and_not_on_the_title() {
     assert_eq!(rule_of(&once(&url("https://bets.example/"))), Some("sample.house"));
     assert_eq!(once(&title("Welcome", Some("bets.example"))), Detected::Nothing);
+}
+
+#[test]
+fn a_watch_is_applied_on_the_days_of_the_schools_calendar_alone() {
+    const WEEK_US: i64 = 7 * 24 * 60 * MINUTE_US;
+    let fires = |weeks: i64| {
+        let mut signal = title("the skrell dare", None);
+        signal.seen.wall_us = NOON_US + weeks * WEEK_US;
+        rule_of(&once(&signal)) == Some("sample.dare")
+    };
+    assert_eq!([-1, 0, 1].map(fires), [false, true, false]);
 }

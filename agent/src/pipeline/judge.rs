@@ -15,7 +15,7 @@ use super::force::Force;
 use super::looks::Looks;
 use crate::config::Config;
 use crate::counters::{Counters, Dropped};
-use crate::detect::{Bursts, Cooldowns, Detected, detect, report};
+use crate::detect::{Bursts, Cooldowns, Detected, detect, report, shadows};
 use crate::limits::Effort;
 use crate::minimise::{Keep, minimise};
 use crate::scope::{self, Whereabouts, Who};
@@ -107,7 +107,12 @@ impl Judge {
         }
         self.counters.count_seen();
         let keep = if look.keeps_spans_alone() { Keep::SpansAlone } else { Keep::Explanation };
-        match detect(&signal, &look, &rules, who.band) {
+        let (detected, on_trial) = detect(&signal, &look, &rules, who.band);
+        let effort = *self.effort.borrow();
+        for rule in shadows(on_trial, who.band, &signal, &rules, &mut self.cooldowns, &effort) {
+            self.counters.count_anonymously(&format!("shadow:{rule}"), at_us);
+        }
+        match detected {
             Detected::Nothing => None,
             Detected::Support(host) => {
                 self.counters.count_anonymously(&format!("support:{host}"), at_us);

@@ -1,4 +1,5 @@
-//! The technician's page: every device by room, one word a state, the reason on the row. No content.
+//! The technician's page: every device by room, one word a state, the reason on the row, and the counts of rules on
+//! trial. No content.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use lapwing_proto::wire::{GapReason, Health};
 use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::Technician;
+use super::shadows::{self, ShadowView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
 use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
@@ -24,6 +26,7 @@ struct DevicesPage {
 struct DevicesView {
     heard: String,
     rooms: Vec<RoomView>,
+    shadows: Vec<ShadowView>,
 }
 
 struct RoomView {
@@ -55,7 +58,9 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let present = technician.present();
     let devices = coverage::devices(&state.store, &state.school, present.now_us()).await;
     let devices = devices.map_err(|error| Refusal::failed(&error))?;
-    let view = DevicesView { heard: queue::heard(&state, &present).await?, rooms: rooms(&present, devices) };
+    let heard = queue::heard(&state, &present).await?;
+    let shadows = shadows::views(&state, &present).await?;
+    let view = DevicesView { heard, rooms: rooms(&present, devices), shadows };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
 

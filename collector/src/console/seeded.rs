@@ -170,6 +170,15 @@ impl Seeded {
         tx.commit().await.unwrap();
     }
 
+    /// Devices count anonymously: key, days ago, number.
+    pub(super) async fn devices_count(&self, counts: &[(&str, u32, u64)]) {
+        let today = u32::try_from(crate::clock::Clock::wall_us(&*self.clock).div_euclid(86_400_000_000)).unwrap();
+        let counts = counts.iter().map(|(key, ago, number)| (((*key).to_owned(), today - ago), *number)).collect();
+        let mut tx = self.school.store.begin().await.unwrap();
+        device_health::add_counts(&mut tx, &self.school.id, &counts).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// The device tells that a range will never come.
     pub(super) async fn device_lost(&self, range: (u64, u64), reason: GapReason) {
         let epoch = Epoch::from_bytes([0xe0; 16]);

@@ -6,6 +6,7 @@ use clap::Args;
 use lapwing_rules::{Code, Diagnostic, Release, Validity};
 use serde_json::json;
 
+use super::today::Today;
 use super::{Failure, Outcome, files, rendered};
 
 /// Examples of each kind that a rule has at least.
@@ -16,6 +17,8 @@ pub(super) struct Check {
     /// Folder of packs.
     #[arg(long)]
     packs: PathBuf,
+    #[command(flatten)]
+    today: Today,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -26,11 +29,14 @@ pub(super) struct Test {
     /// Folder of packs.
     #[arg(long)]
     packs: PathBuf,
+    #[command(flatten)]
+    today: Today,
 }
 
 impl Check {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let (counts, diagnostics) = files::compiler(&self.packs)?.least_examples(LEAST_EXAMPLES).check();
+        let compiler = self.today.told_to(files::compiler(&self.packs)?);
+        let (counts, diagnostics) = compiler.least_examples(LEAST_EXAMPLES).check();
         if self.json {
             let problems: Vec<_> = diagnostics.iter().map(as_json).collect();
             out.push_str(&format!("{:#}\n", json!({ "problems": problems })));
@@ -48,7 +54,7 @@ impl Check {
 
 impl Test {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let compiler = files::compiler(&self.packs)?.least_examples(LEAST_EXAMPLES);
+        let compiler = self.today.told_to(files::compiler(&self.packs)?).least_examples(LEAST_EXAMPLES);
         match compiler.compile(Release::new(1), Validity::default()) {
             Ok(_) => {
                 let (counts, _) = compiler.check();

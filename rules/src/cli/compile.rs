@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Release, RuleSet, TrustedKeys, Validity, key_text, sign};
 
+use super::today::Today;
 use super::{Failure, Outcome, files, keys};
 
 #[derive(Debug, Args)]
@@ -13,6 +14,8 @@ pub(super) struct Compile {
     /// Folder of packs.
     #[arg(long)]
     packs: PathBuf,
+    #[command(flatten)]
+    today: Today,
     /// Release number; devices refuse one below what they have.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
@@ -34,7 +37,8 @@ impl Compile {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let key = keys::signing_key(&self.key)?;
         let validity = Validity { not_before: self.not_before, expires: self.expires };
-        let compiled = files::compiler(&self.packs)?.compile(Release::new(self.release), validity);
+        let compiler = self.today.told_to(files::compiler(&self.packs)?);
+        let compiled = compiler.compile(Release::new(self.release), validity);
         let artefact = compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))?;
         let bytes = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;

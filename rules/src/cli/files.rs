@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use lapwing_rules::Compiler;
 
-use super::Failure;
+use super::{Failure, today};
 
 /// Largest pack file read, in bytes; the compiler names its own bound.
 const MAX_PACK_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -20,7 +20,7 @@ pub(super) enum Readers {
     Owner,
 }
 
-/// A compiler with every `*.toml` of a folder.
+/// A compiler with every `*.toml` of a folder, and the machine's day.
 pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read folder `{}`", folder.display()));
     let mut files: Vec<PathBuf> = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
         return Err(Failure::BadInput(message));
     }
     files.sort();
-    let mut compiler = Compiler::new();
+    let mut compiler = Compiler::new().today(today::by_the_clock()?);
     for path in files {
         let text = String::from_utf8(read(&path, MAX_PACK_FILE_BYTES)?)
             .with_context(|| format!("pack `{}` is not UTF-8", path.display()))

@@ -1,12 +1,14 @@
-//! What a rule does in the course of time: `after` and `escalate`.
+//! What a rule does in the course of time: `after`, `escalate`, `shadow` and `watch`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::reader::{Fields, Reader};
 use super::rule::{level, seconds};
-use crate::course::{After, Course, Escalation};
+use crate::Date;
+use crate::course::{After, Course, Escalation, Reporting, Watch};
 use crate::diagnostic::Code;
 
 /// The terms of a rule and where they were written.
@@ -14,6 +16,9 @@ use crate::diagnostic::Code;
 pub(crate) struct CourseSource {
     pub(crate) after: Option<Spanned<After>>,
     pub(crate) escalation: Option<Spanned<Escalation>>,
+    /// Where it says that the rule is on trial.
+    pub(crate) shadow: Option<Range<usize>>,
+    pub(crate) watch: Option<Spanned<Watch>>,
 }
 
 impl CourseSource {
@@ -22,12 +27,17 @@ impl CourseSource {
         Course {
             after: self.after.as_ref().map(|after| *after.get_ref()),
             escalation: self.escalation.as_ref().map(|escalation| *escalation.get_ref()),
+            reporting: if self.shadow.is_some() { Reporting::Shadow } else { Reporting::Live },
+            watch: self.watch.as_ref().map(|watch| *watch.get_ref()),
         }
     }
 }
 
 pub(super) fn course(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CourseSource {
-    CourseSource { after: after(reader, fields), escalation: escalation(reader, fields) }
+    let is_shadow = reader.flag(fields, "shadow");
+    let shadow = fields.get("shadow").filter(|_| is_shadow).map(Spanned::span);
+    let (after, escalation) = (after(reader, fields), escalation(reader, fields));
+    CourseSource { after, escalation, shadow, watch: watch(reader, fields) }
 }
 
 fn after(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<After>> {
@@ -48,6 +58,24 @@ fn escalation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Es
     let spans = u8::try_from(spans?.into_inner()).ok()?;
     let escalation = Escalation { spans, within: within?, level: level?.into_inner() };
     Some(Spanned::new(fields.span, escalation))
+}
+
+fn watch(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Spanned<Watch>> {
+    let fields = reader.table(fields.get("watch")?, "`watch`")?;
+    reader.known(&fields, &["from", "until"]);
+    let (from, until) = (date(reader, &fields, "from"), date(reader, &fields, "until"));
+    let watch = Watch { from: from?.into_inner(), until: until?.into_inner() };
+    Some(Spanned::new(fields.span, watch))
+}
+
+/// A day that must be there, as TOML's own date or as a text.
+pub(super) fn date(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Spanned<Date>> {
+    let value = reader.required(fields, key)?;
+    let text = match value.get_ref().as_datetime() {
+        Some(date) => Spanned::new(value.span(), date.to_string()),
+        None => reader.string(value)?,
+    };
+    reader.parsed(text)
 }
 
 /// How long what is counted counts.

@@ -17,7 +17,7 @@ const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
-    "match", "except", "score", "report", "allow", "examples",
+    "shadow", "watch", "match", "except", "score", "report", "allow", "examples",
 ];
 /// What a rule can add to a score.
 const POINTS: RangeInclusive<i64> = 0..=1000;

@@ -22,6 +22,8 @@ fn diagnostics(path: &PathBuf) -> Vec<Diagnostic> {
     if file.starts_with("lint") {
         return compiler.lint(&LintLevels::default()).expect("what is linted follows the language");
     }
+    // One pack shows what is said where nobody knows which day it is.
+    let compiler = if file == "undated.toml" { compiler } else { compiler.today("2026-11-28".parse().unwrap()) };
     compiler
         .least_examples(1)
         .compile(Release::new(1), Validity::default())

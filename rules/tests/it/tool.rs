@@ -322,3 +322,17 @@ fn a_rule_allows_a_lint_with_a_reason() {
     desk.writes(&allow("lint = \"R013\", reason = \"it does not hold\""));
     assert!(desk.ends("lint --packs packs", 64).contains("error[R005]: `R013` is not a lint"));
 }
+
+#[test]
+fn a_watch_is_judged_by_the_day_given_or_the_machines_own() {
+    let desk = Desk::new(
+        &good().replace("guidance =", "level = 3\nwatch = { from = 2020-03-01, until = 2020-03-28 }\nguidance ="),
+    );
+    desk.ends("compile --packs packs --today 2020-03-28 --release 4 --key key --out set", 0);
+    desk.ends("test --packs packs --today 2020-03-02", 0);
+    for command in ["check --packs packs --today 2020-03-29", "check --packs packs"] {
+        let told = desk.ends(command, 1);
+        assert!(told.contains("error[R063]: the watch of rule `t.rule` was over on 2020-03-28"), "{told}");
+    }
+    assert!(desk.ends("check --packs packs --today 2020-02-30", 64).contains("is not a date"));
+}

@@ -78,7 +78,7 @@ const CONFINED: &[Confined] = &[
     Confined {
         words: &["SystemTime::now", "Instant::now", "Zoned::now", "Timestamp::now", "OffsetDateTime::now"],
         crates: &["rules", "proto", "agent", "collector"],
-        rooms: &["agent/src/clock", "agent/src/platform", "collector/src/clock"],
+        rooms: &["agent/src/clock", "agent/src/platform", "collector/src/clock", "rules/src/cli/today"],
     },
 ];
 

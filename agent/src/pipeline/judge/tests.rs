@@ -72,6 +72,26 @@ fn a_helplines_page_leaves_a_count_and_nothing_else() {
 }
 
 #[test]
+fn a_rule_on_trial_leaves_a_count_of_what_it_would_have_told_and_nothing_else() {
+    let (mut judge, counters, _folder) = judge(true);
+    let mut at_minute = |minute: i64, text: &str, group: &str| {
+        let mut signal = title(text, None);
+        signal.account.groups = vec![group.to_owned()];
+        signal.seen = at(NOON_US + minute * MINUTE_US);
+        judge.judge(signal)
+    };
+    for minute in [0, 1, 11] {
+        assert!(at_minute(minute, "Sam Smith is a plonkwit", "pupils").is_none());
+    }
+    let both = at_minute(30, "a plonkwit and a flimwager", "pupils").unwrap();
+    assert_eq!(both.verdict.hits.len(), 1, "a live rule is told as ever");
+    assert!(at_minute(60, "Sam Smith is a plonkwit", "teachers").is_none(), "off for staff is off");
+    let counts = counters.take_counts();
+    let told: Vec<_> = counts.iter().map(|count| (count.key.as_str(), count.count)).collect();
+    assert_eq!(told, [("shadow:sample.trial", 3)], "a repeat within the cooldown would not be told");
+}
+
+#[test]
 fn a_teacher_by_group_is_looked_at_by_illegal_rules_alone_while_the_switch_is_off() {
     let (mut judge, _, _folder) = judge(true);
     let of_staff = |text: &str| {
