@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with codes R001 to R022 and L001 to L008 |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
+//! | `format` | the one way to write a pack |
 //! | `program`, `lexicon` | what a rule set is made of, and its sections |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
@@ -89,7 +90,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `fmt`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -102,6 +103,7 @@ mod cursor;
 mod diagnostic;
 mod explain;
 mod fold;
+mod format;
 mod host;
 mod ids;
 mod judge;
@@ -125,6 +127,7 @@ pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError};
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};
+pub use format::{FormatError, format_pack};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;

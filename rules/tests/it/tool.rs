@@ -318,3 +318,17 @@ fn a_rule_allows_a_lint_with_a_reason() {
     desk.writes(&allow("lint = \"R013\", reason = \"it does not hold\""));
     assert!(desk.ends("lint --packs packs", 64).contains("error[R005]: `R013` is not a lint"));
 }
+
+#[test]
+fn packs_are_formatted_in_their_place_and_checked_without_a_change() {
+    let desk = Desk::new(&good());
+    let before = std::fs::read(desk.path("packs/t.toml")).unwrap();
+    assert_eq!(desk.ends("fmt --packs packs --check", 1), "packs/t.toml: is written otherwise\n");
+    assert_eq!(std::fs::read(desk.path("packs/t.toml")).unwrap(), before);
+    assert_eq!(desk.ends("fmt --packs packs", 0), "packs/t.toml: formatted\n");
+    assert_eq!(desk.ends("fmt --packs packs --check", 0), "");
+    assert!(desk.ends("fmt --packs packs --check --json", 0).contains("\"to_format\": []"));
+    desk.ends("test --packs packs", 0);
+    desk.writes("id = ");
+    assert!(desk.ends("fmt --packs packs", 64).contains("cannot format `packs/t.toml`: not TOML"));
+}
