@@ -8,6 +8,7 @@ mod compile;
 mod diff;
 mod explain;
 mod files;
+mod format;
 mod keys;
 mod lint;
 mod policy_sign;
@@ -40,6 +41,9 @@ enum Command {
     Test(check::Test),
     /// Say what the language allows in packs and a rule had better not say.
     Lint(lint::Lint),
+    /// Write packs the one way.
+    #[command(name = "fmt")]
+    Format(format::Format),
     /// Compile packs into a signed rule set.
     Compile(compile::Compile),
     /// Say what a rule set makes of a text or URL, and why.
@@ -132,6 +136,7 @@ impl Command {
             Self::Check(command) => command.run(out),
             Self::Test(command) => command.run(out),
             Self::Lint(command) => command.run(out),
+            Self::Format(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),

@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, each with its code |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
+//! | `format` | the one way to write a pack |
 //! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
@@ -112,7 +113,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `fmt`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -128,6 +129,7 @@ mod diagnostic;
 mod explain;
 mod fingerprint;
 mod fold;
+mod format;
 mod host;
 mod ids;
 mod index;
@@ -153,6 +155,7 @@ pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};
+pub use format::{FormatError, format_pack};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;

@@ -22,6 +22,12 @@ pub(super) enum Readers {
 
 /// A compiler with every `*.toml` of a folder, and the machine's day.
 pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
+    let (compiler, packs) = (Compiler::new().today(today::by_the_clock()?), packs(folder)?.into_iter());
+    Ok(packs.fold(compiler, |compiler, (path, text)| compiler.pack(path.display().to_string(), text)))
+}
+
+/// Every `*.toml` of a folder, by name.
+pub(super) fn packs(folder: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read folder `{}`", folder.display()));
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in entries.map_err(Failure::BadInput)? {
@@ -35,14 +41,14 @@ pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
         return Err(Failure::BadInput(message));
     }
     files.sort();
-    let mut compiler = Compiler::new().today(today::by_the_clock()?);
+    let mut packs = Vec::new();
     for path in files {
         let text = String::from_utf8(read(&path, MAX_PACK_FILE_BYTES)?)
             .with_context(|| format!("pack `{}` is not UTF-8", path.display()))
             .map_err(Failure::BadInput)?;
-        compiler = compiler.pack(path.display().to_string(), text);
+        packs.push((path, text));
     }
-    Ok(compiler)
+    Ok(packs)
 }
 
 /// The bytes of a file of at most `max_bytes`.

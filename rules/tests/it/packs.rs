@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lapwing_rules::{Code, Compiler, Diagnostic, FourC, LintLevels, Release};
+use lapwing_rules::{Code, Compiler, Diagnostic, FourC, LintLevels, Release, Validity, format_pack};
 
 /// Name and text of every pack.
 pub(super) fn packs() -> Vec<(String, String)> {
@@ -29,6 +29,20 @@ fn starter_packs_have_nothing_that_lints_deny() {
     let findings = compiler().lint(&LintLevels::default()).unwrap();
     let denied = findings.iter().filter(|finding| finding.is_error()).map(|finding| format!("{finding}\n"));
     assert_eq!(denied.collect::<String>(), "");
+}
+
+#[test]
+fn formatted_packs_compile_to_the_same_rule_set_and_stay_as_they_are() {
+    let artefact = |packs: Vec<(String, String)>| {
+        let compiler = packs.into_iter().fold(Compiler::new(), |compiler, (file, text)| compiler.pack(file, text));
+        compiler.compile(Release::new(1), Validity::default()).unwrap().digest()
+    };
+    let formatted: Vec<(String, String)> =
+        packs().into_iter().map(|(file, text)| (file, format_pack(&text).unwrap())).collect();
+    for (file, text) in &formatted {
+        assert_eq!(format_pack(text).unwrap(), *text, "{file}");
+    }
+    assert_eq!(artefact(formatted), artefact(packs()));
 }
 
 #[test]

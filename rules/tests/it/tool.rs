@@ -336,3 +336,17 @@ fn a_watch_is_judged_by_the_day_given_or_the_machines_own() {
     }
     assert!(desk.ends("check --packs packs --today 2020-02-30", 64).contains("is not a date"));
 }
+
+#[test]
+fn packs_are_formatted_in_their_place_and_checked_without_a_change() {
+    let desk = Desk::new(&good());
+    let before = std::fs::read(desk.path("packs/t.toml")).unwrap();
+    assert_eq!(desk.ends("fmt --packs packs --check", 1), "packs/t.toml: is written otherwise\n");
+    assert_eq!(std::fs::read(desk.path("packs/t.toml")).unwrap(), before);
+    assert_eq!(desk.ends("fmt --packs packs", 0), "packs/t.toml: formatted\n");
+    assert_eq!(desk.ends("fmt --packs packs --check", 0), "");
+    assert!(desk.ends("fmt --packs packs --check --json", 0).contains("\"to_format\": []"));
+    desk.ends("test --packs packs", 0);
+    desk.writes("id = ");
+    assert!(desk.ends("fmt --packs packs", 64).contains("cannot format `packs/t.toml`: not TOML"));
+}

@@ -1,0 +1,38 @@
+//! The order of keys and of the tables of a rule.
+
+use toml_edit::Key;
+
+use super::Section;
+
+const PACK: &[&str] = &["id", "version", "title", "sources"];
+const LIST: &[&str] = &["id", "class", "phrases", "hosts"];
+const RULE: &[&str] = &[
+    "id", "title", "category", "level", "levels", "bands", "cooldown", "scopes", "guidance", "allow", "except",
+    "match", "examples",
+];
+const EXAMPLES: &[&str] = &["must_match", "must_not_match"];
+
+/// Where a key stands in the table of this header; unknown keys come last, in the order written.
+pub(super) fn rank(header: &[&Key], path: &[&Key]) -> usize {
+    let known = match header.iter().map(|key| key.get()).collect::<Vec<_>>().as_slice() {
+        ["pack"] => PACK,
+        ["list" | "domains"] => LIST,
+        ["rule"] => RULE,
+        ["rule", "examples"] => EXAMPLES,
+        _ => &[],
+    };
+    let at = path.first().and_then(|key| known.iter().position(|known| *known == key.get()));
+    at.unwrap_or(known.len())
+}
+
+/// Puts the tables of each rule in the order of its keys.
+pub(super) fn subtables(sections: &mut [Section<'_>]) {
+    let is_below = |section: &Section<'_>| section.path.len() > 1;
+    let rank_below = |section: &Section<'_>| match section.path.as_slice() {
+        [header, below @ ..] => rank(&[*header], below),
+        [] => 0,
+    };
+    sections
+        .chunk_by_mut(|left, right| is_below(left) && is_below(right) && left.path.first() == right.path.first())
+        .for_each(|tables| tables.sort_by_key(rank_below));
+}
