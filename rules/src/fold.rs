@@ -2,7 +2,8 @@
 //!
 //! A text becomes *words* (runs of letters and digits) after NFKC compatibility mapping, lower-casing, dropping accents
 //! and other combining marks, apostrophes, controls, zero-width and bidirectional characters. Every word keeps the
-//! bytes of the original it came from. Beside the words stand *readings*: what a word, or a run of words, may have been
+//! bytes of the original it came from. In scripts that put no space between words (Chinese, Japanese, Thai and others)
+//! every letter is a word. Beside the words stand *readings*: what a word, or a run of words, may have been
 //! meant to say. A reading covers the words it replaces; the words themselves are always kept, so that `mp3` or
 //! `bob@school` still match as they stand.
 //!
@@ -163,10 +164,12 @@ impl Folded {
                 index += 1;
                 continue;
             }
-            let run = units.iter().skip(index).take_while(|unit| unit.kind == Kind::Letter);
+            let longer = |unit: &&Unit| unit.kind == Kind::Letter && !character::is_word_alone(unit.character);
+            let rest = units.iter().skip(index + 1).take_while(longer);
+            let rest = rest.take(if character::is_word_alone(unit.character) { 0 } else { usize::MAX });
             let (from, start) = (self.buffer.len(), unit.start);
             let (mut end, mut count) = (unit.end, 0);
-            for unit in run {
+            for unit in std::iter::once(unit).chain(rest) {
                 self.buffer.push(unit.character);
                 (end, count) = (unit.end, count + 1);
             }
@@ -236,6 +239,16 @@ mod tests {
         let step = folded.steps(0).next().unwrap();
         assert_eq!((step.word, text.get(step.start..step.end).unwrap()), ("ete", "É\u{200b}t\u{301}é"));
         assert_eq!(text.get(folded.original(0, 2).unwrap()).unwrap(), "É\u{200b}t\u{301}é» ok");
+    }
+
+    #[test]
+    fn letters_of_scripts_without_spaces_are_words() {
+        assert_eq!(words("我看麦鸡 (カモメ)"), ["我", "看", "麦", "鸡", "カ", "モ", "メ"]);
+        assert_eq!(words("abc麦鸡def"), ["abc", "麦", "鸡", "def"]);
+        assert_eq!(fold("我看麦鸡").readings.len(), 0, "they are not letters spaced out");
+        assert_eq!(words("ห่าน"), ["ห", "า", "น"]);
+        assert_eq!(words("серая цапля").len(), 2);
+        assert_eq!(words("가마우지 둥지").len(), 2);
     }
 
     #[test]

@@ -103,6 +103,16 @@ impl FromStr for HostPattern {
     }
 }
 
+/// A host with its labels of punycode in the letters they stand for; `None` where it has none, or they stand for nothing.
+pub(crate) fn spelt_out(host: &str) -> Option<String> {
+    let has_punycode = host.starts_with("xn--") || host.contains(".xn--");
+    if !has_punycode {
+        return None;
+    }
+    let (spelt, valid) = idna::domain_to_unicode(host);
+    valid.ok().map(|()| spelt)
+}
+
 /// The host and every domain above it, nearest first: `a.b.org`, `b.org`, `org`. Takes time linear in the host.
 pub(crate) fn domains(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above)).take(MAX_LABELS)
@@ -136,6 +146,14 @@ mod tests {
         for text in ["", "=", "com", "https://a.org", "a.org/path", "a b.org", "*.a.org", "a.org."] {
             assert!(text.parse::<HostPattern>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn punycode_is_spelt_out() {
+        assert_eq!(spelt_out("www.xn--bcher-kva.example").as_deref(), Some("www.bücher.example"));
+        assert_eq!(spelt_out("buecher.example"), None);
+        assert_eq!(spelt_out("xn--\u{0}.example"), None);
+        assert_eq!(spelt_out("xn--99999999999.example"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::fingerprint::Fingerprint;
 use crate::fold::Folded;
+use crate::host;
 use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Test};
 use crate::{Band, Mark, Scope, Text};
 pub(crate) use substrings::MIN_BYTES as MIN_SUBSTRING_BYTES;
@@ -105,33 +106,39 @@ impl Matcher {
                 finds.entry(rule).or_default().push(find);
             }
         };
-        let topic = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
-        let whole =
-            |source, end| Find { text: index, first: WHOLE.start, next: WHOLE.end, start: 0, end, source, role: topic };
-        folded.fold(original);
-        for place in self.places(folded) {
-            for row in self.rows(place.phrase) {
-                add(row.rule, place.find(index, row));
+        // What is found in the letters that punycode stands for, stands in the host as a whole.
+        let spelt = (text.scope == Scope::UrlHost).then(|| host::spelt_out(original)).flatten();
+        let place = |start, end| if spelt.is_some() { (0, original.len()) } else { (start, end) };
+        folded.fold(spelt.as_deref().unwrap_or(original));
+        for found in self.places(folded) {
+            let (start, end) = place(found.start, found.end);
+            for row in self.rows(found.phrase) {
+                add(row.rule, Place { start, end, ..found }.find(index, row));
             }
         }
         for (source, words, rows) in self.substrings(folded) {
             let Some(bytes) = folded.original(words.start, words.end) else { continue };
+            let ((start, end), first, next) = (place(bytes.start, bytes.end), words.start, words.end);
             for (rule, role) in rows {
-                let (first, next, start, end) = (words.start, words.end, bytes.start, bytes.end);
                 add(*rule, Find { text: index, first, next, start, end, source, role: *role });
             }
         }
-        match text.scope {
-            Scope::UrlHost => {
-                for purpose in self.program.hosts.purposes(original).flatten() {
-                    if let HostPurpose::Rule(rule) = purpose {
-                        add(rule, whole(Source::Host, original.len()));
-                    }
-                }
-            }
-            Scope::Media => self.media.iter().for_each(|rule| add(*rule, whole(Source::Medium, 0))),
-            Scope::Title | Scope::UrlPath | Scope::Query | Scope::FileName | Scope::App => {}
+        for (rule, source) in self.facts(text.scope, original) {
+            let end = if source == Source::Host { original.len() } else { 0 };
+            let role = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
+            add(rule, Find { text: index, first: WHOLE.start, next: WHOLE.end, start: 0, end, source, role });
         }
+    }
+
+    /// Rules that fire on what a text is, and not on its words: a host, or any medium.
+    fn facts<'a>(&'a self, scope: Scope, text: &'a str) -> impl Iterator<Item = (u32, Source)> + 'a {
+        let host = (scope == Scope::UrlHost).then(|| self.program.hosts.purposes(text).flatten());
+        let named = host.into_iter().flatten().filter_map(|purpose| match purpose {
+            HostPurpose::Rule(rule) => Some((rule, Source::Host)),
+            HostPurpose::Exception(_) | HostPurpose::Class(_) => None,
+        });
+        let media = if scope == Scope::Media { self.media.as_slice() } else { &[] };
+        named.chain(media.iter().map(|rule| (*rule, Source::Medium)))
     }
 
     fn rows(&self, phrase: u32) -> &[PhraseRow] {

@@ -118,6 +118,14 @@ fn is_dropped(character: char) -> bool {
     }
 }
 
+/// Letters of scripts that put no space between words (Unicode Standard Annex 29, section 4): each is a word of its own, so
+/// that a phrase is found inside a sentence.
+pub(super) fn is_word_alone(character: char) -> bool {
+    matches!(u32::from(character),
+        0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff
+        | 0xf900..=0xfaff | 0x1b000..=0x1b16f | 0x20000..=0x3ffff)
+}
+
 /// Letters in filled circles and squares, which have no compatibility mapping, as capital letters.
 fn enclosed(character: char) -> char {
     let code = u32::from(character);

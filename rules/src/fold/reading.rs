@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::character::{Kind, Unit, leet};
+use super::character::{Kind, Unit, is_word_alone, leet};
 use super::{Folded, MAX_READINGS, MAX_WORD_BYTES, Reading};
 use crate::fingerprint::Fingerprint;
 
@@ -111,7 +111,10 @@ fn add_spaced_out(folded: &mut Folded, units: &[Unit], words: &[Range<usize>], s
 }
 
 fn spaced_run(words: &[Range<usize>], units: &[Unit], first: usize) -> Range<usize> {
-    let single = |index: usize| words.get(index).filter(|word| word.len() == 1);
+    let may_be_spaced = |word: &&Range<usize>| {
+        word.len() == 1 && units.get(word.start).is_some_and(|unit| !is_word_alone(unit.character))
+    };
+    let single = |index: usize| words.get(index).filter(may_be_spaced);
     let gap = |index: usize| -> Option<&[Unit]> {
         let (left, right) = (single(index)?, single(index + 1)?);
         units.get(left.end..right.start).filter(|gap| gap.len() <= MAX_GAP)

@@ -37,6 +37,36 @@ fn a_phrase_is_folded_like_the_text() {
 }
 
 #[test]
+fn a_phrase_of_any_script_is_found_inside_a_sentence() {
+    let rules = titles("match = { any = [\"麦鸡巢\", \"รังนก\", \"гнездо чибиса\", \"عش الطائر\"] }");
+    for (title, found) in [
+        ("我看麦鸡巢了", "麦鸡巢"),
+        ("ดูรังนกในสวน", "รังนก"),
+        ("Где ГНЕЗДО\u{301} чибиса?", "ГНЕЗДО\u{301} чибиса"),
+        ("أين عُشّ الطائر", "عُشّ الطائر"),
+    ] {
+        assert_eq!(words(&rules, title), [found]);
+    }
+    assert!(!fires(&rules, "麦巢鸡") && !fires(&rules, "гнездо грача"));
+}
+
+#[test]
+fn a_host_in_punycode_is_read_by_the_letters_it_stands_for() {
+    let rules = compiled(&pack(
+        "\"url_host\"",
+        "match = { substring = [\"lapwing\", \"vögel\"], reason = \"names run together\" }",
+    ));
+    let rules = rules.unwrap();
+    let hits = |url: &str| rules.evaluate(&split_url(url).unwrap().texts(), Band::Ks3).hits;
+    for url in ["https://l\u{430}pwingeggs.example/", "https://meine-vögel.example/", "https://lapwings.example/"] {
+        let hit = hits(url).pop().unwrap_or_else(|| panic!("{url}"));
+        let host = split_url(url).unwrap().host;
+        assert!(hit.spans.iter().all(|span| host.get(span.start..span.end).is_some()), "{url}");
+    }
+    assert!(hits("https://xn--bcher-kva.example/").is_empty());
+}
+
+#[test]
 fn all_groups_must_stand_in_the_same_text() {
     let rules = titles("match = { all = [\"owl\", { any = [\"barn\", \"tawny\"], mark = \"method\" }] }");
     assert!(fires(&rules, "an owl in a barn") && !fires(&rules, "an owl"));
