@@ -54,8 +54,14 @@ async fn measure(effort: Effort) -> anyhow::Result<Report> {
     let mut pc = Pc::open().await?;
     let peers = Peer::start_all(pc.folder(), pc.display());
     let mut metrics = vec![program(&pc)?];
-    tokio::time::sleep(CALM).await;
-    metrics.extend(rest(&pc, &peers, idle).await?);
+    let watched = async {
+        tokio::time::sleep(CALM).await;
+        rest(&pc, &peers, idle).await
+    };
+    metrics.extend(tokio::select! {
+        watched = watched => watched?,
+        () = pc.live()? => anyhow::bail!("browser-host has ended"),
+    });
     drop(peers);
     metrics.extend(work(&pc, busy).await?);
     pc.lose_collector()?;

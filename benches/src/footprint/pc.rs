@@ -88,6 +88,11 @@ impl Pc {
         [process(SERVICE, &self.service), process("session", &self.session), process("browser-host", &self.host)]
     }
 
+    /// Keeps the browser's host alive as the extension does, for as long as this lives.
+    pub(super) fn live(&self) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        Ok(super::stimulus::live(self.host_input.try_clone()?))
+    }
+
     /// Begins to switch windows, write files and open pages.
     pub(super) fn begin_work(&self) -> anyhow::Result<Stimulus> {
         let input = self.host_input.try_clone()?;

@@ -20,6 +20,16 @@ const TICKS_A_PAGE: u64 = 20;
 /// Files that lie there before the oldest is removed.
 const FILES: usize = 50;
 
+/// How often the extension says that it lives; the service ends a browser's connection that does not.
+const PING: Duration = Duration::from_secs(20);
+
+/// Says for a browser that it lives, for as long as its host takes it.
+pub(super) async fn live(mut browser: File) {
+    while browser.write_all(&native("ping", 0)).is_ok() {
+        tokio::time::sleep(PING).await;
+    }
+}
+
 /// Work going on until it is ended.
 pub(super) struct Stimulus {
     end: Arc<AtomicBool>,
