@@ -64,6 +64,14 @@ pub enum Code {
     Over,
     /// R064: something that has a last day, where today is not known.
     NoToday,
+    /// R065: a tune that lasts longer than a year.
+    TuneTooLong,
+    /// R066: a tune of a rule that is in none of the packs. A warning.
+    TuneOfNothing,
+    /// R067: a tune whose requester approves it, or that too few approve.
+    Unapproved,
+    /// R068: a tune of a rule of an illegal category, or of one that stands in for it.
+    TuneIllegal,
 }
 
 impl Code {
@@ -98,7 +106,19 @@ impl Code {
             Self::WatchTooLong => "R062",
             Self::Over => "R063",
             Self::NoToday => "R064",
+            Self::TuneTooLong => "R065",
+            Self::TuneOfNothing => "R066",
+            Self::Unapproved => "R067",
+            Self::TuneIllegal => "R068",
         }
+    }
+}
+
+impl Code {
+    /// Whether it is told and keeps nothing from being compiled.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self, Self::TuneOfNothing)
     }
 }
 
@@ -200,7 +220,8 @@ impl Diagnostic {
         let snippet = Snippet::source(self.source.text.as_str())
             .path(self.source.file.as_str())
             .annotation(AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_str()));
-        let mut group = Level::ERROR.primary_title(self.message.as_str()).id(self.code.as_str()).element(snippet);
+        let level = if self.code.is_warning() { Level::WARNING } else { Level::ERROR };
+        let mut group = level.primary_title(self.message.as_str()).id(self.code.as_str()).element(snippet);
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

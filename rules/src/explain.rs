@@ -40,6 +40,9 @@ fn explain_hit(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rules: &
     for (what, told) in facts.map(|facts| facts.course.told()).unwrap_or_default() {
         line(out, format_args!("  {what:<10} {told}"));
     }
+    if let Some(tuned) = facts.and_then(|facts| facts.tuned.as_ref()) {
+        line(out, format_args!("  tuned      {}", tuned.told()));
+    }
     if hit.spans.is_empty() {
         line(out, format_args!("  matched    the fact alone, no words"));
     }

@@ -14,11 +14,13 @@
 //! 9 cases       rule, scope, text, whether the rule fires
 //! 10 reroutes   rule, phrase, the rule it leads to; sorted; absent where there are none
 //! 20 to 23      the terms of rules: see `course`; absent likewise
+//! 24 tunes      what a school changed of rules: see `tunes`; absent likewise
 //! ```
 
 mod course;
 mod decode;
 mod encode;
+mod tunes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use crate::course::Course;
 use crate::host::Reach;
 use crate::lexicon::Lexicon;
+use crate::overlay::Tuned;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
 pub(crate) use decode::decode;
@@ -64,6 +67,8 @@ pub struct RuleFacts {
     pub cooldown: Duration,
     /// What it does in the course of time beside that.
     pub course: Course,
+    /// What the school changed of it.
+    pub tuned: Option<Tuned>,
 }
 
 impl RuleFacts {

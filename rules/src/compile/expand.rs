@@ -60,6 +60,17 @@ pub(super) fn drafts<'a>(packs: &'a [(Arc<Source>, Pack)], diagnostics: &mut Vec
     drafts
 }
 
+/// A phrase that stands outside every pack, folded.
+pub(super) fn phrase(
+    source: &Arc<Source>,
+    written: &Spanned<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Phrase> {
+    let (lists, hosts) = (BTreeMap::new(), BTreeMap::new());
+    let mut expander = Expander { source, is_base: false, lists, hosts, diagnostics };
+    expander.phrase(written.get_ref(), written.span())
+}
+
 struct Expander<'a, 'd> {
     source: &'a Arc<Source>,
     is_base: bool,
@@ -277,6 +288,7 @@ fn facts(written: &RuleSource) -> RuleFacts {
         guidance: written.guidance.clone(),
         cooldown: Duration::from_secs(u64::from(written.cooldown_s)),
         course: written.course.terms(),
+        tuned: None,
     }
 }
 

@@ -119,6 +119,7 @@ impl<'d> Reader<'d> {
             "list" => "`[[list]]`",
             "domains" => "`[[domains]]`",
             "except" => "an exception",
+            "tune" => "`[[tune]]`",
             _ => "an example",
         };
         let entries = self.array(value).unwrap_or_default();

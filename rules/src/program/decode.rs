@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::course;
 use super::{
     Bands, Case, CaseScope, HostPurpose, HostRow, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases, Program, Reroute,
     Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
+use super::{course, tunes};
 use crate::artefact::Verified;
 use crate::course::Course;
 use crate::cursor::{Cursor, Short};
@@ -22,6 +22,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let packs = sections.list(1, "its packs", pack)?;
     let mut rules = sections.list(2, "its rules", rule)?;
     course::decode(&sections, &mut rules)?;
+    tunes::decode(&sections, &mut rules)?;
     let words = sections.strings(3, "its words")?;
     let phrases = sections.list(4, "its phrases", phrase)?;
     let phrases = Phrases::new(&phrases, words.len()).ok_or(ArtefactError::Damaged { what: "its phrases" })?;
@@ -84,7 +85,8 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
-    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default() };
+    let facts =
+        RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default(), tuned: None };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
 }

@@ -1,7 +1,7 @@
 //! Writing a program as the sections of an artefact.
 
-use super::course;
 use super::{CaseScope, HostPurpose, Order, Program, Role, Rule, Test};
+use super::{course, tunes};
 use crate::artefact::{Encoding, Section};
 use crate::host::Reach;
 use crate::{HostClass, Mark};
@@ -55,7 +55,7 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
     let reroutes = (!program.reroutes.is_empty()).then_some(reroutes);
     let sections = (1..).zip(sections.into_iter().chain(reroutes));
     let sections = sections.map(|(id, plain)| Section { id, encoding: Encoding::Masked, plain });
-    sections.chain(course::encode(&program.rules)).collect()
+    sections.chain(course::encode(&program.rules)).chain(tunes::encode(&program.rules)).collect()
 }
 
 fn rule(out: &mut Record, rule: &Rule) {

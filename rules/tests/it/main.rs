@@ -13,6 +13,7 @@ mod course;
 mod golden;
 mod language;
 mod oracle;
+mod overlay;
 mod packs;
 mod tool;
 

@@ -247,3 +247,24 @@ fn a_watch_is_judged_by_the_day_given_or_the_machines_own() {
     }
     assert!(desk.ends("check --packs packs --today 2020-02-30", 64).contains("is not a date"));
 }
+
+#[test]
+fn an_overlay_is_compiled_in_and_what_it_tunes_in_vain_is_told() {
+    let desk = Desk::new(&good());
+    let tune = |rule: &str| {
+        format!(
+            "[[tune]]\nrule = \"{rule}\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+             reason = \"Biology\"\nexpires = 2026-12-20\noff = true\n"
+        )
+    };
+    std::fs::write(desk.path("local.toml"), tune("t.rule") + &tune("t.gone")).unwrap();
+    let given = "--packs packs --overlay local.toml --today 2026-11-28";
+    assert!(desk.ends(&format!("check {given}"), 0).contains("warning[R066]: rule `t.gone`"));
+    assert!(desk.ends(&format!("test {given}"), 0).contains("all as they should be"));
+    let told = desk.ends(&format!("compile {given} --release 4 --key key --out set"), 0);
+    assert!(told.contains("warning[R066]") && told.contains("release 4"), "{told}");
+    let explained = desk.runs_all(&["explain", "--set", "set", "--scope", "title", "--band", "ks3", "a barn owl"]);
+    assert!(String::from_utf8(explained.stdout).unwrap().contains("nothing fired"));
+    let told = desk.ends("check --packs packs --overlay local.toml --today 2026-12-21", 1);
+    assert!(told.contains("local.toml:5") || told.contains("local.toml:6"), "{told}");
+}
