@@ -11,6 +11,7 @@ mod files;
 mod format;
 mod keys;
 mod lint;
+mod local;
 mod policy_sign;
 mod question;
 mod rules;
@@ -23,7 +24,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lapwing_rules::Diagnostic;
+use lapwing_rules::{Compiler, Diagnostic};
 
 /// Rule packs of Lapwing: checked, tested, compiled, signed, explained.
 #[derive(Debug, Parser)]
@@ -150,6 +151,13 @@ impl Command {
             Self::Categories(command) => command.run(out),
         }
     }
+}
+
+/// What a compiler found and compiled all the same, with its sources.
+fn warnings(compiler: &Compiler) -> String {
+    let (_, found) = compiler.check();
+    let warnings = found.iter().filter(|diagnostic| diagnostic.code().is_warning());
+    warnings.map(|warning| format!("{}\n\n", warning.render())).collect()
 }
 
 /// Diagnostics with their sources, and their number.

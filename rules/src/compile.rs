@@ -6,6 +6,7 @@ mod examples;
 mod expand;
 mod lint;
 mod needed;
+mod overlay;
 mod review;
 mod scores;
 mod tables;
@@ -39,6 +40,7 @@ pub use review::{LintLevel, LintLevels, LintLevelsError};
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
     sources: Vec<Arc<Source>>,
+    overlays: Vec<Arc<Source>>,
     least_examples: usize,
     today: Option<Date>,
 }
@@ -57,8 +59,15 @@ impl Compiler {
         self
     }
 
-    /// Says which day it is at the school: nothing here reads a clock. Rules on watch need it, and are refused once they
-    /// are over.
+    /// Adds a school's overlay: the name of its file, and its TOML. Its rules may be in any of the packs.
+    #[must_use]
+    pub fn overlay(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        self.overlays.push(Arc::new(Source { file: file.into(), text: text.into() }));
+        self
+    }
+
+    /// Says which day it is at the school: nothing here reads a clock. Rules on watch and overlays need it, and are refused
+    /// once they are over.
     #[must_use]
     pub fn today(mut self, today: Date) -> Self {
         self.today = Some(today);
@@ -94,12 +103,14 @@ impl Compiler {
         RuleSet::assemble(program, release, digest, Validity::default()).map_err(|_| Vec::new())
     }
 
-    /// Checks the language and the lints of every pack, without running examples. The counts are what was read.
+    /// Checks the language and the lints of every pack and overlay, without running examples; warnings are among what
+    /// it finds. The counts are what was read.
     #[must_use]
     pub fn check(&self) -> (Counts, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
         let packs = self.read(&mut diagnostics);
         let drafts = self.drafts(&packs, &mut diagnostics);
+        self.tunes(&drafts, &mut diagnostics);
         let counts = Counts::of(packs.len(), &drafts);
         (counts, sorted(diagnostics))
     }
@@ -107,7 +118,9 @@ impl Compiler {
     pub(crate) fn program(&self) -> Result<Program, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
         let packs = self.read(&mut diagnostics);
-        let drafts = self.drafts(&packs, &mut diagnostics);
+        let mut drafts = self.drafts(&packs, &mut diagnostics);
+        let tunes = self.tunes(&drafts, &mut diagnostics);
+        diagnostics.retain(|diagnostic| !diagnostic.code().is_warning());
         // Examples of a rule set that lacks a rule, or has one half read, would fail for reasons already told.
         if !diagnostics.is_empty() {
             return Err(sorted(diagnostics));
@@ -116,11 +129,27 @@ impl Compiler {
         if let Some(program) = program.as_ref().filter(|_| self.least_examples > 0) {
             check_examples(program, &drafts, &mut diagnostics);
         }
-        let program = program.and_then(|program| examples::run(program, &drafts, &mut diagnostics));
+        let mut program = program.and_then(|program| examples::run(program, &drafts, &mut diagnostics));
+        if !tunes.is_empty() && diagnostics.is_empty() {
+            overlay::apply(&tunes, &mut drafts, &mut diagnostics);
+            program = tables::program(facts(&packs), &packs, &drafts).and_then(judged_anew);
+        }
         match program {
             Some(program) if diagnostics.is_empty() => Ok(program),
             Some(_) | None => Err(sorted(diagnostics)),
         }
+    }
+
+    fn tunes(&self, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<overlay::Tune> {
+        let mut sources = self.overlays.clone();
+        sources.sort_by(|left, right| left.file.cmp(&right.file));
+        let mut tunes = Vec::new();
+        for source in sources {
+            let read = pack::read_overlay(&source, diagnostics);
+            tunes.extend(read.into_iter().map(|tune| (Arc::clone(&source), tune)));
+        }
+        overlay::check(&tunes, drafts, self.today, diagnostics);
+        tunes
     }
 
     fn read(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Arc<Source>, Pack)> {
@@ -137,6 +166,12 @@ impl Compiler {
         course::check(&drafts, self.today, diagnostics);
         drafts
     }
+}
+
+/// A tuned program whose cases are what its rules now say of them.
+fn judged_anew(program: Program) -> Option<Program> {
+    let cases = program.clone().into_rule_set()?.judged_cases();
+    Some(Program { cases, ..program })
 }
 
 /// How much was read.

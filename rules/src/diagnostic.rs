@@ -79,6 +79,14 @@ pub enum Code {
     Over,
     /// R064: something that has a last day, where today is not known.
     NoToday,
+    /// R065: a tune that lasts longer than a year.
+    TuneTooLong,
+    /// R066: a tune of a rule that is in none of the packs. A warning.
+    TuneOfNothing,
+    /// R067: a tune whose requester approves it, or that too few approve.
+    Unapproved,
+    /// R068: a tune of a rule of an illegal category, or of one that stands in for it.
+    TuneIllegal,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -143,6 +151,10 @@ impl Code {
             Self::WatchTooLong => "R062",
             Self::Over => "R063",
             Self::NoToday => "R064",
+            Self::TuneTooLong => "R065",
+            Self::TuneOfNothing => "R066",
+            Self::Unapproved => "R067",
+            Self::TuneIllegal => "R068",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",
@@ -177,6 +189,14 @@ impl FromStr for Code {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let named = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
         Self::ALL.iter().find(named).copied().ok_or_else(|| InvalidId::new("code", text, "such as R013"))
+    }
+}
+
+impl Code {
+    /// Whether it is told and keeps nothing from being compiled.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self, Self::TuneOfNothing)
     }
 }
 
@@ -224,7 +244,7 @@ impl Diagnostic {
         let start = source.text.floor_char_boundary(span.start.min(end));
         Self {
             code,
-            severity: Severity::Error,
+            severity: if code.is_warning() { Severity::Warning } else { Severity::Error },
             message: message.into(),
             label: label.into(),
             help: None,

@@ -51,6 +51,9 @@ fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rul
     for (what, told) in rules.rule(&hit.rule).map(|facts| facts.course.told()).unwrap_or_default() {
         line(out, format_args!("  {what:<10} {told}"));
     }
+    if let Some(tuned) = rules.rule(&hit.rule).and_then(|facts| facts.tuned.as_ref()) {
+        line(out, format_args!("  tuned      {}", tuned.told()));
+    }
     if hit.spans.is_empty() {
         line(out, format_args!("  matched    the fact alone, no words"));
     }

@@ -21,6 +21,7 @@
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `course` | what a rule does in the course of time, which a device keeps |
+//! | `overlay` | what a school changed of a rule |
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
 //! | `stored` | the verdict of a capture as it is kept, judged again |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
@@ -69,6 +70,23 @@
 //!
 //! What the language allows and a rule had better not say is a lint, told by [`Compiler::lint`]. A rule that has a reason
 //! says so: `allow = [{ lint = "L002", reason = ".." }]`.
+//!
+//! # A school's overlay
+//!
+//! A file of `[[tune]]` beside the packs survives their updates. Each changes one rule, with `reason`, `requester`,
+//! `approver` (another person; two of them where a rule of level 4 or 5 is weakened) and `expires` (a date within a
+//! year), and one or more of:
+//!
+//! | written | means |
+//! |---|---|
+//! | `off = true`, `off_scopes`, `off_bands` | the rule is off, altogether or there |
+//! | `level = 2`, `levels = { ks1 = 3 }` | its level for every band, or for these |
+//! | `except_phrases = [..]`, `except_hosts = [..]` | more exceptions |
+//! | `weights = { "red kite" = 1 }` | other weights of its phrases |
+//!
+//! Rules of illegal categories are untouchable, and so is a support rule to which one of them hands on what it excepts.
+//! A tune of a rule that is in none of the packs is a warning ([`Code::is_warning`]): an update that drops a rule must
+//! not keep a school from the rest of it. What was changed travels with the rule set ([`RuleFacts::tuned`]).
 //!
 //! # Example
 //!
@@ -136,6 +154,7 @@ mod index;
 mod judge;
 mod level;
 mod matcher;
+mod overlay;
 mod pack;
 mod policy;
 mod program;
@@ -159,6 +178,7 @@ pub use format::{FormatError, format_pack};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;
+pub use overlay::Tuned;
 pub use policy::{
     Day, Decision, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy, PolicyError, Presence, Sites,
     TimeOfDay, Watched, WeekMinute, sign_policy,

@@ -10,6 +10,7 @@ mod matching;
 mod reader;
 mod rule;
 mod score;
+mod tune;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::program::CaseScope;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 pub(crate) use course::CourseSource;
 use reader::{Fields, Reader};
+pub(crate) use tune::{TuneSource, read_overlay};
 
 /// Largest pack, in bytes.
 pub(crate) const MAX_PACK_BYTES: usize = 4 * 1024 * 1024;

@@ -17,6 +17,7 @@
 //! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
 //!               stands in section 2 with its threshold and without words
 //! 20 to 23      the terms of rules: see `course`
+//! 24 tunes      what a school changed of rules: see `tunes`
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
 //! 32 values     of each beginning, 4 bytes: the phrase that ends there, whether one goes on
 //! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase
@@ -33,12 +34,14 @@ mod decode;
 mod encode;
 mod hosts;
 mod phrases;
+mod tunes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::course::Course;
 use crate::host::Reach;
+use crate::overlay::Tuned;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
 pub(crate) use decode::decode;
@@ -79,6 +82,8 @@ pub struct RuleFacts {
     pub cooldown: Duration,
     /// What it does in the course of time beside that.
     pub course: Course,
+    /// What the school changed of it.
+    pub tuned: Option<Tuned>,
 }
 
 impl RuleFacts {

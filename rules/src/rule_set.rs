@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::artefact::Verified;
 use crate::fold::Folded;
 use crate::matcher::{Find, Matcher};
-use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
+use crate::program::{self, Case, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
     ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Scope, Spared,
     Text, TrustedKeys, Validity, Verdict, judge, split_url,
@@ -215,6 +215,16 @@ impl RuleSet {
             self.matcher.find(index, text, band, &mut folded, &mut finds);
         }
         finds
+    }
+
+    /// The cases as this rule set judges them: what a school tuned judges some otherwise than its pack promised.
+    pub(crate) fn judged_cases(&self) -> Vec<Case> {
+        let judged = |case: &Case| {
+            let rule = self.matcher.rule(case.rule);
+            let fires = rule.is_some_and(|rule| self.fires(rule, case.scope, &case.text));
+            Case { fires, ..case.clone() }
+        };
+        self.matcher.program().cases.iter().map(judged).collect()
     }
 
     fn self_test(&self) -> Result<(), ArtefactError> {

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Release, RuleSet, TrustedKeys, Validity, key_text, sign};
 
-use super::today::Today;
-use super::{Failure, Outcome, files, keys};
+use super::local::Local;
+use super::{Failure, Outcome, files, keys, warnings};
 
 #[derive(Debug, Args)]
 pub(super) struct Compile {
@@ -15,7 +15,7 @@ pub(super) struct Compile {
     #[arg(long)]
     packs: PathBuf,
     #[command(flatten)]
-    today: Today,
+    local: Local,
     /// Release number; devices refuse one below what they have.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
@@ -37,13 +37,14 @@ impl Compile {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let key = keys::signing_key(&self.key)?;
         let validity = Validity { not_before: self.not_before, expires: self.expires };
-        let compiler = self.today.told_to(files::compiler(&self.packs)?);
+        let compiler = self.local.compiler(&self.packs)?;
         let compiled = compiler.compile(Release::new(self.release), validity);
         let artefact = compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))?;
         let bytes = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;
         let rule_set = RuleSet::load(&bytes, &trusted).context("the compiled rule set does not load")?;
         files::replace(&self.out, &bytes)?;
+        out.push_str(&warnings(&compiler));
         out.push_str(&format!(
             "release {}, {} rules, {} bytes, signed by {}\nsha256 {}\n",
             rule_set.release(),

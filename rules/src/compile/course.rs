@@ -59,6 +59,11 @@ fn leads_on(draft: &Draft<'_>) -> Option<Diagnostic> {
         (None, Some(_)) => "on watch",
         (None, None) => return None,
     };
+    if let Some(points) = &draft.written.points {
+        let message = format!("rule `{}` is {how}, and adds to a score that is reported", draft.rule.facts.id);
+        let diagnostic = draft.diagnostic(Code::LeadsOn, points.span(), message, "leads to a live score");
+        return Some(diagnostic.help("leave `score` out until the rule is live"));
+    }
     let (_, target) = draft.reroutes.first()?;
     let message = format!("rule `{}` is {how}, and its exception would report another", draft.rule.facts.id);
     let diagnostic = draft.diagnostic(Code::LeadsOn, target.span(), message, "leads to a live rule");

@@ -68,6 +68,18 @@ pub(super) fn drafts<'a>(packs: &'a [(Arc<Source>, Pack)], diagnostics: &mut Vec
     drafts
 }
 
+/// A phrase that stands outside every pack, folded.
+pub(super) fn phrase(
+    source: &Arc<Source>,
+    written: &Spanned<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Phrase<'static>> {
+    let (lists, hosts) = (BTreeMap::new(), BTreeMap::new());
+    let mut expander = Expander { source, is_base: false, lists, hosts, diagnostics };
+    let Phrase { words, span, .. } = expander.phrase(written.get_ref(), written.span())?;
+    Some(Phrase { words, span, weights: &[] })
+}
+
 struct Expander<'a, 'd> {
     source: &'a Arc<Source>,
     is_base: bool,
@@ -290,6 +302,7 @@ fn facts(written: &RuleSource) -> RuleFacts {
         guidance: written.guidance.clone(),
         cooldown: Duration::from_secs(u64::from(written.cooldown_s)),
         course: written.course.terms(),
+        tuned: None,
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
 }
 
 /// A single word is never level 5: level 5 needs intent, first person, or method and plan beside it.
-fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
+pub(super) fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
     let facts = &draft.rule.facts;
     let risen = facts.course.escalation.map(|escalation| escalation.level);
     let mut levels = facts.levels.values().copied().chain([facts.level]).chain(risen);
@@ -80,7 +80,7 @@ fn no_reason(draft: &Draft<'_>) -> Option<Diagnostic> {
 }
 
 /// A threshold that some band of the rule cannot reach.
-fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
+pub(super) fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
     let Test::Any { threshold: Some(threshold) } = draft.rule.test else { return None };
     let most = |band: Band| -> i64 {
         let weights = draft.phrases.iter().map(|(phrase, role)| match role {

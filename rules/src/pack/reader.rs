@@ -121,6 +121,7 @@ impl<'d> Reader<'d> {
             "domains" => "`[[domains]]`",
             "except" => "an exception",
             "allow" => "an allowed lint",
+            "tune" => "`[[tune]]`",
             _ => "an example",
         };
         let entries = self.array(value).unwrap_or_default();

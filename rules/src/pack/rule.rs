@@ -97,7 +97,7 @@ pub(super) fn level(reader: &mut Reader<'_>, value: &Value<'_>, key: &str) -> Op
     Some(Spanned::new(number.span(), level))
 }
 
-fn levels(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<(Band, Spanned<Level>)> {
+pub(super) fn levels(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<(Band, Spanned<Level>)> {
     let Some(value) = fields.get("levels") else { return Vec::new() };
     let Some(table) = value.get_ref().as_table() else {
         reader.wrong_type(value, "a table of levels by band");

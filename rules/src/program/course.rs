@@ -27,7 +27,7 @@ pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
     let afters = section(
         AFTERS,
         rules,
-        |course| course.after,
+        |facts| facts.course.after,
         |out, after| {
             out.byte(usize::from(after.times));
             length(out, after.within);
@@ -36,19 +36,19 @@ pub(super) fn encode(rules: &[Rule]) -> Vec<Section> {
     let escalations = section(
         ESCALATIONS,
         rules,
-        |course| course.escalation,
+        |facts| facts.course.escalation,
         |out, escalation| {
             out.byte(usize::from(escalation.spans));
             length(out, escalation.within);
             out.byte(usize::from(escalation.level.number()));
         },
     );
-    let shadow = |course: &Course| (course.reporting == Reporting::Shadow).then_some(());
+    let shadow = |facts: &RuleFacts| (facts.course.reporting == Reporting::Shadow).then_some(());
     let shadows = section(SHADOWS, rules, shadow, |_, ()| {});
     let watches = section(
         WATCHES,
         rules,
-        |course| course.watch,
+        |facts| facts.course.watch,
         |out, watch| {
             out.number(watch.from.days()).number(watch.until.days());
         },
@@ -86,13 +86,13 @@ pub(super) fn decode(sections: &Sections<'_>, rules: &mut [Rule]) -> Result<(), 
 }
 
 /// A section with a record of every rule that has a term of this kind; none where no rule has.
-fn section<T>(
+pub(super) fn section<'a, T>(
     id: u16,
-    rules: &[Rule],
-    term: impl Fn(&Course) -> Option<T>,
+    rules: &'a [Rule],
+    term: impl Fn(&'a RuleFacts) -> Option<T>,
     mut write: impl FnMut(&mut Record, &T),
 ) -> Option<Section> {
-    let with = |(number, rule): (u32, &Rule)| term(&rule.facts.course).map(|term| (number, term));
+    let with = |(number, rule): (u32, &'a Rule)| term(&rule.facts).map(|term| (number, term));
     let entries: Vec<(u32, T)> = (0..).zip(rules).filter_map(with).collect();
     let plain = list(&entries, |out, (rule, term)| {
         out.number(*rule);
@@ -102,7 +102,7 @@ fn section<T>(
 }
 
 /// The records of a section by rule, each rule once; none where the section is absent.
-fn entries<T>(
+pub(super) fn entries<T>(
     sections: &Sections<'_>,
     id: u16,
     what: &'static str,
@@ -120,7 +120,11 @@ fn facts<'a>(rules: &'a mut [Rule], rule: u32, what: &'static str) -> Result<&'a
 }
 
 /// The facts of a rule that may be lowered: whoever signed it, one of an illegal category may not.
-fn legal<'a>(rules: &'a mut [Rule], rule: u32, what: &'static str) -> Result<&'a mut RuleFacts, ArtefactError> {
+pub(super) fn legal<'a>(
+    rules: &'a mut [Rule],
+    rule: u32,
+    what: &'static str,
+) -> Result<&'a mut RuleFacts, ArtefactError> {
     let facts = facts(rules, rule, what)?;
     if facts.category.class().is_illegal() { Err(ArtefactError::Damaged { what }) } else { Ok(facts) }
 }

@@ -2,17 +2,16 @@
 //! points somewhere is checked.
 
 mod scores;
+mod written_out;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-mod written_out;
-
-use super::course;
 use super::{
     BandWeight, Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases,
     Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
+use super::{course, tunes};
 use crate::artefact::Verified;
 use crate::course::Course;
 use crate::cursor::{Cursor, Short};
@@ -26,6 +25,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let packs = sections.list(1, "its packs", pack)?;
     let mut rules = sections.list(2, "its rules", rule)?;
     course::decode(&sections, &mut rules)?;
+    tunes::decode(&sections, &mut rules)?;
     let contributions = sections.later(12, "its scores", |cursor| scores::contribution(cursor, rules.len()))?;
     scores::make(&mut rules, &contributions).map_err(|Short| ArtefactError::Damaged { what: "its scores" })?;
     let (phrases, phrase_texts) = match verified.has_section(31) {
@@ -130,7 +130,8 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Rule, Short> {
     }
     let guidance = cursor.text()?.to_owned();
     let cooldown = Duration::from_secs(u64::from(cursor.u32()?));
-    let facts = RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default() };
+    let facts =
+        RuleFacts { id, title, category, level, levels, guidance, cooldown, course: Course::default(), tuned: None };
     let (bands, scopes) = (Bands(cursor.u16()?), Scopes(cursor.u8()?));
     Ok(Rule { facts, bands, scopes, test: test(cursor)? })
 }

@@ -1,7 +1,7 @@
 //! Writing a program as the sections of an artefact.
 
-use super::course;
 use super::{CaseScope, HostPurpose, Order, Program, Role, Rule, Test};
+use super::{course, tunes};
 use crate::artefact::{Encoding, Section};
 use crate::host::Reach;
 use crate::{HostClass, Mark};
@@ -46,6 +46,7 @@ pub(crate) fn encode(program: &Program) -> Vec<Section> {
     ];
     sections.extend(later_sections(program));
     sections.extend(course::encode(&program.rules));
+    sections.extend(tunes::encode(&program.rules));
     sections.extend(phrases(program));
     sections.extend(hosts(program));
     sections

@@ -18,6 +18,7 @@ mod golden;
 mod language;
 mod metamorphic;
 mod oracle;
+mod overlay;
 mod packs;
 mod pages;
 mod scores;

@@ -1,6 +1,6 @@
 //! The pages of the codes: what they show is so.
 //!
-//! An example is a whole pack when it has `[pack]`, tables of the pack `owls` when it has any, and otherwise keys of the
+//! An example is an overlay when it has `[[tune]]`, a whole pack when it has `[pack]`, tables of the pack `owls` when it has any, and otherwise keys of the
 //! pack's one rule.
 
 use std::collections::BTreeSet;
@@ -29,6 +29,11 @@ fn whole(lines: &str) -> String {
 }
 
 fn compiler(lines: &str) -> Compiler {
+    if lines.contains("[[tune]]") {
+        let illegal = RULE.replace("owls.rule", "owls.illegal").replace("weapons", "terrorism");
+        let pack = format!("{PACK}[[rule]]\n{RULE}\n[[rule]]\n{illegal}");
+        return Compiler::new().pack("owls.toml", pack).overlay("local.toml", lines);
+    }
     let pack = whole(lines);
     let file = if pack.contains("id = \"illegal_base\"") { "illegal_base.toml" } else { "owls.toml" };
     Compiler::new().pack(file, pack)
@@ -42,8 +47,10 @@ fn dated(lines: &str, code: Code) -> Compiler {
 
 /// What is wrong with the pack.
 fn mistakes(compiler: Compiler) -> BTreeSet<Code> {
-    let compiled = compiler.least_examples(1).compile(Release::new(1), Validity::default());
-    compiled.err().unwrap_or_default().iter().map(Diagnostic::code).collect()
+    let compiler = compiler.least_examples(1);
+    let (_, found) = compiler.check();
+    let compiled = compiler.compile(Release::new(1), Validity::default());
+    found.iter().chain(&compiled.err().unwrap_or_default()).map(Diagnostic::code).collect()
 }
 
 /// What the language allows in the lines and had better not be there.

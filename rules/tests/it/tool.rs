@@ -350,3 +350,24 @@ fn packs_are_formatted_in_their_place_and_checked_without_a_change() {
     desk.writes("id = ");
     assert!(desk.ends("fmt --packs packs", 64).contains("cannot format `packs/t.toml`: not TOML"));
 }
+
+#[test]
+fn an_overlay_is_compiled_in_and_what_it_tunes_in_vain_is_told() {
+    let desk = Desk::new(&good());
+    let tune = |rule: &str| {
+        format!(
+            "[[tune]]\nrule = \"{rule}\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+             reason = \"Biology\"\nexpires = 2026-12-20\noff = true\n"
+        )
+    };
+    std::fs::write(desk.path("local.toml"), tune("t.rule") + &tune("t.gone")).unwrap();
+    let given = "--packs packs --overlay local.toml --today 2026-11-28";
+    assert!(desk.ends(&format!("check {given}"), 0).contains("warning[R066]: rule `t.gone`"));
+    assert!(desk.ends(&format!("test {given}"), 0).contains("all as they should be"));
+    let told = desk.ends(&format!("compile {given} --release 4 --key key --out set"), 0);
+    assert!(told.contains("warning[R066]") && told.contains("release 4"), "{told}");
+    let explained = desk.runs_all(&["explain", "--set", "set", "--scope", "title", "--band", "ks3", "a barn owl"]);
+    assert!(String::from_utf8(explained.stdout).unwrap().contains("release 4: 0 found"));
+    let told = desk.ends("check --packs packs --overlay local.toml --today 2026-12-21", 1);
+    assert!(told.contains("local.toml:5") || told.contains("local.toml:6"), "{told}");
+}
