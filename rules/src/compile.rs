@@ -4,6 +4,7 @@ mod contrast;
 mod examples;
 mod expand;
 mod lint;
+mod mutate;
 mod needed;
 mod review;
 mod tables;
@@ -21,6 +22,7 @@ use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trial;
 
+pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
 
 /// Builds a rule set out of packs.

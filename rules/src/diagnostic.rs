@@ -61,6 +61,8 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
+    /// R030: a phrase, window or threshold that no example needs.
+    Survives,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -116,6 +118,7 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
+            Self::Survives => "R030",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",

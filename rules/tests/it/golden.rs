@@ -22,6 +22,9 @@ fn diagnostics(path: &PathBuf) -> Vec<Diagnostic> {
     if file.starts_with("lint") {
         return compiler.lint(&LintLevels::default()).expect("what is linted follows the language");
     }
+    if file.starts_with("mutate") {
+        return compiler.mutate(|_| true, |_, _| ()).expect("what is changed follows the language").survivors;
+    }
     compiler
         .least_examples(1)
         .compile(Release::new(1), Validity::default())

@@ -332,3 +332,18 @@ fn packs_are_formatted_in_their_place_and_checked_without_a_change() {
     desk.writes("id = ");
     assert!(desk.ends("fmt --packs packs", 64).contains("cannot format `packs/t.toml`: not TOML"));
 }
+
+#[test]
+fn changes_that_no_example_notices_end_with_1() {
+    let desk = Desk::new(&good());
+    assert_eq!(desk.ends("mutate --packs packs", 0), "1 rules and 1 phrases changed: 0 survive\n");
+    desk.writes(&good().replace("{ phrase = \"barn owl\" }", "{ any = [\"barn owl\", \"red kite\"] }"));
+    let told = desk.ends("mutate --packs packs", 1);
+    assert!(told.contains("packs/t.toml:14:30: R030: no example needs this phrase"), "{told}");
+    assert!(told.ends_with("1 rules and 2 phrases changed: 1 survive\n"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("mutate --packs packs --json", 1)).unwrap();
+    assert_eq!((&json["phrases"], &json["survivors"][0]["code"]), (&2.into(), &"R030".into()));
+    assert!(desk.ends("mutate --packs packs --rule u.", 0).starts_with("0 rules and 0 phrases"));
+    desk.writes(&good().replace("text = \"an owl in a barn\"", "text = \"barn owl\""));
+    assert!(desk.ends("mutate --packs packs", 64).contains("error[R014]"));
+}
