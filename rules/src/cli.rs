@@ -12,7 +12,9 @@ mod format;
 mod keys;
 mod lint;
 mod local;
+mod mutate;
 mod policy_sign;
+mod progress;
 mod question;
 mod rules;
 mod score;
@@ -42,6 +44,8 @@ enum Command {
     Test(check::Test),
     /// Say what the language allows in packs and a rule had better not say.
     Lint(lint::Lint),
+    /// Take rules apart, one part at a time, and say what no example notices.
+    Mutate(mutate::Mutate),
     /// Write packs the one way.
     #[command(name = "fmt")]
     Format(format::Format),
@@ -138,6 +142,7 @@ impl Command {
             Self::Test(command) => command.run(out),
             Self::Lint(command) => command.run(out),
             Self::Format(command) => command.run(out),
+            Self::Mutate(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),

@@ -5,6 +5,7 @@ mod course;
 mod examples;
 mod expand;
 mod lint;
+mod mutate;
 mod needed;
 mod overlay;
 mod review;
@@ -24,6 +25,7 @@ use crate::{Artefact, Band, Date, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
 
+pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
 
 /// Builds a rule set out of packs.

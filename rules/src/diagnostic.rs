@@ -61,6 +61,8 @@ pub enum Code {
     NotNeeded,
     /// R022: a rule that is in none of the packs.
     UnknownRule,
+    /// R030: a phrase, window or threshold that no example needs.
+    Survives,
     /// R050: an example that is still to be found, and is found.
     TodoMatches,
     /// R051: points without a score, or a rule that is seen nowhere.
@@ -142,6 +144,7 @@ impl Code {
             Self::NoContrast => "R020",
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
+            Self::Survives => "R030",
             Self::TodoMatches => "R050",
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",

@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, each with its code |
+//! | `pack`, `diagnostic` | the language as written, and all that is wrong with it, with a code each |
 //! | `compile` | expansion, lints, numbering, the examples of every rule and what they show |
 //! | `format` | the one way to write a pack |
 //! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
@@ -131,7 +131,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `fmt`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `fmt`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -168,7 +168,7 @@ mod verdict;
 pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MAX_SIGNATURES, Validity, sign};
 pub use band::Band;
 pub use category::{Category, Class, FourC};
-pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError};
+pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError, Mutations};
 pub use course::{After, Course, Escalation, Reporting, Watch};
 pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};

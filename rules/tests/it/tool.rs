@@ -371,3 +371,18 @@ fn an_overlay_is_compiled_in_and_what_it_tunes_in_vain_is_told() {
     let told = desk.ends("check --packs packs --overlay local.toml --today 2026-12-21", 1);
     assert!(told.contains("local.toml:5") || told.contains("local.toml:6"), "{told}");
 }
+
+#[test]
+fn changes_that_no_example_notices_end_with_1() {
+    let desk = Desk::new(&good());
+    assert_eq!(desk.ends("mutate --packs packs", 0), "1 rules and 1 phrases changed: 0 survive\n");
+    desk.writes(&good().replace("{ phrase = \"barn owl\" }", "{ any = [\"barn owl\", \"red kite\"] }"));
+    let told = desk.ends("mutate --packs packs", 1);
+    assert!(told.contains("packs/t.toml:14:30: R030: no example needs this phrase"), "{told}");
+    assert!(told.ends_with("1 rules and 2 phrases changed: 1 survive\n"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("mutate --packs packs --json", 1)).unwrap();
+    assert_eq!((&json["phrases"], &json["survivors"][0]["code"]), (&2.into(), &"R030".into()));
+    assert!(desk.ends("mutate --packs packs --rule u.", 0).starts_with("0 rules and 0 phrases"));
+    desk.writes(&good().replace("text = \"an owl in a barn\"", "text = \"barn owl\""));
+    assert!(desk.ends("mutate --packs packs", 64).contains("error[R014]"));
+}

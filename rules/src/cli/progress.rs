@@ -1,0 +1,30 @@
+//! How far long work is, on a terminal alone.
+
+use std::io::{IsTerminal as _, Write as _};
+
+/// Writes over one line of standard error; says nothing where no person looks at it.
+pub(super) struct Progress {
+    what: &'static str,
+    is_shown: bool,
+}
+
+impl Progress {
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, is_shown: std::io::stderr().is_terminal() }
+    }
+
+    /// Says that so many are done, of how many.
+    pub(super) fn tell(&self, done: usize, of: usize) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{}: {done} of {of} rules", self.what);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}
