@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::fingerprint::Fingerprint;
 use crate::fold::Folded;
 use crate::host;
-use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Test};
+use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Scopes, Test};
 use crate::{Band, Mark, Scope, Text};
 pub(crate) use substrings::MIN_BYTES as MIN_SUBSTRING_BYTES;
 use substrings::Substrings;
@@ -23,6 +23,8 @@ pub(crate) struct Matcher {
     /// Where the rows of each phrase start; one more entry than phrases.
     rows_of_phrase: Vec<u32>,
     substrings: Substrings,
+    /// Where any rule looks for words: other texts need no folding.
+    word_scopes: Scopes,
     /// Rules that fire on any removable medium.
     media: Vec<u32>,
 }
@@ -79,8 +81,12 @@ impl Matcher {
             rows_of_phrase.push(u32::try_from(start).ok()?);
         }
         let substrings = Substrings::new(&program.substrings)?;
+        let with_phrases = program.phrase_rows.iter().map(|row| row.rule);
+        let with_substrings = program.substrings.iter().flat_map(|substring| &substring.rows).map(|(rule, _)| *rule);
+        let scopes_of = |rule: u32| program.rules.get(usize::try_from(rule).ok()?).map(|rule| rule.scopes);
+        let word_scopes = with_phrases.chain(with_substrings).filter_map(scopes_of).fold(Scopes::default(), Scopes::or);
         let media = (0..).zip(&program.rules).filter(|(_, rule)| rule.test == Test::Medium).map(|(at, _)| at).collect();
-        Some(Self { program, rows_of_phrase, substrings, media })
+        Some(Self { program, rows_of_phrase, substrings, word_scopes, media })
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -106,8 +112,25 @@ impl Matcher {
                 finds.entry(rule).or_default().push(find);
             }
         };
+        if self.word_scopes.holds(text.scope) {
+            self.find_words((index, text.scope, original), folded, &mut add);
+        }
+        for (rule, source) in self.facts(text.scope, original) {
+            let end = if source == Source::Host { original.len() } else { 0 };
+            let role = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
+            add(rule, Find { text: index, first: WHOLE.start, next: WHOLE.end, start: 0, end, source, role });
+        }
+    }
+
+    /// What is found of phrases and substrings in a text.
+    fn find_words(
+        &self,
+        (index, scope, original): (usize, Scope, &str),
+        folded: &mut Folded,
+        add: &mut impl FnMut(u32, Find),
+    ) {
         // What is found in the letters that punycode stands for, stands in the host as a whole.
-        let spelt = (text.scope == Scope::UrlHost).then(|| host::spelt_out(original)).flatten();
+        let spelt = (scope == Scope::UrlHost).then(|| host::spelt_out(original)).flatten();
         let place = |start, end| if spelt.is_some() { (0, original.len()) } else { (start, end) };
         folded.fold(spelt.as_deref().unwrap_or(original));
         for found in self.places(folded) {
@@ -122,11 +145,6 @@ impl Matcher {
             for (rule, role) in rows {
                 add(*rule, Find { text: index, first, next, start, end, source, role: *role });
             }
-        }
-        for (rule, source) in self.facts(text.scope, original) {
-            let end = if source == Source::Host { original.len() } else { 0 };
-            let role = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
-            add(rule, Find { text: index, first: WHOLE.start, next: WHOLE.end, start: 0, end, source, role });
         }
     }
 

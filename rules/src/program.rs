@@ -201,6 +201,10 @@ impl Scopes {
     pub(crate) fn holds(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }
+
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 impl FromIterator<Scope> for Scopes {

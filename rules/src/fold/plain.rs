@@ -168,6 +168,7 @@ impl Reader<'_> {
     }
 
     /// A word with characters that vanish, or letters with marks: it is put together at the end of the buffer.
+    #[inline(never)]
     fn marked_word(&mut self, folded: &mut Folded) -> bool {
         let (start, from) = (self.at, folded.buffer.len());
         let (mut end, mut letters) = (start, Letters::default());
@@ -191,17 +192,24 @@ impl Reader<'_> {
         self.enter(folded, Word { fingerprint: letters.print.finish(), text, original: start..end }, letters)
     }
 
+    #[inline]
     fn enter(&mut self, folded: &mut Folded, word: Word, letters: Letters) -> bool {
-        let text = word.text.clone();
         folded.words.push(word);
         if letters.may_say_more() {
-            let letters = folded.buffer.get(text).unwrap_or_default().as_bytes().to_vec();
-            reading::add_plain(folded, folded.words.len() - 1, &letters);
+            say_more(folded);
         }
         self.singles = if letters.length == 1 { self.singles + 1 } else { 0 };
         self.touching = Touching::Word;
         self.singles < SPACED
     }
+}
+
+/// Adds the readings of the last word.
+#[cold]
+fn say_more(folded: &mut Folded) {
+    let Some(last) = folded.words.len().checked_sub(1) else { return };
+    let letters = folded.words.get(last).map(|word| folded.text(&word.text).as_bytes().to_vec());
+    reading::add_plain(folded, last, &letters.unwrap_or_default());
 }
 
 /// What is known of a word while it is read.
