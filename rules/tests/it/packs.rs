@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lapwing_rules::{Code, Compiler, Diagnostic, FourC, LintLevels, Release, Validity, format_pack};
+use lapwing_rules::{
+    Band, Code, Compiler, Diagnostic, FourC, LintLevels, Release, Scope, Text, Validity, format_pack, split_url,
+};
 
 /// Name and text of every pack.
 pub(super) fn packs() -> Vec<(String, String)> {
@@ -67,5 +69,29 @@ fn a_starter_pack_without_one_of_its_exceptions_fails() {
         let compiler = others.fold(Compiler::new(), |compiler, (file, text)| compiler.pack(file, text));
         let diagnostics = compiler.pack(&file, without).least_examples(3).rule_set(Release::new(1)).unwrap_err();
         assert!(diagnostics.iter().any(|diagnostic| diagnostic.code() == Code::MustNotMatch), "{exception}");
+    }
+}
+
+/// Lines of `tests/benign`, written for this project from the subjects of the national curriculum and the staff room,
+/// each with its place.
+fn everyday(file: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/benign").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    (1..).zip(text.lines()).map(|(line, text)| (format!("{file}:{line}"), text.to_owned())).collect()
+}
+
+#[test]
+fn everyday_school_texts_fire_nothing_in_any_band() {
+    let rules = compiler().rule_set(Release::new(1)).map_err(|all| all.len()).unwrap();
+    let of = |file, scope| everyday(file).into_iter().map(move |(place, text)| (place, vec![Text::new(scope, text)]));
+    let addresses = everyday("addresses.txt").into_iter().map(|(place, url)| (place, split_url(&url).unwrap().texts()));
+    let texts = of("titles.txt", Scope::Title).chain(of("searches.txt", Scope::Query));
+    let texts: Vec<_> = texts.chain(of("file_names.txt", Scope::FileName)).chain(addresses).collect();
+    assert!(texts.len() >= 700, "{}", texts.len());
+    for (place, texts) in texts {
+        for band in Band::ALL {
+            let fired: Vec<_> = rules.evaluate(&texts, band).hits.into_iter().map(|hit| hit.rule).collect();
+            assert!(fired.is_empty(), "{place} in band {band}: {fired:?}");
+        }
     }
 }
