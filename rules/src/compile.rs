@@ -3,6 +3,7 @@
 mod contrast;
 mod examples;
 mod expand;
+mod expression;
 mod lint;
 mod needed;
 mod scores;

@@ -62,6 +62,10 @@ pub enum Code {
     ScoreReach,
     /// R053: a public suffix with all the sites below it.
     PublicSuffix,
+    /// R054: a regular expression that is none, or is not held within bounds.
+    Expression,
+    /// R055: a regular expression where phrases say the same.
+    PlainPhrases,
 }
 
 impl Code {
@@ -95,6 +99,8 @@ impl Code {
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
             Self::PublicSuffix => "R053",
+            Self::Expression => "R054",
+            Self::PlainPhrases => "R055",
         }
     }
 }

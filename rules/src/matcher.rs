@@ -48,6 +48,7 @@ pub(crate) struct Find {
 pub(crate) enum Source {
     Phrase(u32),
     Substring(usize),
+    Pattern(usize),
     Host,
     Medium,
 }

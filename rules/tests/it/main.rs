@@ -10,6 +10,7 @@
 
 mod artefacts;
 mod bands;
+mod expressions;
 mod golden;
 mod language;
 mod oracle;

@@ -1,0 +1,65 @@
+//! A folded text as one line: its words as they stand, with one space between them.
+
+use std::ops::Range;
+
+use crate::Text;
+use crate::fold::{Folded, fold};
+
+/// A text as its words alone.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) text: String,
+    /// Where each word begins.
+    starts: Vec<usize>,
+    folded: Folded,
+}
+
+impl Line {
+    /// The line of a text, of which no more is looked at than a sensor hands on.
+    pub(crate) fn new(text: &str) -> Self {
+        let folded = fold(text.get(..text.floor_char_boundary(Text::MAX_BYTES)).unwrap_or_default());
+        let (mut line, mut starts) = (String::new(), Vec::with_capacity(folded.len()));
+        for word in folded.words() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            starts.push(line.len());
+            line.push_str(word);
+        }
+        Self { text: line, starts, folded }
+    }
+
+    /// Number of words.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Where a word begins.
+    pub(crate) fn start(&self, word: usize) -> Option<usize> {
+        self.starts.get(word).copied()
+    }
+
+    /// How many words begin before a byte.
+    pub(crate) fn words_before(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start < byte)
+    }
+
+    /// Original bytes of a run of words.
+    pub(crate) fn original(&self, words: &Range<usize>) -> Option<Range<usize>> {
+        self.folded.original(words.start, words.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_space_between_words_and_knows_where_they_came_from() {
+        let line = Line::new("«Tawny»  OWL, café.");
+        assert_eq!((line.text.as_str(), line.len()), ("tawny owl cafe", 3));
+        assert_eq!((line.start(1), line.start(3)), (Some(6), None));
+        assert_eq!((line.words_before(6), line.words_before(7)), (1, 2));
+        assert_eq!(line.original(&(1..3)), Some(11..21));
+    }
+}
