@@ -4,6 +4,7 @@ mod contrast;
 mod course;
 mod examples;
 mod expand;
+mod expression;
 mod lint;
 mod mutate;
 mod needed;

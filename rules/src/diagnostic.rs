@@ -71,6 +71,10 @@ pub enum Code {
     ScoreReach,
     /// R053: a public suffix with all the sites below it.
     PublicSuffix,
+    /// R054: a regular expression that is none, or is not held within bounds.
+    Expression,
+    /// R055: a regular expression where phrases say the same.
+    PlainPhrases,
     /// R060: an exception of a rule in shadow or on watch that leads to another rule.
     LeadsOn,
     /// R061: a rule on watch above level 3.
@@ -149,6 +153,8 @@ impl Code {
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",
             Self::PublicSuffix => "R053",
+            Self::Expression => "R054",
+            Self::PlainPhrases => "R055",
             Self::LeadsOn => "R060",
             Self::WatchTooUrgent => "R061",
             Self::WatchTooLong => "R062",

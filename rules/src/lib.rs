@@ -18,6 +18,7 @@
 //! | `format` | the one way to write a pack |
 //! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
+//! | `line`, `pattern` | a text as its words alone, and regular expressions on it |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `course` | what a rule does in the course of time, which a device keeps |
@@ -38,15 +39,16 @@
 //! | `all = [..]` | every group stands in one text |
 //! | `near = { within, ordered, groups }` | they stand with at most so many words between first and last |
 //! | `substring = [..], reason = ".."` | the letters stand inside a word |
+//! | `regex = [..], reason = ".."` | an expression matches whole words, with one space between them, as they stand |
 //! | `domain = [..]` | the host is listed, or below one that is; `=host` means itself alone |
 //! | `media = "any"`, `media = [..]` | a medium was put in, or one with such a label |
 //!
 //! A `[[score]]` is a rule of its own kind: it fires where rules of its category fire on one signal and what each says
 //! with `score = n` reaches its `threshold`. A rule with `report = false` is no hit and only adds to its score.
 //!
-//! In a `[[domains]]` with `registrable = true` a host stands for the whole site that it is part of, as the public suffix
-//! list knows it: `www.owl.co.uk` for `owl.co.uk`. A public suffix means the sites of everybody below it only where that
-//! is written: `*.nhs.uk`.
+//! In a `[[domains]]` with `registrable = true` a host stands for the whole site that it is part of, as the public
+//! suffix list knows it: `www.owl.co.uk` for `owl.co.uk`. A public suffix means the sites of everybody below it only
+//! where that is written: `*.nhs.uk`.
 //!
 //! A phrase fills in lists of its pack: `beat {people} at {pastimes}`. An exception `{ phrase = ".." }` consumes the
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
@@ -153,9 +155,11 @@ mod ids;
 mod index;
 mod judge;
 mod level;
+mod line;
 mod matcher;
 mod overlay;
 mod pack;
+mod pattern;
 mod policy;
 mod program;
 mod rule_set;

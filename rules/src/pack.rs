@@ -101,6 +101,10 @@ pub(crate) enum Matching {
         texts: Vec<Spanned<String>>,
         has_reason: bool,
     },
+    Regex {
+        expressions: Vec<Spanned<String>>,
+        has_reason: bool,
+    },
     Domain {
         hosts: Vec<HostRef>,
     },

@@ -16,6 +16,7 @@
 //! 11 weights    rule, band, phrase, group, weight
 //! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
 //!               stands in section 2 with its threshold and without words
+//! 13 patterns   rule, letters that stand in a match, sparse automaton of regex-automata in little-endian form
 //! 20 to 23      the terms of rules: see `course`
 //! 24 tunes      what a school changed of rules: see `tunes`
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
@@ -42,6 +43,7 @@ use std::time::Duration;
 use crate::course::Course;
 use crate::host::Reach;
 use crate::overlay::Tuned;
+use crate::pattern::Pattern;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
 pub(crate) use decode::decode;
@@ -109,6 +111,8 @@ pub(crate) struct Program {
     pub(crate) reroutes: Vec<Reroute>,
     pub(crate) band_weights: Vec<BandWeight>,
     pub(crate) contributions: Vec<Contribution>,
+    /// By rule, in the order written.
+    pub(crate) patterns: Vec<Pattern>,
 }
 
 impl Program {
@@ -222,6 +226,11 @@ pub(crate) enum Role {
     Exception,
 }
 
+impl Role {
+    /// What is found where a rule looks for one thing alone.
+    pub(crate) const TOPIC: Self = Self::Term { group: 0, mark: Mark::Topic, weight: 0 };
+}
+
 /// A phrase in a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PhraseRow {
@@ -332,17 +341,23 @@ mod tests {
             [[rule]]\nid = \"t.e\"\ntitle = \"E\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { phrase = \"nest\" }\nexamples = {}\nscore = { default = 1, ks3 = 2 }\n\
             [[score]]\nid = \"t.f\"\ntitle = \"F\"\ncategory = \"drugs\"\nguidance = \"G\"\nthreshold = 2\nbands = [\"ks4\"]\nexamples = {}\n\
+            [[rule]]\nid = \"t.g\"\ntitle = \"G\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { regex = [\"tawny[0-9]{2}\"], reason = \"R\" }\nexamples = {}\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);
         let keys = TrustedKeys::new(vec![key.verifying_key()], 1).unwrap();
-        let texts = [Text::new(Scope::Title, "owl barn nest box tawny"), Text::new(Scope::UrlHost, "a.example")];
-        let sizes: Vec<usize> = encode(&compiled).iter().map(|section| section.plain.len()).collect();
+        let texts =
+            [Text::new(Scope::Title, "owl barn nest box tawny tawny77"), Text::new(Scope::UrlHost, "a.example")];
+        let mut sections = encode(&compiled);
+        // Deflating says nothing of what stands in a section, and takes most of the time.
+        sections.iter_mut().for_each(|section| section.encoding = crate::artefact::Encoding::Plain);
+        let sizes: Vec<usize> = sections.iter().map(|section| section.plain.len()).collect();
         for (section, byte) in sizes.iter().enumerate().flat_map(|(at, size)| (0..*size).map(move |byte| (at, byte))) {
             for flip in [0x01, 0x80, 0xff] {
-                let mut sections = encode(&compiled);
                 sections[section].plain[byte] ^= flip;
                 let artefact = Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &sections);
+                sections[section].plain[byte] ^= flip;
                 if let Ok(rules) = RuleSet::load(&sign(&artefact, &key), &keys) {
                     let _ = rules.evaluate(&texts, Band::Ks3).explain(&texts, &rules);
                     let _ = rules.host_class("b.a.example");

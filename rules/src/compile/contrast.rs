@@ -9,6 +9,7 @@
 //! | a phrase of several words | that its words stand side by side and in order: all of them in one text are enough |
 //! | a single word | that it is a whole word: standing inside a longer one is enough |
 //! | `substring` | that its letters are unbroken: the words of the text, run together, hold it |
+//! | `regex` | what stands around the letters that every match holds |
 //! | `domain` | which host it is: a label holds the name of a listed host, or is one letter away from it |
 //! | `media` with labels | which label it is: a word of the rule stands in it, or inside one of its words |
 //! | `media = "any"` | that it is a medium: whatever stands in another scope |
@@ -60,6 +61,11 @@ impl Trial<'_> {
             Matching::Substring { .. } => folded.any(|text| {
                 let letters: String = text.words().collect();
                 self.draft.substrings.iter().any(|(substring, _)| letters.contains(substring.as_str()))
+            }),
+            Matching::Regex { .. } => folded.any(|text| {
+                let line = text.words().collect::<Vec<_>>().join(" ");
+                let mut literals = self.draft.expressions.iter().flat_map(|each| &each.literals);
+                literals.any(|literal| line.contains(literal.trim()))
             }),
             Matching::Any { threshold: Some(_), .. } | Matching::All { .. } | Matching::Near { .. } => false,
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::expression::{self, Expression};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::fold::{MAX_WORD_BYTES, fold};
 use crate::host::HostPattern;
@@ -31,6 +32,7 @@ pub(super) struct Draft<'a> {
     pub(super) rule: Rule,
     pub(super) phrases: Vec<(Phrase<'a>, Role)>,
     pub(super) substrings: Vec<(String, Role)>,
+    pub(super) expressions: Vec<Expression>,
     pub(super) hosts: Vec<HostPattern>,
     pub(super) silent_hosts: Vec<HostPattern>,
     /// Words of exceptions, and the rules they lead to.
@@ -109,6 +111,7 @@ impl<'a, 'd> Expander<'a, 'd> {
             rule,
             phrases: Vec::new(),
             substrings: Vec::new(),
+            expressions: Vec::new(),
             hosts: Vec::new(),
             silent_hosts: Vec::new(),
             reroutes: Vec::new(),
@@ -141,9 +144,13 @@ impl<'a, 'd> Expander<'a, 'd> {
             Matching::Substring { texts, .. } => {
                 for text in texts {
                     let folded = self.substring(text);
-                    let role = Role::Term { group: 0, mark: Mark::Topic, weight: 0 };
-                    draft.substrings.extend(folded.map(|text| (text, role)));
+                    draft.substrings.extend(folded.map(|text| (text, Role::TOPIC)));
                 }
+            }
+            Matching::Regex { expressions, .. } => {
+                let read =
+                    expressions.iter().filter_map(|written| expression::read(written, self.source, self.diagnostics));
+                draft.expressions.extend(read);
             }
             Matching::Domain { hosts } => {
                 self.needs_scope(draft, on_hosts, "domain", Scope::UrlHost);
@@ -315,7 +322,9 @@ fn test(matching: &Matching) -> Test {
             let order = if *ordered { Order::AsWritten } else { Order::Any };
             Test::Near { within: *within, order, groups: count(groups) }
         }
-        Matching::Substring { .. } | Matching::Domain { .. } | Matching::Label { .. } => Test::Any { threshold: None },
+        Matching::Substring { .. } | Matching::Regex { .. } | Matching::Domain { .. } | Matching::Label { .. } => {
+            Test::Any { threshold: None }
+        }
         Matching::Medium => Test::Medium,
         Matching::Score { threshold } => Test::Score { threshold: *threshold },
     }

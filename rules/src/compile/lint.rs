@@ -36,6 +36,7 @@ pub(super) fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
     let lone = draft.phrases.iter().find(|(phrase, role)| *role != Role::Exception && phrase.words.len() == 1);
     let span = match lone {
         Some((phrase, _)) => phrase.span.clone(),
+        None if draft.expressions.iter().any(|each| !each.has_several_words) => draft.written.matching.span(),
         None if !draft.substrings.is_empty() => draft.written.matching.span(),
         None => return None,
     };
@@ -73,10 +74,17 @@ fn not_illegal(draft: &Draft<'_>) -> Option<Diagnostic> {
 
 fn no_reason(draft: &Draft<'_>) -> Option<Diagnostic> {
     let matching = &draft.written.matching;
-    let Matching::Substring { has_reason: false, .. } = matching.get_ref() else { return None };
-    let message = "a `substring` match needs a `reason`";
-    let diagnostic = draft.diagnostic(Code::NoReason, matching.span(), message, "`reason` is missing");
-    Some(diagnostic.help("say why whole words will not do: substrings are what finds town names"))
+    let missing = |shape: &str, help: &str| {
+        let message = format!("a `{shape}` match needs a `reason`");
+        Some(draft.diagnostic(Code::NoReason, matching.span(), message, "`reason` is missing").help(help))
+    };
+    if let Matching::Substring { has_reason: false, .. } = matching.get_ref() {
+        return missing("substring", "say why whole words will not do: substrings are what finds town names");
+    }
+    if let Matching::Regex { has_reason: false, .. } = matching.get_ref() {
+        return missing("regex", "say why phrases will not do: an expression misses every other spelling");
+    }
+    None
 }
 
 /// A threshold that some band of the rule cannot reach.

@@ -4,7 +4,7 @@
 //! the rule fires when that alone is taken away. A scope and a weight are needed by an example whose outcome changes:
 //! with the scope left out, with all terms of that weight at the default of 1, or with those that have it in one band
 //! at what they have in the others. An exception that fills in lists counts as one. What a rule adds to a score is needed
-//! by an example of the score.
+//! by an example of the score, and a regular expression by one that only it finds.
 
 mod scores;
 mod weights;
@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::expand::Draft;
+use super::expression::Expression;
 use super::trial::{Trial, Trials};
 use crate::Scope;
 use crate::diagnostic::{Code, Diagnostic};
@@ -30,6 +31,7 @@ pub(super) fn check(trials: &Trials<'_>, loud: &[Trial<'_>], silent: &[Trial<'_>
     idle.extend(window_and_order(draft, silent));
     idle.extend(scopes(draft, loud));
     idle.extend(weights::check(trials));
+    idle.extend(expressions(trials, loud));
     idle
 }
 
@@ -98,6 +100,21 @@ fn window_and_order(draft: &Draft<'_>, silent: &[Trial<'_>]) -> Vec<Diagnostic> 
         idle.push(draft.not_needed("its order", "show in `must_not_match` a text where they stand in another order"));
     }
     idle
+}
+
+fn expressions(trials: &Trials<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
+    let draft = trials.draft;
+    let numbers = trials.program.patterns.iter().enumerate().filter(|(_, pattern)| pattern.rule == trials.number);
+    let without = |gone: usize, trial: &Trial<'_>| {
+        trial.fires(draft.rule.test, |find| (find.source != Source::Pattern(gone)).then(|| find.clone()))
+    };
+    let idle = numbers.zip(&draft.expressions).filter(|((gone, _), _)| loud.iter().all(|trial| without(*gone, trial)));
+    let diagnostic = |(_, each): (_, &Expression)| {
+        let message = format!("rule `{}` needs this expression for none of its examples", draft.rule.facts.id);
+        let diagnostic = draft.diagnostic(Code::NotNeeded, each.span.clone(), message, "could be taken out");
+        diagnostic.help("show in `must_match` what it finds, or take it out")
+    };
+    idle.map(diagnostic).collect()
 }
 
 fn scopes(draft: &Draft<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {

@@ -7,6 +7,7 @@ use super::expand::Draft;
 use crate::diagnostic::Source;
 use crate::host::HostPattern;
 use crate::pack::{Example, Pack};
+use crate::pattern::Pattern;
 use crate::program::{
     BandWeight, Case, Contribution, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program, Reroute, Role,
     Substring,
@@ -33,6 +34,7 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         reroutes: Vec::new(),
         band_weights: band_weights(&terms),
         contributions: contributions(drafts),
+        patterns: patterns(drafts)?,
     };
     let reroutes = reroutes(drafts, &program)?;
     Some(Program { reroutes, ..program })
@@ -98,6 +100,11 @@ fn contributions(drafts: &[Draft<'_>]) -> Vec<Contribution> {
         })
     };
     (0..).zip(drafts).filter_map(row).collect()
+}
+
+fn patterns(drafts: &[Draft<'_>]) -> Option<Vec<Pattern>> {
+    let each = (0..).zip(drafts).flat_map(|(rule, draft)| draft.expressions.iter().map(move |each| (rule, each)));
+    each.map(|(rule, each)| Pattern::new(rule, each.literals.clone(), &each.automaton)).collect()
 }
 
 fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {

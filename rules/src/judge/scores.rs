@@ -22,7 +22,8 @@ pub(crate) fn add_scores(program: &Program, band: Band, hits: &mut BTreeMap<u32,
     hits.extend(scored);
 }
 
-/// The hit of a score, with the spans and exceptions of the rules that add to it, so that it fires on what is kept of them.
+/// The hit of a score, with the spans and exceptions of the rules that add to it, so that it fires on what is kept of
+/// them.
 fn scored(rule: &Rule, band: Band, parts: &[(i16, &Hit)]) -> Option<Hit> {
     let Test::Score { threshold } = rule.test else { return None };
     let parts: Vec<(i32, &Hit)> =

@@ -12,9 +12,11 @@ use crate::program::MAX_GROUPS;
 
 /// Most words between the groups of a `near`.
 const MAX_WITHIN: i64 = 32;
+/// Most regular expressions of a rule.
+const MAX_EXPRESSIONS: usize = 8;
 const MAX_THRESHOLD: i64 = 10_000;
 const WEIGHTS: RangeInclusive<i64> = -1000..=1000;
-const SHAPES: &[&str] = &["phrase", "any", "all", "near", "substring", "domain", "media"];
+const SHAPES: &[&str] = &["phrase", "any", "all", "near", "substring", "regex", "domain", "media"];
 
 pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Matching> {
     let shapes = fields.keys_among(SHAPES);
@@ -28,6 +30,7 @@ pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<M
     let beside: &[&str] = match *shape {
         "any" => &["any", "threshold"],
         "substring" => &["substring", "reason"],
+        "regex" => &["regex", "reason"],
         _ => SHAPES,
     };
     reader.known(fields, beside);
@@ -40,13 +43,21 @@ pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<M
         "substring" => {
             let texts = reader.bounded(value, "substring", MAX_ENTRIES)?;
             let texts = texts.iter().filter_map(|text| reader.string(text)).collect();
-            let has_reason = fields.get("reason").and_then(|reason| reader.string(reason));
-            let has_reason = has_reason.is_some_and(|reason| !reason.get_ref().trim().is_empty());
-            Some(Matching::Substring { texts, has_reason })
+            Some(Matching::Substring { texts, has_reason: has_reason(reader, fields) })
+        }
+        "regex" => {
+            let expressions = reader.bounded(value, "regex", MAX_EXPRESSIONS)?;
+            let expressions = expressions.iter().filter_map(|expression| reader.string(expression)).collect();
+            Some(Matching::Regex { expressions, has_reason: has_reason(reader, fields) })
         }
         "domain" => Some(Matching::Domain { hosts: named_hosts(reader, value)? }),
         _ => media(reader, value),
     }
+}
+
+fn has_reason(reader: &mut Reader<'_>, fields: &Fields<'_>) -> bool {
+    let reason = fields.get("reason").and_then(|reason| reader.string(reason));
+    reason.is_some_and(|reason| !reason.get_ref().trim().is_empty())
 }
 
 fn any(reader: &mut Reader<'_>, fields: &Fields<'_>, value: &Value<'_>) -> Option<Matching> {

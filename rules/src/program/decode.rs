@@ -17,6 +17,7 @@ use crate::course::Course;
 use crate::cursor::{Cursor, Short};
 use crate::host::Reach;
 use crate::matcher::MIN_SUBSTRING_BYTES;
+use crate::pattern::Pattern;
 use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
 
 /// Reads every section.
@@ -41,6 +42,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let cases = sections.list(9, "its cases", |cursor| case(cursor, rules.len()))?;
     let reroutes = sections.later(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?;
     let band_weights = sections.later(11, "its weights", |cursor| band_weight(cursor, phrases.len(), &rules))?;
+    let patterns = sections.later(13, "its patterns", |cursor| pattern(cursor, rules.len()))?;
     let sorted =
         phrase_rows.is_sorted() && phrase_texts.is_sorted() && reroutes.is_sorted() && band_weights.is_sorted();
     if !sorted {
@@ -58,6 +60,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
         reroutes,
         band_weights,
         contributions,
+        patterns,
     })
 }
 
@@ -236,6 +239,13 @@ fn band_weight(cursor: &mut Cursor<'_>, phrases: usize, rules: &[Rule]) -> Resul
     let (rule, band) = (index(cursor, rules.len())?, band(cursor)?);
     let (phrase, group, weight) = (index(cursor, phrases)?, cursor.u8()?, cursor.u16()?.cast_signed());
     if group < groups_of(rules, rule)? { Ok(BandWeight { rule, band, phrase, group, weight }) } else { Err(Short) }
+}
+
+fn pattern(cursor: &mut Cursor<'_>, rules: usize) -> Result<Pattern, Short> {
+    let rule = index(cursor, rules)?;
+    let literals = (0..cursor.u8()?).map(|_| cursor.text().map(str::to_owned)).collect::<Result<_, Short>>()?;
+    let bytes = cursor.size()?;
+    Pattern::new(rule, literals, cursor.bytes(bytes)?).ok_or(Short)
 }
 
 pub(super) fn index(cursor: &mut Cursor<'_>, count: usize) -> Result<u32, Short> {

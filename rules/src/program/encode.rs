@@ -107,7 +107,14 @@ fn later_sections(program: &Program) -> impl Iterator<Item = Section> {
             out.byte(*band as usize).short(points.cast_unsigned());
         }
     });
-    [reroutes, weights, scores].into_iter().flatten()
+    let patterns = unless_empty(13, &program.patterns, |out, pattern| {
+        out.number(pattern.rule).byte(pattern.literals.len());
+        for literal in &pattern.literals {
+            out.text(literal);
+        }
+        out.blob(&pattern.automaton());
+    });
+    [reroutes, weights, scores, patterns].into_iter().flatten()
 }
 
 fn unless_empty<T>(id: u16, entries: &[T], entry: impl FnMut(&mut Record, &T)) -> Option<Section> {
@@ -209,6 +216,12 @@ impl Record {
 
     fn count(&mut self, value: usize) -> &mut Self {
         self.number(u32::try_from(value).unwrap_or(u32::MAX))
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> &mut Self {
+        self.count(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        self
     }
 
     pub(super) fn text(&mut self, text: &str) -> &mut Self {

@@ -6,11 +6,11 @@ use super::RuleSet;
 use crate::matcher::{Find, Source};
 use crate::{Band, Hit, Text};
 
-/// Substrings are numbered after every phrase there can be.
+/// Substrings are numbered after every phrase there can be, and expressions after those.
 const AFTER_PHRASES: u64 = 1 << u32::BITS;
 
 impl RuleSet {
-    /// Numbers of the phrases and substrings of this rule set that the spans of `hit` are: however the text spells one,
+    /// Numbers of the phrases, substrings and expressions of this rule set that the spans of `hit` are: however the text spells one,
     /// it is the same. They say nothing of the words. Hosts and media have none.
     ///
     /// `texts` and `band` are those that were judged; they are searched once more.
@@ -24,6 +24,7 @@ impl RuleSet {
         let phrase = |find: &Find| match find.source {
             Source::Phrase(phrase) => Some(u64::from(phrase)),
             Source::Substring(number) => Some(AFTER_PHRASES + number as u64),
+            Source::Pattern(number) => Some(2 * AFTER_PHRASES + number as u64),
             Source::Host | Source::Medium => None,
         };
         finds.iter().flatten().filter(stands).filter_map(phrase).collect()

@@ -13,6 +13,7 @@ mod artefacts;
 mod bands;
 mod course;
 mod explain;
+mod expressions;
 mod fuzz;
 mod golden;
 mod language;
