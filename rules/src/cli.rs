@@ -18,6 +18,7 @@ mod question;
 mod rules;
 mod score;
 mod sign;
+mod test;
 mod verify;
 
 use std::io::Write as _;
@@ -38,8 +39,8 @@ struct Arguments {
 enum Command {
     /// Check the language and the lints of packs, without running examples.
     Check(check::Check),
-    /// Check packs and run every example in every band.
-    Test(check::Test),
+    /// Check packs and run every example in every scope, band and spelling.
+    Test(test::Test),
     /// Say what the language allows in packs and a rule had better not say.
     Lint(lint::Lint),
     /// Take rules apart, one part at a time, and say what no example notices.

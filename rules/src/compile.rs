@@ -2,6 +2,7 @@
 
 mod contrast;
 mod examples;
+mod exercise;
 mod expand;
 mod lint;
 mod mutate;
@@ -22,6 +23,7 @@ use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trial;
 
+pub use exercise::{Exercise, RuleExercise, Spelling};
 pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
 

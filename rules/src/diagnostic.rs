@@ -63,6 +63,10 @@ pub enum Code {
     UnknownRule,
     /// R030: a phrase, window or threshold that no example needs.
     Survives,
+    /// R031: an example that must match and does not in another spelling.
+    SpellingMissed,
+    /// R032: an example that must not match and does with a letter more in a word.
+    OtherWordFound,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -119,6 +123,8 @@ impl Code {
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
             Self::Survives => "R030",
+            Self::SpellingMissed => "R031",
+            Self::OtherWordFound => "R032",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",

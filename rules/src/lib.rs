@@ -123,7 +123,9 @@ mod verdict;
 pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MAX_SIGNATURES, Validity, sign};
 pub use band::Band;
 pub use category::{Category, Class, FourC};
-pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError, Mutations};
+pub use compile::{
+    Compiler, Counts, Exercise, LintLevel, LintLevels, LintLevelsError, Mutations, RuleExercise, Spelling,
+};
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};

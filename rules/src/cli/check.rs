@@ -1,15 +1,15 @@
-//! `check` and `test`.
+//! `check`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use lapwing_rules::{Code, Diagnostic, Release, Validity};
+use lapwing_rules::Diagnostic;
 use serde_json::json;
 
 use super::{Failure, Outcome, files, rendered};
 
 /// Examples of each kind that a rule has at least.
-const LEAST_EXAMPLES: usize = 3;
+pub(super) const LEAST_EXAMPLES: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -19,13 +19,6 @@ pub(super) struct Check {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Test {
-    /// Folder of packs.
-    #[arg(long)]
-    packs: PathBuf,
 }
 
 impl Check {
@@ -44,32 +37,6 @@ impl Check {
         }
         Ok(if diagnostics.is_empty() { Outcome::Fine } else { Outcome::Problems })
     }
-}
-
-impl Test {
-    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let compiler = files::compiler(&self.packs)?.least_examples(LEAST_EXAMPLES);
-        match compiler.compile(Release::new(1), Validity::default()) {
-            Ok(_) => {
-                let (counts, _) = compiler.check();
-                out.push_str(&format!(
-                    "{} packs, {} rules, {} examples: all as they should be\n",
-                    counts.packs, counts.rules, counts.examples
-                ));
-                Ok(Outcome::Fine)
-            }
-            Err(diagnostics) if diagnostics.iter().all(is_about_examples) => {
-                out.push_str(&format!("{}\n", rendered(&diagnostics)));
-                Ok(Outcome::Problems)
-            }
-            Err(diagnostics) => Err(Failure::diagnostics(&diagnostics)),
-        }
-    }
-}
-
-fn is_about_examples(diagnostic: &Diagnostic) -> bool {
-    use Code::{MustMatch, MustNotMatch, NoContrast, NotNeeded, TooFewExamples};
-    matches!(diagnostic.code(), TooFewExamples | MustMatch | MustNotMatch | NoContrast | NotNeeded)
 }
 
 /// A diagnostic for scripts.

@@ -25,6 +25,9 @@ fn diagnostics(path: &PathBuf) -> Vec<Diagnostic> {
     if file.starts_with("mutate") {
         return compiler.mutate(|_| true, |_, _| ()).expect("what is changed follows the language").survivors;
     }
+    if file.starts_with("test") {
+        return compiler.exercise(|_| true, |_, _| ()).expect("what is exercised follows the language").problems;
+    }
     compiler
         .least_examples(1)
         .compile(Release::new(1), Validity::default())

@@ -72,7 +72,10 @@ fn good() -> String {
 fn a_good_pack_goes_all_the_way() {
     let desk = Desk::new(&good());
     assert_eq!(desk.ends("check --packs packs", 0), "1 packs, 1 rules, 1 phrases: no problems\n");
-    assert_eq!(desk.ends("test --packs packs", 0), "1 packs, 1 rules, 6 examples: all as they should be\n");
+    assert_eq!(
+        desk.ends("test --packs packs", 0),
+        "1 rules, 6 examples, 60 verdicts by scope and band, 36 other spellings: all as they should be\n"
+    );
     let told = desk.ends("compile --packs packs --release 4 --key key --out set", 0);
     let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
     assert!(desk.ends(&format!("verify --set set --trust {key}"), 0).contains("release 4"));
@@ -346,4 +349,23 @@ fn changes_that_no_example_notices_end_with_1() {
     assert!(desk.ends("mutate --packs packs --rule u.", 0).starts_with("0 rules and 0 phrases"));
     desk.writes(&good().replace("text = \"an owl in a barn\"", "text = \"barn owl\""));
     assert!(desk.ends("mutate --packs packs", 64).contains("error[R014]"));
+}
+
+#[test]
+fn examples_are_run_in_every_scope_band_and_spelling() {
+    let desk = Desk::new(
+        &good()
+            .replace("[\"title\"]", "[\"title\", \"query\"]")
+            .replace("must_match = [{ scope = \"title\"", "must_match = [{ scope = \"query\""),
+    );
+    let told = desk.ends("test --packs packs --by-rule", 0);
+    assert!(told.contains("120 verdicts by scope and band"), "{told}");
+    assert!(told.starts_with("rule ") && told.contains("\nt.rule  "), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("test --packs packs --json", 0)).unwrap();
+    assert_eq!((&json["rules"][0]["verdicts"], &json["rules"][0]["problems"]), (&120.into(), &0.into()));
+    desk.writes(&good().replace("barn owl", "brrr owl").replace("an owl in a barn", "an owl goes brrr"));
+    assert!(
+        desk.ends("test --packs packs", 1).contains("error[R031]: rule `t.rule` does not fire with repeated letters")
+    );
+    assert!(desk.ends("test --packs packs --rule u.", 0).starts_with("0 rules, 0 examples"));
 }
