@@ -5,6 +5,7 @@ mod check;
 mod classify;
 mod codes;
 mod compile;
+mod cost;
 mod diff;
 mod explain;
 mod files;
@@ -45,6 +46,8 @@ enum Command {
     Lint(lint::Lint),
     /// Take rules apart, one part at a time, and say what no example notices.
     Mutate(mutate::Mutate),
+    /// Say what each rule costs: its part of the rule set, and how often titles make a device look for it.
+    Cost(cost::Cost),
     /// Write packs the one way.
     #[command(name = "fmt")]
     Format(format::Format),
@@ -142,6 +145,7 @@ impl Command {
             Self::Lint(command) => command.run(out),
             Self::Format(command) => command.run(out),
             Self::Mutate(command) => command.run(out),
+            Self::Cost(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),

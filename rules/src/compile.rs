@@ -1,6 +1,7 @@
 //! From packs to a rule set: read, expand, fold with the agent's own code, lint, number, run every example.
 
 mod contrast;
+mod cost;
 mod examples;
 mod exercise;
 mod expand;
@@ -23,6 +24,7 @@ use crate::{Artefact, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trial;
 
+pub use cost::{Costs, RuleCost};
 pub use exercise::{Exercise, RuleExercise, Spelling};
 pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};

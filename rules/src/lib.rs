@@ -90,7 +90,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `fmt`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `cost`, `fmt`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -124,7 +124,8 @@ pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MA
 pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{
-    Compiler, Counts, Exercise, LintLevel, LintLevels, LintLevelsError, Mutations, RuleExercise, Spelling,
+    Compiler, Costs, Counts, Exercise, LintLevel, LintLevels, LintLevelsError, Mutations, RuleCost, RuleExercise,
+    Spelling,
 };
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};

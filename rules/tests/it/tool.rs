@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use super::pack;
+use super::{pack, rule};
 
 /// A folder with one pack and a key.
 struct Desk {
@@ -368,4 +368,23 @@ fn examples_are_run_in_every_scope_band_and_spelling() {
         desk.ends("test --packs packs", 1).contains("error[R031]: rule `t.rule` does not fire with repeated letters")
     );
     assert!(desk.ends("test --packs packs --rule u.", 0).starts_with("0 rules, 0 examples"));
+}
+
+#[test]
+fn costs_are_told_the_dearest_rule_first() {
+    let rules = [("kite", "red kite, tawny owl, grey heron"), ("owl", "barn owl")].map(|(name, phrases)| {
+        let phrases: Vec<String> = phrases.split(", ").map(|phrase| format!("\"{phrase}\"")).collect();
+        rule(&format!("t.{name}"), "\"title\"", &format!("match = {{ any = [{}] }}", phrases.join(", ")))
+    });
+    let desk = Desk::new(&(pack("\"title\"", "match = { phrase = \"great auk\" }") + &rules.concat()));
+    std::fs::write(desk.path("titles"), "barn barn\n\nBARN door\nthe gr34t one\na kite and an owl\n").unwrap();
+    let told = desk.ends("cost --packs packs --titles titles", 0);
+    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((lines[1][0], lines[1][4]), ("t.owl", "50.00"), "{told}");
+    assert_eq!((lines[2][0], lines[2][4], lines[3][0], lines[3][4]), ("t.rule", "25.00", "t.kite", "0.00"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("cost --packs packs --json", 0)).unwrap();
+    let rules = json["rules"].as_array().unwrap();
+    assert_eq!((&rules[0]["rule"], &rules[0]["phrases"], &json["titles"]), (&"t.kite".into(), &3.into(), &0.into()));
+    let bytes: Vec<u64> = rules.iter().map(|rule| rule["bytes"].as_u64().unwrap()).collect();
+    assert!(bytes.iter().all(|bytes| *bytes > 0) && bytes.iter().sum::<u64>() < json["bytes"].as_u64().unwrap());
 }
