@@ -5,6 +5,7 @@ mod check;
 mod classify;
 mod codes;
 mod compile;
+mod cost;
 mod diff;
 mod explain;
 mod files;
@@ -19,6 +20,7 @@ mod question;
 mod rules;
 mod score;
 mod sign;
+mod test;
 mod today;
 mod verify;
 
@@ -40,12 +42,14 @@ struct Arguments {
 enum Command {
     /// Check the language and the lints of packs, without running examples.
     Check(check::Check),
-    /// Check packs and run every example in every band.
-    Test(check::Test),
+    /// Check packs and run every example in every scope, band and spelling.
+    Test(test::Test),
     /// Say what the language allows in packs and a rule had better not say.
     Lint(lint::Lint),
     /// Take rules apart, one part at a time, and say what no example notices.
     Mutate(mutate::Mutate),
+    /// Say what each rule costs: its part of the rule set, and how often titles make a device look for it.
+    Cost(cost::Cost),
     /// Write packs the one way.
     #[command(name = "fmt")]
     Format(format::Format),
@@ -143,6 +147,7 @@ impl Command {
             Self::Lint(command) => command.run(out),
             Self::Format(command) => command.run(out),
             Self::Mutate(command) => command.run(out),
+            Self::Cost(command) => command.run(out),
             Self::Compile(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),

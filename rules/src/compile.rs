@@ -1,8 +1,10 @@
 //! From packs to a rule set: read, expand, fold with the agent's own code, lint, number, run every example.
 
 mod contrast;
+mod cost;
 mod course;
 mod examples;
+mod exercise;
 mod expand;
 mod expression;
 mod lint;
@@ -26,6 +28,8 @@ use crate::{Artefact, Band, Date, Digest, Kind, Release, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
 
+pub use cost::{Costs, RuleCost};
+pub use exercise::{Exercise, RuleExercise, Spelling};
 pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
 

@@ -63,6 +63,10 @@ pub enum Code {
     UnknownRule,
     /// R030: a phrase, window or threshold that no example needs.
     Survives,
+    /// R031: an example that must match and does not in another spelling.
+    SpellingMissed,
+    /// R032: an example that must not match and does with a letter more in a word.
+    OtherWordFound,
     /// R050: an example that is still to be found, and is found.
     TodoMatches,
     /// R051: points without a score, or a rule that is seen nowhere.
@@ -149,6 +153,8 @@ impl Code {
             Self::NotNeeded => "R021",
             Self::UnknownRule => "R022",
             Self::Survives => "R030",
+            Self::SpellingMissed => "R031",
+            Self::OtherWordFound => "R032",
             Self::TodoMatches => "R050",
             Self::NoScore => "R051",
             Self::ScoreReach => "R052",

@@ -133,7 +133,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `fmt`, `compile`, `explain`, `diff`, `classify`,
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `cost`, `fmt`, `compile`, `explain`, `diff`, `classify`,
 //! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
 
 #![forbid(unsafe_code)]
@@ -172,7 +172,10 @@ mod verdict;
 pub use artefact::{Artefact, ArtefactError, ENGINE, Kind, MAX_ARTEFACT_BYTES, MAX_SIGNATURES, Validity, sign};
 pub use band::Band;
 pub use category::{Category, Class, FourC};
-pub use compile::{Compiler, Counts, LintLevel, LintLevels, LintLevelsError, Mutations};
+pub use compile::{
+    Compiler, Costs, Counts, Exercise, LintLevel, LintLevels, LintLevelsError, Mutations, RuleCost, RuleExercise,
+    Spelling,
+};
 pub use course::{After, Course, Escalation, Reporting, Watch};
 pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};

@@ -1,16 +1,16 @@
-//! `check` and `test`.
+//! `check`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use lapwing_rules::{Code, Diagnostic, Release, Validity};
+use lapwing_rules::Diagnostic;
 use serde_json::json;
 
 use super::local::Local;
-use super::{Failure, Outcome, rendered, warnings};
+use super::{Failure, Outcome, rendered};
 
 /// Examples of each kind that a rule has at least.
-const LEAST_EXAMPLES: usize = 3;
+pub(super) const LEAST_EXAMPLES: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -22,15 +22,6 @@ pub(super) struct Check {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Test {
-    /// Folder of packs.
-    #[arg(long)]
-    packs: PathBuf,
-    #[command(flatten)]
-    local: Local,
 }
 
 impl Check {
@@ -51,37 +42,6 @@ impl Check {
         let is_fine = diagnostics.iter().all(|diagnostic| diagnostic.code().is_warning());
         Ok(if is_fine { Outcome::Fine } else { Outcome::Problems })
     }
-}
-
-impl Test {
-    pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let compiler = self.local.compiler(&self.packs)?.least_examples(LEAST_EXAMPLES);
-        match compiler.compile(Release::new(1), Validity::default()) {
-            Ok(_) => {
-                let (counts, _) = compiler.check();
-                let todo = match counts.todo {
-                    0 => String::new(),
-                    todo => format!(", {todo} still to be found"),
-                };
-                out.push_str(&warnings(&compiler));
-                out.push_str(&format!(
-                    "{} packs, {} rules, {} examples: all as they should be{todo}\n",
-                    counts.packs, counts.rules, counts.examples
-                ));
-                Ok(Outcome::Fine)
-            }
-            Err(diagnostics) if diagnostics.iter().all(is_about_examples) => {
-                out.push_str(&format!("{}\n", rendered(&diagnostics)));
-                Ok(Outcome::Problems)
-            }
-            Err(diagnostics) => Err(Failure::diagnostics(&diagnostics)),
-        }
-    }
-}
-
-fn is_about_examples(diagnostic: &Diagnostic) -> bool {
-    use Code::{MustMatch, MustNotMatch, NoContrast, NotNeeded, TodoMatches, TooFewExamples};
-    matches!(diagnostic.code(), TooFewExamples | MustMatch | MustNotMatch | NoContrast | NotNeeded | TodoMatches)
 }
 
 /// A diagnostic for scripts.

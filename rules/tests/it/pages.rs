@@ -65,10 +65,18 @@ fn survivors(lines: &str) -> BTreeSet<Code> {
     mutations.survivors.iter().map(Diagnostic::code).collect()
 }
 
+/// What comes of the examples of the lines in other scopes, bands and spellings.
+fn exercised(lines: &str) -> BTreeSet<Code> {
+    let exercise = compiler(lines).exercise(|_| true, |_, _| ()).expect("what is exercised follows the language");
+    exercise.problems.iter().map(Diagnostic::code).collect()
+}
+
 /// What whoever tells `code` finds in the lines.
 fn of(code: Code, lines: &str) -> BTreeSet<Code> {
     if code == Code::Survives {
         survivors(lines)
+    } else if matches!(code, Code::SpellingMissed | Code::OtherWordFound) {
+        exercised(lines)
     } else if code.is_lint() {
         lints(lines)
     } else {

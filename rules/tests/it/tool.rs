@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use super::pack;
+use super::{pack, rule};
 
 /// A folder with one pack and a key.
 struct Desk {
@@ -72,11 +72,11 @@ fn good() -> String {
 fn a_good_pack_goes_all_the_way() {
     let desk = Desk::new(&good());
     assert_eq!(desk.ends("check --packs packs", 0), "1 packs, 1 rules, 1 phrases: no problems\n");
-    assert_eq!(desk.ends("test --packs packs", 0), "1 packs, 1 rules, 6 examples: all as they should be\n");
+    let told = "1 rules, 6 examples, 60 verdicts by scope and band, 36 other spellings: all as they should be";
+    assert_eq!(desk.ends("test --packs packs", 0), format!("{told}\n"));
     let todo = "todo_match = [{ scope = \"title\", text = \"owlet\" }], must_not_match";
     desk.writes(&good().replace("must_not_match", todo));
-    let counted = "1 packs, 1 rules, 6 examples: all as they should be, 1 still to be found\n";
-    assert_eq!(desk.ends("test --packs packs", 0), counted);
+    assert_eq!(desk.ends("test --packs packs", 0), format!("{told}, 1 still to be found\n"));
     let told = desk.ends("compile --packs packs --release 4 --key key --out set", 0);
     let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
     assert!(desk.ends(&format!("verify --set set --trust {key}"), 0).contains("release 4"));
@@ -385,4 +385,42 @@ fn changes_that_no_example_notices_end_with_1() {
     assert!(desk.ends("mutate --packs packs --rule u.", 0).starts_with("0 rules and 0 phrases"));
     desk.writes(&good().replace("text = \"an owl in a barn\"", "text = \"barn owl\""));
     assert!(desk.ends("mutate --packs packs", 64).contains("error[R014]"));
+}
+
+#[test]
+fn examples_are_run_in_every_scope_band_and_spelling() {
+    let desk = Desk::new(
+        &good()
+            .replace("[\"title\"]", "[\"title\", \"query\"]")
+            .replace("must_match = [{ scope = \"title\"", "must_match = [{ scope = \"query\""),
+    );
+    let told = desk.ends("test --packs packs --by-rule", 0);
+    assert!(told.contains("120 verdicts by scope and band"), "{told}");
+    assert!(told.starts_with("rule ") && told.contains("\nt.rule  "), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("test --packs packs --json", 0)).unwrap();
+    assert_eq!((&json["rules"][0]["verdicts"], &json["rules"][0]["problems"]), (&120.into(), &0.into()));
+    desk.writes(&good().replace("barn owl", "brrr owl").replace("an owl in a barn", "an owl goes brrr"));
+    assert!(
+        desk.ends("test --packs packs", 1).contains("error[R031]: rule `t.rule` does not fire with repeated letters")
+    );
+    assert!(desk.ends("test --packs packs --rule u.", 0).starts_with("0 rules, 0 examples"));
+}
+
+#[test]
+fn costs_are_told_the_dearest_rule_first() {
+    let rules = [("kite", "red kite, tawny owl, grey heron"), ("owl", "barn owl")].map(|(name, phrases)| {
+        let phrases: Vec<String> = phrases.split(", ").map(|phrase| format!("\"{phrase}\"")).collect();
+        rule(&format!("t.{name}"), "\"title\"", &format!("match = {{ any = [{}] }}", phrases.join(", ")))
+    });
+    let desk = Desk::new(&(pack("\"title\"", "match = { phrase = \"great auk\" }") + &rules.concat()));
+    std::fs::write(desk.path("titles"), "barn barn\n\nBARN door\nthe gr34t one\na kite and an owl\n").unwrap();
+    let told = desk.ends("cost --packs packs --titles titles", 0);
+    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((lines[1][0], lines[1][4]), ("t.owl", "50.00"), "{told}");
+    assert_eq!((lines[2][0], lines[2][4], lines[3][0], lines[3][4]), ("t.rule", "25.00", "t.kite", "0.00"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&desk.ends("cost --packs packs --json", 0)).unwrap();
+    let rules = json["rules"].as_array().unwrap();
+    assert_eq!((&rules[0]["rule"], &rules[0]["phrases"], &json["titles"]), (&"t.kite".into(), &3.into(), &0.into()));
+    let bytes: Vec<u64> = rules.iter().map(|rule| rule["bytes"].as_u64().unwrap()).collect();
+    assert!(bytes.iter().all(|bytes| *bytes > 0) && bytes.iter().sum::<u64>() < json["bytes"].as_u64().unwrap());
 }
