@@ -54,6 +54,8 @@
 //! | `shadow = true` | on trial: counted by rule and day, and nobody is told ([`RuleSet::evaluate_all`]) |
 //! | `watch = { from = 2026-12-01, until = 2026-12-20 }` | applied on these days alone, at most 28; level 3 at most |
 //!
+//! `budget = 2` says on how many of 100,000 benign texts a rule may fire; `lapwing-rules test --benign FILE` counts.
+//!
 //! # A school's overlay
 //!
 //! A file of `[[tune]]` beside the packs survives their updates. Each changes one rule, with `reason`, `requester`,

@@ -6,6 +6,7 @@ use clap::Args;
 use lapwing_rules::{Code, Diagnostic, Release, Validity};
 use serde_json::json;
 
+use super::budget::Benign;
 use super::local::Local;
 use super::{Failure, Outcome, rendered, warnings};
 
@@ -31,6 +32,8 @@ pub(super) struct Test {
     packs: PathBuf,
     #[command(flatten)]
     local: Local,
+    #[command(flatten)]
+    benign: Benign,
 }
 
 impl Check {
@@ -64,7 +67,7 @@ impl Test {
                     "{} packs, {} rules, {} examples: all as they should be\n",
                     counts.packs, counts.rules, counts.examples
                 ));
-                Ok(Outcome::Fine)
+                self.benign.check(&compiler, out)
             }
             Err(diagnostics) if diagnostics.iter().all(is_about_examples) => {
                 out.push_str(&format!("{}\n", rendered(&diagnostics)));

@@ -14,9 +14,11 @@ const MAX_EXCEPTIONS: usize = 1024;
 const MAX_EXAMPLES: usize = 256;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
+/// The rows that a budget is a number in.
+const MAX_BUDGET: i64 = 100_000;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
-    "shadow", "watch", "match", "except", "examples",
+    "shadow", "watch", "budget", "match", "except", "examples",
 ];
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleSource> {
@@ -31,6 +33,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     let guidance = reader.text(fields, "guidance", MAX_GUIDANCE_BYTES);
     let cooldown_s = cooldown(reader, fields);
     let course = course::course(reader, fields);
+    let budget = fields.get("budget").and_then(|value| reader.number(value, "budget", 0..=MAX_BUDGET));
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
@@ -49,6 +52,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
         guidance: guidance?.into_inner(),
         cooldown_s,
         course,
+        budget: budget.and_then(|budget| u64::try_from(budget.into_inner()).ok()),
         matching: matching?,
         exceptions,
         must_match,
