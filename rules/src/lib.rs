@@ -160,8 +160,8 @@ pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;
 pub use overlay::Tuned;
 pub use policy::{
-    Day, Decision, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy, PolicyError, Presence, Sites,
-    TimeOfDay, Watched, WeekMinute, sign_policy,
+    Acceptability, Action, Day, Decision, Doer, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy,
+    PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
 pub use rule_set::{MAX_TEXTS, RuleSet};
