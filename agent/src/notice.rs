@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lapwing_rules::{Day, Hours, Period, Policy, Sites};
+use lapwing_rules::{Day, Hours, Period, Policy, Role, Sites, Standing};
 
 /// What the watched are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +50,48 @@ impl Notice {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "Not looked for in the group {group}: {}.", names.join(", "));
         }
+        for (action, roles) in &policy.acceptability {
+            for (role, standing) in roles {
+                let (action, role) = (action.category().name(), self::role(*role));
+                let _ = writeln!(text, "{action}, {role}: {}", self::standing(standing));
+            }
+        }
         Self { version: policy.notice_version, text }
     }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Pupil => "pupils",
+        Role::Staff => "staff",
+        Role::Guest => "visitors",
+    }
+}
+
+/// Nobody who is nominated is named: everybody reads the notice.
+fn standing(standing: &Standing) -> String {
+    match standing {
+        Standing::Acceptable => "may be done, and is not reported.".to_owned(),
+        Standing::AtCertainTimes(Hours::Always) => "may be done at all times, and is not reported.".to_owned(),
+        Standing::AtCertainTimes(Hours::Weekly(periods)) => {
+            format!("may be done in these hours, and is reported outside them: {}.", in_words(periods))
+        }
+        Standing::NominatedUsers(_) => "may be done by nominated people, and is reported otherwise.".to_owned(),
+        Standing::Unacceptable => "is not acceptable, and is reported.".to_owned(),
+        Standing::Illegal => "is against the law, and is reported.".to_owned(),
+    }
+}
+
+fn in_words(periods: &[Period]) -> String {
+    let period = |period: &Period| format!("{} {} to {}", day(period.day), period.from, period.to);
+    periods.iter().map(period).collect::<Vec<_>>().join(", ")
 }
 
 fn hours(policy: &Policy) -> String {
     match &policy.hours {
         Hours::Always => "When: at all times.\n".to_owned(),
         Hours::Weekly(periods) => {
-            let period = |period: &Period| format!("{} {} to {}", day(period.day), period.from, period.to);
-            let periods: Vec<String> = periods.iter().map(period).collect();
-            format!("When ({}): {}. Outside these hours nothing is looked at.\n", policy.zone, periods.join(", "))
+            format!("When ({}): {}. Outside these hours nothing is looked at.\n", policy.zone, in_words(periods))
         }
     }
 }
@@ -85,7 +116,9 @@ mod tests {
         Policy::from_json(&format!(
             r#"{{"release": 3, "school": "demo", "zone": "Europe/London", "staff_watched": {staff},
                 "hours": {{"weekly": [{{"day": "mon", "from": "08:30", "to": "16:00"}}]}}, "sites": {sites},
-                "group_off": {{"sixth-form": ["gambling"]}}, "notice_version": 2}}"#
+                "group_off": {{"sixth-form": ["gambling"]}}, "notice_version": 2,
+                "acceptability": {{"removable_media": {{"pupil": {{"nominated_users": ["kim"]}}, "staff": "acceptable"}},
+                    "gaming": {{"pupil": {{"at_certain_times": {{"weekly": [{{"day": "fri", "from": "12:00", "to": "13:00"}}]}}}}}}}}}}"#
         ))
         .unwrap()
     }
@@ -98,6 +131,14 @@ mod tests {
         {
             assert!(notice.text.contains(told), "{told}");
         }
+        for told in [
+            "Removable media, pupils: may be done by nominated people, and is reported otherwise.",
+            "Removable media, staff: may be done, and is not reported.",
+            "Off-task gaming, pupils: may be done in these hours, and is reported outside them: Friday 12:00 to 13:00.",
+        ] {
+            assert!(notice.text.contains(told), "{told} in {}", notice.text);
+        }
+        assert!(!notice.text.contains("kim"), "who is nominated is not everybody's business");
         let wider = Notice::of(&policy(true, r#""any""#));
         assert!(wider.text.contains("as for pupils") && wider.text.contains("wherever"));
     }

@@ -1,16 +1,16 @@
 //! What may be looked at, decided before anything is matched.
 //!
 //! Out of hours and off site nothing is, illegal rules included; without a signed policy the caller does not ask. Inside,
-//! protected hosts stop every rule; group, category and the staff switch stop all but illegal rules; mail, health and
-//! banking are matched by levels 4 and 5 alone.
+//! protected hosts stop every rule; group, category and the staff switch stop all but illegal rules; what the policy finds
+//! acceptable is not looked for at levels 1 to 3; mail, health and banking are matched by levels 4 and 5 alone.
 
 use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use lapwing_rules::{
-    Band, Category, Course, Date, Day, Decision, HostClass, Hours, Level, Policy, Presence, RuleSet, Sites, Watched,
-    WeekMinute,
+    Band, Category, Course, Date, Day, Decision, Doer, HostClass, Hours, Level, Policy, Presence, RuleSet, Sites,
+    Watched, WeekMinute,
 };
 
 use crate::signal::Signal;
@@ -55,6 +55,9 @@ pub struct Look<'a> {
     today: Option<Date>,
     decision: Decision,
     class: HostClass,
+    /// The minute of the school's civil week; none beyond the calendar.
+    at: Option<WeekMinute>,
+    doer: Doer<'a>,
     groups: &'a [String],
     group: &'a str,
 }
@@ -165,7 +168,17 @@ pub fn decide<'a>(
     let watched = if who.band == Band::Staff { Watched::Staff } else { Watched::Pupil };
     let decision = force.decides(at_us, presence, watched);
     let today = force.civil(at_us).and_then(|civil| day(&civil));
-    Ok(Look { policy: &force.policy, today, decision, class, groups: &signal.account.groups, group: &who.group })
+    let doer = Doer { band: who.band, account: &signal.account.name };
+    Ok(Look {
+        policy: &force.policy,
+        today,
+        decision,
+        class,
+        at: force.week_minute(at_us),
+        doer,
+        groups: &signal.account.groups,
+        group: &who.group,
+    })
 }
 
 fn day(civil: &Zoned) -> Option<Date> {
@@ -185,7 +198,8 @@ impl Look<'_> {
         let groups = self.groups.iter().map(String::as_str).chain([self.group]);
         let is_off = self.policy.is_off(category, groups);
         let is_private = self.class == HostClass::Confidential && level < Level::High;
-        self.decision.allows(category) && !is_off && !is_private
+        let is_acceptable = self.at.is_some_and(|at| self.policy.silences((category, level), at, self.doer));
+        self.decision.allows(category) && !is_off && !is_private && !is_acceptable
     }
 
     /// Whether nothing but the matched words may be kept.

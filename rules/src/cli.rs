@@ -1,5 +1,6 @@
 //! The command line.
 
+mod budget;
 mod categories;
 mod check;
 mod classify;

@@ -24,7 +24,7 @@ use toml::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::pack::{self, Example, Pack};
 use crate::program::{PackFacts, Program, encode};
-use crate::{Artefact, Band, Date, Digest, Kind, Release, RuleSet, Validity};
+use crate::{Artefact, Band, Date, Digest, Kind, Release, RuleId, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
 
@@ -120,6 +120,14 @@ impl Compiler {
         self.tunes(&drafts, &mut diagnostics);
         let counts = Counts::of(packs.len(), &drafts);
         (counts, sorted(diagnostics))
+    }
+
+    /// How many of 100,000 benign texts each rule may fire on, where its pack says so.
+    #[must_use]
+    pub fn budgets(&self) -> BTreeMap<RuleId, u64> {
+        let packs = self.read(&mut Vec::new());
+        let rules = packs.iter().flat_map(|(_, pack)| &pack.rules);
+        rules.filter_map(|rule| Some((rule.id.get_ref().clone(), rule.budget?))).collect()
     }
 
     pub(crate) fn program(&self) -> Result<Program, Vec<Diagnostic>> {

@@ -70,6 +70,8 @@
 //! | `shadow = true` | on trial: counted by rule and day, and nobody is told ([`RuleSet::evaluate_all`]) |
 //! | `watch = { from = 2026-12-01, until = 2026-12-20 }` | applied on these days alone, at most 28; level 3 at most |
 //!
+//! `budget = 2` says on how many of 100,000 benign texts a rule may fire; `lapwing-rules test --benign FILE` counts.
+//!
 //! What the language allows and a rule had better not say is a lint, told by [`Compiler::lint`]. A rule that has a reason
 //! says so: `allow = [{ lint = "L002", reason = ".." }]`.
 //!
@@ -187,8 +189,8 @@ pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;
 pub use overlay::Tuned;
 pub use policy::{
-    Day, Decision, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy, PolicyError, Presence, Sites,
-    TimeOfDay, Watched, WeekMinute, sign_policy,
+    Acceptability, Action, Day, Decision, Doer, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy,
+    PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
 pub use rule_set::{MAX_TEXTS, RuleSet};

@@ -72,6 +72,8 @@ pub(crate) struct RuleSource {
     pub(crate) guidance: String,
     pub(crate) cooldown_s: u32,
     pub(crate) course: CourseSource,
+    /// Of 100,000 benign texts, on how many it may fire.
+    pub(crate) budget: Option<u64>,
     pub(crate) matching: Spanned<Matching>,
     pub(crate) exceptions: Vec<Exception>,
     pub(crate) allowed: Vec<Allowed>,

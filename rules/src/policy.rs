@@ -1,4 +1,4 @@
-//! A school's signed policy: when, where and for whom anything is looked at.
+//! A school's signed policy: when, where and for whom anything is looked at, and what is acceptable there.
 //!
 //! Agent and collector read the same artefact (kind "LWPL", one plain section of JSON). Nothing here reads a clock: the
 //! caller converts its time into the school's zone and asks [`Policy::decides`] with the minute of that civil week.
@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acceptability;
 mod hours;
 mod sites;
 
@@ -27,8 +28,9 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::artefact::{Encoding, Section, Verified};
-use crate::{Artefact, ArtefactError, Category, Kind, Release, TrustedKeys, Validity, sign};
+use crate::{Artefact, ArtefactError, Category, Kind, Level, Release, TrustedKeys, Validity, sign};
 
+pub use acceptability::{Acceptability, Action, Doer, Role, Standing};
 pub use hours::{Day, Hours, InvalidTime, Period, TimeOfDay, WeekMinute};
 pub use sites::{InvalidNetwork, Network, Sites};
 
@@ -57,6 +59,9 @@ pub struct Policy {
     /// Categories that are off for members of an operating-system group. Illegal categories cannot stand here.
     #[serde(default)]
     pub group_off: BTreeMap<String, BTreeSet<Category>>,
+    /// What people may do, by action and role. Levels 4 and 5 and illegal categories are beyond it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acceptability: Acceptability,
     /// Version of the notice that states this policy.
     pub notice_version: u32,
 }
@@ -176,6 +181,7 @@ impl Policy {
         }
         self.hours.check().map_err(|reason| invalid("hours", reason))?;
         self.sites.check().map_err(|reason| invalid("sites", reason))?;
+        acceptability::check(&self.acceptability).map_err(|reason| invalid("acceptability", reason))?;
         self.check_groups()
     }
 
@@ -208,6 +214,13 @@ impl Policy {
             Watched::Staff if !self.staff_watched => Decision::IllegalOnly,
             Watched::Staff | Watched::Pupil => Decision::Everything,
         }
+    }
+
+    /// Whether a hit of this category and level tells of something that is acceptable for `doer` in this minute of the
+    /// school's civil week. Never for an illegal category, nor above level 3.
+    #[must_use]
+    pub fn silences(&self, hit: (Category, Level), at: WeekMinute, doer: Doer<'_>) -> bool {
+        acceptability::silences(&self.acceptability, hit, at, doer)
     }
 
     /// Whether `category` is off for an account of these operating-system groups. Never for an illegal one.

@@ -56,6 +56,24 @@ fn a_category_is_off_for_the_group_that_the_collector_names() {
 }
 
 #[test]
+fn what_the_policy_finds_acceptable_is_not_looked_for_and_what_is_urgent_is() {
+    let mut policy = crate::sample::policy(1, true, ANY);
+    let lunch = r#"{"weekly": [{"day": "wed", "from": "12:00", "to": "13:00"}]}"#;
+    let acceptability = format!(r#"{{"gaming": {{"pupil": {{"at_certain_times": {lunch}}}}}}}"#);
+    policy.acceptability = serde_json::from_str(&acceptability).unwrap();
+    let (force, rules, mut signal) = (InForce::new(policy).unwrap(), rules(), title("x", None));
+    let allows = |signal: &Signal, band: Band, level: Level| {
+        let who = who(band);
+        let look = decide(&force, &rules, signal, signal.seen.wall_us, &who, Presence::OnSite).unwrap();
+        look.allows(Category::OffTaskGaming, level)
+    };
+    assert!(!allows(&signal, Band::Ks4, Level::Moderate) && allows(&signal, Band::Ks4, Level::High));
+    assert!(allows(&signal, Band::Staff, Level::Low), "that it may be done by pupils says nothing of staff");
+    signal.seen = at(NOON_US + 60 * MINUTE_US);
+    assert!(allows(&signal, Band::Ks4, Level::Low), "lunch is over");
+}
+
+#[test]
 fn mail_is_looked_at_by_urgent_rules_alone() {
     let (force, rules, pupil) = (in_force(true, ANY), rules(), who(Band::Ks4));
     let signal = title("x", Some("mail.example"));

@@ -23,18 +23,18 @@ struct Written {
     band: String,
 }
 
-/// Reads questions one by one, so that an input of any length needs the memory of one line.
-pub(super) struct Questions<R> {
+/// Reads lines one by one, so that an input of any length needs the memory of one line.
+pub(super) struct Lines<R> {
     input: R,
 }
 
-impl<R: BufRead> Questions<R> {
+impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
         Self { input }
     }
 
-    /// The next line as a question, or what is wrong with it; `None` at the end.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<Result<Question, String>>> {
+    /// The next line, or what is wrong with it; `None` at the end.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Result<Vec<u8>, String>>> {
         let mut line = Vec::new();
         let mut bounded = self.input.by_ref().take(MAX_LINE_BYTES as u64 + 1);
         bounded.read_until(b'\n', &mut line).context("cannot read the next line")?;
@@ -45,16 +45,39 @@ impl<R: BufRead> Questions<R> {
             self.input.skip_until(b'\n').context("cannot read the next line")?;
             return Ok(Some(Err(format!("the line is longer than {MAX_LINE_BYTES} bytes"))));
         }
-        Ok(Some(question(&line)))
+        Ok(Some(Ok(line)))
     }
 }
 
-fn question(line: &[u8]) -> Result<Question, String> {
+/// Reads questions one by one.
+pub(super) struct Questions<R> {
+    lines: Lines<R>,
+}
+
+impl<R: BufRead> Questions<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { lines: Lines::new(input) }
+    }
+
+    /// The next line as a question, or what is wrong with it; `None` at the end.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Result<Question, String>>> {
+        let line = self.lines.next()?;
+        Ok(line.map(|line| line.and_then(|line| question(&line))))
+    }
+}
+
+/// The question of a line.
+pub(super) fn question(line: &[u8]) -> Result<Question, String> {
     let written: Written = serde_json::from_slice(line).map_err(|error| format!("not a question: {error}"))?;
     let band = written.band.parse().map_err(|error| format!("{error}"))?;
-    let texts = match written.kind.as_str() {
-        "url" => split_url(&written.text).map_err(|error| error.to_string())?.texts(),
-        kind => vec![Text::new(kind.parse::<Scope>().map_err(|error| format!("{error}"))?, written.text)],
-    };
+    let texts = texts(&written.kind, &written.text)?;
     Ok(Question { texts, band })
+}
+
+/// The texts to judge of a text of this kind: a scope, or `url` for a whole URL split as on a device.
+pub(super) fn texts(kind: &str, text: &str) -> Result<Vec<Text>, String> {
+    match kind {
+        "url" => Ok(split_url(text).map_err(|error| error.to_string())?.texts()),
+        kind => Ok(vec![Text::new(kind.parse::<Scope>().map_err(|error| format!("{error}"))?, text)]),
+    }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use lapwing_rules::{Code, Diagnostic, Exercise, RuleExercise, RuleId};
 use serde_json::json;
 
+use super::budget::Benign;
 use super::check::{LEAST_EXAMPLES, as_json};
 use super::local::Local;
 use super::progress::Progress;
@@ -20,6 +21,8 @@ pub(super) struct Test {
     packs: PathBuf,
     #[command(flatten)]
     local: Local,
+    #[command(flatten)]
+    benign: Benign,
     /// Only rules whose id begins so, such as a pack's id.
     #[arg(long, default_value = "", hide_default_value = true)]
     rule: String,
@@ -27,7 +30,7 @@ pub(super) struct Test {
     #[arg(long)]
     by_rule: bool,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "benign")]
     json: bool,
 }
 
@@ -53,7 +56,7 @@ impl Test {
             out.push_str(&warnings(&compiler));
             self.as_text(&exercise, out);
         }
-        Ok(if exercise.problems.is_empty() { Outcome::Fine } else { Outcome::Problems })
+        if exercise.problems.is_empty() { self.benign.check(&compiler, out) } else { Ok(Outcome::Problems) }
     }
 
     fn as_text(&self, exercise: &Exercise, out: &mut String) {

@@ -15,9 +15,11 @@ const MAX_EXCEPTIONS: usize = 1024;
 const MAX_REASON_BYTES: usize = 240;
 const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
+/// The rows that a budget is a number in.
+const MAX_BUDGET: i64 = 100_000;
 const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
-    "shadow", "watch", "match", "except", "score", "report", "allow", "examples",
+    "shadow", "watch", "budget", "match", "except", "score", "report", "allow", "examples",
 ];
 /// What a rule can add to a score.
 const POINTS: RangeInclusive<i64> = 0..=1000;
@@ -26,6 +28,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     reader.known(fields, KEYS);
     let scopes = scopes(reader, fields);
     let course = course::course(reader, fields);
+    let budget = fields.get("budget").and_then(|value| reader.number(value, "budget", 0..=MAX_BUDGET));
     let matching = reader.required_table(fields, "match", "`[rule.match]`");
     let matching = matching.and_then(|fields| {
         let matching = matching::matching(reader, &fields)?;
@@ -36,7 +39,8 @@ pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RuleS
     let points = points(reader, fields);
     let unreported = unreported(reader, fields);
     let source = source(reader, fields, scopes, matching, "`[rule.examples]`")?;
-    Some(RuleSource { allowed, course, exceptions, points, unreported, ..source })
+    let budget = budget.and_then(|budget| u64::try_from(budget.into_inner()).ok());
+    Some(RuleSource { allowed, budget, course, exceptions, points, unreported, ..source })
 }
 
 /// What a rule and a score have alike, around what they look for; `examples` names the table of examples.
@@ -67,6 +71,7 @@ pub(super) fn source(
         guidance: guidance?.into_inner(),
         cooldown_s,
         course: CourseSource::default(),
+        budget: None,
         matching: matching?,
         exceptions: Vec::new(),
         allowed: Vec::new(),

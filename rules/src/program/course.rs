@@ -151,7 +151,7 @@ fn between(number: u8, least: u8, most: u8) -> Result<u8, Short> {
 #[cfg(test)]
 mod tests {
     use crate::program::encode;
-    use crate::{Artefact, Compiler, Date, Kind, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign};
+    use crate::{Artefact, Compiler, Kind, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign};
 
     const PACK: &str = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
         [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
@@ -160,12 +160,15 @@ mod tests {
         [[rule]]\nid = \"t.b\"\ntitle = \"B\"\ncategory = \"terrorism\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
         match = { phrase = \"red kite\" }\nexamples = {}\n";
 
-    /// The artefact of [`PACK`] with a byte of a section changed, signed.
+    const OVERLAY: &str = "[[tune]]\nrule = \"t.a\"\nrequester = \"J. Marsh\"\napprover = \"S. Okafor\"\n\
+        reason = \"R\"\nexpires = 2026-12-20\nlevel = 1\n";
+
+    /// The artefact of [`PACK`] and [`OVERLAY`] with a byte of a section changed, signed.
     fn loads(section: u16, byte: usize, flip: u8) -> Option<RuleSet> {
         let key = SigningKey::from_bytes(&[7; 32]);
         let keys = TrustedKeys::new(vec![key.verifying_key()], 1).unwrap();
-        let mut sections =
-            encode(&Compiler::new().pack("t.toml", PACK).today(Date::from_days(20_788).unwrap()).program().unwrap());
+        let compiler = Compiler::new().pack("t.toml", PACK).overlay("local.toml", OVERLAY);
+        let mut sections = encode(&compiler.today("2026-12-01".parse().unwrap()).program().unwrap());
         let changed = sections.iter_mut().find(|found| found.id == section).unwrap();
         changed.plain[byte] ^= flip;
         let artefact = Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &sections);
@@ -181,6 +184,8 @@ mod tests {
         assert!(loads(super::AFTERS, 8, 2).is_none(), "once is no waiting");
         assert!(loads(super::AFTERS, 12, 0xff).is_none(), "longer than a device remembers");
         assert!(loads(super::SHADOWS, 4, 1).is_none(), "the rule is of an illegal category");
+        assert!(loads(24, 4, 1).is_none(), "no school tuned an illegal rule");
+        assert!(loads(24, 24, 1).is_none(), "no day of the calendar");
         assert!(loads(super::WATCHES, 4, 1).is_none(), "the rule is of an illegal category");
         assert!(loads(super::WATCHES, 12, 0x20).is_none(), "longer than 28 days");
         assert!(loads(super::WATCHES, 15, 1).is_none(), "beyond the calendar");

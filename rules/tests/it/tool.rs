@@ -424,3 +424,26 @@ fn costs_are_told_the_dearest_rule_first() {
     let bytes: Vec<u64> = rules.iter().map(|rule| rule["bytes"].as_u64().unwrap()).collect();
     assert!(bytes.iter().all(|bytes| *bytes > 0) && bytes.iter().sum::<u64>() < json["bytes"].as_u64().unwrap());
 }
+
+#[test]
+fn rules_above_their_budget_on_benign_texts_fail_with_counts_and_no_text() {
+    let desk = Desk::new(&good().replace("guidance =", "budget = 50000\nguidance ="));
+    let question = "{\"kind\":\"title\",\"text\":\"barn owl twins\",\"band\":\"ks3\"}";
+    std::fs::write(desk.path("one"), format!("hens\n\na barn owl\n{question}\n")).unwrap();
+    let told = desk.ends("test --packs packs --benign one", 1);
+    assert!(
+        told.contains("3 benign texts") && told.contains("t.rule  2 rows, 66666.7: above its budget of 50000"),
+        "{told}"
+    );
+    assert!(!told.contains("a barn owl") && !told.contains("twins"), "{told}");
+    let shown = desk.ends("test --packs packs --benign one --show", 1);
+    assert!(shown.contains("one:3: a barn owl") && shown.contains("one:4: barn owl twins"), "{shown}");
+    std::fs::write(desk.path("two"), "ducks\n").unwrap();
+    assert!(desk.ends("test --packs packs --benign one two", 0).contains("within its budget"), "2 of 4 are 50000");
+    let urls = "https://barn-owl.example/\nnot a url\n";
+    std::fs::write(desk.path("urls"), urls).unwrap();
+    assert!(desk.ends("test --packs packs --benign urls --scope url", 64).contains("urls:2: "));
+    std::fs::write(desk.path("none"), "\n").unwrap();
+    assert!(desk.ends("test --packs packs --benign none", 64).contains("no text"));
+    desk.ends("test --packs packs --show", 64);
+}
