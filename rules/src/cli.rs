@@ -30,10 +30,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lapwing_rules::{Compiler, Diagnostic};
+use serde_json::Value;
 
 /// Rule packs of Lapwing: checked, tested, compiled, signed, explained.
 #[derive(Debug, Parser)]
-#[command(name = "lapwing-rules", version)]
+#[command(
+    name = "lapwing-rules",
+    version,
+    after_help = "Ends with 0 when all is well, 1 when problems were found, 2 on failure, 64 on bad input or usage."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -41,26 +46,42 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check the language and the lints of packs, without running examples.
+    /// Check that packs follow the language, without running examples.
     Check(check::Check),
     /// Check packs and run every example in every scope, band and spelling.
+    ///
+    /// Examples have to hold as they are written, and in every scope of words and every band of their rule; those that
+    /// must match also in other spellings, those that must not match also with a letter put into a word.
     Test(test::Test),
     /// Say what the language allows in packs and a rule had better not say.
+    ///
+    /// Findings are warnings, or errors where they are denied; only errors end with 1. A rule with a good reason writes
+    /// `allow = [{ lint = "L002", reason = ".." }]`.
     Lint(lint::Lint),
     /// Take rules apart, one part at a time, and say what no example notices.
+    ///
+    /// Every phrase, group, window, order, exception, scope, weight and threshold is taken away. Each that no example
+    /// notices is told in a line, and any ends with 1.
     Mutate(mutate::Mutate),
     /// Say what each rule costs: its part of the rule set, and how often titles make a device look for it.
+    ///
+    /// Rules that most titles make a device look for come first, then the largest. What rules share costs none of them.
     Cost(cost::Cost),
-    /// Write packs the one way.
+    /// Format packs: keys in order, phrases sorted, lines of at most 120 columns; comments stay.
     #[command(name = "fmt")]
     Format(format::Format),
     /// Compile packs into a signed rule set.
     Compile(compile::Compile),
-    /// Say what a rule set makes of a text or URL, and why.
+    /// Say what a rule set makes of a text, a URL or a stored capture, and why.
     Explain(explain::Explain),
     /// Say what another rule set would newly flag, stop flagging, or flag at another level.
+    ///
+    /// Texts are named by their line, never printed. Any difference ends with 1.
     Diff(diff::Diff),
     /// Judge texts, one JSON object a line, and answer each with a line.
+    ///
+    /// Lines are such as `{"kind": "title", "text": "...", "band": "ks3"}`; `kind` is a scope, or `url` for a whole URL
+    /// split as on a device.
     Classify(classify::Classify),
     /// Count how much of each evaluation set is flagged, and say where that is not what is wanted.
     Score(score::Score),
@@ -164,11 +185,23 @@ impl Command {
     }
 }
 
-/// What a compiler found and compiled all the same, with its sources.
-fn warnings(compiler: &Compiler) -> String {
+/// What a compiler found and compiled all the same.
+fn warnings(compiler: &Compiler) -> Vec<Diagnostic> {
     let (_, found) = compiler.check();
-    let warnings = found.iter().filter(|diagnostic| diagnostic.code().is_warning());
-    warnings.map(|warning| format!("{}\n\n", warning.render())).collect()
+    found.into_iter().filter(|diagnostic| diagnostic.code().is_warning()).collect()
+}
+
+/// Warnings with their sources, before whatever else is told.
+fn in_words(warnings: &[Diagnostic]) -> String {
+    warnings.iter().map(|warning| format!("{}\n\n", warning.render())).collect()
+}
+
+/// An answer of a few facts, as text or for scripts.
+fn say(out: &mut String, json: Option<&Value>, text: &str) {
+    match json {
+        Some(json) => out.push_str(&format!("{json:#}\n")),
+        None => out.push_str(text),
+    }
 }
 
 /// Diagnostics with their sources, and their number.

@@ -15,7 +15,7 @@ pub(super) const LEAST_EXAMPLES: usize = 3;
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     #[command(flatten)]
     local: Local,

@@ -11,9 +11,6 @@ use super::question::Questions;
 use super::rules::Rules;
 use super::{Failure, Outcome};
 
-/// Reads lines of `{"kind": "title", "text": "...", "band": "ks3"}` and answers each with a line.
-///
-/// `kind` is a scope, or `url` for a whole URL split as on a device.
 #[derive(Debug, Args)]
 pub(super) struct Classify {
     #[command(flatten)]

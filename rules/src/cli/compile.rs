@@ -5,32 +5,37 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Release, RuleSet, TrustedKeys, Validity, key_text, sign};
+use serde_json::json;
 
+use super::check::as_json;
 use super::local::Local;
-use super::{Failure, Outcome, files, keys, warnings};
+use super::{Failure, Outcome, files, in_words, keys, say, warnings};
 
 #[derive(Debug, Args)]
 pub(super) struct Compile {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     #[command(flatten)]
     local: Local,
     /// Release number; devices refuse one below what they have.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
     /// Key file to sign with.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where to write the rule set; replaced only by a complete one.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// In force from this Unix second.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "SECOND", default_value_t = 0)]
     not_before: u64,
     /// Meant to be replaced by this Unix second; a device reports it and goes on.
-    #[arg(long)]
+    #[arg(long, value_name = "SECOND")]
     expires: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Compile {
@@ -44,15 +49,22 @@ impl Compile {
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;
         let rule_set = RuleSet::load(&bytes, &trusted).context("the compiled rule set does not load")?;
         files::replace(&self.out, &bytes)?;
-        out.push_str(&warnings(&compiler));
-        out.push_str(&format!(
-            "release {}, {} rules, {} bytes, signed by {}\nsha256 {}\n",
-            rule_set.release(),
-            rule_set.rules().count(),
-            bytes.len(),
-            key_text(&key.verifying_key()),
-            rule_set.digest()
+        let (release, rules, size) = (rule_set.release(), rule_set.rules().count(), bytes.len());
+        let (signer, digest) = (key_text(&key.verifying_key()), rule_set.digest().to_string());
+        let warnings = warnings(&compiler);
+        let json = json!({
+            "release": release.number(),
+            "rules": rules,
+            "bytes": size,
+            "signed_by": signer,
+            "sha256": digest,
+            "warnings": warnings.iter().map(as_json).collect::<Vec<_>>(),
+        });
+        let mut text = in_words(&warnings);
+        text.push_str(&format!(
+            "release {release}, {rules} rules, {size} bytes, signed by {signer}\nsha256 {digest}\n"
         ));
+        say(out, self.json.then_some(&json), &text);
         Ok(Outcome::Fine)
     }
 }

@@ -12,11 +12,10 @@ use super::{Failure, Outcome, files};
 /// Largest file of titles read, in bytes.
 const MAX_TITLES_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Rules that most titles make the matcher look for come first, then the largest. What rules share costs none of them.
 #[derive(Debug, Args)]
 pub(super) struct Cost {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     /// Titles, one a line, on which to count how often each rule is looked for.
     #[arg(long, value_name = "FILE")]
@@ -34,7 +33,7 @@ impl Cost {
         };
         let titles = String::from_utf8_lossy(&titles);
         let titles = titles.lines().filter(|line| !line.trim().is_empty());
-        let progress = Progress::new("weighing");
+        let progress = Progress::new("weighing", "rules");
         let costs = files::compiler(&self.packs)?.cost(titles, |done, of| progress.tell(done, of));
         drop(progress);
         let mut costs = costs.map_err(|mistakes| Failure::diagnostics(&mistakes))?;

@@ -13,8 +13,6 @@ use serde_json::json;
 use super::question::Questions;
 use super::{Failure, Outcome, rules};
 
-/// Compares two rule sets by their rules and by what they make of the same texts. Texts are named by their line, never
-/// printed.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
     /// Folder of packs or compiled rule set in use.
@@ -22,7 +20,7 @@ pub(super) struct Diff {
     /// Folder of packs or compiled rule set to come.
     new: PathBuf,
     /// Texts to judge by both, one JSON object a line as `classify` reads them.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]

@@ -9,11 +9,10 @@ use serde_json::json;
 
 use super::{Failure, Outcome, files};
 
-/// Keys in one order, inline tables on one line, phrases sorted, lines of at most 120 columns; comments stay.
 #[derive(Debug, Args)]
 pub(super) struct Format {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     /// Write nothing: name the packs that are written otherwise, and end with 1 if there are any.
     #[arg(long)]

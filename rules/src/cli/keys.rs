@@ -8,18 +8,22 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use lapwing_rules::{SigningKey, key_text};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::files::{self, Readers};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, say};
 
 const PREFIX: &str = "ed25519-seed:";
 
 #[derive(Debug, Args)]
 pub(super) struct Keygen {
     /// Where to write the key; the file must not exist.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Keygen {
@@ -30,8 +34,8 @@ impl Keygen {
         files::create(&self.out, line.as_bytes(), Readers::Owner)
             .with_context(|| format!("cannot create `{}`", self.out.display()))
             .map_err(Failure::BadInput)?;
-        out.push_str(&key_text(&SigningKey::from_bytes(&seed).verifying_key()));
-        out.push('\n');
+        let key = key_text(&SigningKey::from_bytes(&seed).verifying_key());
+        say(out, self.json.then_some(&json!({ "public_key": key })), &format!("{key}\n"));
         Ok(Outcome::Fine)
     }
 }

@@ -13,12 +13,10 @@ use super::{Failure, Outcome, files, rendered};
 /// Largest file of lint levels, in bytes.
 const MAX_LEVELS_BYTES: u64 = 64 * 1024;
 
-/// Findings are warnings, or errors where they are denied; only errors end with 1. A rule with a good reason says
-/// `allow = [{ lint = "L002", reason = ".." }]`.
 #[derive(Debug, Args)]
 pub(super) struct Lint {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     /// File with the level of each lint: `[levels]`, then lines such as `L001 = "deny"` (allow, warn or deny).
     #[arg(long, value_name = "FILE")]

@@ -9,15 +9,13 @@ use super::check::as_json;
 use super::progress::Progress;
 use super::{Failure, Outcome, files};
 
-/// Takes away every phrase, group, window, order, exception, scope, weight and threshold, one at a time. Whatever no
-/// example notices is told in a line, and ends with 1.
 #[derive(Debug, Args)]
 pub(super) struct Mutate {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     /// Only rules whose id begins so, such as a pack's id.
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "START", default_value = "", hide_default_value = true)]
     rule: String,
     /// Print JSON.
     #[arg(long)]
@@ -26,7 +24,7 @@ pub(super) struct Mutate {
 
 impl Mutate {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let progress = Progress::new("changing");
+        let progress = Progress::new("changing", "rules");
         let is_asked = |rule: &lapwing_rules::RuleId| rule.as_str().starts_with(&self.rule);
         let mutations = files::compiler(&self.packs)?.mutate(is_asked, |done, of| progress.tell(done, of));
         drop(progress);

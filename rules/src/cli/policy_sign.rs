@@ -5,22 +5,26 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Digest, Policy, key_text, sign_policy};
+use serde_json::json;
 
-use super::{Failure, Outcome, files, keys};
+use super::{Failure, Outcome, files, keys, say};
 
 const MAX_JSON_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct PolicySign {
     /// The policy as JSON.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Key file to sign with.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where to write the signed policy; replaced only by a complete one.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl PolicySign {
@@ -34,13 +38,11 @@ impl PolicySign {
             .map_err(Failure::BadInput)?;
         let bytes = sign_policy(&policy, &key).map_err(Failure::bad_input)?;
         files::replace(&self.out, &bytes)?;
-        out.push_str(&format!(
-            "policy release {} of school {}, signed by {}\nsha256 {}\n",
-            policy.release,
-            policy.school,
-            key_text(&key.verifying_key()),
-            Digest::of(&bytes)
-        ));
+        let (release, school) = (policy.release, &policy.school);
+        let (signer, digest) = (key_text(&key.verifying_key()), Digest::of(&bytes).to_string());
+        let json = json!({ "release": release.number(), "school": school, "signed_by": signer, "sha256": digest });
+        let text = format!("policy release {release} of school {school}, signed by {signer}\nsha256 {digest}\n");
+        say(out, self.json.then_some(&json), &text);
         Ok(Outcome::Fine)
     }
 }

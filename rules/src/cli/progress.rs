@@ -5,18 +5,20 @@ use std::io::{IsTerminal as _, Write as _};
 /// Writes over one line of standard error; says nothing where no person looks at it.
 pub(super) struct Progress {
     what: &'static str,
+    of_what: &'static str,
     is_shown: bool,
 }
 
 impl Progress {
-    pub(super) fn new(what: &'static str) -> Self {
-        Self { what, is_shown: std::io::stderr().is_terminal() }
+    /// Of work such as `testing` on such as `rules`.
+    pub(super) fn new(what: &'static str, of_what: &'static str) -> Self {
+        Self { what, of_what, is_shown: std::io::stderr().is_terminal() }
     }
 
     /// Says that so many are done, of how many.
     pub(super) fn tell(&self, done: usize, of: usize) {
         if self.is_shown {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{}: {done} of {of} rules", self.what);
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{}: {done} of {of} {}", self.what, self.of_what);
         }
     }
 }

@@ -12,13 +12,13 @@ use super::{Failure, files, sign};
 #[derive(Debug, Args)]
 pub(super) struct Rules {
     /// Folder of packs.
-    #[arg(long, required_unless_present = "set", conflicts_with = "set")]
+    #[arg(long, value_name = "DIR", required_unless_present = "set", conflicts_with = "set")]
     packs: Option<PathBuf>,
     /// A compiled rule set.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     set: Option<PathBuf>,
     /// A trusted key for the rule set; without one its own signatures are taken as they are.
-    #[arg(long = "trust", requires = "set")]
+    #[arg(long = "trust", value_name = "KEY", requires = "set")]
     trust: Vec<String>,
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use lapwing_rules::{Band, Level, RuleSet, Scope, Text};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use super::rules::Rules;
 use super::{Failure, Outcome, files};
 
@@ -22,7 +23,7 @@ pub(super) struct Score {
     #[command(flatten)]
     rules: Rules,
     /// Folder of evaluation sets: one row a line, or a table with tabs and a heading.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// The band of the account.
     #[arg(long, default_value = "ks3")]
@@ -138,10 +139,13 @@ impl Score {
         let band: Band = self.band.parse().map_err(Failure::bad_input)?;
         let rules = self.rules.load()?;
         let mut tallies = Vec::new();
-        for set in SETS {
+        let progress = Progress::new("scoring", "sets");
+        for (done, set) in SETS.iter().enumerate() {
+            progress.tell(done, SETS.len());
             let path = self.data.join(set.file);
             tallies.push((set, if path.exists() { Some(tally(set, &path, &rules, band)?) } else { None }));
         }
+        drop(progress);
         if self.json {
             out.push_str(&format!("{:#}\n", as_json(&tallies)));
         } else {

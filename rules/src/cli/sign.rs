@@ -5,20 +5,24 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Artefact, ArtefactError, Kind, MAX_ARTEFACT_BYTES, key_text};
+use serde_json::json;
 
-use super::{Failure, Outcome, files, keys};
+use super::{Failure, Outcome, files, keys, say};
 
 #[derive(Debug, Args)]
 pub(super) struct Sign {
     /// The rule set or policy.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     set: PathBuf,
     /// Key file to sign with.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where to write it; by default in its place.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Sign {
@@ -29,7 +33,9 @@ impl Sign {
             read(&bytes).with_context(|| format!("cannot sign `{}`", self.set.display())).map_err(Failure::BadInput)?;
         artefact.add_signature(&key);
         files::replace(self.out.as_ref().unwrap_or(&self.set), &artefact.to_bytes())?;
-        out.push_str(&format!("signed by {}\nsha256 {}\n", key_text(&key.verifying_key()), artefact.digest()));
+        let (signer, digest) = (key_text(&key.verifying_key()), artefact.digest().to_string());
+        let json = json!({ "signed_by": signer, "sha256": digest });
+        say(out, self.json.then_some(&json), &format!("signed by {signer}\nsha256 {digest}\n"));
         Ok(Outcome::Fine)
     }
 }

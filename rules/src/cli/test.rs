@@ -10,21 +10,19 @@ use super::budget::Benign;
 use super::check::{LEAST_EXAMPLES, as_json};
 use super::local::Local;
 use super::progress::Progress;
-use super::{Failure, Outcome, rendered, warnings};
+use super::{Failure, Outcome, in_words, rendered, warnings};
 
-/// Examples hold as they are written, in every scope of words and every band of their rule; those that must match also in
-/// other spellings, those that must not match also with a letter put into a word.
 #[derive(Debug, Args)]
 pub(super) struct Test {
     /// Folder of packs.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     packs: PathBuf,
     #[command(flatten)]
     local: Local,
     #[command(flatten)]
     benign: Benign,
     /// Only rules whose id begins so, such as a pack's id.
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "START", default_value = "", hide_default_value = true)]
     rule: String,
     /// Tell the counts of each rule.
     #[arg(long)]
@@ -37,7 +35,7 @@ pub(super) struct Test {
 impl Test {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let compiler = self.local.compiler(&self.packs)?.least_examples(LEAST_EXAMPLES);
-        let progress = Progress::new("testing");
+        let progress = Progress::new("testing", "rules");
         let is_asked = |rule: &RuleId| rule.as_str().starts_with(&self.rule);
         let exercise = compiler.exercise(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
@@ -53,7 +51,7 @@ impl Test {
             let problems: Vec<_> = exercise.problems.iter().map(as_json).collect();
             out.push_str(&format!("{:#}\n", json!({ "rules": rules, "todo": exercise.todo, "problems": problems })));
         } else {
-            out.push_str(&warnings(&compiler));
+            out.push_str(&in_words(&warnings(&compiler)));
             self.as_text(&exercise, out);
         }
         if exercise.problems.is_empty() { self.benign.check(&compiler, out) } else { Ok(Outcome::Problems) }

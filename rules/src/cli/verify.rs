@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lapwing_rules::{Kind, MAX_ARTEFACT_BYTES, Policy, RuleSet, TrustedKeys, key_text};
+use lapwing_rules::{Kind, MAX_ARTEFACT_BYTES, PackFacts, Policy, RuleSet, TrustedKeys, key_text};
+use serde_json::{Value, json};
 
-use super::{Failure, Outcome, files, sign};
+use super::{Failure, Outcome, files, say, sign};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// The rule set or policy.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     set: PathBuf,
     /// A trusted key, `ed25519:` and 64 hexadecimal digits; may be repeated.
-    #[arg(long = "trust", required = true)]
+    #[arg(long = "trust", value_name = "KEY", required = true)]
     trust: Vec<String>,
     /// Signatures of distinct trusted keys that are needed.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     threshold: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Verify {
@@ -25,39 +29,56 @@ impl Verify {
         let keys = TrustedKeys::parse(&self.trust, self.threshold).map_err(Failure::bad_input)?;
         let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
         match facts(&bytes, &keys) {
-            Ok(facts) => {
-                out.push_str(&facts);
+            Ok((text, json)) => {
+                say(out, self.json.then_some(&json), &text);
                 Ok(Outcome::Fine)
             }
             Err(error) => {
-                out.push_str(&format!("{}: refused: {error:#}\n", self.set.display()));
+                let json = json!({ "refused": format!("{error:#}") });
+                say(out, self.json.then_some(&json), &format!("{}: refused: {error:#}\n", self.set.display()));
                 Ok(Outcome::Problems)
             }
         }
     }
 }
 
-fn facts(bytes: &[u8], keys: &TrustedKeys) -> anyhow::Result<String> {
+/// What is verified, as text and for scripts.
+fn facts(bytes: &[u8], keys: &TrustedKeys) -> anyhow::Result<(String, Value)> {
     let (kind, artefact) = sign::read(bytes)?;
-    let mut facts = match kind {
-        Kind::RuleSet => {
-            let set = RuleSet::load(bytes, keys)?;
-            let base = if set.has_illegal_base() { "with" } else { "without" };
-            let mut facts =
-                format!("rule set release {}, {} rules, {base} the illegal base\n", set.release(), set.rules().count());
-            for pack in set.packs() {
-                facts.push_str(&format!("pack {} version {}: {}\n", pack.id, pack.version, pack.title));
-            }
-            facts
-        }
-        Kind::Policy => {
-            let policy = Policy::load(bytes, keys)?;
-            format!("policy release {} of school {}, zone {}\n", policy.release, policy.school, policy.zone)
-        }
+    let (mut text, mut json) = match kind {
+        Kind::RuleSet => rule_set(&RuleSet::load(bytes, keys)?),
+        Kind::Policy => policy(&Policy::load(bytes, keys)?),
     };
-    for key in artefact.signers() {
-        facts.push_str(&format!("signed by {}\n", key_text(&key)));
+    let signers: Vec<String> = artefact.signers().iter().map(key_text).collect();
+    signers.iter().for_each(|key| text.push_str(&format!("signed by {key}\n")));
+    let digest = artefact.digest().to_string();
+    text.push_str(&format!("sha256 {digest}\n"));
+    if let Some(facts) = json.as_object_mut() {
+        facts.extend([("signed_by".to_owned(), signers.into()), ("sha256".to_owned(), digest.into())]);
     }
-    facts.push_str(&format!("sha256 {}\n", artefact.digest()));
-    Ok(facts)
+    Ok((text, json))
+}
+
+fn rule_set(set: &RuleSet) -> (String, Value) {
+    let base = if set.has_illegal_base() { "with" } else { "without" };
+    let rules = set.rules().count();
+    let mut text = format!("rule set release {}, {rules} rules, {base} the illegal base\n", set.release());
+    for pack in set.packs() {
+        text.push_str(&format!("pack {} version {}: {}\n", pack.id, pack.version, pack.title));
+    }
+    let pack = |pack: &PackFacts| json!({ "id": pack.id, "version": pack.version, "title": pack.title });
+    let json = json!({
+        "kind": "rule_set",
+        "release": set.release().number(),
+        "rules": rules,
+        "has_illegal_base": set.has_illegal_base(),
+        "packs": set.packs().iter().map(pack).collect::<Vec<_>>(),
+    });
+    (text, json)
+}
+
+fn policy(policy: &Policy) -> (String, Value) {
+    let (release, school, zone) = (policy.release, &policy.school, &policy.zone);
+    let text = format!("policy release {release} of school {school}, zone {zone}\n");
+    (text, json!({ "kind": "policy", "release": release.number(), "school": school, "zone": zone }))
 }

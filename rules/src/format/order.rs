@@ -5,20 +5,40 @@ use toml_edit::Key;
 use super::Section;
 
 const PACK: &[&str] = &["id", "version", "title", "sources"];
-const LIST: &[&str] = &["id", "class", "phrases", "hosts"];
+const LIST: &[&str] = &["id", "class", "registrable", "phrases", "hosts"];
+/// A score has the keys of a rule, and a threshold.
 const RULE: &[&str] = &[
-    "id", "title", "category", "level", "levels", "bands", "cooldown", "scopes", "guidance", "allow", "except",
-    "match", "examples",
+    "id",
+    "title",
+    "category",
+    "level",
+    "levels",
+    "bands",
+    "cooldown",
+    "after",
+    "escalate",
+    "shadow",
+    "watch",
+    "budget",
+    "scopes",
+    "guidance",
+    "score",
+    "report",
+    "threshold",
+    "allow",
+    "except",
+    "match",
+    "examples",
 ];
-const EXAMPLES: &[&str] = &["must_match", "must_not_match"];
+const EXAMPLES: &[&str] = &["must_match", "must_not_match", "todo_match"];
 
 /// Where a key stands in the table of this header; unknown keys come last, in the order written.
 pub(super) fn rank(header: &[&Key], path: &[&Key]) -> usize {
     let known = match header.iter().map(|key| key.get()).collect::<Vec<_>>().as_slice() {
         ["pack"] => PACK,
         ["list" | "domains"] => LIST,
-        ["rule"] => RULE,
-        ["rule", "examples"] => EXAMPLES,
+        ["rule" | "score"] => RULE,
+        ["rule" | "score", "examples"] => EXAMPLES,
         _ => &[],
     };
     let at = path.first().and_then(|key| known.iter().position(|known| *known == key.get()));

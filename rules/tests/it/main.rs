@@ -24,6 +24,7 @@ mod packs;
 mod pages;
 mod scores;
 mod tool;
+mod transcript;
 
 use lapwing_rules::{Compiler, Diagnostic, Release, RuleSet};
 

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use super::{pack, rule};
 
 /// A folder with one pack and a key.
-struct Desk {
+pub(super) struct Desk {
     folder: TempDir,
 }
 
 impl Desk {
-    fn new(pack: &str) -> Self {
+    pub(super) fn new(pack: &str) -> Self {
         let desk = Self { folder: TempDir::new().unwrap() };
         std::fs::create_dir(desk.path("packs")).unwrap();
         desk.writes(pack);
@@ -34,7 +34,7 @@ impl Desk {
         self.runs_all(&arguments.split(' ').collect::<Vec<_>>())
     }
 
-    fn runs_all(&self, arguments: &[&str]) -> Output {
+    pub(super) fn runs_all(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing-rules"));
         command.current_dir(self.folder.path()).args(arguments).output().unwrap()
     }
@@ -446,4 +446,34 @@ fn rules_above_their_budget_on_benign_texts_fail_with_counts_and_no_text() {
     std::fs::write(desk.path("none"), "\n").unwrap();
     assert!(desk.ends("test --packs packs --benign none", 64).contains("no text"));
     desk.ends("test --packs packs --show", 64);
+}
+
+#[test]
+fn every_command_that_tells_something_tells_it_as_json() {
+    let desk = Desk::new(&good());
+    let json = |arguments: &str| -> serde_json::Value {
+        serde_json::from_str(&desk.ends(&format!("{arguments} --json"), 0)).unwrap()
+    };
+    let key = json("keygen --out second")["public_key"].as_str().unwrap().to_owned();
+    let compiled = json("compile --packs packs --release 4 --key second --out set");
+    assert_eq!(
+        (&compiled["release"], &compiled["rules"], &compiled["signed_by"]),
+        (&4.into(), &1.into(), &key.as_str().into())
+    );
+    let verified = json(&format!("verify --set set --trust {key}"));
+    assert_eq!((&verified["kind"], &verified["packs"][0]["id"]), (&"rule_set".into(), &"t".into()));
+    assert_eq!((&verified["sha256"], &verified["signed_by"][0]), (&compiled["sha256"], &compiled["signed_by"]));
+    assert_ne!(json("sign --set set --key key")["sha256"], compiled["sha256"]);
+    let policy = r#"{"release": 2, "school": "sample-school", "zone": "Europe/London", "hours": "always", "sites": "any",
+        "staff_watched": true, "notice_version": 1}"#;
+    std::fs::write(desk.path("policy.json"), policy).unwrap();
+    let signed = json("policy-sign --policy policy.json --key second --out policy");
+    assert_eq!((&signed["school"], &signed["signed_by"]), (&"sample-school".into(), &key.as_str().into()));
+    assert_eq!(json(&format!("verify --set policy --trust {key}"))["kind"], "policy");
+    let categories = json("categories")["categories"].as_array().unwrap().clone();
+    assert!(categories.iter().any(|category| category["category"] == "weapons" && category["is_illegal"] == false));
+    let refused = desk.ends(&format!("verify --set set --trust {key} --threshold 2 --json"), 64);
+    assert!(refused.contains("threshold"), "{refused}");
+    std::fs::write(desk.path("set"), "nothing").unwrap();
+    assert!(desk.ends(&format!("verify --set set --trust {key} --json"), 1).contains("\"refused\""));
 }
