@@ -7,6 +7,7 @@ mod compile;
 mod diff;
 mod explain;
 mod files;
+mod hash;
 mod keys;
 mod policy_sign;
 mod question;
@@ -55,6 +56,8 @@ enum Command {
     PolicySign(policy_sign::PolicySign),
     /// List the categories rules can name.
     Categories(categories::Categories),
+    /// Print the entry of a hashed list for a phrase or URL.
+    Hash(hash::Hash),
 }
 
 /// How a command ended.
@@ -134,6 +137,7 @@ impl Command {
             Self::Verify(command) => command.run(out),
             Self::PolicySign(command) => command.run(out),
             Self::Categories(command) => command.run(out),
+            Self::Hash(command) => command.run(out),
         }
     }
 }

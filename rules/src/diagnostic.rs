@@ -66,6 +66,8 @@ pub enum Code {
     Expression,
     /// R055: a regular expression where phrases say the same.
     PlainPhrases,
+    /// R056: an example of a hashed list in clear, or a hash of another.
+    HashedExample,
 }
 
 impl Code {
@@ -101,6 +103,7 @@ impl Code {
             Self::PublicSuffix => "R053",
             Self::Expression => "R054",
             Self::PlainPhrases => "R055",
+            Self::HashedExample => "R056",
         }
     }
 }

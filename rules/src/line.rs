@@ -44,6 +44,14 @@ impl Line {
         self.starts.partition_point(|start| *start < byte)
     }
 
+    /// The text of a run of words.
+    pub(crate) fn words(&self, words: &Range<usize>) -> Option<&str> {
+        let start = self.start(words.start)?;
+        let last = words.end.checked_sub(1).and_then(|last| self.start(last)).filter(|_| words.end <= self.len())?;
+        let end = self.start(words.end).map_or(self.text.len(), |next| next - 1);
+        (start <= last).then(|| self.text.get(start..end))?
+    }
+
     /// Original bytes of a run of words.
     pub(crate) fn original(&self, words: &Range<usize>) -> Option<Range<usize>> {
         self.folded.original(words.start, words.end)
@@ -61,5 +69,7 @@ mod tests {
         assert_eq!((line.start(1), line.start(3)), (Some(6), None));
         assert_eq!((line.words_before(6), line.words_before(7)), (1, 2));
         assert_eq!(line.original(&(1..3)), Some(11..21));
+        assert_eq!((line.words(&(1..2)), line.words(&(1..3))), (Some("owl"), Some("owl cafe")));
+        assert_eq!((line.words(&(1..4)), line.words(&(1..1)), line.words(&(3..4))), (None, None, None));
     }
 }

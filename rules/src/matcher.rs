@@ -11,7 +11,7 @@ use crate::program::{HostPurpose, HostRow, PhraseRow, Program, Role, Rule, Test}
 use crate::{Band, Mark, Scope, Text};
 
 /// A find that no exception covers: it stands for the whole text.
-const WHOLE: Range<usize> = 0..usize::MAX;
+pub(crate) const WHOLE: Range<usize> = 0..usize::MAX;
 
 /// The compiled tables and what was derived from them when they were loaded.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ pub(crate) enum Source {
     Phrase(u32),
     Substring(usize),
     Pattern(usize),
+    Hashed,
     Host,
     Medium,
 }

@@ -1,11 +1,12 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
 
+mod beside;
+
 use std::collections::BTreeMap;
 
 use crate::artefact::Verified;
-use crate::line::Line;
-use crate::matcher::{Find, Matcher, Source};
-use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Role, Rule};
+use crate::matcher::{Find, Matcher};
+use crate::program::{self, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{
     ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, RuleFacts, RuleId, Scope, Text, TrustedKeys,
     Validity, Verdict, judge, split_url,
@@ -186,36 +187,9 @@ impl RuleSet {
         let mut finds = BTreeMap::new();
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
             self.matcher.find(index, text, band, &mut finds);
-            self.find_patterns(index, text, band, &mut finds);
         }
+        self.find_beside(texts, band, &mut finds);
         finds
-    }
-
-    /// Adds what regular expressions find in a text.
-    fn find_patterns(&self, index: usize, text: &Text, band: Band, finds: &mut BTreeMap<u32, Vec<Find>>) {
-        let patterns = &self.matcher.program().patterns;
-        let looks = |rule: &Rule| rule.scopes.holds(text.scope) && rule.bands.holds(band);
-        if patterns.is_empty() {
-            return;
-        }
-        let line = Line::new(&text.text);
-        let patterns = patterns.iter().enumerate();
-        for (number, pattern) in patterns.filter(|(_, pattern)| self.matcher.rule(pattern.rule).is_some_and(looks)) {
-            for words in pattern.matches(&line) {
-                let Some(bytes) = line.original(&words) else { continue };
-                let (first, next, start, end) = (words.start, words.end, bytes.start, bytes.end);
-                let (source, role) = (Source::Pattern(number), Role::TOPIC);
-                finds.entry(pattern.rule).or_default().push(Find {
-                    text: index,
-                    first,
-                    next,
-                    start,
-                    end,
-                    source,
-                    role,
-                });
-            }
-        }
     }
 
     fn self_test(&self) -> Result<(), ArtefactError> {

@@ -12,6 +12,7 @@ mod artefacts;
 mod bands;
 mod expressions;
 mod golden;
+mod hashed;
 mod language;
 mod oracle;
 mod packs;
