@@ -125,6 +125,11 @@ fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
                 let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "of another branch");
                 Some(diagnostic.help("an exception leads to a rule of a support category, such as `help_seeking`"))
             }
+            Some(other) if other.written.unreported.is_some() || other.is_score() => {
+                let message = format!("rule `{}` reports nothing that it is led to", target.get_ref());
+                let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "seen nowhere");
+                Some(diagnostic.help("an exception leads to a rule that is no score and is reported"))
+            }
             Some(_) => None,
         }
     };
