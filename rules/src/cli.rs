@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod files;
 mod format;
+mod hash;
 mod keys;
 mod lint;
 mod local;
@@ -97,6 +98,8 @@ enum Command {
     Codes(codes::Codes),
     /// List the categories rules can name.
     Categories(categories::Categories),
+    /// Print the entry of a hashed list for a phrase or URL.
+    Hash(hash::Hash),
 }
 
 /// How a command ended.
@@ -181,6 +184,7 @@ impl Command {
             Self::PolicySign(command) => command.run(out),
             Self::Codes(command) => command.run(out),
             Self::Categories(command) => command.run(out),
+            Self::Hash(command) => command.run(out),
         }
     }
 }

@@ -267,6 +267,8 @@ fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>)
         }
         pack_ids.take(source, &pack.id, diagnostics);
         let (mut lists, mut domains) = (Names::new("list"), Names::new("list of hosts"));
+        let mut hashed = Names::new("hashed list");
+        pack.hashed.iter().for_each(|list| hashed.take(source, &list.id, diagnostics));
         pack.lists.iter().for_each(|list| lists.take(source, &list.id, diagnostics));
         pack.domains.iter().for_each(|list| domains.take(source, &list.id, diagnostics));
         for rule in &pack.rules {

@@ -79,6 +79,8 @@ pub enum Code {
     Expression,
     /// R055: a regular expression where phrases say the same.
     PlainPhrases,
+    /// R056: an example of a hashed list in clear, or a hash of another.
+    HashedExample,
     /// R060: an exception of a rule in shadow or on watch that leads to another rule.
     LeadsOn,
     /// R061: a rule on watch above level 3.
@@ -161,6 +163,7 @@ impl Code {
             Self::PublicSuffix => "R053",
             Self::Expression => "R054",
             Self::PlainPhrases => "R055",
+            Self::HashedExample => "R056",
             Self::LeadsOn => "R060",
             Self::WatchTooUrgent => "R061",
             Self::WatchTooLong => "R062",

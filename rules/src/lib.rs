@@ -19,6 +19,7 @@
 //! | `program`, `fingerprint`, `index` | what a rule set is made of, its sections, and how they are looked up |
 //! | `artefact`, `trust`, `cursor` | the signed container: verified, then bounds-checked, then decoded |
 //! | `line`, `pattern` | a text as its words alone, and regular expressions on it |
+//! | `hashed` | lists whose entries stand hashed |
 //! | `fold` | one reading of a text however it was spelt, with offsets back to the original |
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `course` | what a rule does in the course of time, which a device keeps |
@@ -29,7 +30,7 @@
 //!
 //! # The language
 //!
-//! A pack holds `[pack]`, `[[list]]`, `[[domains]]`, `[[rule]]` and `[[score]]`. A rule's match is one of these, on
+//! A pack holds `[pack]`, `[[list]]`, `[[domains]]`, `[[hashed]]`, `[[rule]]` and `[[score]]`. A rule's match is one of these, on
 //! folded words:
 //!
 //! | written | fires where |
@@ -40,6 +41,7 @@
 //! | `near = { within, ordered, groups }` | they stand with at most so many words between first and last |
 //! | `substring = [..], reason = ".."` | the letters stand inside a word |
 //! | `regex = [..], reason = ".."` | an expression matches whole words, with one space between them, as they stand |
+//! | `hashed = ".."` | a phrase, or the address, is on a `[[hashed]]` list |
 //! | `domain = [..]` | the host is listed, or below one that is; `=host` means itself alone |
 //! | `media = "any"`, `media = [..]` | a medium was put in, or one with such a label |
 //!
@@ -54,6 +56,10 @@
 //! finds it covers, `{ host = ".." }` silences the rule there, and `{ phrase = "..", reroute = "support.rule" }` lets a
 //! support rule fire on what it alone kept from firing. A weight, and what a rule adds to a score, is a number, or one
 //! for each band that has its own: `{ default = 1, ks1 = 3 }`.
+//!
+//! A `[[hashed]]` list holds what a supplier licenses and nobody is to read, as `hashed` says in detail: phrases or
+//! addresses, each a keyed hash. The examples of its rules stand hashed too: `{ scope = "query", hash = ".." }`, under
+//! `must_match` an entry of the list, under `must_not_match` what must never become one. `lapwing-rules hash` makes them.
 //!
 //! Examples stand for something: each that must not match would without its context or an exception, and each part of a
 //! rule is needed by one ([`Code::NoContrast`], [`Code::NotNeeded`]). An example speaks of every band of its rule, or
@@ -135,8 +141,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `cost`, `fmt`, `compile`, `explain`, `diff`, `classify`,
-//! `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`.
+//! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `cost`, `fmt`, `compile`,
+//! `explain`, `diff`, `classify`, `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`, `hash`.
 
 #![forbid(unsafe_code)]
 
@@ -152,6 +158,7 @@ mod explain;
 mod fingerprint;
 mod fold;
 mod format;
+mod hashed;
 mod host;
 mod ids;
 mod index;
@@ -184,6 +191,7 @@ pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use explain::{Explanation, Found, ReadWord};
 pub use format::{FormatError, format_pack};
+pub use hashed::{EntryHash, HashKey};
 pub use host::HostClass;
 pub use ids::{Digest, InvalidId, Release, RuleId};
 pub use level::Level;

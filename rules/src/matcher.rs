@@ -8,15 +8,13 @@ use std::ops::Range;
 use crate::fingerprint::Fingerprint;
 use crate::fold::Folded;
 use crate::host;
-use crate::line::Line;
-use crate::pattern::Pattern;
 use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Scopes, Test};
 use crate::{Band, Scope, Text};
 pub(crate) use substrings::MIN_BYTES as MIN_SUBSTRING_BYTES;
 use substrings::Substrings;
 
 /// A find that no exception covers: it stands for the whole text.
-const WHOLE: Range<usize> = 0..usize::MAX;
+pub(crate) const WHOLE: Range<usize> = 0..usize::MAX;
 
 /// The compiled tables and what was derived from them when they were loaded.
 #[derive(Debug)]
@@ -56,6 +54,7 @@ pub(crate) enum Source {
     Phrase(u32),
     Substring(usize),
     Pattern(usize),
+    Hashed,
     Host,
     Medium,
 }
@@ -86,13 +85,8 @@ impl Matcher {
         let substrings = Substrings::new(&program.substrings)?;
         let with_phrases = program.phrase_rows.iter().map(|row| row.rule);
         let with_substrings = program.substrings.iter().flat_map(|substring| &substring.rows).map(|(rule, _)| *rule);
-        let with_patterns = program.patterns.iter().map(|pattern| pattern.rule);
         let scopes_of = |rule: u32| program.rules.get(usize::try_from(rule).ok()?).map(|rule| rule.scopes);
-        let word_scopes = with_phrases
-            .chain(with_substrings)
-            .chain(with_patterns)
-            .filter_map(scopes_of)
-            .fold(Scopes::default(), Scopes::or);
+        let word_scopes = with_phrases.chain(with_substrings).filter_map(scopes_of).fold(Scopes::default(), Scopes::or);
         let media = (0..).zip(&program.rules).filter(|(_, rule)| rule.test == Test::Medium).map(|(at, _)| at).collect();
         Some(Self { program, rows_of_phrase, substrings, word_scopes, media })
     }
@@ -153,11 +147,6 @@ impl Matcher {
             for (rule, role) in rows {
                 add(*rule, Find { text: index, first, next, start, end, source, role: *role });
             }
-        }
-        for (rule, source, words) in self.patterns(folded) {
-            let Some(bytes) = folded.original(words.start, words.end) else { continue };
-            let ((start, end), first, next) = (place(bytes.start, bytes.end), words.start, words.end);
-            add(rule, Find { text: index, first, next, start, end, source, role: Role::TOPIC });
         }
     }
 
@@ -231,22 +220,6 @@ impl Matcher {
             Some((Source::Substring(number), first..next, substring.rows.as_slice()))
         };
         found.into_iter().filter_map(rows).collect()
-    }
-}
-
-impl Matcher {
-    /// Runs of words that regular expressions match.
-    fn patterns(&self, folded: &Folded) -> Vec<(u32, Source, Range<usize>)> {
-        let patterns = &self.program.patterns;
-        if patterns.is_empty() {
-            return Vec::new();
-        }
-        let line = Line::of(folded);
-        let found = |(number, pattern): (usize, &Pattern)| {
-            let matches = pattern.matches(&line).into_iter();
-            matches.map(|words| (pattern.rule, Source::Pattern(number), words)).collect::<Vec<_>>()
-        };
-        patterns.iter().enumerate().flat_map(found).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 mod bands;
 mod course;
 mod examples;
+mod hashed;
 mod hosts;
 mod matching;
 mod reader;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::hashed::{EntryHash, HashedList};
 use crate::host::HostPattern;
 use crate::program::CaseScope;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
@@ -25,8 +27,8 @@ pub(crate) use course::CourseSource;
 use reader::{Fields, Reader};
 pub(crate) use tune::{TuneSource, read_overlay};
 
-/// Largest pack, in bytes.
-pub(crate) const MAX_PACK_BYTES: usize = 4 * 1024 * 1024;
+/// Largest pack, in bytes: a hashed list of the most entries fits in.
+pub(crate) const MAX_PACK_BYTES: usize = 48 * 1024 * 1024;
 /// Longest title, in bytes.
 const MAX_TITLE_BYTES: usize = 120;
 /// Most entries of a list, a domain list or an `any`.
@@ -40,6 +42,7 @@ pub(crate) struct Pack {
     pub(crate) title: String,
     pub(crate) lists: Vec<List>,
     pub(crate) domains: Vec<Domains>,
+    pub(crate) hashed: Vec<HashedSource>,
     /// Its rules, and its scores, which are rules of another kind.
     pub(crate) rules: Vec<RuleSource>,
 }
@@ -57,6 +60,13 @@ pub(crate) struct Domains {
     pub(crate) id: Spanned<String>,
     pub(crate) class: HostClass,
     pub(crate) hosts: Vec<Spanned<HostPattern>>,
+}
+
+/// Hashes under a name.
+#[derive(Debug)]
+pub(crate) struct HashedSource {
+    pub(crate) id: Spanned<String>,
+    pub(crate) list: HashedList,
 }
 
 /// A rule.
@@ -102,6 +112,10 @@ pub(crate) enum Matching {
     Substring {
         texts: Vec<Spanned<String>>,
         has_reason: bool,
+    },
+    /// What is on a hashed list.
+    Hashed {
+        list: Spanned<String>,
     },
     Regex {
         expressions: Vec<Spanned<String>>,
@@ -197,7 +211,9 @@ pub(crate) struct Allowed {
 #[derive(Debug)]
 pub(crate) struct Example {
     pub(crate) scope: CaseScope,
+    /// Empty where a hash stands for it.
     pub(crate) text: Spanned<String>,
+    pub(crate) hash: Option<EntryHash>,
     /// The bands it speaks of; without them every band of the rule.
     pub(crate) bands: Option<Spanned<Vec<Band>>>,
 }
@@ -224,9 +240,10 @@ pub(crate) fn read(source: &Arc<Source>, diagnostics: &mut Vec<Diagnostic>) -> O
         return None;
     }
     let root = Fields::new(document.get_ref(), 0..0, "a pack");
-    reader.known(&root, &["pack", "list", "domains", "rule", "score"]);
+    reader.known(&root, &["pack", "list", "domains", "hashed", "rule", "score"]);
     let lists = reader.tables(&root, "list", list);
     let domains = reader.tables(&root, "domains", domains_list);
+    let hashed = reader.tables(&root, "hashed", hashed::hashed);
     let mut rules = reader.tables(&root, "rule", rule::rule);
     rules.extend(reader.tables(&root, "score", score::score));
     let pack = reader.required_table(&root, "pack", "`[pack]`")?;
@@ -237,7 +254,7 @@ pub(crate) fn read(source: &Arc<Source>, diagnostics: &mut Vec<Diagnostic>) -> O
     let sources = reader.texts(&pack, "sources", MAX_ENTRIES);
     let (id, version, title) = (id?, u32::try_from(version?.into_inner()).ok()?, title?.into_inner());
     sources?;
-    Some(Pack { id, version, title, lists, domains, rules })
+    Some(Pack { id, version, title, lists, domains, hashed, rules })
 }
 
 fn list(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<List> {

@@ -17,6 +17,7 @@
 //! 12 scores     rule, the score it adds to, whether it is reported itself, points, points of bands; the rule added to
 //!               stands in section 2 with its threshold and without words
 //! 13 patterns   rule, letters that stand in a match, sparse automaton of regex-automata in little-endian form
+//! 14 hashed     kind, key, lengths in words, entries of 16 bytes, rules
 //! 20 to 23      the terms of rules: see `course`
 //! 24 tunes      what a school changed of rules: see `tunes`
 //! 31 beginnings fingerprints of all beginnings of all phrases, ascending, 8 bytes each (plain)
@@ -41,6 +42,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::course::Course;
+use crate::hashed::HashedList;
 use crate::host::Reach;
 use crate::overlay::Tuned;
 use crate::pattern::Pattern;
@@ -113,6 +115,7 @@ pub(crate) struct Program {
     pub(crate) contributions: Vec<Contribution>,
     /// By rule, in the order written.
     pub(crate) patterns: Vec<Pattern>,
+    pub(crate) hashed: Vec<Hashed>,
 }
 
 impl Program {
@@ -264,6 +267,13 @@ pub(crate) struct BandWeight {
     pub(crate) weight: i16,
 }
 
+/// A hashed list and the rules that fire on what is on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashed {
+    pub(crate) list: HashedList,
+    pub(crate) rules: Vec<u32>,
+}
+
 /// What a rule that fires adds to a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Contribution {
@@ -343,6 +353,10 @@ mod tests {
             [[score]]\nid = \"t.f\"\ntitle = \"F\"\ncategory = \"drugs\"\nguidance = \"G\"\nthreshold = 2\nbands = [\"ks4\"]\nexamples = {}\n\
             [[rule]]\nid = \"t.g\"\ntitle = \"G\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
             match = { regex = [\"tawny[0-9]{2}\"], reason = \"R\" }\nexamples = {}\n\
+            [[rule]]\nid = \"t.h\"\ntitle = \"H\"\ncategory = \"drugs\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { hashed = \"l\" }\nexamples = {}\n\
+            [[hashed]]\nid = \"l\"\nkind = \"phrase\"\nkey = \"0102030405060708090a0b0c0d0e0f10\"\nwords = [1]\n\
+            entries = [\"7c1b4b1d81644cd2bb50166e3cdd7597\"]\n\
             [[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"a.example\"]\n";
         let compiled = Compiler::new().pack("t.toml", pack).program().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);

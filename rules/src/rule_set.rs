@@ -1,5 +1,6 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
 
+mod beside;
 mod matched;
 
 use std::collections::BTreeMap;
@@ -214,6 +215,7 @@ impl RuleSet {
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
             self.matcher.find(index, text, band, &mut folded, &mut finds);
         }
+        self.find_beside(texts, band, &mut finds);
         finds
     }
 

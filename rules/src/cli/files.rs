@@ -10,7 +10,7 @@ use lapwing_rules::Compiler;
 use super::{Failure, today};
 
 /// Largest pack file read, in bytes; the compiler names its own bound.
-const MAX_PACK_FILE_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_PACK_FILE_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_PACKS: usize = 1000;
 
 /// Who may read a written file.

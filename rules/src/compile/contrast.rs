@@ -13,6 +13,7 @@
 //! | `domain` | which host it is: a label holds the name of a listed host, or is one letter away from it |
 //! | `media` with labels | which label it is: a word of the rule stands in it, or inside one of its words |
 //! | `media = "any"` | that it is a medium: whatever stands in another scope |
+//! | a hashed list | that it is on the list: whatever is not |
 //! | a score | the other rules: one that adds to it is enough |
 
 use std::collections::BTreeSet;
@@ -53,7 +54,7 @@ impl Trial<'_> {
         let folded = || self.texts.iter().filter(|text| self.draft.rule.scopes.holds(text.scope));
         let mut folded = folded().map(|text| fold(&text.text));
         match self.draft.written.matching.get_ref() {
-            Matching::Medium => true,
+            Matching::Medium | Matching::Hashed { .. } => true,
             Matching::Score { .. } => !self.parts().is_empty(),
             Matching::Domain { .. } => self.looks_like_a_host(),
             Matching::Label { .. } => folded.any(|text| self.shares_a_word(&text)),

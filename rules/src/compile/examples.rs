@@ -40,6 +40,9 @@ pub(super) fn run(program: Program, drafts: &[Draft<'_>], diagnostics: &mut Vec<
 }
 
 fn fires(rule_set: &RuleSet, draft: &Draft<'_>, example: &Example, band: Band) -> bool {
+    if let Some(hash) = example.hash {
+        return draft.hashed.is_some_and(|list| list.holds(hash));
+    }
     let texts = case_texts(example.scope, example.text.get_ref());
     rule_set.fired(&texts, band).values().any(|hit| hit.rule == draft.rule.facts.id)
 }

@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::expression::{self, Expression};
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::fold::{MAX_WORD_BYTES, fold};
+use crate::hashed::{HashedKind, HashedList};
 use crate::host::HostPattern;
 use crate::pack::{Exception, Group, HostRef, Matching, Pack, RuleSource, Term, Words};
 use crate::program::{Bands, Order, Role, Rule, RuleFacts, Scopes, Test};
@@ -33,6 +34,7 @@ pub(super) struct Draft<'a> {
     pub(super) phrases: Vec<(Phrase<'a>, Role)>,
     pub(super) substrings: Vec<(String, Role)>,
     pub(super) expressions: Vec<Expression>,
+    pub(super) hashed: Option<&'a HashedList>,
     pub(super) hosts: Vec<HostPattern>,
     pub(super) silent_hosts: Vec<HostPattern>,
     /// Words of exceptions, and the rules they lead to.
@@ -76,8 +78,8 @@ pub(super) fn phrase(
     written: &Spanned<String>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Phrase<'static>> {
-    let (lists, hosts) = (BTreeMap::new(), BTreeMap::new());
-    let mut expander = Expander { source, is_base: false, lists, hosts, diagnostics };
+    let (lists, hosts, hashed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut expander = Expander { source, is_base: false, lists, hosts, hashed, diagnostics };
     let Phrase { words, span, .. } = expander.phrase(written.get_ref(), written.span())?;
     Some(Phrase { words, span, weights: &[] })
 }
@@ -87,6 +89,7 @@ struct Expander<'a, 'd> {
     is_base: bool,
     lists: BTreeMap<&'a str, &'a [Spanned<String>]>,
     hosts: BTreeMap<&'a str, &'a [Spanned<HostPattern>]>,
+    hashed: BTreeMap<&'a str, &'a HashedList>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -94,7 +97,9 @@ impl<'a, 'd> Expander<'a, 'd> {
     fn new(source: &'a Arc<Source>, pack: &'a Pack, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
         let lists = pack.lists.iter().map(|list| (list.id.get_ref().as_str(), list.phrases.as_slice())).collect();
         let hosts = pack.domains.iter().map(|list| (list.id.get_ref().as_str(), list.hosts.as_slice())).collect();
-        Self { source, is_base: pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE, lists, hosts, diagnostics }
+        let hashed = pack.hashed.iter().map(|source| (source.id.get_ref().as_str(), &source.list)).collect();
+        let is_base = pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE;
+        Self { source, is_base, lists, hosts, hashed, diagnostics }
     }
 
     fn draft(&mut self, written: &'a RuleSource) -> Draft<'a> {
@@ -112,6 +117,7 @@ impl<'a, 'd> Expander<'a, 'd> {
             phrases: Vec::new(),
             substrings: Vec::new(),
             expressions: Vec::new(),
+            hashed: None,
             hosts: Vec::new(),
             silent_hosts: Vec::new(),
             reroutes: Vec::new(),
@@ -147,6 +153,7 @@ impl<'a, 'd> Expander<'a, 'd> {
                     draft.substrings.extend(folded.map(|text| (text, Role::TOPIC)));
                 }
             }
+            Matching::Hashed { list } => self.hashed(draft, list),
             Matching::Regex { expressions, .. } => {
                 let read =
                     expressions.iter().filter_map(|written| expression::read(written, self.source, self.diagnostics));
@@ -199,6 +206,21 @@ impl<'a, 'd> Expander<'a, 'd> {
                 }
             };
             draft.phrases.extend(phrases.into_iter().map(|phrase| (Phrase { weights, ..phrase }, role)));
+        }
+    }
+
+    fn hashed(&mut self, draft: &mut Draft<'a>, id: &'a Spanned<String>) {
+        draft.hashed = self.hashed.get(id.get_ref().as_str()).copied();
+        let on_addresses = |scope: &Scope| matches!(scope, Scope::UrlHost | Scope::UrlPath);
+        match draft.hashed.map(|list| list.kind) {
+            None => self.unknown_list(id.get_ref(), id.span(), "hashed"),
+            Some(HashedKind::Url) if !draft.written.scopes.get_ref().iter().all(on_addresses) => {
+                let span = draft.written.scopes.span();
+                let message = "a hashed list of addresses is for the scopes `url_host` and `url_path`";
+                let diagnostic = Diagnostic::new(Code::MatchShape, self.source, span, message, "other scopes");
+                self.diagnostics.push(diagnostic.help("write `scopes = [\"url_host\", \"url_path\"]`"));
+            }
+            Some(HashedKind::Url | HashedKind::Phrase) => {}
         }
     }
 
@@ -322,9 +344,11 @@ fn test(matching: &Matching) -> Test {
             let order = if *ordered { Order::AsWritten } else { Order::Any };
             Test::Near { within: *within, order, groups: count(groups) }
         }
-        Matching::Substring { .. } | Matching::Regex { .. } | Matching::Domain { .. } | Matching::Label { .. } => {
-            Test::Any { threshold: None }
-        }
+        Matching::Substring { .. }
+        | Matching::Regex { .. }
+        | Matching::Hashed { .. }
+        | Matching::Domain { .. }
+        | Matching::Label { .. } => Test::Any { threshold: None },
         Matching::Medium => Test::Medium,
         Matching::Score { threshold } => Test::Score { threshold: *threshold },
     }

@@ -20,11 +20,13 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
         diagnostics.extend(no_reason(draft));
         diagnostics.extend(unreachable(draft));
         diagnostics.extend(few_examples(draft, least_examples));
+        diagnostics.extend(in_clear(draft));
         diagnostics.extend(draft.written.examples.all().filter_map(|example| unusable(draft, example)));
     }
 }
 
-/// A single word is never level 5: level 5 needs intent, first person, or method and plan beside it.
+/// A single word is never level 5: level 5 needs intent, first person, or method and plan beside it. What is on a hashed
+/// list its supplier answers for.
 pub(super) fn lone_word(draft: &Draft<'_>) -> Option<Diagnostic> {
     let facts = &draft.rule.facts;
     let risen = facts.course.escalation.map(|escalation| escalation.level);
@@ -125,6 +127,11 @@ fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
                 let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "of another branch");
                 Some(diagnostic.help("an exception leads to a rule of a support category, such as `help_seeking`"))
             }
+            Some(other) if other.written.unreported.is_some() || other.is_score() => {
+                let message = format!("rule `{}` reports nothing that it is led to", target.get_ref());
+                let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "seen nowhere");
+                Some(diagnostic.help("an exception leads to a rule that is no score and is reported"))
+            }
             Some(_) => None,
         }
     };
@@ -143,6 +150,21 @@ fn few_examples(draft: &Draft<'_>, least: usize) -> Option<Diagnostic> {
     Some(draft.diagnostic(Code::TooFewExamples, draft.written.id.span(), message, "this rule"))
 }
 
+/// What is on a hashed list is named by no example, and a hash says something of a hashed list alone.
+fn in_clear(draft: &Draft<'_>) -> Vec<Diagnostic> {
+    let examples = &draft.written.examples;
+    let diagnostic = |example: &Example, message: &str| {
+        let diagnostic = draft.diagnostic(Code::HashedExample, example.text.span(), message, "this example");
+        diagnostic.help("`lapwing-rules hash` makes an entry of a phrase or URL")
+    };
+    if !matches!(draft.written.matching.get_ref(), Matching::Hashed { .. }) {
+        let hashes = examples.all().filter(|example| example.hash.is_some());
+        return hashes.map(|example| diagnostic(example, "a hash is an example of a hashed list alone")).collect();
+    }
+    let clear = examples.must_match.iter().chain(&examples.todo_match).filter(|example| example.hash.is_none());
+    clear.map(|example| diagnostic(example, "what a hashed list finds stands hashed in its examples too")).collect()
+}
+
 /// An example that the rule cannot look at proves nothing, unless any medium at all is what it looks for.
 fn unusable(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
     let span = example.text.span();
@@ -155,7 +177,7 @@ fn unusable(draft: &Draft<'_>, example: &Example) -> Option<Diagnostic> {
     }
     let holds = |scope: Scope| draft.rule.scopes.holds(scope);
     match example.scope {
-        CaseScope::Url if split_url(text).is_err() => {
+        CaseScope::Url if example.hash.is_none() && split_url(text).is_err() => {
             Some(draft.diagnostic(Code::InvalidValue, span, "an example of scope `url` is a whole URL", "not a URL"))
         }
         CaseScope::Url if ![Scope::UrlHost, Scope::UrlPath, Scope::Query].into_iter().any(holds) => {

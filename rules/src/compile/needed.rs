@@ -119,7 +119,8 @@ fn expressions(trials: &Trials<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
 
 fn scopes(draft: &Draft<'_>, loud: &[Trial<'_>]) -> Vec<Diagnostic> {
     let scopes = draft.written.scopes.get_ref();
-    if scopes.len() < 2 || matches!(draft.rule.test, Test::Score { .. }) {
+    // What is found of a hashed list cannot be shown.
+    if scopes.len() < 2 || draft.hashed.is_some() || matches!(draft.rule.test, Test::Score { .. }) {
         return Vec::new();
     }
     let needs = |scope: Scope, trial: &Trial<'_>| {

@@ -24,7 +24,7 @@ impl Draft<'_> {
         self.written.points.is_some() && other.is_score() && self.rule.facts.category == other.rule.facts.category
     }
 
-    fn is_score(&self) -> bool {
+    pub(super) fn is_score(&self) -> bool {
         matches!(self.rule.test, Test::Score { .. })
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::expand::Draft;
 use crate::diagnostic::Source;
+use crate::hashed::HashedList;
 use crate::host::HostPattern;
 use crate::pack::{Example, Pack};
 use crate::pattern::Pattern;
 use crate::program::{
-    BandWeight, Case, Contribution, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program, Reroute, Role,
-    Substring,
+    BandWeight, Case, Contribution, Hashed, HostPurpose, HostUse, Hosts, PackFacts, PhraseRow, Phrases, Program,
+    Reroute, Role, Substring,
 };
 use crate::{Band, HostClass};
 
@@ -35,6 +36,7 @@ pub(super) fn program(packs: Vec<PackFacts>, sources: &[(Arc<Source>, Pack)], dr
         band_weights: band_weights(&terms),
         contributions: contributions(drafts),
         patterns: patterns(drafts)?,
+        hashed: hashed(sources, drafts),
     };
     let reroutes = reroutes(drafts, &program)?;
     Some(Program { reroutes, ..program })
@@ -107,6 +109,17 @@ fn patterns(drafts: &[Draft<'_>]) -> Option<Vec<Pattern>> {
     each.map(|(rule, each)| Pattern::new(rule, each.literals.clone(), &each.automaton)).collect()
 }
 
+/// The lists that rules look at, in the order of packs.
+fn hashed(sources: &[(Arc<Source>, Pack)], drafts: &[Draft<'_>]) -> Vec<Hashed> {
+    let lists = sources.iter().flat_map(|(_, pack)| &pack.hashed);
+    let looking = |list: &HashedList| {
+        let looks = |draft: &Draft<'_>| draft.hashed.is_some_and(|looked_at| std::ptr::eq(looked_at, list));
+        (0..).zip(drafts).filter(|(_, draft)| looks(draft)).map(|(rule, _)| rule).collect::<Vec<u32>>()
+    };
+    let rows = lists.map(|source| Hashed { list: source.list.clone(), rules: looking(&source.list) });
+    rows.filter(|row| !row.rules.is_empty()).collect()
+}
+
 fn substrings(drafts: &[Draft<'_>]) -> Vec<Substring> {
     let mut rows: BTreeMap<&str, BTreeSet<(u32, Role)>> = BTreeMap::new();
     for (rule, draft) in (0..).zip(drafts) {
@@ -150,7 +163,7 @@ fn reroutes(drafts: &[Draft<'_>], program: &Program) -> Option<Vec<Reroute>> {
     Some(rows.into_iter().collect())
 }
 
-/// The first example of each kind of every rule, of those that speak of the band in which a reader runs them.
+/// The first example of each kind of every rule, of those with a text that speak of the band in which a reader runs them.
 fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
     let case = |rule: u32, example: &Example, fires: bool| Case {
         rule,
@@ -160,9 +173,9 @@ fn cases(drafts: &[Draft<'_>]) -> Vec<Case> {
     };
     let of = |(rule, draft): (u32, &Draft<'_>)| {
         let band = draft.bands().next();
-        let speaks = |example: &&Example| band.is_some_and(|band| example.speaks_of(band));
-        let fires = draft.written.examples.must_match.iter().find(speaks).map(|example| case(rule, example, true));
-        let silent = draft.written.examples.must_not_match.iter().find(speaks);
+        let runs = |example: &&Example| example.hash.is_none() && band.is_some_and(|band| example.speaks_of(band));
+        let fires = draft.written.examples.must_match.iter().find(runs).map(|example| case(rule, example, true));
+        let silent = draft.written.examples.must_not_match.iter().find(runs);
         fires.into_iter().chain(silent.map(|example| case(rule, example, false)))
     };
     (0..).zip(drafts).flat_map(of).collect()

@@ -28,9 +28,13 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trials<'a> {
-    /// Each example in the first of its bands.
+    /// Each example in the first of its bands. A hash has no words to be tried.
     pub(super) fn of(self, examples: &'a [Example]) -> Vec<Trial<'a>> {
-        examples.iter().filter_map(|example| Some(self.trial(example, self.draft.bands_of(example).next()?))).collect()
+        examples
+            .iter()
+            .filter(|example| example.hash.is_none())
+            .filter_map(|example| Some(self.trial(example, self.draft.bands_of(example).next()?)))
+            .collect()
     }
 
     /// Each example in every one of its bands.

@@ -1,7 +1,11 @@
 //! `[rule.examples]`.
 
+use toml::Spanned;
+
 use super::reader::{Fields, Reader};
 use super::{Example, Examples, bands};
+use crate::diagnostic::Code;
+use crate::hashed::EntryHash;
 use crate::program::CaseScope;
 use crate::{Scope, Text};
 
@@ -22,16 +26,22 @@ pub(super) fn examples(reader: &mut Reader<'_>, fields: &Fields<'_>, what: &'sta
 }
 
 fn example(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Example> {
-    reader.known(fields, &["scope", "text", "bands"]);
+    reader.known(fields, &["scope", "text", "hash", "bands"]);
     let scope = reader.text(fields, "scope", Text::MAX_BYTES);
     let bands = bands::bands(reader, fields);
-    let text = fields.get("text").and_then(|value| reader.string(value));
-    if fields.get("text").is_none() {
-        reader.required(fields, "text");
-    }
+    let hash = reader.optional_parsed::<EntryHash>(fields, "hash");
+    let text = match (fields.get("text"), fields.get("hash")) {
+        (None, Some(hash)) => Some(Spanned::new(hash.span(), String::new())),
+        (Some(_), Some(hash)) => {
+            let message = "an example has either `text` or `hash`";
+            reader.report(Code::MissingKey, hash.span(), message, "one of the two", None);
+            None
+        }
+        (_, None) => reader.required(fields, "text").and_then(|value| reader.string(value)),
+    };
     let scope = scope.and_then(|scope| match scope.get_ref().as_str() {
         "url" => Some(CaseScope::Url),
         _ => reader.parsed::<Scope>(scope).map(|scope| CaseScope::Text(scope.into_inner())),
     });
-    Some(Example { scope: scope?, text: text?, bands })
+    Some(Example { scope: scope?, text: text?, hash: hash.map(Spanned::into_inner), bands })
 }

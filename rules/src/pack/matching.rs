@@ -16,7 +16,7 @@ const MAX_WITHIN: i64 = 32;
 const MAX_EXPRESSIONS: usize = 8;
 const MAX_THRESHOLD: i64 = 10_000;
 const WEIGHTS: RangeInclusive<i64> = -1000..=1000;
-const SHAPES: &[&str] = &["phrase", "any", "all", "near", "substring", "regex", "domain", "media"];
+const SHAPES: &[&str] = &["phrase", "any", "all", "near", "substring", "regex", "hashed", "domain", "media"];
 
 pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Matching> {
     let shapes = fields.keys_among(SHAPES);
@@ -50,6 +50,7 @@ pub(super) fn matching(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<M
             let expressions = expressions.iter().filter_map(|expression| reader.string(expression)).collect();
             Some(Matching::Regex { expressions, has_reason: has_reason(reader, fields) })
         }
+        "hashed" => Some(Matching::Hashed { list: reader.string(value)? }),
         "domain" => Some(Matching::Domain { hosts: named_hosts(reader, value)? }),
         _ => media(reader, value),
     }

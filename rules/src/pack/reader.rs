@@ -118,6 +118,7 @@ impl<'d> Reader<'d> {
             "rule" => "`[[rule]]`",
             "score" => "`[[score]]`",
             "list" => "`[[list]]`",
+            "hashed" => "`[[hashed]]`",
             "domains" => "`[[domains]]`",
             "except" => "an exception",
             "allow" => "an allowed lint",

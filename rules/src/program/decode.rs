@@ -1,6 +1,7 @@
 //! Reading a program from the sections of a verified artefact. Signed is not the same as sane: every number that
 //! points somewhere is checked.
 
+mod hashed;
 mod scores;
 mod written_out;
 
@@ -43,6 +44,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     let reroutes = sections.later(10, "its reroutes", |cursor| reroute(cursor, phrases.len(), rules.len()))?;
     let band_weights = sections.later(11, "its weights", |cursor| band_weight(cursor, phrases.len(), &rules))?;
     let patterns = sections.later(13, "its patterns", |cursor| pattern(cursor, rules.len()))?;
+    let hashed = sections.later(14, "its hashed lists", |cursor| hashed::hashed(cursor, &rules))?;
     let sorted =
         phrase_rows.is_sorted() && phrase_texts.is_sorted() && reroutes.is_sorted() && band_weights.is_sorted();
     if !sorted {
@@ -61,6 +63,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
         band_weights,
         contributions,
         patterns,
+        hashed,
     })
 }
 

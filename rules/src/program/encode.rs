@@ -1,8 +1,9 @@
 //! Writing a program as the sections of an artefact.
 
-use super::{CaseScope, HostPurpose, Order, Program, Role, Rule, Test};
+use super::{CaseScope, Hashed, HostPurpose, Order, Program, Role, Rule, Test};
 use super::{course, tunes};
 use crate::artefact::{Encoding, Section};
+use crate::hashed::HashedKind;
 use crate::host::Reach;
 use crate::{HostClass, Mark};
 
@@ -114,7 +115,8 @@ fn later_sections(program: &Program) -> impl Iterator<Item = Section> {
         }
         out.blob(&pattern.automaton());
     });
-    [reroutes, weights, scores, patterns].into_iter().flatten()
+    let hashed = unless_empty(14, &program.hashed, hashed);
+    [reroutes, weights, scores, patterns, hashed].into_iter().flatten()
 }
 
 fn unless_empty<T>(id: u16, entries: &[T], entry: impl FnMut(&mut Record, &T)) -> Option<Section> {
@@ -140,6 +142,16 @@ fn rule(out: &mut Record, rule: &Rule) {
         }
         Test::Medium => out.byte(3),
     };
+}
+
+fn hashed(out: &mut Record, row: &Hashed) {
+    out.byte(match row.list.kind {
+        HashedKind::Phrase => 0,
+        HashedKind::Url => 1,
+    });
+    out.blob(row.list.key.as_bytes()).blob(&row.list.lengths);
+    out.blob(row.list.entries().iter().map(|entry| *entry.as_bytes()).collect::<Vec<_>>().as_flattened());
+    out.count(row.rules.len()).numbers(&row.rules);
 }
 
 fn role(out: &mut Record, role: Role) {

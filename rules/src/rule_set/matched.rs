@@ -11,7 +11,8 @@ const AFTER_PHRASES: u64 = 1 << u32::BITS;
 
 impl RuleSet {
     /// Numbers of the phrases, substrings and expressions of this rule set that the spans of `hit` are: however the text spells one,
-    /// it is the same. They say nothing of the words. Hosts and media have none.
+    /// it is the same. They say nothing of the words. Hosts, media and what
+    /// is on a hashed list have none.
     ///
     /// `texts` and `band` are those that were judged; they are searched once more.
     #[must_use]
@@ -25,7 +26,7 @@ impl RuleSet {
             Source::Phrase(phrase) => Some(u64::from(phrase)),
             Source::Substring(number) => Some(AFTER_PHRASES + number as u64),
             Source::Pattern(number) => Some(2 * AFTER_PHRASES + number as u64),
-            Source::Host | Source::Medium => None,
+            Source::Host | Source::Medium | Source::Hashed => None,
         };
         finds.iter().flatten().filter(stands).filter_map(phrase).collect()
     }

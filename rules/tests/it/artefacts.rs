@@ -13,6 +13,9 @@ const ENGINE_2: &[u8] = include_bytes!("../fixtures/rule_set_engine_2.lwr");
 /// The same as engine 3 writes it.
 const ENGINE_3: &[u8] = include_bytes!("../fixtures/rule_set_engine_3.lwr");
 
+/// One of engine 3 with the pack of [`engine_3`], kept for the same: its automaton, too, is read as it was written then.
+const FIXTURE_3: &[u8] = include_bytes!("../fixtures/rule_set_engine_3_kinds.lwr");
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
@@ -34,6 +37,20 @@ fn sample() -> String {
         + &rule("t.part", "\"title\"", "match = { substring = [\"tawny\"], reason = \"compounds\" }")
         + &rule("t.stick", "\"media\"", "match = { media = \"any\" }")
         + "[[domains]]\nid = \"d\"\nclass = \"protected\"\nhosts = [\"quiet.example\"]\n"
+}
+
+/// A rule of each kind that engine 3 brought.
+fn engine_3() -> String {
+    let weighed = "match = { threshold = 2, any = [\"egg\", { phrase = \"owl\", weight = { default = 1, ks3 = 2 } }] }";
+    let score = "[[score]]\nid = \"t.score\"\ntitle = \"S\"\ncategory = \"weapons\"\nguidance = \"G\"\nthreshold = 3\nexamples = {}\n";
+    let hashed = "[[hashed]]\nid = \"l\"\nkind = \"phrase\"\nkey = \"0102030405060708090a0b0c0d0e0f10\"\nwords = [1]\n\
+        entries = [\"8deda14203aecd2e5f89206e71369729\"]\n";
+    pack("\"title\"", weighed)
+        + &rule("t.kite", "\"title\"", "match = { phrase = \"kite\" }\nscore = 2\nreport = false")
+        + &rule("t.name", "\"title\"", "match = { regex = ['tawny[0-9]{2,4}'], reason = \"R\" }\nscore = 1")
+        + &rule("t.listed", "\"title\"", "match = { hashed = \"l\" }")
+        + score
+        + hashed
 }
 
 fn signed(pack: &str) -> Vec<u8> {
@@ -120,6 +137,21 @@ fn the_fixture_of_format_1_still_loads() {
     let rules = RuleSet::load(FIXTURE, &trusted(7)).unwrap();
     assert!(fires(&rules, "a barnowl and a nest") && fires(&rules, "tawnyowl") && !fires(&rules, "barnowl nest box"));
     assert_eq!(rules.digest().as_bytes(), lapwing_rules::Digest::of(FIXTURE).as_bytes());
+}
+
+#[test]
+fn the_fixture_of_engine_3_still_loads_and_judges_as_its_pack_does_now() {
+    let kept = RuleSet::load(FIXTURE_3, &trusted(7)).unwrap();
+    let now = RuleSet::load(&signed(&engine_3()), &trusted(7)).unwrap();
+    let judged = |rules: &RuleSet, title: &str, band| rules.evaluate(&[Text::new(Scope::Title, title)], band).hits;
+    for (title, count) in
+        [("owl", 1), ("a kite", 0), ("Tawny2024", 1), ("kite tawny17", 2), ("plover", 1), ("plovers", 0)]
+    {
+        assert_eq!(judged(&kept, title, Band::Ks3).len(), count, "{title}");
+        for band in [Band::Ks3, Band::Ks4] {
+            assert_eq!(judged(&kept, title, band), judged(&now, title, band), "{title} in {band}");
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod explain;
 mod expressions;
 mod fuzz;
 mod golden;
+mod hashed;
 mod language;
 mod metamorphic;
 mod oracle;

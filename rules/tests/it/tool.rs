@@ -164,6 +164,19 @@ fn usage_that_makes_no_sense_ends_with_64() {
 }
 
 #[test]
+fn an_entry_of_a_hashed_list_is_printed_for_a_phrase_or_url() {
+    let desk = Desk::new(&good());
+    let hash = |of: &[&str]| {
+        let output = desk.runs_all(&[&["hash", "--key", "0102030405060708090a0b0c0d0e0f10"], of].concat());
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+    };
+    assert_eq!(hash(&["--phrase", "Tawny--OWL"]), ("2f87bc171c3d2a8a578d7e8f17871f6d  2 words\n".into(), Some(0)));
+    assert_eq!(hash(&["--url", "https://owl.example/?q=1"]), ("98e686cbe7a91a716ff33735979f26ff\n".into(), Some(0)));
+    assert_eq!((hash(&["--phrase", "..."]).1, hash(&["--url", "owl"]).1, hash(&[]).1), (Some(64), Some(64), Some(64)));
+    assert!(!desk.ends("hash --key 00 --phrase owl", 64).contains("`00`"));
+}
+
+#[test]
 fn texts_are_classified_line_by_line() {
     let desk = Desk::new(&good());
     let question = |kind: &str, text: &str| format!("{{\"kind\":\"{kind}\",\"text\":\"{text}\",\"band\":\"ks3\"}}\n");
