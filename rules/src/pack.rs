@@ -25,6 +25,10 @@ use crate::program::CaseScope;
 use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 pub(crate) use course::CourseSource;
 use reader::{Fields, Reader};
+#[cfg(test)]
+pub(crate) use rule::KEYS as RULE_KEYS;
+#[cfg(test)]
+pub(crate) use score::KEYS as SCORE_KEYS;
 pub(crate) use tune::{TuneSource, read_overlay};
 
 /// Largest pack, in bytes: a hashed list of the most entries fits in.

@@ -1,34 +1,11 @@
 //! A capture's verdict as it is kept: what `lapwing-rules explain --capture` reads and a collector exports.
-//!
-//! One JSON object, UTF-8, at most [`StoredCapture::MAX_BYTES`]; unknown keys are refused:
-//!
-//! ```json
-//! {
-//!   "format": 1,
-//!   "texts": [{ "scope": "title", "text": "how to take some lapwing eggs" }],
-//!   "verdict": {
-//!     "release": 7,
-//!     "rule_set": "64 hexadecimal digits",
-//!     "band": "ks3",
-//!     "hits": [{
-//!       "rule": "birds.nest_theft", "category": "off_task_gaming", "level": 2, "weight": 0,
-//!       "spans": [{ "text": 0, "start": 7, "end": 11, "mark": "intent", "weight": 0 }],
-//!       "excepted": [{ "phrase": "lapwing eggs hunt", "text": 0, "start": 17, "end": 29 }]
-//!     }]
-//!   }
-//! }
-//! ```
-//!
-//! `texts` are the kept excerpts, in the order the spans count them; `null` says that none were kept, as for every
-//! category without evidence. Spans are in bytes of their text, on character boundaries. Bands and categories of a later
-//! build are kept as they are written.
 
 mod replay;
 
 use serde::{Deserialize, Serialize};
 
 use crate::rule_set::MAX_TEXTS;
-use crate::{Excepted, Hit, Level, Mark, RuleId, Scope, Span, Text, Verdict};
+use crate::{Category, Class, Excepted, Hit, Level, Mark, RuleId, Scope, Span, Text, Verdict};
 
 pub use replay::{Difference, Replay};
 
@@ -41,7 +18,35 @@ const MAX_PHRASE_BYTES: usize = 128;
 /// Hexadecimal digits of a digest.
 const DIGEST_DIGITS: usize = 64;
 
-/// A capture's verdict and the texts it is about. `Debug` shows no text.
+/// A capture's verdict and the texts it is about: one JSON object, UTF-8, at most [`StoredCapture::MAX_BYTES`], in which
+/// unknown keys are refused. `Debug` shows no text.
+///
+/// `texts` are the kept excerpts, in the order the spans count them; `null` says that none were kept, as for every
+/// category without evidence. Spans are in bytes of their text, on character boundaries. Bands and categories of a later
+/// build are kept as they are written.
+///
+/// ```
+/// # use lapwing_rules::StoredCapture;
+/// let json = r#"{
+///   "format": 1,
+///   "texts": [{ "scope": "title", "text": "how to take some lapwing eggs" }],
+///   "verdict": {
+///     "release": 7,
+///     "rule_set": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+///     "band": "ks3",
+///     "hits": [{
+///       "rule": "birds.nest_theft", "category": "off_task_gaming", "level": 2, "weight": 0,
+///       "spans": [
+///         { "text": 0, "start": 7, "end": 11, "mark": "intent", "weight": 0 },
+///         { "text": 0, "start": 17, "end": 29, "mark": "context", "weight": 0 }
+///       ],
+///       "excepted": [{ "phrase": "some lapwing", "text": 0, "start": 12, "end": 24 }]
+///     }]
+///   }
+/// }"#;
+/// assert!(StoredCapture::parse(json.as_bytes())?.render().contains("context \"lapwing eggs\""));
+/// # Ok::<(), lapwing_rules::StoredCaptureError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredCapture {
@@ -127,15 +132,21 @@ impl StoredCapture {
     /// Largest file read, in bytes.
     pub const MAX_BYTES: usize = 512 * 1024;
 
-    /// The stored form of a verdict; `texts` are those its spans count, or none for a category without evidence.
+    /// The stored form of a verdict; `texts` are those its spans count. Where a category without evidence is among the
+    /// hits, nothing of the texts is kept.
     #[must_use]
     pub fn new(texts: Option<&[Text]>, verdict: &Verdict) -> Self {
         let text = |text: &Text| StoredText { scope: text.scope, text: text.text.clone() };
+        let texts = texts.filter(|_| verdict.hits.iter().all(|hit| keeps_evidence(hit.category)));
+        let mut hits: Vec<StoredHit> = verdict.hits.iter().map(StoredHit::from).collect();
+        if texts.is_none() {
+            hits.iter_mut().for_each(StoredHit::forget_words);
+        }
         let verdict = StoredVerdict {
             release: verdict.release.number(),
             rule_set: verdict.rule_set.to_string(),
             band: verdict.band.to_string(),
-            hits: verdict.hits.iter().map(StoredHit::from).collect(),
+            hits,
         };
         Self { format: Self::FORMAT, texts: texts.map(|texts| texts.iter().map(text).collect()), verdict }
     }
@@ -167,6 +178,8 @@ impl StoredCapture {
         ensure(is_digest, "verdict.rule_set", "64 lower-case hexadecimal digits")?;
         ensure(verdict.band.len() <= MAX_NAME_BYTES, "verdict.band", "at most 32 bytes")?;
         ensure(verdict.hits.len() <= Verdict::MAX_HITS, "verdict.hits", "a list of at most 16")?;
+        let kept = verdict.hits.iter().filter_map(|hit| hit.category.parse().ok()).all(keeps_evidence);
+        ensure(kept || self.texts.is_none(), "texts", "null, though a category without evidence is among the hits")?;
         verdict.hits.iter().try_for_each(|hit| hit.check(self.texts.as_deref()))
     }
 
@@ -176,6 +189,11 @@ impl StoredCapture {
 }
 
 impl StoredHit {
+    fn forget_words(&mut self) {
+        self.spans.clear();
+        self.excepted.clear();
+    }
+
     fn check(&self, texts: Option<&[StoredText]>) -> Result<(), StoredCaptureError> {
         ensure(self.category.len() <= MAX_NAME_BYTES, "hits.category", "at most 32 bytes")?;
         ensure(self.spans.len() <= Hit::MAX_SPANS, "hits.spans", "a list of at most 32")?;
@@ -193,6 +211,10 @@ impl StoredHit {
         let excepted = self.excepted.iter().all(|excepted| stands(excepted.text, excepted.start, excepted.end));
         ensure(excepted, "hits.excepted", "a stretch of one of the texts")
     }
+}
+
+fn keeps_evidence(category: Category) -> bool {
+    category.class() != Class::IllegalNoEvidence
 }
 
 fn ensure(holds: bool, field: &'static str, expected: &'static str) -> Result<(), StoredCaptureError> {

@@ -56,3 +56,16 @@ pub(super) fn subtables(sections: &mut [Section<'_>]) {
         .chunk_by_mut(|left, right| is_below(left) && is_below(right) && left.path.first() == right.path.first())
         .for_each(|tables| tables.sort_by_key(rank_below));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::{RULE_KEYS, SCORE_KEYS};
+
+    #[test]
+    fn every_key_of_a_rule_or_score_has_its_place() {
+        for key in RULE_KEYS.iter().chain(SCORE_KEYS) {
+            assert!(RULE.contains(key), "{key}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ const DEFAULT_COOLDOWN_S: u32 = 600;
 const MAX_COOLDOWN_S: u32 = 24 * 3600;
 /// The rows that a budget is a number in.
 const MAX_BUDGET: i64 = 100_000;
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "id", "title", "category", "level", "levels", "bands", "scopes", "guidance", "cooldown", "after", "escalate",
     "shadow", "watch", "budget", "match", "except", "score", "report", "allow", "examples",
 ];

@@ -7,7 +7,7 @@ use super::{Matching, RuleSource, rule};
 use crate::Scope;
 
 const MAX_THRESHOLD: i64 = 10_000;
-const KEYS: &[&str] =
+pub(crate) const KEYS: &[&str] =
     &["id", "title", "category", "level", "levels", "bands", "guidance", "cooldown", "threshold", "examples"];
 
 /// A score. Its scopes are those of the rules that add to it, so it looks at all.

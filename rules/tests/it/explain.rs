@@ -2,7 +2,7 @@
 
 use lapwing_rules::{Band, Difference, Replay, RuleSet, Scope, StoredCapture, Text};
 
-use super::titles;
+use super::{compiled, pack, titles};
 
 const RULE: &str = "match = { phrase = \"barn owl\" }\nlevel = 3\nlevels = { ks1 = 4 }\n\
     bands = [\"ks1\", \"ks3\"]\nexcept = [{ phrase = \"barn owl class\" }, { host = \"owls.example\" }]";
@@ -70,8 +70,7 @@ fn what_other_rules_make_of_a_stored_capture_is_named() {
 #[test]
 fn a_capture_whose_text_was_not_kept_is_not_replayable() {
     let rules = titles("match.near = { within = 1, groups = [\"barn\", \"owl\"] }");
-    let mut verdict = rules.evaluate(&title("a barn owl"), Band::Ks1);
-    verdict.hits[0].spans.clear();
+    let verdict = rules.evaluate(&title("a barn owl"), Band::Ks1);
     let stored = StoredCapture::new(None, &verdict);
     assert_eq!(stored.replay(&rules), Replay::NoEvidence);
     let json = serde_json::to_string(&stored).unwrap();
@@ -98,4 +97,17 @@ fn stored_captures_out_of_their_bounds_are_refused_by_name() {
     let long = format!("\"text\":\"{}\"", "barn owl ".repeat(600));
     assert_eq!(refused("\"text\":\"a barn owl\"", &long), "`texts.text` is not at most 4096 bytes");
     assert!(StoredCapture::parse(&vec![b' '; StoredCapture::MAX_BYTES + 1]).is_err());
+}
+
+#[test]
+fn nothing_is_kept_of_a_category_without_evidence() {
+    let text = pack("\"title\"", "match = { phrase = \"barn owl\" }\nexcept = [{ phrase = \"barn owl class\" }]");
+    let rules = compiled(&text.replace("\"weapons\"", "\"nudes\"")).unwrap();
+    let texts = title("a barn owl, not a barn owl class");
+    let stored = StoredCapture::new(Some(&texts), &rules.evaluate(&texts, Band::Ks1));
+    let json = serde_json::to_string(&stored).unwrap();
+    assert!(!json.contains("owl") && json.contains("\"spans\":[],\"excepted\":[]"), "{json}");
+    assert_eq!(StoredCapture::parse(json.as_bytes()).unwrap().replay(&rules), Replay::NoEvidence);
+    let kept = StoredCapture::parse(json.replace("\"texts\":null", "\"texts\":[]").as_bytes()).unwrap_err().to_string();
+    assert_eq!(kept, "`texts` is not null, though a category without evidence is among the hits");
 }
