@@ -131,8 +131,10 @@ fn keep_title_spans(hit: &mut Hit, signal: &Signal) {
     hit.excepted.retain(|won| is_title(won.text));
 }
 
+/// Whether a page that offers help is more than that: words of an intent stand on it, or the law forbids what was found.
 fn has_intent(hits: &[Hit]) -> bool {
-    hits.iter().flat_map(|hit| &hit.spans).any(|span| span.mark == Mark::Intent)
+    let is_intent = |hit: &Hit| hit.spans.iter().any(|span| span.mark == Mark::Intent);
+    hits.iter().any(|hit| is_intent(hit) || hit.category.class().is_illegal())
 }
 
 /// A page is counted once, by its URL.

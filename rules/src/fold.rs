@@ -9,8 +9,8 @@
 //!
 //! | written | reading |
 //! |---|---|
-//! | `k1ll`, `a$$` | look-alike digits and symbols as letters, in words of at least two letters (one beside a symbol) |
-//! | `сut` (Cyrillic `с`) | look-alike letters as Latin, in a mixed word, or where a text holds look-alikes alone |
+//! | `k1ll`, `a$$`, `t0` | look-alike digits and symbols as letters, in words of at least two letters (one beside a symbol, or before a 0) |
+//! | `сut` (Cyrillic `с`) | look-alike letters as Latin, in a mixed word, beside words in Latin letters, or where a text holds look-alikes alone |
 //! | `kiiill` | every run of three or more as one letter and as two; `www` stands for itself |
 //! | `s e x`, `k.y.s` | three or more single letters with the same gap between them as one word |
 //!
@@ -242,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn blanks_marks_and_invisible_characters_hide_no_word() {
+        assert_eq!(words("barn\u{3164}owl\u{ffa0}nest"), ["barn", "owl", "nest"]);
+        for mark in ["\u{489}", "\u{20e3}", "\u{20dd}", "\u{fffa}", "\u{1d173}"] {
+            assert_eq!(words(&format!("o{mark}w{mark}l{mark}")), ["owl"], "{mark:?}");
+        }
+        assert_eq!(words("🇴🇼🇱"), ["owl"]);
+        assert!(reads("n€st", "nest") && reads("t0 the nest", "to") && !reads("a4 h1", "hi"));
+    }
+
+    #[test]
     fn letters_of_scripts_without_spaces_are_words() {
         assert_eq!(words("我看麦鸡 (カモメ)"), ["我", "看", "麦", "鸡", "カ", "モ", "メ"]);
         assert_eq!(words("abc麦鸡def"), ["abc", "麦", "鸡", "def"]);
@@ -263,6 +273,9 @@ mod tests {
     fn look_alike_letters_read_as_latin() {
         assert!(reads("сut", "cut"), "a mixed word");
         assert!(reads("ѕех", "sex"), "a text of look-alikes alone");
+        for text in ["how to ѕех ж", "how to ѕех 麦", "ѕех æ"] {
+            assert!(reads(text, "sex"), "{text}");
+        }
         assert!(!reads("рот и нос", "pot"), "a Russian text stays Russian");
         assert!(reads("ΗATE", "hate"));
     }

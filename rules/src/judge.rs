@@ -45,9 +45,7 @@ pub(crate) fn hit(rule: &Rule, band: Band, finds: &[Find], program: &Program) ->
     if !fired {
         return None;
     }
-    spans.sort_unstable();
-    spans.dedup();
-    spans.truncate(Hit::MAX_SPANS);
+    keep_telling(&mut spans);
     excepted.truncate(MAX_EXCEPTED);
     let facts = &rule.facts;
     Some(Hit {
@@ -88,14 +86,36 @@ pub(crate) fn rerouted(
     let beside = |span: &Span| !won.iter().any(|find| find.holds(span));
     let context = spared.spans.into_iter().filter(|span| beside(span));
     spans.extend(context.map(|span| Span { mark: Mark::Context, weight: 0, ..span }));
-    spans.sort_unstable();
-    spans.dedup();
-    spans.truncate(Hit::MAX_SPANS);
+    keep_telling(&mut spans);
     let mut excepted: Vec<Excepted> = won.iter().filter_map(|find| find.as_excepted(program)).collect();
     excepted.truncate(MAX_EXCEPTED);
     let facts = &other.facts;
     let (rule, category, level) = (facts.id.clone(), facts.category, facts.level_for(band));
     Some((number, Hit { rule, category, level, spans, excepted, weight: 0 }))
+}
+
+/// Leaves as many spans as a hit holds: one of each mark, then what says most, so that no number of repeats pushes the
+/// words of an intent out of the verdict.
+fn keep_telling(spans: &mut Vec<Span>) {
+    spans.sort_unstable();
+    spans.dedup();
+    if spans.len() <= Hit::MAX_SPANS {
+        return;
+    }
+    let says_most = |mark: Mark| match mark {
+        Mark::Intent => 0,
+        Mark::Method => 1,
+        Mark::Topic => 2,
+        Mark::Context => 3,
+    };
+    let (mut first, mut others): (Vec<Span>, Vec<Span>) = (Vec::new(), Vec::new());
+    for span in spans.drain(..) {
+        let seen = first.iter().any(|known| known.mark == span.mark);
+        if seen { others.push(span) } else { first.push(span) }
+    }
+    others.sort_by_key(|span| says_most(span.mark));
+    spans.extend(first.into_iter().chain(others).take(Hit::MAX_SPANS));
+    spans.sort_unstable();
 }
 
 /// Applies a test to what is left in one text.

@@ -138,6 +138,9 @@ impl Matcher {
         for found in self.places(folded) {
             let (start, end) = place(found.start, found.end);
             for row in self.rows(found.phrase) {
+                if row.role == Role::Exception && original.get(start..end).is_some_and(holds_an_end) {
+                    continue;
+                }
                 add(row.rule, Place { start, end, ..found }.find(index, row));
             }
         }
@@ -221,6 +224,18 @@ impl Matcher {
         };
         found.into_iter().filter_map(rows).collect()
     }
+}
+
+/// Whether a sentence ends inside a stretch: what stands on both sides of that is no phrase to spare.
+fn holds_an_end(stretch: &str) -> bool {
+    let mut characters = stretch.chars().peekable();
+    while let Some(character) = characters.next() {
+        let ends = matches!(character, '.' | '!' | '?');
+        if character == '\n' || (ends && characters.peek().is_some_and(|next| next.is_whitespace())) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Place {

@@ -14,8 +14,6 @@ use crate::{Scope, Text};
 pub const MAX_URL_BYTES: usize = 8 * 1024;
 /// Most search terms taken out of one URL.
 pub const MAX_SEARCH_TERMS: usize = 8;
-/// Most query pairs looked at for them.
-const MAX_QUERY_PAIRS: usize = 256;
 
 /// The matchable parts of an `http` or `https` URL. User information, port, fragment and every query value that is
 /// no search term are left behind. `Debug` prints `<redacted>`.
@@ -25,8 +23,8 @@ pub struct UrlParts {
     pub host: String,
     /// Percent-decoded path, at most [`Text::MAX_BYTES`].
     pub path: String,
-    /// Decoded search terms in order of appearance, without repeats: at most [`MAX_SEARCH_TERMS`], each at most
-    /// [`Text::MAX_BYTES`].
+    /// Decoded search terms in order of appearance, without repeats: at most [`MAX_SEARCH_TERMS`], the first half and the
+    /// last half of more, each at most [`Text::MAX_BYTES`].
     pub search_terms: Vec<String>,
 }
 
@@ -73,7 +71,8 @@ pub enum UrlError {
 /// Splits a URL as every device does.
 ///
 /// Parsing follows the WHATWG URL Standard; international hosts become punycode. Search terms come from a table of
-/// (domain, key) for known search engines and, on any other host, from `q`, `query`, `search` and `search_query`.
+/// (domain, key) for known search engines and, on any other host, from the keys that most sites use, such as `q`, `s` and
+/// `search`.
 ///
 /// # Errors
 ///
@@ -103,13 +102,11 @@ impl UrlParts {
     }
 }
 
+/// Of more terms than are kept, the first and the last: what stands between others hides nothing by their number.
 fn search_terms(query: &str, host: &str) -> Vec<String> {
     let keys = search::keys(host);
     let mut terms: Vec<String> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()).take(MAX_QUERY_PAIRS) {
-        if terms.len() == MAX_SEARCH_TERMS {
-            break;
-        }
+    for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !keys.contains(&&*form_decoded(key)) {
             continue;
@@ -117,6 +114,9 @@ fn search_terms(query: &str, host: &str) -> Vec<String> {
         let value = form_decoded(value);
         let value = value.trim();
         if !value.is_empty() && !terms.iter().any(|term| term == value) {
+            if terms.len() == MAX_SEARCH_TERMS {
+                terms.remove(MAX_SEARCH_TERMS / 2);
+            }
             terms.push(cut(value.to_owned()));
         }
     }
@@ -230,7 +230,8 @@ mod tests {
     fn repeated_and_empty_terms_are_kept_once_or_not_at_all() {
         assert_eq!(terms("https://duckduckgo.com/?q=a&q=a&q=+&q=b"), ["a", "b"]);
         let many: String = (0..50).map(|n| format!("q={n}&")).collect();
-        assert_eq!(terms(&format!("https://bing.com/?{many}")).len(), MAX_SEARCH_TERMS);
+        assert_eq!(terms(&format!("https://bing.com/?{many}")), ["0", "1", "2", "3", "46", "47", "48", "49"]);
+        assert_eq!(terms(&format!("https://bing.com/?{}q=owl", "a&".repeat(1000))), ["owl"]);
     }
 
     #[test]

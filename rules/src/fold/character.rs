@@ -97,8 +97,10 @@ fn push_lower(units: &mut Vec<Unit>, lower: char, latin: Option<char>, start: us
 
 fn unit(character: char, latin: Option<char>, start: usize, end: usize) -> Unit {
     let kind = match character {
+        // Fillers of Hangul are letters to Unicode, and blanks to whoever reads.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => Kind::Gap,
         letter if letter.is_alphanumeric() => Kind::Letter,
-        '@' | '$' | '!' | '|' | '+' => Kind::Symbol,
+        '@' | '$' | '!' | '|' | '+' | '€' => Kind::Symbol,
         _ => Kind::Gap,
     };
     Unit { character, latin, start, end, kind }
@@ -110,9 +112,12 @@ fn is_dropped(character: char) -> bool {
     match character {
         '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' => false,
         '\'' | '`' | '´' | 'ʹ' | 'ʻ' | 'ʼ' | 'ʽ' | 'ˈ' | '‘' | '’' | '‛' | '′' | '＇' => true,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' => true,
+        // Marks that enclose or lie on any letter, of combining class 0.
+        '\u{488}' | '\u{489}' | '\u{20d0}'..='\u{20f0}' => true,
+        '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => true,
         '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
-        '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => true,
         '\u{e0000}'..='\u{e0fff}' => true,
         other => other.is_control(),
     }
@@ -126,12 +131,14 @@ pub(super) fn is_word_alone(character: char) -> bool {
         | 0xf900..=0xfaff | 0x1b000..=0x1b16f | 0x20000..=0x3ffff)
 }
 
-/// Letters in filled circles and squares, which have no compatibility mapping, as capital letters.
+/// Letters in filled circles and squares and those that flags are made of, which have no compatibility mapping, as
+/// capital letters.
 fn enclosed(character: char) -> char {
     let code = u32::from(character);
     let offset = match code {
         0x1f150..=0x1f169 => code - 0x1f150,
         0x1f170..=0x1f189 => code - 0x1f170,
+        0x1f1e6..=0x1f1ff => code - 0x1f1e6,
         _ => return character,
     };
     u8::try_from(offset).map_or(character, |offset| char::from(b'A' + offset))
@@ -142,7 +149,7 @@ pub(super) fn leet(character: char) -> &'static [char] {
     match character {
         '0' => &['o'],
         '1' => &['i', 'l'],
-        '3' => &['e'],
+        '3' | '€' => &['e'],
         '4' | '@' => &['a'],
         '5' | '$' => &['s'],
         '7' | '+' => &['t'],

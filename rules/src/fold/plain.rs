@@ -253,7 +253,7 @@ impl Letters {
 
     /// Whether the word may have another reading.
     fn may_say_more(&self) -> bool {
-        self.has_long_run || (self.digits > 0 && self.length >= self.digits + 2)
+        self.has_long_run || (self.digits > 0 && (self.length >= self.digits + 2 || self.length == 2))
     }
 }
 

@@ -39,7 +39,8 @@ fn add_of_word(folded: &mut Folded, index: usize, letters: impl Iterator<Item = 
     add_readings(folded, index..index + 1, letters, Context { scripts, joined: false });
 }
 
-/// Whether a text holds letters that are no Latin letter and look like none.
+/// Whether a text is one of Latin letters and such as look like them, or of another alphabet. One word in Latin letters
+/// makes it the former: among those, a word of look-alikes alone is no word of another language.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scripts {
     LatinLooking,
@@ -48,10 +49,20 @@ enum Scripts {
 
 impl Scripts {
     fn of(units: &[Unit]) -> Self {
-        let other =
-            |unit: &Unit| unit.kind == Kind::Letter && unit.latin.is_none() && !unit.character.is_ascii_alphanumeric();
-        if units.iter().any(other) { Self::Others } else { Self::LatinLooking }
+        let is_other = |unit: &Unit| {
+            unit.kind == Kind::Letter
+                && unit.latin.is_none()
+                && unit.character.is_alphabetic()
+                && !is_latin(unit.character)
+        };
+        let has_latin_word = units.iter().any(|unit| unit.character.is_ascii_alphabetic());
+        if has_latin_word || !units.iter().any(is_other) { Self::LatinLooking } else { Self::Others }
     }
+}
+
+/// Letters of the Latin script, such as those that come apart into none of ASCII (`æ`, `þ`).
+fn is_latin(character: char) -> bool {
+    character.is_ascii_alphabetic() || matches!(character, '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
 }
 
 #[derive(Clone, Copy)]
@@ -257,7 +268,9 @@ fn reads_as_latin(mut letters: impl Iterator<Item = Unit> + Clone, scripts: Scri
 
 fn reads_as_leet(letters: impl Iterator<Item = Unit> + Clone, context: Context) -> bool {
     let alphabetic = letters.clone().filter(|unit| unit.character.is_alphabetic()).count();
-    let enough = if context.joined { 1 } else { 2 };
+    // The shortest words that are spelt so end in an o: `t0`, `d0`.
+    let shortest = alphabetic == 1 && letters.clone().skip(1).map(|unit| unit.character).eq(['0']);
+    let enough = if context.joined || shortest { 1 } else { 2 };
     alphabetic >= enough && letters.into_iter().any(|unit| !leet(unit.character).is_empty())
 }
 

@@ -117,6 +117,24 @@ fn an_exception_consumes_only_the_words_it_covers() {
 }
 
 #[test]
+fn an_exception_does_not_reach_across_the_end_of_a_sentence() {
+    let rules = titles("match = { phrase = \"owl theft\" }\nexcept = [{ phrase = \"owl theft game\" }]");
+    assert!(!fires(&rules, "owl-theft game") && !fires(&rules, "Owl_theft.game") && !fires(&rules, "owl theft: game"));
+    for title in ["owl theft. Game on", "owl theft! game", "owl theft\ngame"] {
+        assert!(fires(&rules, title), "{title}");
+    }
+}
+
+#[test]
+fn no_number_of_repeats_pushes_an_intent_out_of_the_verdict() {
+    let rules = titles("match.all = [\"owl\", { any = [\"i want\"], mark = \"intent\" }]");
+    let hit = hit(&rules, &format!("{} i want", "owl ".repeat(60))).unwrap();
+    assert_eq!(hit.spans.len(), Hit::MAX_SPANS);
+    assert!(hit.spans.iter().any(|span| span.mark == Mark::Intent));
+    assert!(hit.spans.is_sorted());
+}
+
+#[test]
 fn a_host_exception_silences_one_rule_on_the_whole_signal() {
     let text = [
         pack("\"title\", \"query\"", "match = { phrase = \"owl\" }\nexcept = [{ host = \"bbc.co.uk\" }]"),
