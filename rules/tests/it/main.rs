@@ -14,6 +14,7 @@ mod fuzz;
 mod golden;
 mod language;
 mod metamorphic;
+mod naive;
 mod oracle;
 mod packs;
 mod tool;
