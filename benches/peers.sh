@@ -23,6 +23,7 @@ debian_peers=(
     "openbox openbox -"
     "python3-xlib /usr/lib/python3/dist-packages/Xlib/__init__.py -"
     "strace strace -"
+    "libvectorscan-dev /usr/include/hs/hs.h -"
 )
 venv="${XDG_CACHE_HOME:-$HOME/.cache}/lapwing/peers"
 nats_release=2.15.0

@@ -5,14 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod compile;
+mod domains;
 mod footprint;
 mod herd;
 mod ingest;
+mod load;
 mod matching;
 mod report;
+mod sample;
 mod spool;
 mod titles;
 
+pub use load::resident;
 pub use report::{Effort, Goal, Metric, Report};
 
 /// Measures something.
@@ -21,6 +26,9 @@ pub type Run = fn(Effort) -> anyhow::Result<Report>;
 /// Every benchmark by its name.
 pub const ALL: &[(&str, Run)] = &[
     ("match", matching::run),
+    ("load", load::run),
+    ("domains", domains::run),
+    ("compile", compile::run),
     ("spool", spool::run),
     ("ingest", ingest::run),
     ("herd", herd::run),

@@ -11,6 +11,9 @@ use clap::Parser;
 struct Cli {
     /// Which: a wrong name is answered with all of them.
     name: String,
+    /// What `resident` loads: `load` runs this program again, to see how it grows.
+    #[arg(hide = true)]
+    artefact: Option<PathBuf>,
     /// A hundredth of the work: shows that it runs, not how fast.
     #[arg(long)]
     quick: bool,
@@ -22,6 +25,10 @@ struct Cli {
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if let Some(artefact) = cli.artefact.filter(|_| cli.name == "resident") {
+        println!("{}", bench::resident(&artefact)?);
+        return Ok(());
+    }
     let known: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
     let (_, run) = ALL
         .iter()

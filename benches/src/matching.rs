@@ -1,93 +1,96 @@
-//! `match`: the whole verdict on a title beside aho-corasick's contiguous automaton alone on the same phrases.
+//! `match`: verdicts on titles and addresses beside others that look for the same phrases in the same run; cold ones; and
+//! how the time grows with phrases and with hostile texts.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use lapwing_rules::{Band, Compiler, Diagnostic, Release, RuleSet, Scope, Text};
+mod cold;
+mod growth;
+pub(crate) mod peers;
+mod vectorscan;
 
-use crate::report::{Effort, Goal, Metric, Report, time};
+use std::collections::BTreeMap;
 
-/// Phrases in the rule set.
-const PHRASES: usize = 10_000;
-/// Titles a repeat, at full effort.
-const TITLES: usize = 50_000;
-/// No slower than the automaton alone.
-const GOAL: f64 = 1.0;
+use lapwing_rules::{Band, Release, RuleSet};
+
+use crate::report::{Effort, Goal, Metric, Report, quantile, time};
+use crate::sample::{self, Sample, Subject};
+pub(crate) use growth::exponent;
+use peers::{CONTROL, Peer};
+
+/// Sizes of rule sets, at full effort; hosts stand beside the phrases of each.
+const PHRASES: [usize; 3] = [1_000, 10_000, 100_000];
+/// The size that the goals are for.
+const GOAL_PHRASES: usize = 10_000;
+const HOSTS: usize = 100_000;
+/// Titles and addresses a repeat, at full effort.
+const SUBJECTS: usize = 200_000;
+/// No slower than the automaton alone, and this many microseconds.
+const GOAL_RATIO: f64 = 1.0;
+const GOAL_US: f64 = 2.0;
 
 /// Measures it.
 ///
 /// # Errors
 ///
-/// When the sample pack does not compile.
+/// When the sample packs do not compile, or a peer cannot be built.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
-    let words = Words;
-    let phrases: Vec<_> = (0..effort.of(PHRASES).max(100)).map(|index| words.phrase(index)).collect();
-    let titles: Vec<_> = (0..effort.of(TITLES)).map(|index| words.title(index)).collect();
-    let rules = rule_set(&phrases)?;
-    let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&phrases)?;
-    let texts: Vec<_> = titles.iter().map(|title| [Text::new(Scope::Title, title.as_str())]).collect();
+    let sample = Sample::new();
+    let hosts = sample.hosts(effort.of(HOSTS));
+    let (mut metrics, mut sizes, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    for count in PHRASES {
+        let phrases = sample.phrases(effort.of(count));
+        let subjects = sample.subjects(effort.of(SUBJECTS), &phrases);
+        let rules = sample::compiler(&phrases, &hosts).rule_set(Release::new(1)).map_err(sample::mistakes)?;
+        let metric = beside_peers(effort, &rules, &phrases, &subjects, count == GOAL_PHRASES)?;
+        sizes.push(phrases.len());
+        times.push(metric.value);
+        if count == GOAL_PHRASES {
+            let value = metric.value / 1e3;
+            let name = format!("the same, {} phrases", phrases.len());
+            metrics.extend([metric, Metric::of_run(name, "us", value, None, Some(Goal::AtMost(GOAL_US)))]);
+            metrics.extend(cold::metrics(effort, &rules, &phrases, &subjects)?);
+            metrics.extend(growth::metrics(effort, &rules));
+        } else {
+            metrics.push(metric);
+        }
+    }
+    let name = format!("verdict by phrases, {sizes:?}");
+    metrics.push(Metric::of_run(name, "exponent", exponent(&sizes, &times), None, None));
+    Ok(Report::new("match", metrics))
+}
+
+/// A verdict and a search of each peer, in turn.
+fn beside_peers(
+    effort: Effort,
+    rules: &RuleSet,
+    phrases: &[String],
+    subjects: &[Subject],
+    has_goal: bool,
+) -> anyhow::Result<Metric> {
+    let mut peers = Peer::all(phrases, subjects)?;
     let mut pairs = Vec::new();
+    let mut others: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for _ in 0..effort.repeats() {
-        let mut hits = 0;
-        let ours = time(|| hits = texts.iter().map(|texts| rules.evaluate(texts, Band::Ks3).hits.len()).sum::<usize>());
-        let mut found = 0;
-        let control = time(|| found = titles.iter().map(|title| automaton.find_iter(title).count()).sum::<usize>());
-        std::hint::black_box((hits, found));
-        pairs.push((per_title(ours, titles.len()), per_title(control, titles.len())));
+        let ours = verdicts(rules, subjects);
+        for peer in &mut peers {
+            let theirs = peer.measure(subjects)?;
+            match peer.name {
+                CONTROL => pairs.push((ours, theirs)),
+                name => others.entry(name).or_default().push(theirs),
+            }
+        }
     }
-    let name = format!("verdict on a title, {} phrases, control: contiguous NFA", phrases.len());
-    Ok(Report::new("match", vec![Metric::of_pairs(name, "ns", &pairs, Some(Goal::Ratio(GOAL)))]))
+    let name = format!("verdict, {} phrases, control: {CONTROL}", phrases.len());
+    let goal = has_goal.then_some(Goal::Ratio(GOAL_RATIO));
+    let metric = Metric::of_pairs(name, "ns", &pairs, goal);
+    Ok(others.iter().fold(metric, |metric, (name, times)| metric.beside(*name, quantile(times, 0.5))))
 }
 
+/// Nanoseconds a verdict.
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]
-fn per_title(took: std::time::Duration, titles: usize) -> f64 {
-    took.as_secs_f64() * 1e9 / titles as f64
-}
-
-fn rule_set(phrases: &[String]) -> anyhow::Result<RuleSet> {
-    let quoted: Vec<_> = phrases.iter().map(|phrase| format!("\"{phrase}\"")).collect();
-    let first = phrases.first().map_or("", String::as_str);
-    let apart = first.split(' ').rev().collect::<Vec<_>>().join(" and ");
-    let pack = format!(
-        "[pack]\nid = \"bench\"\nversion = 1\ntitle = \"Bench\"\nsources = [\"made up\"]\n\n\
-         [[rule]]\nid = \"bench.any\"\ntitle = \"Any\"\ncategory = \"off_task_gaming\"\nlevel = 1\n\
-         scopes = [\"title\"]\nguidance = \"None.\"\n[rule.match]\nany = [{}]\n\n[rule.examples]\n\
-         must_match = [{{ scope = \"title\", text = \"{first}\" }}]\n\
-         must_not_match = [{{ scope = \"title\", text = \"{apart}\" }}]\n",
-        quoted.join(", "),
-    );
-    Compiler::new().least_examples(1).pack("bench.toml", pack).rule_set(Release::new(1)).map_err(|diagnostics| {
-        let problems: Vec<_> = diagnostics.iter().map(Diagnostic::render).collect();
-        anyhow::anyhow!("the sample pack: {}", problems.join("\n"))
-    })
-}
-
-/// Made-up words, the same in every run.
-#[derive(Debug)]
-struct Words;
-
-impl Words {
-    fn word(&self, index: usize) -> String {
-        const START: [&str; 16] =
-            ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va"];
-        let mut word = String::new();
-        let mut rest = index.wrapping_mul(2_654_435_761) % 1_048_576;
-        for _ in 0..4 {
-            word.push_str(START.get(rest % 16).copied().unwrap_or_default());
-            rest /= 16;
-        }
-        word
-    }
-
-    /// Two words: a phrase of the rule set.
-    fn phrase(&self, index: usize) -> String {
-        format!("{} {}", self.word(index * 2), self.word(index * 2 + 1))
-    }
-
-    /// Eight words of which one in fifty titles holds a phrase.
-    fn title(&self, index: usize) -> String {
-        let mut words: Vec<_> = (0..8).map(|place| self.word(5_000_000 + index * 8 + place)).collect();
-        if index.is_multiple_of(50) {
-            words.insert(3, self.phrase(index % 100));
-        }
-        words.join(" ")
-    }
+fn verdicts(rules: &RuleSet, subjects: &[Subject]) -> f64 {
+    let mut hits = 0;
+    let took = time(|| {
+        hits = subjects.iter().map(|subject| rules.evaluate(&subject.texts, Band::Ks3).hits.len()).sum::<usize>();
+    });
+    std::hint::black_box(hits);
+    took.as_secs_f64() * 1e9 / subjects.len() as f64
 }

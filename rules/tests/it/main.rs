@@ -19,6 +19,7 @@ mod golden;
 mod hashed;
 mod language;
 mod metamorphic;
+mod naive;
 mod oracle;
 mod overlay;
 mod packs;
