@@ -41,9 +41,8 @@ pub struct Found {
 /// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before. The hits of rules
 /// on trial stand apart, as far as they would be hits.
 pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> (Detected, Vec<Hit>) {
-    let (mut verdict, mut shadows) = rules.evaluate_all(&signal.texts, band);
-    keep_allowed(&mut verdict.hits, signal, look, rules);
-    keep_allowed(&mut shadows, signal, look, rules);
+    let keep = |hit: &mut Hit| is_allowed(hit, signal, look, rules);
+    let (verdict, mut shadows) = rules.evaluate_where(&signal.texts, band, keep);
     if look.is_support() && !has_intent(&verdict.hits) {
         shadows.retain(|hit| has_intent(slice::from_ref(hit)));
         return (support(signal, rules), shadows);
@@ -51,13 +50,14 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> 
     (if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }, shadows)
 }
 
-fn keep_allowed(hits: &mut Vec<Hit>, signal: &Signal, look: &Look<'_>, rules: &RuleSet) {
-    let is_day_of = |hit: &Hit| rules.rule(&hit.rule).is_none_or(|rule| look.is_day_of(&rule.course));
-    hits.retain(|hit| look.allows(hit.category, hit.level) && is_day_of(hit));
+/// Whether a hit counts here and today. Of a browser's title only what stands in the title does.
+fn is_allowed(hit: &mut Hit, signal: &Signal, look: &Look<'_>, rules: &RuleSet) -> bool {
+    let is_day_of = rules.rule(&hit.rule).is_none_or(|rule| look.is_day_of(&rule.course));
     if signal.kind == Kind::Title {
-        hits.iter_mut().for_each(|hit| keep_title_spans(hit, signal));
-        hits.retain(|hit| !hit.spans.is_empty());
+        keep_title_spans(hit, signal);
     }
+    let stands = signal.kind != Kind::Title || !hit.spans.is_empty();
+    stands && is_day_of && look.allows(hit.category, hit.level)
 }
 
 /// What of a verdict is reported now; `None` where every rule fired so lately or so seldom that it is counted alone, or

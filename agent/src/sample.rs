@@ -15,6 +15,7 @@ pub(crate) const NOON_US: i64 = 1_700_049_600_000_000;
 pub(crate) const MINUTE_US: i64 = 60_000_000;
 
 const PACK: &str = include_str!("sample/sample.toml");
+const HOSTS: &str = include_str!("sample/hosts.toml");
 const ILLEGAL_BASE: &str = include_str!("sample/illegal_base.toml");
 
 pub(crate) fn signing_key() -> SigningKey {
@@ -32,7 +33,8 @@ fn compiler() -> Compiler {
 
 /// A signed rule set.
 pub(crate) fn artefact(release: u64) -> Vec<u8> {
-    let compiler = compiler().pack("sample.toml", PACK).pack("illegal_base.toml", ILLEGAL_BASE);
+    let compiler =
+        compiler().pack("sample.toml", PACK).pack("hosts.toml", HOSTS).pack("illegal_base.toml", ILLEGAL_BASE);
     sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
 }
 

@@ -245,6 +245,9 @@ impl Verified {
             return Err(ArtefactError::EngineRange { lowest, highest });
         }
         let sections = header.sections(parts.body)?;
+        if sections.iter().any(|(id, _)| header::engine_of(*id) > ENGINE) {
+            return Err(ArtefactError::Damaged { what: "a section that this build does not know" });
+        }
         Ok(Self { release: header.release, validity: header.validity, sections })
     }
 

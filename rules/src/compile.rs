@@ -24,7 +24,7 @@ use toml::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::pack::{self, Example, Pack};
 use crate::program::{PackFacts, Program, encode};
-use crate::{Artefact, Band, Date, Digest, Kind, Release, RuleId, RuleSet, Validity};
+use crate::{Artefact, Band, Date, Digest, HostClass, Kind, Release, RuleId, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
 
@@ -32,6 +32,9 @@ pub use cost::{Costs, RuleCost};
 pub use exercise::{Exercise, RuleExercise, Spelling};
 pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
+
+/// The one pack that may name hosts on which nothing is captured.
+const PROTECTED_HOSTS: &str = "hosts";
 
 /// Builds a rule set out of packs.
 ///
@@ -107,7 +110,7 @@ impl Compiler {
     pub fn rule_set(&self, release: Release) -> Result<RuleSet, Vec<Diagnostic>> {
         let program = self.program()?;
         let digest = artefact(&program, release, Validity::default()).digest();
-        RuleSet::assemble(program, release, digest, Validity::default()).map_err(|_| Vec::new())
+        RuleSet::assemble(program, release, digest, Validity::default()).map_err(|_| self.too_large())
     }
 
     /// Checks the language and the lints of every pack and overlay, without running examples; warnings are among what
@@ -151,8 +154,18 @@ impl Compiler {
         }
         match program {
             Some(program) if diagnostics.is_empty() => Ok(program),
+            None if diagnostics.is_empty() => Err(self.too_large()),
             Some(_) | None => Err(sorted(diagnostics)),
         }
+    }
+
+    /// Told at the first pack: it is all of them together.
+    fn too_large(&self) -> Vec<Diagnostic> {
+        let empty = Arc::new(Source { file: "packs".to_owned(), text: String::new() });
+        let first = self.sources.iter().min_by(|left, right| left.file.cmp(&right.file)).unwrap_or(&empty);
+        let message = "these packs are too large to be numbered, or two of their phrases share a fingerprint";
+        let diagnostic = Diagnostic::new(Code::OutOfBounds, first, 0..0, message, "all packs together");
+        vec![diagnostic.help("take phrases out; where only one was added last, spell that one otherwise")]
     }
 
     fn tunes(&self, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<overlay::Tune> {
@@ -271,6 +284,7 @@ fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>)
         pack.hashed.iter().for_each(|list| hashed.take(source, &list.id, diagnostics));
         pack.lists.iter().for_each(|list| lists.take(source, &list.id, diagnostics));
         pack.domains.iter().for_each(|list| domains.take(source, &list.id, diagnostics));
+        diagnostics.extend(protected_elsewhere(source, pack, packs));
         for rule in &pack.rules {
             let id = Spanned::new(rule.id.span(), rule.id.get_ref().to_string());
             let prefix = format!("{}.", pack.id.get_ref());
@@ -282,6 +296,23 @@ fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>)
             rule_ids.take(source, &id, diagnostics);
         }
     }
+}
+
+/// A set for devices has its protected hosts in one place, where whoever reviews packs looks for them: they stop every
+/// rule, illegal ones included.
+fn protected_elsewhere(source: &Arc<Source>, pack: &Pack, packs: &[(Arc<Source>, Pack)]) -> Option<Diagnostic> {
+    let is_for_devices = packs.iter().any(|(_, pack)| pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE);
+    let list = pack.domains.iter().find(|list| list.class == HostClass::Protected)?;
+    if !is_for_devices || pack.id.get_ref() == PROTECTED_HOSTS {
+        return None;
+    }
+    let message = format!("protected hosts stand in the pack `{PROTECTED_HOSTS}` alone");
+    let diagnostic = Diagnostic::new(Code::ProtectedElsewhere, source, list.id.span(), message, "in another pack");
+    Some(
+        diagnostic.help(
+            "nothing at all is captured there: `confidential` leaves levels 4 and 5, `support` what has an intent",
+        ),
+    )
 }
 
 /// Names seen so far.

@@ -81,6 +81,10 @@ pub enum Code {
     PlainPhrases,
     /// R056: an example of a hashed list in clear, or a hash of another.
     HashedExample,
+    /// R057: protected hosts outside the pack `hosts`, or whole public suffixes of them.
+    ProtectedElsewhere,
+    /// R058: a phrase twice in one group, with another weight or mark.
+    TwoMeanings,
     /// R060: an exception of a rule in shadow or on watch that leads to another rule.
     LeadsOn,
     /// R061: a rule on watch above level 3.
@@ -164,6 +168,8 @@ impl Code {
             Self::Expression => "R054",
             Self::PlainPhrases => "R055",
             Self::HashedExample => "R056",
+            Self::ProtectedElsewhere => "R057",
+            Self::TwoMeanings => "R058",
             Self::LeadsOn => "R060",
             Self::WatchTooUrgent => "R061",
             Self::WatchTooLong => "R062",

@@ -334,6 +334,34 @@ mod tests {
     use super::*;
     use crate::{Artefact, Compiler, Kind, Release, RuleSet, SigningKey, Text, TrustedKeys, Validity, sign};
 
+    #[test]
+    fn a_set_in_which_an_illegal_rule_is_weakened_is_refused_whoever_signed_it() {
+        let pack = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n\
+            [[rule]]\nid = \"t.a\"\ntitle = \"A\"\ncategory = \"terrorism\"\nscopes = [\"title\"]\nguidance = \"G\"\n\
+            match = { all = [\"owl\", \"nest\"] }\nexamples = {}\n";
+        let whole = Compiler::new().pack("t.toml", pack).program().unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let keys = TrustedKeys::new(vec![key.verifying_key()], 1).unwrap();
+        let load = |program: &Program| {
+            let artefact = Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &encode(program));
+            RuleSet::load(&sign(&artefact, &key), &keys).map(|_| ())
+        };
+        assert!(load(&whole).is_ok());
+        let weaken: [fn(&mut Rule); 5] = [
+            |rule| rule.facts.level = Level::Info,
+            |rule| rule.facts.levels.extend([(Band::Ks3, Level::Info)]),
+            |rule| rule.bands = Bands(1),
+            |rule| rule.scopes = Scopes::default(),
+            |rule| rule.facts.cooldown = Duration::from_secs(u64::from(u32::MAX)),
+        ];
+        for weaken in weaken {
+            let mut program = whole.clone();
+            program.rules.iter_mut().for_each(weaken);
+            let error = load(&program).unwrap_err();
+            assert_eq!(error, crate::ArtefactError::Damaged { what: "its illegal rules" });
+        }
+    }
+
     /// Signed is not the same as sane: whatever a key's owner signs, reading and judging by it must not panic.
     #[test]
     fn damaged_sections_that_are_signed_are_refused_or_harmless() {

@@ -121,11 +121,24 @@ impl RuleSet {
     /// The verdict, and beside it what rules on trial fired: their hits, by rule, are for counting alone.
     #[must_use]
     pub fn evaluate_all(&self, texts: &[Text], band: Band) -> (Verdict, Vec<Hit>) {
+        self.evaluate_where(texts, band, |_| true)
+    }
+
+    /// As [`RuleSet::evaluate_all`], of the hits that `keep` leaves: what it does not counts towards no bound. `keep` may
+    /// take spans away.
+    #[must_use]
+    pub fn evaluate_where(
+        &self,
+        texts: &[Text],
+        band: Band,
+        mut keep: impl FnMut(&mut Hit) -> bool,
+    ) -> (Verdict, Vec<Hit>) {
         let is_shadow = |hit: &Hit| self.rule(&hit.rule).is_some_and(|rule| rule.course.reporting == Reporting::Shadow);
-        let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = self.judge(texts, band).partition(is_shadow);
+        let kept = self.judge(texts, band).filter_map(|mut hit| keep(&mut hit).then_some(hit));
+        let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = kept.partition(is_shadow);
         let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));
         if hits.len() > Verdict::MAX_HITS {
-            // A text stuffed with other topics, which a policy may leave out, must not push an illegal one over the bound.
+            // A text stuffed with other topics must not push an illegal one over the bound.
             hits.sort_by(|left, right| {
                 let is_illegal = |hit: &Hit| hit.category.class().is_illegal();
                 is_illegal(right).cmp(&is_illegal(left)).then_with(|| order(left, right))

@@ -3,7 +3,7 @@
 //! All of it is forgotten with the process, and knows no clock but the time since the device started. Of the phrases
 //! that matched, a hash is kept under a key of this run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use lapwing_rules::{Course, Level, RuleId};
 
 use super::recent::Recent;
 
+/// Most phrases that are told of one urgent rule before it cools down: more say nothing more.
+const MAX_TOLD: usize = 32;
 /// Most pairs of account and rule that are remembered; the one that cooled down first makes room.
 const MAX_PAIRS: usize = 4_096;
 
@@ -60,6 +62,8 @@ struct Cooling {
     told: Level,
     repeats: u32,
     recent: Recent,
+    /// Keyed hashes of the phrases that were told since the rule last cooled down, where it is urgent.
+    told_phrases: BTreeSet<u64>,
 }
 
 impl Cooldowns {
@@ -71,23 +75,29 @@ impl Cooldowns {
 
     /// A rule fired. `None` when this time is counted alone: it travels with the next that is told.
     ///
-    /// A hit that rose waits neither for further times nor for the end of a cooldown in which a lower level was told.
+    /// A hit that rose waits neither for further times nor for the end of a cooldown in which a lower level was told. Nor
+    /// does a hit of a rule of level 4 or 5 on a phrase that was not told yet: a harmless text must not take the place of
+    /// another.
     pub fn enter(&mut self, account: &Account, fired: Fired<'_>, now_us: u64) -> Option<Due> {
-        let phrases = fired.course.escalation.map(|_| (fired.phrases)()).unwrap_or_default();
+        let counts_phrases = fired.course.escalation.is_some() || fired.level >= Level::High;
+        let phrases = if counts_phrases { (fired.phrases)() } else { Vec::new() };
         let phrases: Vec<u64> = phrases.iter().map(|phrase| self.key.hash_one(phrase)).collect();
         let cooling = self.cooling(account, fired.rule, now_us);
-        cooling.recent.fired(&fired.course, phrases, now_us);
+        cooling.recent.fired(&fired.course, phrases.iter().copied(), now_us);
         let risen = cooling.recent.risen(&fired.course, fired.level);
         let level = risen.unwrap_or(fired.level);
         let is_ripe = risen.is_some() || cooling.recent.is_often_enough(&fired.course);
-        let is_cool = now_us >= cooling.until_us || level > cooling.told;
+        let is_over = now_us >= cooling.until_us;
+        let is_new = fired.level >= Level::High && cooling.has_untold(&phrases);
+        let is_cool = is_over || level > cooling.told || is_new;
         if level < fired.least || !is_ripe || !is_cool {
             cooling.repeats = cooling.repeats.saturating_add(1);
             return None;
         }
         let cooldown = fired.cooldown.saturating_mul(if level < Level::Critical { fired.stretch } else { 1 });
         cooling.until_us = now_us.saturating_add(u64::try_from(cooldown.as_micros()).unwrap_or(u64::MAX));
-        cooling.told = level;
+        cooling.told = if is_over { level } else { level.max(cooling.told) };
+        cooling.remember(&phrases, is_over);
         Some(Due { repeats: std::mem::take(&mut cooling.repeats), risen })
     }
 
@@ -96,7 +106,13 @@ impl Cooldowns {
         if !self.pairs.contains_key(&key) {
             self.make_room();
         }
-        let cool = || Cooling { until_us: now_us, told: Level::Info, repeats: 0, recent: Recent::default() };
+        let cool = || Cooling {
+            until_us: now_us,
+            told: Level::Info,
+            repeats: 0,
+            recent: Recent::default(),
+            told_phrases: BTreeSet::new(),
+        };
         self.pairs.entry(key).or_insert_with(cool)
     }
 
@@ -106,6 +122,20 @@ impl Cooldowns {
         }
         let coolest = self.pairs.iter().min_by_key(|(_, cooling)| cooling.until_us).map(|(key, _)| key.clone());
         coolest.and_then(|key| self.pairs.remove(&key));
+    }
+}
+
+impl Cooling {
+    fn has_untold(&self, phrases: &[u64]) -> bool {
+        self.told_phrases.len() < MAX_TOLD && phrases.iter().any(|phrase| !self.told_phrases.contains(phrase))
+    }
+
+    fn remember(&mut self, phrases: &[u64], is_over: bool) {
+        if is_over {
+            self.told_phrases.clear();
+        }
+        let room = MAX_TOLD.saturating_sub(self.told_phrases.len());
+        self.told_phrases.extend(phrases.iter().take(room));
     }
 }
 

@@ -10,6 +10,8 @@ use crate::store::shadows::{self, ShadowCount};
 
 /// Days that are shown, today among them.
 const DAYS: u32 = 14;
+/// Most counts shown: a page is read by a person.
+const MAX_SHOWN: usize = 500;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// One rule on one day.
@@ -27,7 +29,7 @@ pub(super) async fn views(state: &ConsoleState, present: &Present) -> Result<Vec
     let counts = counts.map_err(|error| Refusal::failed(&error))?;
     let rules = state.rules.load();
     let known = counts.into_iter().filter(|count| rules.words(&count.rule).is_some());
-    Ok(known.map(|count| view(present, count)).collect())
+    Ok(known.take(MAX_SHOWN).map(|count| view(present, count)).collect())
 }
 
 fn view(present: &Present, count: ShadowCount) -> ShadowView {

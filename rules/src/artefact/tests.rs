@@ -30,6 +30,14 @@ fn sections_come_back_as_they_were() {
 }
 
 #[test]
+fn a_section_that_no_build_knows_is_refused_whoever_signed_it() {
+    let sections = [1, 2, 99].map(|id| Section { id, encoding: Encoding::Plain, plain: Vec::new() });
+    let artefact = Artefact::build(Kind::RuleSet, Release::new(7), Validity::default(), &sections);
+    let error = Verified::open(&sign(&artefact, &key(1)), Kind::RuleSet, &trust(&[1], 1)).map(|_| ()).unwrap_err();
+    assert_eq!(error, ArtefactError::EngineRange { lowest: ENGINE + 1, highest: ENGINE });
+}
+
+#[test]
 fn a_masked_section_is_not_readable_in_the_bytes() {
     let signed = sign(&sample(), &key(1));
     assert!(signed.windows(8).any(|window| window == b"in clear"));

@@ -26,7 +26,7 @@ pub struct RuleCost {
     pub rule: RuleId,
     /// Its phrases, lists written out, exceptions included.
     pub phrases: usize,
-    /// Its hosts and substrings.
+    /// Its hosts, substrings and expressions.
     pub others: usize,
     /// Bytes by which the artefact would be smaller without it: what it shares with other rules costs nothing here.
     pub bytes: usize,
@@ -67,7 +67,7 @@ impl Compiler {
             rules.push(RuleCost {
                 rule: draft.rule.facts.id.clone(),
                 phrases: draft.phrases.len(),
-                others: draft.hosts.len() + draft.silent_hosts.len() + draft.substrings.len(),
+                others: draft.hosts.len() + draft.silent_hosts.len() + draft.substrings.len() + draft.expressions.len(),
                 bytes: whole.saturating_sub(size(&drafts)),
                 looked_at,
             });

@@ -101,7 +101,7 @@ fn watch(draft: &Draft<'_>, today: Option<Date>) -> Vec<Diagnostic> {
     found
 }
 
-/// Different phrases and substrings that count; hosts and media are none.
+/// Different phrases, substrings and expressions that count; hosts and media are none.
 fn phrases(draft: &Draft<'_>) -> usize {
     let terms = draft.phrases.iter().filter(|(_, role)| *role != Role::Exception);
     let mut phrases: Vec<&[String]> = terms.map(|(phrase, _)| phrase.words.as_slice()).collect();
@@ -110,5 +110,5 @@ fn phrases(draft: &Draft<'_>) -> usize {
     let mut substrings: Vec<&str> = draft.substrings.iter().map(|(text, _)| text.as_str()).collect();
     substrings.sort_unstable();
     substrings.dedup();
-    phrases.len() + substrings.len()
+    phrases.len() + substrings.len() + draft.expressions.len()
 }

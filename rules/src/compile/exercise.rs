@@ -139,7 +139,8 @@ impl Run<'_> {
         let text = example.text.get_ref();
         let looks_at = |scope: &Scope| self.draft.rule.scopes.holds(*scope);
         let scopes: Vec<CaseScope> = match example.scope {
-            CaseScope::Text(scope) if OF_WORDS.contains(&scope) && looks_at(&scope) => {
+            // A score looks where its rules do, and not all of them look everywhere.
+            CaseScope::Text(scope) if OF_WORDS.contains(&scope) && looks_at(&scope) && !self.draft.is_score() => {
                 OF_WORDS.into_iter().filter(looks_at).map(CaseScope::Text).collect()
             }
             written @ (CaseScope::Text(_) | CaseScope::Url) => vec![written],

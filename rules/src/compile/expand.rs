@@ -22,6 +22,8 @@ const MAX_PHRASE_WORDS: usize = 16;
 const MAX_PHRASE_BYTES: usize = 128;
 /// Most phrases that the lists named in one phrase make.
 const MAX_FILLED: usize = 10_000;
+/// Most phrases that one pack makes in all.
+const MAX_OF_A_PACK: usize = 500_000;
 /// Shortest substring, folded, in bytes.
 const MIN_SUBSTRING_BYTES: usize = 4;
 
@@ -79,7 +81,7 @@ pub(super) fn phrase(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Phrase<'static>> {
     let (lists, hosts, hashed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut expander = Expander { source, is_base: false, lists, hosts, hashed, diagnostics };
+    let mut expander = Expander { source, is_base: false, lists, hosts, hashed, made: 0, diagnostics };
     let Phrase { words, span, .. } = expander.phrase(written.get_ref(), written.span())?;
     Some(Phrase { words, span, weights: &[] })
 }
@@ -90,6 +92,8 @@ struct Expander<'a, 'd> {
     lists: BTreeMap<&'a str, &'a [Spanned<String>]>,
     hosts: BTreeMap<&'a str, &'a [Spanned<HostPattern>]>,
     hashed: BTreeMap<&'a str, &'a HashedList>,
+    /// Phrases made so far.
+    made: usize,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -99,7 +103,7 @@ impl<'a, 'd> Expander<'a, 'd> {
         let hosts = pack.domains.iter().map(|list| (list.id.get_ref().as_str(), list.hosts.as_slice())).collect();
         let hashed = pack.hashed.iter().map(|source| (source.id.get_ref().as_str(), &source.list)).collect();
         let is_base = pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE;
-        Self { source, is_base, lists, hosts, hashed, diagnostics }
+        Self { source, is_base, lists, hosts, hashed, made: 0, diagnostics }
     }
 
     fn draft(&mut self, written: &'a RuleSource) -> Draft<'a> {
@@ -274,6 +278,14 @@ impl<'a, 'd> Expander<'a, 'd> {
     }
 
     fn phrase(&mut self, written: &str, span: Range<usize>) -> Option<Phrase<'a>> {
+        self.made += 1;
+        if self.made > MAX_OF_A_PACK {
+            if self.made == MAX_OF_A_PACK + 1 {
+                let message = format!("this pack makes more than {MAX_OF_A_PACK} phrases with its lists written out");
+                self.diagnostics.push(Diagnostic::new(Code::OutOfBounds, self.source, span, message, "too many"));
+            }
+            return None;
+        }
         let words: Vec<String> = fold(written).words().map(str::to_owned).collect();
         if words.is_empty() {
             let message = "a phrase needs a letter or a digit";

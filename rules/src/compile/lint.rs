@@ -19,6 +19,7 @@ pub(super) fn check(drafts: &[Draft<'_>], least_examples: usize, diagnostics: &m
         diagnostics.extend(not_illegal(draft));
         diagnostics.extend(no_reason(draft));
         diagnostics.extend(unreachable(draft));
+        diagnostics.extend(two_meanings(draft));
         diagnostics.extend(few_examples(draft, least_examples));
         diagnostics.extend(in_clear(draft));
         diagnostics.extend(draft.written.examples.all().filter_map(|example| unusable(draft, example)));
@@ -111,6 +112,23 @@ pub(super) fn unreachable(draft: &Draft<'_>) -> Option<Diagnostic> {
     Some(diagnostic.help("give the band weights that reach the threshold, or leave it out of `bands`"))
 }
 
+/// Which of two weights or marks a phrase has must not depend on the order in which they are written.
+fn two_meanings(draft: &Draft<'_>) -> Vec<Diagnostic> {
+    let mut meanings = BTreeMap::new();
+    let mut found = Vec::new();
+    for (phrase, role) in &draft.phrases {
+        let Role::Term { group, mark, weight } = role else { continue };
+        let meaning = (*mark, *weight, phrase.weights);
+        let known = *meanings.entry((phrase.words.as_slice(), *group)).or_insert(meaning);
+        if known != meaning {
+            let message =
+                format!("`{}` stands twice in this match, with another weight or mark", phrase.words.join(" "));
+            found.push(draft.diagnostic(Code::TwoMeanings, phrase.span.clone(), message, "the second one"));
+        }
+    }
+    found
+}
+
 /// An exception leads to a rule there is, and to help alone: anything else would be a second rule by the back door.
 fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
     let targets: BTreeMap<usize, &Spanned<RuleId>> =
@@ -127,10 +145,14 @@ fn misled(draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<Diagnostic> {
                 let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "of another branch");
                 Some(diagnostic.help("an exception leads to a rule of a support category, such as `help_seeking`"))
             }
-            Some(other) if other.written.unreported.is_some() || other.is_score() => {
+            Some(other)
+                if other.written.unreported.is_some() || other.is_score() || other.written.course.may_be_silent() =>
+            {
                 let message = format!("rule `{}` reports nothing that it is led to", target.get_ref());
                 let diagnostic = draft.diagnostic(Code::InvalidValue, target.span(), message, "seen nowhere");
-                Some(diagnostic.help("an exception leads to a rule that is no score and is reported"))
+                Some(diagnostic.help(
+                    "an exception leads to a rule that is reported every day: no score, not in shadow, not on watch",
+                ))
             }
             Some(_) => None,
         }

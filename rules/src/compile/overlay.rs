@@ -37,7 +37,7 @@ pub(super) fn check(tunes: &[Tune], drafts: &[Draft<'_>], today: Option<Date>, d
             Some(draft) if sheltered.contains(&draft.rule.facts.id) => diagnostics.push(untouchable(tune, draft)),
             Some(draft) => {
                 diagnostics.extend(change::check(tune, draft));
-                diagnostics.extend(agreed::second(tune, draft));
+                diagnostics.extend(agreed::second(tune, draft, drafts));
             }
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn check(drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) {
 
 impl Draft<'_> {
     /// Whether `other` is the score this rule adds to.
-    pub(super) fn adds_to(&self, other: &Self) -> bool {
+    pub(in crate::compile) fn adds_to(&self, other: &Self) -> bool {
         self.written.points.is_some() && other.is_score() && self.rule.facts.category == other.rule.facts.category
     }
 

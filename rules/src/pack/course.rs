@@ -22,6 +22,11 @@ pub(crate) struct CourseSource {
 }
 
 impl CourseSource {
+    /// Whether there are days on which the rule reports nothing.
+    pub(crate) const fn may_be_silent(&self) -> bool {
+        self.shadow.is_some() || self.watch.is_some()
+    }
+
     /// The terms without their places.
     pub(crate) fn terms(&self) -> Course {
         Course {

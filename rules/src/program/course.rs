@@ -1,4 +1,4 @@
-//! The terms of rules, in sections of their own: a rule set whose rules have none is read by every engine.
+//! The terms of rules, in sections of their own, absent where no rule has any.
 //!
 //! ```text
 //! 20 afters       rule, times, seconds; sorted by rule

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    BandWeight, Bands, Case, CaseScope, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts, PhraseRow, Phrases,
-    Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
+    BandWeight, Bands, Case, CaseScope, Contribution, HostPurpose, HostUse, Hosts, MAX_GROUPS, Order, PackFacts,
+    PhraseRow, Phrases, Program, Reroute, Role, Rule, RuleFacts, Scopes, Substring, Test,
 };
 use super::{course, tunes};
 use crate::artefact::Verified;
@@ -20,6 +20,9 @@ use crate::host::Reach;
 use crate::matcher::MIN_SUBSTRING_BYTES;
 use crate::pattern::Pattern;
 use crate::{ArtefactError, Band, HostClass, Level, Mark, Scope};
+
+/// Longest cooldown that the compiler lets a rule have.
+const MAX_COOLDOWN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads every section.
 pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
@@ -50,6 +53,7 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     if !sorted {
         return Err(ArtefactError::Damaged { what: "the order of its rows" });
     }
+    check_illegal(&rules, &contributions)?;
     Ok(Program {
         packs,
         rules,
@@ -65,6 +69,24 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
         patterns,
         hashed,
     })
+}
+
+/// Whoever signed it: rules of illegal categories hold for every band, at their level or above, and report themselves.
+fn check_illegal(rules: &[Rule], contributions: &[Contribution]) -> Result<(), ArtefactError> {
+    let is_weak = |rule: &Rule| {
+        let (facts, least) = (&rule.facts, rule.facts.category.default_level());
+        let low = facts.levels.values().chain([&facts.level]).any(|level| *level < least);
+        low || rule.bands != Bands::ALL || rule.scopes == Scopes::default() || facts.cooldown > MAX_COOLDOWN
+    };
+    let is_unreported = |number: u32| {
+        let found = contributions.iter().find(|contribution| contribution.rule == number);
+        found.is_some_and(|contribution| !contribution.is_reported)
+    };
+    let mut illegal = (0..).zip(rules).filter(|(_, rule)| rule.facts.category.class().is_illegal());
+    match illegal.any(|(number, rule)| is_weak(rule) || is_unreported(number)) {
+        true => Err(ArtefactError::Damaged { what: "its illegal rules" }),
+        false => Ok(()),
+    }
 }
 
 fn phrases(sections: &Sections<'_>) -> Result<(Phrases, Vec<(u32, String)>), ArtefactError> {

@@ -1,7 +1,8 @@
 //! Named hosts by keyed fingerprints.
 //!
-//! A host decides whether a page is captured at all, so whoever owns a domain must not be able to find one that is taken
-//! for another: hosts are known by SipHash-1-3 (Aumasson and Bernstein, 2012) under a key of the rule set's own.
+//! A host decides whether a page is captured at all, so whoever owns a domain must not easily find one that is taken for
+//! another: hosts are known by SipHash-1-3 (Aumasson and Bernstein, 2012). The key is no secret from whoever can read the
+//! rule set; to be taken for one of n hosts takes about 2^64 / n trials, and another key with each change of the names.
 
 use std::hash::Hasher as _;
 

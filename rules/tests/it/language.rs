@@ -232,6 +232,29 @@ fn hits_stand_in_order_of_level_and_id() {
 }
 
 #[test]
+fn what_is_not_wanted_counts_towards_no_bound() {
+    let other = |number| rule(&format!("t.a{number:02}"), "\"title\"", "match = { phrase = \"owl nest\" }\nlevel = 5");
+    let last = rule("t.z", "\"title\"", "match = { phrase = \"owl nest\" }\nlevel = 2").replace("weapons", "gambling");
+    let text = pack("\"title\"", "match = { phrase = \"barn owl\" }") + &(0..20).map(other).collect::<String>() + &last;
+    let texts = [Text::new(Scope::Title, "owl nest")];
+    let wanted = |hit: &mut Hit| hit.category != Category::Weapons;
+    let (verdict, _) = compiled(&text).unwrap().evaluate_where(&texts, Band::Ks3, wanted);
+    assert_eq!(verdict.hits.iter().map(|hit| hit.rule.as_str()).collect::<Vec<_>>(), ["t.z"]);
+}
+
+#[test]
+fn lists_that_make_too_many_phrases_together_are_refused() {
+    let words = |prefix: char| (0..21).map(|number| format!("\"{prefix}{number}\"")).collect::<Vec<_>>().join(", ");
+    let list = |id| format!("[[list]]\nid = \"{id}\"\nphrases = [{}]\n", words(id));
+    let phrases: Vec<String> = (0..60).map(|number| format!("\"{{x}} {{y}} {{z}} w{number}\"")).collect();
+    let text =
+        pack("\"title\"", &format!("match.any = [{}]", phrases.join(", "))) + &list('x') + &list('y') + &list('z');
+    let errors = compiled(&text).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].to_string().contains("R006: this pack makes more than 500000 phrases"), "{}", errors[0]);
+}
+
+#[test]
 fn a_text_full_of_other_topics_does_not_crowd_out_an_illegal_one() {
     let other = |number| rule(&format!("t.a{number:02}"), "\"title\"", "match = { phrase = \"owl nest\" }\nlevel = 5");
     let illegal = rule("t.z", "\"title\"", "match = { phrase = \"owl nest\" }").replace("weapons", "nudes");

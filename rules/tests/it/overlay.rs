@@ -193,3 +193,35 @@ fn the_same_overlays_give_the_same_bytes_in_any_order() {
     assert_eq!(forth, bytes(compiler().overlay("b.toml", &*two).overlay("a.toml", &*one)));
     assert_ne!(forth, bytes(compiler()));
 }
+
+/// What becomes of one approver's tune of a rule that is of level 2 itself.
+fn alone(more: &str, other: &str) -> Vec<Code> {
+    let rule = |id: &str, rest: &str| {
+        format!(
+            "[[rule]]\nid = \"t.{id}\"\ntitle = \"A\"\ncategory = \"weapons\"\nlevel = 2\nscopes = [\"title\"]\n\
+             guidance = \"G\"\nexamples = {{}}\n{rest}\n"
+        )
+    };
+    let pack = "[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"none\"]\n".to_owned()
+        + &rule("low", &format!("match = {{ any = [\"barn owl\", \"red kite\"] }}\n{more}"))
+        + other;
+    let overlay = tune("t.low", "off = true");
+    let compiler = Compiler::new().pack("t.toml", pack).overlay("local.toml", overlay).today(TODAY.parse().unwrap());
+    compiler.check().1.iter().map(Diagnostic::code).collect()
+}
+
+#[test]
+fn one_approver_disarms_nothing_urgent_by_a_rule_that_leads_to_it() {
+    assert_eq!(alone("", ""), []);
+    assert_eq!(alone("escalate = { spans = 2, within = \"1h\", level = 5 }", ""), [Code::Unapproved]);
+    let score = |level| {
+        format!(
+            "[[rule]]\nid = \"t.part\"\ntitle = \"P\"\ncategory = \"weapons\"\nlevel = 2\nscopes = [\"title\"]\n\
+             guidance = \"G\"\nmatch = {{ phrase = \"black crow\" }}\nscore = 1\nexamples = {{}}\n\
+             [[score]]\nid = \"t.sum\"\ntitle = \"S\"\ncategory = \"weapons\"\nlevel = {level}\nguidance = \"G\"\n\
+             threshold = 2\nexamples = {{}}\n"
+        )
+    };
+    assert_eq!(alone("score = 1", &score(5)), [Code::Unapproved]);
+    assert_eq!(alone("score = 1", &score(3)), []);
+}

@@ -188,3 +188,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_urgent_phrase_that_was_not_told_yet_is_told_in_the_cooldown() {
+    let rule: RuleId = "pack.rule".parse().unwrap();
+    let mut cooldowns = Cooldowns::new();
+    let mut fires = |second: u64, level, phrase: &str| {
+        let phrases = || vec![number(phrase)];
+        let fired = Fired { level, ..plain(&rule, &phrases) };
+        cooldowns.enter(&account("1"), fired, second * SECOND_US).map(|due| due.repeats)
+    };
+    assert_eq!(fires(0, Level::High, "harmless"), Some(0));
+    assert_eq!(fires(1, Level::High, "harmless"), None);
+    assert_eq!(fires(2, Level::High, "serious"), Some(1), "what was counted before travels with it");
+    assert_eq!(fires(3, Level::High, "serious"), None);
+    assert_eq!(fires(4, Level::High, "harmless"), None, "told before, and not cool yet");
+}
+
+#[test]
+fn ever_new_urgent_phrases_are_told_up_to_a_bound() {
+    let rule: RuleId = "pack.rule".parse().unwrap();
+    let mut cooldowns = Cooldowns::new();
+    let told = (0..1_000).filter(|phrase| {
+        let phrases = || vec![*phrase];
+        let fired = Fired { level: Level::Critical, ..plain(&rule, &phrases) };
+        cooldowns.enter(&account("1"), fired, 0).is_some()
+    });
+    assert_eq!(told.count(), MAX_TOLD);
+}

@@ -39,17 +39,27 @@ pub(super) fn persons((source, tune): &Tune) -> Option<Diagnostic> {
     Some(diagnostic.help("requester and approvers are different people"))
 }
 
-/// Weakening a rule of level 4 or 5 takes two who approve.
-pub(super) fn second((source, tune): &Tune, draft: &Draft<'_>) -> Option<Diagnostic> {
+/// Weakening what can become a hit of level 4 or 5 takes two who approve: the rule itself, the level it rises to, the
+/// score it adds to, and the rules whose exceptions it stands in for.
+pub(super) fn second((source, tune): &Tune, draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Option<Diagnostic> {
     let facts = &draft.rule.facts;
-    let urgent = Band::ALL.into_iter().filter(|band| draft.rule.bands.holds(*band)).map(|band| facts.level_for(band));
-    let urgent = urgent.max().filter(|level| *level >= Level::High)?;
+    let stands_in = |other: &&Draft<'_>| other.reroutes.iter().any(|(_, target)| *target.get_ref() == facts.id);
+    let others = drafts.iter().filter(|other| draft.adds_to(other) || stands_in(other));
+    let urgent = others.map(most_urgent).chain([most_urgent(draft)]).max().filter(|level| *level >= Level::High)?;
     if tune.approvers.get_ref().len() >= 2 || !is_weaker(draft, tune, &tuned(facts, tune)) {
         return None;
     }
-    let message = format!("rule `{}` is of level {urgent}: weakening it takes two approvers", facts.id);
+    let message = format!("rule `{}` can lead to level {urgent}: weakening it takes two approvers", facts.id);
     let diagnostic = Diagnostic::new(Code::Unapproved, source, tune.approvers.span(), message, "one alone");
     Some(diagnostic.help("write `approver = [\"..\", \"..\"]` with two people besides the requester"))
+}
+
+/// The highest level a hit of the rule can have.
+fn most_urgent(draft: &Draft<'_>) -> Level {
+    let facts = &draft.rule.facts;
+    let bands = Band::ALL.into_iter().filter(|band| draft.rule.bands.holds(*band)).map(|band| facts.level_for(band));
+    let risen = facts.course.escalation.map(|escalation| escalation.level);
+    bands.chain(risen).max().unwrap_or(facts.level)
 }
 
 /// A name however it is spaced and capitalised.

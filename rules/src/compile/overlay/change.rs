@@ -61,6 +61,9 @@ fn could_cover(draft: &Draft<'_>, phrase: &Phrase) -> bool {
     let inside = |text: &String| phrase.words.iter().any(|word| word.contains(text.as_str()));
     terms.map(|(term, _)| &term.words).any(|words| stands(words))
         || draft.substrings.iter().any(|(text, _)| inside(text))
+        // What these find is not known before they do.
+        || !draft.expressions.is_empty()
+        || draft.hashed.is_some()
 }
 
 /// The facts of a rule with the levels of a tune: `level` is that of every band which `levels` does not name.
@@ -113,6 +116,7 @@ pub(super) fn apply((source, tune): &Tune, draft: &mut Draft<'_>, diagnostics: &
         draft.rule.bands = Bands::default();
         (draft.phrases, draft.substrings, draft.reroutes) = (Vec::new(), Vec::new(), Vec::new());
         (draft.hosts, draft.silent_hosts) = (Vec::new(), Vec::new());
+        (draft.expressions, draft.hashed) = (Vec::new(), None);
     }
 }
 
