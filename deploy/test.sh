@@ -48,7 +48,9 @@ rust_tests() {
 }
 
 packs() {
-    cargo run --locked --quiet -p lapwing-rules -- test --packs rules/packs
+    local tool="$CARGO_TARGET_DIR/debug/lapwing-rules"
+    cargo build --locked --quiet -p lapwing-rules || return
+    "$tool" fmt --packs rules/packs --check && "$tool" lint --packs rules/packs && "$tool" test --packs rules/packs
 }
 
 extension() {
