@@ -27,11 +27,12 @@
 //! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
 //! | `stored` | the verdict of a capture as it is kept, judged again |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
+//! | `category`, `level`, `band`, `scope`, `ids`, `date`, `verdict` | the words all of them share |
 //!
 //! # The language
 //!
-//! A pack holds `[pack]`, `[[list]]`, `[[domains]]`, `[[hashed]]`, `[[rule]]` and `[[score]]`. A rule's match is one of these, on
-//! folded words:
+//! A pack holds `[pack]`, `[[list]]`, `[[domains]]`, `[[hashed]]`, `[[rule]]` and `[[score]]`. A rule's match is one of
+//! these, on folded words:
 //!
 //! | written | fires where |
 //! |---|---|
