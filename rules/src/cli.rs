@@ -208,6 +208,20 @@ fn say(out: &mut String, json: Option<&Value>, text: &str) {
     }
 }
 
+/// JSON that says the same and does nothing to a terminal: JSON itself escapes no control character above U+001F, and
+/// nothing that turns the direction of writing.
+fn printable(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || (!c.is_ascii() && c.escape_debug().len() > 1) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Diagnostics with their sources, and their number.
 fn rendered(diagnostics: &[Diagnostic]) -> String {
     let mut text: Vec<String> = diagnostics.iter().map(Diagnostic::render).collect();

@@ -2,6 +2,7 @@
 
 mod bands;
 mod normal;
+mod shown;
 
 use std::fmt::Write as _;
 
@@ -9,6 +10,7 @@ use crate::{Band, Hit, RuleFacts, RuleSet, Span, Text, Verdict};
 
 pub use bands::{Explanation, Found};
 pub use normal::ReadWord;
+pub use shown::shown;
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -63,7 +65,7 @@ fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rul
             line(out, format_args!("  {:<10} {}", text.scope.as_str(), marked(&text.text, &spans)));
         }
         for span in spans {
-            let words = text.text.get(span.start..span.end).unwrap_or_default();
+            let words = shown(text.text.get(span.start..span.end).unwrap_or_default());
             line(out, format_args!("             {} \"{words}\"{}", span.mark, weight(span.weight)));
         }
     }
@@ -104,13 +106,13 @@ fn marked(text: &str, spans: &[&Span]) -> String {
         while let Some(next) = spans.next_if(|next| next.start < end) {
             end = end.max(next.end);
         }
-        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push_str(&shown(text.get(at..span.start).unwrap_or_default()));
         out.push('[');
-        out.push_str(text.get(span.start.max(at)..end).unwrap_or_default());
+        out.push_str(&shown(text.get(span.start.max(at)..end).unwrap_or_default()));
         out.push(']');
         at = end;
     }
-    out.push_str(text.get(at..).unwrap_or_default());
+    out.push_str(&shown(text.get(at..).unwrap_or_default()));
     out
 }
 

@@ -189,7 +189,7 @@ pub use course::{After, Course, Escalation, Reporting, Watch};
 pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
-pub use explain::{Explanation, Found, ReadWord};
+pub use explain::{Explanation, Found, ReadWord, shown};
 pub use format::{FormatError, format_pack};
 pub use hashed::{EntryHash, HashKey};
 pub use host::HostClass;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Band, Compiler, Release, RuleId, RuleSet, Text};
+use lapwing_rules::{Band, Compiler, Release, RuleId, RuleSet, Text, shown};
 
 use super::question::{Lines, question, texts};
 use super::{Failure, Outcome};
@@ -72,7 +72,7 @@ impl Benign {
             number += 1;
             let place = format!("{}:{number}", path.display());
             let read = line.and_then(|line| self.read(&line));
-            let read = read.map_err(|error| Failure::BadInput(anyhow!("{place}: {error}")))?;
+            let read = read.map_err(|error| Failure::BadInput(anyhow!("{place}: {}", shown(&error))))?;
             let Some((texts, bands)) = read else { continue };
             judged.rows += 1;
             let fired: BTreeSet<RuleId> = bands.iter().flat_map(|band| fired(rules, &texts, *band)).collect();
@@ -80,8 +80,8 @@ impl Benign {
                 let fired = judged.fired.entry(rule).or_default();
                 fired.rows += 1;
                 if self.show && fired.shown.len() < MAX_SHOWN {
-                    let shown: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
-                    fired.shown.push(format!("{place}: {}", shown.join(" | ")));
+                    let texts: Vec<String> = texts.iter().map(|text| shown(&text.text)).collect();
+                    fired.shown.push(format!("{place}: {}", texts.join(" | ")));
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Level, RuleFacts, RuleId, RuleSet, Verdict};
+use lapwing_rules::{Level, RuleFacts, RuleId, RuleSet, Verdict, shown};
 use serde_json::json;
 
 use super::question::Questions;
@@ -91,7 +91,9 @@ impl Changes {
         let mut questions = Questions::new(BufReader::new(file.map_err(Failure::BadInput)?));
         while let Some(question) = questions.next()? {
             self.texts += 1;
-            let refused = |error| Failure::BadInput(anyhow!("`{}` line {}: {error}", path.display(), self.texts));
+            let refused = |error: String| {
+                Failure::BadInput(anyhow!("`{}` line {}: {}", path.display(), self.texts, shown(&error)))
+            };
             let question = question.map_err(refused)?;
             let answer = |rules: &RuleSet| by_hit(rules.evaluate(&question.texts, question.band));
             let found = changes(&answer(old), &answer(new));

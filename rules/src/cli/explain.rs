@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use lapwing_rules::{
-    Band, Excepted, Explanation, Found, HostClass, ReadWord, Replay, RuleSet, Scope, Span, StoredCapture, Text,
+    Band, Excepted, Explanation, Found, HostClass, ReadWord, Replay, RuleSet, Scope, Span, StoredCapture, Text, shown,
     split_url,
 };
 use serde_json::{Map, Value, json};
 
 use super::rules::Rules;
-use super::{Failure, Outcome, files};
+use super::{Failure, Outcome, files, printable};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -51,7 +51,7 @@ impl Explain {
         let explanation = rules.explain(&texts, &bands);
         let class = host.as_deref().map(|host| rules.host_class(host));
         if self.json {
-            out.push_str(&format!("{:#}\n", as_json(&explanation, &rules, class)));
+            out.push_str(&printable(&format!("{:#}\n", as_json(&explanation, &rules, class))));
             return Ok(Outcome::Fine);
         }
         out.push_str(&explanation.render(&rules));
@@ -78,8 +78,10 @@ impl Explain {
 
     fn replay(&self, file: &Path, out: &mut String) -> Result<Outcome, Failure> {
         let bytes = files::read(file, StoredCapture::MAX_BYTES as u64)?;
-        let stored = StoredCapture::parse(&bytes).with_context(|| format!("cannot use `{}`", file.display()));
-        let stored = stored.map_err(Failure::BadInput)?;
+        let stored = StoredCapture::parse(&bytes).map_err(|error| {
+            let error = shown(&error.to_string());
+            Failure::BadInput(anyhow!("cannot use `{}`: {error}", file.display()))
+        })?;
         let rules = self.rules.load()?;
         let replay = stored.replay(&rules);
         if self.json {
@@ -93,7 +95,7 @@ impl Explain {
                 "replay": replay.as_str(),
                 "differences": differences,
             });
-            out.push_str(&format!("{answer:#}\n"));
+            out.push_str(&printable(&format!("{answer:#}\n")));
         } else {
             let other = if stored.is_by(&rules) { "the rule set that judged" } else { "another rule set" };
             out.push_str(&format!("{}\njudged again by {other}, release {}\n", stored.render(), rules.release()));

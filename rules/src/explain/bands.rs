@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{explain_evidence, line};
+use super::{explain_evidence, line, shown};
 use crate::{Band, Hit, Level, RuleSet, Spared, Text};
 
 /// A signal judged in several bands. [`Explanation::render`] says it in words.
@@ -89,11 +89,11 @@ impl Explanation {
 
     fn render_reading(&self, out: &mut String) {
         for text in &self.texts {
-            line(out, format_args!("\n{} \"{}\" is read as", text.scope, text.text));
+            line(out, format_args!("\n{} \"{}\" is read as", text.scope, shown(&text.text)));
             for word in text.read() {
                 let place = format!("{}..{}", word.start, word.end);
                 let or = if word.is_reading { "or " } else { "" };
-                line(out, format_args!("  {place:<10} {or}{}", word.word));
+                line(out, format_args!("  {place:<10} {or}{}", shown(&word.word)));
             }
         }
     }
@@ -126,7 +126,8 @@ impl Explanation {
         for excepted in &spared.excepted {
             let text = self.texts.get(excepted.text);
             let words = text.and_then(|text| text.text.get(excepted.start..excepted.end)).unwrap_or_default();
-            line(out, format_args!("  exception  \"{}\" covers \"{words}\"", excepted.phrase));
+            let (phrase, words) = (&excepted.phrase, shown(words));
+            line(out, format_args!("  exception  \"{phrase}\" covers \"{words}\""));
         }
         if spared.by_host {
             line(out, format_args!("  exception  the rule is silent on this host"));

@@ -111,3 +111,25 @@ fn nothing_is_kept_of_a_category_without_evidence() {
     let kept = StoredCapture::parse(json.replace("\"texts\":null", "\"texts\":[]").as_bytes()).unwrap_err().to_string();
     assert_eq!(kept, "`texts` is not null, though a category without evidence is among the hits");
 }
+
+#[test]
+fn a_text_can_draw_no_line_and_move_no_cursor() {
+    let rules = titles(RULE);
+    let hostile = title("barn owl class, a \u{1b}[1A barn\u{202e} owl\r\nlevel 1 info  t.rule");
+    let told = rules.explain(&hostile, &[Band::Ks1]).render(&rules)
+        + &rules.evaluate(&hostile, Band::Ks1).explain(&hostile, &rules)
+        + &StoredCapture::new(Some(&hostile), &rules.evaluate(&hostile, Band::Ks1)).render()
+        + &rules.explain(&title("barn\nowl\u{9b} class"), &[Band::Ks1]).render(&rules);
+    assert!(told.contains(r"[barn\u{202e} owl]\r\nlevel 1") && told.contains(r"\u{1b}[1A"), "{told}");
+    assert!(!told.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{told:?}");
+    assert!(!told.lines().any(|line| line.starts_with("level 1")), "{told}");
+}
+
+#[test]
+fn names_in_a_stored_capture_are_written_out_too() {
+    let json = serde_json::to_string(&stored(&titles(RULE), "a barn owl")).unwrap();
+    let strange = json.replace("\"weapons\"", "\"\\u001b[2J\"").replace("\"ks1\"", "\"\\nband\"");
+    let capture = StoredCapture::parse(strange.as_bytes()).unwrap();
+    let told = capture.render() + &capture.replay(&titles(RULE)).to_string();
+    assert!(told.contains(r"category   \u{1b}[2J") && told.contains(r"`\nband`"), "{told}");
+}

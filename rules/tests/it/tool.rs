@@ -462,6 +462,26 @@ fn rules_above_their_budget_on_benign_texts_fail_with_counts_and_no_text() {
 }
 
 #[test]
+fn what_comes_from_a_file_draws_no_line_in_an_error_or_in_json() {
+    let desk = Desk::new(&good());
+    let told = |output: Output| String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let json = told(desk.runs_all(&["explain", "--packs", "packs", "--json", "barn\u{9b}1A owl\u{202e}\u{7f}"]));
+    assert!(json.contains(r"barn\u009b1A owl\u202e\u007f") && !json.contains('\u{9b}'), "{json}");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["texts"][0]["text"],
+        "barn\u{9b}1A owl\u{202e}\u{7f}"
+    );
+    std::fs::write(desk.path("capture"), "{\"a\\u001b\\nb\": 1}").unwrap();
+    assert!(desk.ends("explain --packs packs --capture capture", 64).contains(r"unknown field `a\u{1b}\nb`"));
+    std::fs::write(desk.path("texts"), "{\"a\\u001b\\nb\": 1}\n").unwrap();
+    assert!(desk.ends("diff packs packs --texts texts", 64).contains(r"unknown field `a\u{1b}\nb`"));
+    assert!(desk.ends("test --packs packs --benign texts", 64).contains(r"unknown field `a\u{1b}\nb`"));
+    std::fs::write(desk.path("texts"), "a barn owl\u{1b}[1A\n").unwrap();
+    desk.writes(&good().replace("guidance =", "budget = 1\nguidance ="));
+    assert!(desk.ends("test --packs packs --benign texts --show", 1).contains(r"texts:1: a barn owl\u{1b}[1A"));
+}
+
+#[test]
 fn every_command_that_tells_something_tells_it_as_json() {
     let desk = Desk::new(&good());
     let json = |arguments: &str| -> serde_json::Value {
