@@ -77,7 +77,8 @@ enum Command {
     Explain(explain::Explain),
     /// Say what another rule set would newly flag, stop flagging, or flag at another level.
     ///
-    /// Texts are named by their line, never printed. Any difference ends with 1.
+    /// Texts are named by their line, never printed. Overlays belong to what is to come: the same folder of packs twice and
+    /// `--overlay` say what an overlay changes. Any difference ends with 1.
     Diff(diff::Diff),
     /// Judge texts, one JSON object a line, and answer each with a line.
     ///

@@ -7,7 +7,7 @@ use lapwing_rules::RuleCost;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{Failure, Outcome, files};
+use super::{Failure, Outcome, files, today};
 
 /// Largest file of titles read, in bytes.
 const MAX_TITLES_BYTES: u64 = 256 * 1024 * 1024;
@@ -34,7 +34,8 @@ impl Cost {
         let titles = String::from_utf8_lossy(&titles);
         let titles = titles.lines().filter(|line| !line.trim().is_empty());
         let progress = Progress::new("weighing", "rules");
-        let costs = files::compiler(&self.packs)?.cost(titles, |done, of| progress.tell(done, of));
+        let costs =
+            files::compiler(&self.packs, today::by_the_clock()?)?.cost(titles, |done, of| progress.tell(done, of));
         drop(progress);
         let mut costs = costs.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
         costs.rules.sort_by(|left, right| {

@@ -10,8 +10,9 @@ use clap::Args;
 use lapwing_rules::{Level, RuleFacts, RuleId, RuleSet, Verdict, shown};
 use serde_json::json;
 
+use super::local::Local;
 use super::question::Questions;
-use super::{Failure, Outcome, rules};
+use super::{Failure, Outcome, files, rules};
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
@@ -22,6 +23,8 @@ pub(super) struct Diff {
     /// Texts to judge by both, one JSON object a line as `classify` reads them.
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
+    #[command(flatten)]
+    local: Local,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -45,8 +48,24 @@ struct Changes {
 }
 
 impl Diff {
+    fn in_use(&self) -> Result<RuleSet, Failure> {
+        if self.old.is_dir() {
+            return rules::compiled(&files::compiler(&self.old, self.local.day()?)?);
+        }
+        rules::verified(&self.old, &[])
+    }
+
+    /// Overlays are part of what is to come, so that `diff packs packs --overlay FILE` says what one changes.
+    fn to_come(&self) -> Result<RuleSet, Failure> {
+        if self.new.is_dir() {
+            return rules::compiled(&self.local.compiler(&self.new)?);
+        }
+        self.local.refuse_overlays()?;
+        rules::verified(&self.new, &[])
+    }
+
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let (old, new) = (load(&self.old)?, load(&self.new)?);
+        let (old, new) = (self.in_use()?, self.to_come()?);
         let mut changes = Changes { rules: changes(&by_rule(&old), &by_rule(&new)), ..Changes::default() };
         if let Some(texts) = &self.texts {
             changes.judge(texts, &old, &new)?;
@@ -58,10 +77,6 @@ impl Diff {
         }
         Ok(if changes.rules.is_empty() && changes.answers.is_empty() { Outcome::Fine } else { Outcome::Problems })
     }
-}
-
-fn load(path: &Path) -> Result<RuleSet, Failure> {
-    if path.is_dir() { rules::compiled(path) } else { rules::verified(path, &[]) }
 }
 
 fn by_rule(rules: &RuleSet) -> BTreeMap<RuleId, Level> {

@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use lapwing_rules::Compiler;
+use lapwing_rules::{Compiler, Date};
 
-use super::{Failure, today};
+use super::Failure;
 
 /// Largest pack file read, in bytes; the compiler names its own bound.
 const MAX_PACK_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,10 +20,11 @@ pub(super) enum Readers {
     Owner,
 }
 
-/// A compiler with every `*.toml` of a folder, and the machine's day.
-pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
-    let (compiler, packs) = (Compiler::new().today(today::by_the_clock()?), packs(folder)?.into_iter());
-    Ok(packs.fold(compiler, |compiler, (path, text)| compiler.pack(path.display().to_string(), text)))
+/// A compiler with every `*.toml` of a folder, on this day.
+pub(super) fn compiler(folder: &Path, today: Date) -> Result<Compiler, Failure> {
+    let packs = packs(folder)?.into_iter();
+    Ok(packs
+        .fold(Compiler::new().today(today), |compiler, (path, text)| compiler.pack(path.display().to_string(), text)))
 }
 
 /// Every `*.toml` of a folder, by name.

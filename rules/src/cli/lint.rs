@@ -8,7 +8,7 @@ use lapwing_rules::{Code, Diagnostic, LintLevel, LintLevels};
 use serde_json::json;
 
 use super::check::as_json;
-use super::{Failure, Outcome, files, rendered};
+use super::{Failure, Outcome, files, rendered, today};
 
 /// Largest file of lint levels, in bytes.
 const MAX_LEVELS_BYTES: u64 = 64 * 1024;
@@ -35,7 +35,7 @@ pub(super) struct Lint {
 impl Lint {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let levels = self.levels()?;
-        let findings = files::compiler(&self.packs)?.lint(&levels);
+        let findings = files::compiler(&self.packs, today::by_the_clock()?)?.lint(&levels);
         let findings = findings.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
         if self.json {
             let all: Vec<_> = findings.iter().map(as_json).collect();

@@ -386,6 +386,50 @@ fn an_overlay_is_compiled_in_and_what_it_tunes_in_vain_is_told() {
 }
 
 #[test]
+fn what_an_overlay_changes_is_seen_before_it_is_signed() {
+    let desk = Desk::new(&good());
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let given = "--overlay local.toml --today 2026-11-28";
+    let explained = desk.runs_all(
+        &[
+            &["explain", "--packs", "packs", "--band", "ks3", "a barn owl"],
+            given.split(' ').collect::<Vec<_>>().as_slice(),
+        ]
+        .concat(),
+    );
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("level 1 info  t.rule") && explained.contains("tuned      level 1; by"), "{explained}");
+    let question = "{\"kind\":\"title\",\"text\":\"a barn owl\",\"band\":\"ks3\"}\n";
+    let (answer, _) = desk.answers(&format!("classify --packs packs {given}"), question.as_bytes());
+    assert!(answer.contains("\"level\":1"), "{answer}");
+    std::fs::write(desk.path("texts"), question).unwrap();
+    let told = desk.ends(&format!("diff packs packs --texts texts {given}"), 1);
+    assert!(told.contains("changes level line 1: t.rule, level 4 to 1"), "{told}");
+    std::fs::create_dir(desk.path("data")).unwrap();
+    std::fs::write(desk.path("data/scunthorpe.txt"), "a barn owl\n").unwrap();
+    let told = desk.ends(&format!("score --packs packs --data data {given}"), 1);
+    assert!(told.contains("levels 1 to 5: 1 0 0 0 0"), "{told}");
+}
+
+#[test]
+fn an_overlay_that_is_over_or_stands_beside_a_compiled_rule_set_is_refused() {
+    let desk = Desk::new(&good());
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    std::fs::write(desk.path("local.toml"), "").unwrap();
+    for command in ["explain --set set --scope title owl", "classify --set set", "diff packs set"] {
+        let told = desk.ends(&format!("{command} --overlay local.toml"), 64);
+        assert!(told.contains("`--overlay local.toml` needs a folder of packs"), "{told}");
+    }
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let told = desk.ends("diff packs packs --overlay local.toml --today 2026-12-21", 64);
+    assert!(told.contains("error[R063]"), "{told}");
+}
+
+#[test]
 fn changes_that_no_example_notices_end_with_1() {
     let desk = Desk::new(&good());
     assert_eq!(desk.ends("mutate --packs packs", 0), "1 rules and 1 phrases changed: 0 survive\n");
