@@ -6,9 +6,9 @@ mod shown;
 
 use std::fmt::Write as _;
 
-use crate::{Band, Hit, RuleFacts, RuleSet, Span, Text, Verdict};
+use crate::{Band, Hit, RuleFacts, RuleSet, Scored, Span, Text, Verdict};
 
-pub use bands::{Explanation, Found};
+pub use bands::{Explanation, Found, Untold};
 pub use normal::ReadWord;
 pub use shown::shown;
 
@@ -80,9 +80,18 @@ fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rul
         let own = if rules.has_own_weights(&hit.rule, band) { " by weights of the band's own" } else { "" };
         line(out, format_args!("  weight     {}{own}", hit.weight));
     }
+    if let Some(scored) = rules.scored(&hit.rule, texts, band) {
+        explain_score(out, &scored);
+    }
     if let Some(facts) = rules.rule(&hit.rule) {
         line(out, format_args!("  next       {}", facts.guidance));
     }
+}
+
+/// `score 3 of 2: birds.nest +1, birds.egg +2`.
+fn explain_score(out: &mut String, scored: &Scored) {
+    let parts: Vec<String> = scored.parts.iter().map(|(rule, points)| format!("{rule} {points:+}")).collect();
+    line(out, format_args!("  score      {} of {}: {}", scored.points(), scored.threshold, parts.join(", ")));
 }
 
 /// Why a hit is of a higher level than its rule gives the band.

@@ -2,6 +2,7 @@
 
 mod beside;
 mod matched;
+mod scored;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use crate::{
     ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Scope, Spared,
     Text, TrustedKeys, Validity, Verdict, judge, split_url,
 };
+
+pub use scored::Scored;
 
 /// Most texts of one signal.
 pub const MAX_TEXTS: usize = 16;

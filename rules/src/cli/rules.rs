@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Compiler, MAX_ARTEFACT_BYTES, Release, RuleSet, TrustedKeys};
+use lapwing_rules::{Compiler, Date, MAX_ARTEFACT_BYTES, Release, RuleSet, TrustedKeys};
 
 use super::local::Local;
 use super::{Failure, files, sign};
@@ -26,6 +26,11 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    /// The day to judge by.
+    pub(super) fn day(&self) -> Result<Date, Failure> {
+        self.local.day()
+    }
+
     pub(super) fn load(&self) -> Result<RuleSet, Failure> {
         match (&self.packs, &self.set) {
             (Some(packs), _) => compiled(&self.local.compiler(packs)?),

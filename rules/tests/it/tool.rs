@@ -414,6 +414,40 @@ fn what_an_overlay_changes_is_seen_before_it_is_signed() {
 }
 
 #[test]
+fn scripts_are_told_all_that_people_are_told_of_a_hit() {
+    let terms = "after = { times = 3, within = \"1h\" }\ncooldown = \"10m\"\nscore = 2\nguidance =";
+    let score = "[[score]]\nid = \"t.score\"\ntitle = \"Several\"\ncategory = \"weapons\"\nguidance = \"Ask.\"\n\
+        threshold = 3\nexamples = {}\n";
+    let nest = rule("t.nest", "\"title\"", "match = { phrase = \"nest\" }\nscore = 2\nreport = false");
+    let desk = Desk::new(&(good().replace("guidance =", terms) + &nest + score));
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let given = "explain --packs packs --json --overlay local.toml --today 2026-11-28 --band ks3 --scope title";
+    let output = desk.runs_all(&[given.split(' ').collect(), vec!["barn owl nest"]].concat());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (score, hit) = (&json["hits"][0], &json["hits"][1]);
+    assert_eq!(
+        (&score["level_word"], &score["c"], &score["guidance"]),
+        (&"high".into(), &"content".into(), &"Ask.".into())
+    );
+    let parts = serde_json::json!([{ "rule": "t.nest", "points": 2 }, { "rule": "t.rule", "points": 2 }]);
+    assert_eq!(score["score"], serde_json::json!({ "threshold": 3, "points": 4, "rules": parts }));
+    let course = serde_json::json!({
+        "cooldown_s": 600, "after": { "times": 3, "within_s": 3600 }, "escalate": null, "shadow": false, "watch": null
+    });
+    assert_eq!(
+        (&hit["course"], &hit["untold"], &hit["score"]),
+        (&course, &serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    let tuned = serde_json::json!({
+        "changes": ["level 1"], "reason": "Biology", "requester": "J. Marsh", "approvers": ["S. Okafor", "R. Bell"],
+        "until": "2026-12-20"
+    });
+    assert_eq!(hit["tuned"], tuned);
+}
+
+#[test]
 fn an_overlay_that_is_over_or_stands_beside_a_compiled_rule_set_is_refused() {
     let desk = Desk::new(&good());
     desk.ends("compile --packs packs --release 4 --key key --out set", 0);
