@@ -103,6 +103,19 @@ enum Command {
     Hash(hash::Hash),
 }
 
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -117,6 +130,8 @@ enum Failure {
     BadInput(anyhow::Error),
     /// Something else went wrong: exit 2.
     Failed(anyhow::Error),
+    /// What was given cannot be used, and the answer says why: exit 64.
+    Answered,
 }
 
 impl From<anyhow::Error> for Failure {
@@ -133,6 +148,17 @@ impl Failure {
     /// Packs that do not compile, each mistake with its source.
     fn diagnostics(diagnostics: &[Diagnostic]) -> Self {
         Self::BadInput(anyhow::anyhow!("{}", rendered(diagnostics)))
+    }
+
+    /// Packs that do not compile, where a script may have asked: it is answered as by `check`.
+    fn mistakes(diagnostics: &[Diagnostic], form: Form, out: &mut String) -> Self {
+        match form {
+            Form::Text => Self::diagnostics(diagnostics),
+            Form::Json => {
+                out.push_str(&format!("{:#}\n", check::problems(diagnostics)));
+                Self::Answered
+            }
+        }
     }
 }
 
@@ -157,6 +183,8 @@ pub(crate) fn run() -> ExitCode {
         (Ok(_), Err(error)) => complain(&error.into(), 2),
         (Err(Failure::BadInput(error)), _) => complain(&error, 64),
         (Err(Failure::Failed(error)), _) => complain(&error, 2),
+        (Err(Failure::Answered), Ok(())) => ExitCode::from(64),
+        (Err(Failure::Answered), Err(error)) => complain(&error.into(), 2),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::check::as_json;
 use super::local::Local;
-use super::{Failure, Outcome, files, in_words, keys, say, warnings};
+use super::{Failure, Form, Outcome, files, in_words, keys, say, warnings};
 
 #[derive(Debug, Args)]
 pub(super) struct Compile {
@@ -44,7 +44,7 @@ impl Compile {
         let validity = Validity { not_before: self.not_before, expires: self.expires };
         let compiler = self.local.compiler(&self.packs)?;
         let compiled = compiler.compile(Release::new(self.release), validity);
-        let artefact = compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))?;
+        let artefact = compiled.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
         let bytes = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;
         let rule_set = RuleSet::load(&bytes, &trusted).context("the compiled rule set does not load")?;

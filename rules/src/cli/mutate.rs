@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::check::as_json;
 use super::progress::Progress;
-use super::{Failure, Outcome, files, today};
+use super::{Failure, Form, Outcome, files, today};
 
 #[derive(Debug, Args)]
 pub(super) struct Mutate {
@@ -29,7 +29,7 @@ impl Mutate {
         let mutations =
             files::compiler(&self.packs, today::by_the_clock()?)?.mutate(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
-        let mutations = mutations.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
+        let mutations = mutations.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
         let survivors = &mutations.survivors;
         if self.json {
             let all: Vec<_> = survivors.iter().map(as_json).collect();

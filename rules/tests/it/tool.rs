@@ -560,6 +560,17 @@ fn what_comes_from_a_file_draws_no_line_in_an_error_or_in_json() {
 }
 
 #[test]
+fn packs_that_do_not_compile_are_told_to_scripts_as_check_tells_them() {
+    let desk = Desk::new(&good().replace("guidance", "guidence"));
+    let problems = desk.ends("check --packs packs --json", 1);
+    assert!(problems.contains("\"code\": \"R002\""), "{problems}");
+    for command in ["test", "lint", "mutate", "cost", "compile --release 4 --key key --out set"] {
+        assert_eq!(desk.ends(&format!("{command} --packs packs --json"), 64), problems, "{command}");
+        assert!(desk.ends(&format!("{command} --packs packs"), 64).contains("error[R002]"), "{command}");
+    }
+}
+
+#[test]
 fn every_command_that_tells_something_tells_it_as_json() {
     let desk = Desk::new(&good());
     let json = |arguments: &str| -> serde_json::Value {
