@@ -150,6 +150,11 @@ impl Failure {
         Self::BadInput(anyhow::anyhow!("{}", rendered(diagnostics)))
     }
 
+    /// A mistyped start of an id must not look like rules that are all as they should be.
+    fn no_rule(start: &str) -> Self {
+        Self::BadInput(anyhow::anyhow!("no rule's id begins with `{start}`"))
+    }
+
     /// Packs that do not compile, where a script may have asked: it is answered as by `check`.
     fn mistakes(diagnostics: &[Diagnostic], form: Form, out: &mut String) -> Self {
         match form {

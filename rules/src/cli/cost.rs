@@ -31,7 +31,7 @@ impl Cost {
             Some(path) => files::read(path, MAX_TITLES_BYTES)?,
             None => Vec::new(),
         };
-        let titles = String::from_utf8_lossy(&titles);
+        let titles = String::from_utf8_lossy(files::without_mark(&titles));
         let titles = titles.lines().filter(|line| !line.trim().is_empty());
         let progress = Progress::new("weighing", "rules");
         let costs =

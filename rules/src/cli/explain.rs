@@ -12,6 +12,9 @@ use serde_json::json;
 use super::rules::Rules;
 use super::{Failure, Outcome, files, printable};
 
+/// Largest stored capture read, in bytes, with a byte order mark.
+const MAX_CAPTURE_BYTES: u64 = StoredCapture::MAX_BYTES as u64 + 3;
+
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
@@ -76,8 +79,8 @@ impl Explain {
     }
 
     fn replay(&self, file: &Path, out: &mut String) -> Result<Outcome, Failure> {
-        let bytes = files::read(file, StoredCapture::MAX_BYTES as u64)?;
-        let stored = StoredCapture::parse(&bytes).map_err(|error| {
+        let bytes = files::read(file, MAX_CAPTURE_BYTES)?;
+        let stored = StoredCapture::parse(files::without_mark(&bytes)).map_err(|error| {
             let error = shown(&error.to_string());
             Failure::BadInput(anyhow!("cannot use `{}`: {error}", file.display()))
         })?;

@@ -64,6 +64,24 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Failure> {
     Err(Failure::BadInput(anyhow!("`{}` is larger than {max_bytes} bytes", path.display())))
 }
 
+/// Refuses to write over what the command reads: an output that names a key by mistake would be the end of that key.
+pub(super) fn refuse_input_as_output<'a>(
+    output: &Path,
+    mut inputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
+    // An output that is not there yet is no input.
+    let Ok(output) = fs::canonicalize(output) else { return Ok(()) };
+    match inputs.find(|input| fs::canonicalize(input).is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::BadInput(anyhow!("`--out` names `{}`, which is read", input.display()))),
+        None => Ok(()),
+    }
+}
+
+/// A text without the byte order mark that some editors write before it.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// Writes a file whole, beside its place first, so that an earlier one is replaced by a complete one or stays.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let name = path.file_name().ok_or_else(|| Failure::BadInput(anyhow!("`{}` names no file", path.display())))?;

@@ -27,6 +27,10 @@ impl Local {
         self.today.map_or_else(today::by_the_clock, Ok)
     }
 
+    pub(super) fn overlays(&self) -> &[PathBuf] {
+        &self.overlay
+    }
+
     /// Refuses overlays beside a compiled rule set: it holds those that it was compiled with, and no others can be added.
     pub(super) fn refuse_overlays(&self) -> Result<(), Failure> {
         let Some(path) = self.overlay.first() else { return Ok(()) };

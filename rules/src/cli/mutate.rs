@@ -30,6 +30,9 @@ impl Mutate {
             files::compiler(&self.packs, today::by_the_clock()?)?.mutate(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
         let mutations = mutations.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
+        if mutations.rules == 0 {
+            return Err(Failure::no_rule(&self.rule));
+        }
         let survivors = &mutations.survivors;
         if self.json {
             let all: Vec<_> = survivors.iter().map(as_json).collect();

@@ -40,6 +40,7 @@ impl Test {
         let exercise = compiler.exercise(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
         let exercise = match exercise {
+            Ok(exercise) if exercise.rules.is_empty() => return Err(Failure::no_rule(&self.rule)),
             Ok(exercise) => exercise,
             Err(mistakes) if mistakes.iter().all(is_about_examples) => {
                 Exercise { problems: mistakes, ..Exercise::default() }

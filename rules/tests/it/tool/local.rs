@@ -1,0 +1,82 @@
+//! Overlays, and rules that hold for some days.
+
+use super::{Desk, good};
+
+#[test]
+fn a_watch_is_judged_by_the_day_given_or_the_machines_own() {
+    let desk = Desk::new(
+        &good().replace("guidance =", "level = 3\nwatch = { from = 2020-03-01, until = 2020-03-28 }\nguidance ="),
+    );
+    desk.ends("compile --packs packs --today 2020-03-28 --release 4 --key key --out set", 0);
+    desk.ends("test --packs packs --today 2020-03-02", 0);
+    for command in ["check --packs packs --today 2020-03-29", "check --packs packs"] {
+        let told = desk.ends(command, 1);
+        assert!(told.contains("error[R063]: the watch of rule `t.rule` was over on 2020-03-28"), "{told}");
+    }
+    assert!(desk.ends("check --packs packs --today 2020-02-30", 64).contains("is not a date"));
+}
+
+#[test]
+fn an_overlay_is_compiled_in_and_what_it_tunes_in_vain_is_told() {
+    let desk = Desk::new(&good());
+    let tune = |rule: &str| {
+        format!(
+            "[[tune]]\nrule = \"{rule}\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+             reason = \"Biology\"\nexpires = 2026-12-20\noff = true\n"
+        )
+    };
+    std::fs::write(desk.path("local.toml"), tune("t.rule") + &tune("t.gone")).unwrap();
+    let given = "--packs packs --overlay local.toml --today 2026-11-28";
+    assert!(desk.ends(&format!("check {given}"), 0).contains("warning[R066]: rule `t.gone`"));
+    assert!(desk.ends(&format!("test {given}"), 0).contains("all as they should be"));
+    let told = desk.ends(&format!("compile {given} --release 4 --key key --out set"), 0);
+    assert!(told.contains("warning[R066]") && told.contains("release 4"), "{told}");
+    let explained = desk.runs_all(&["explain", "--set", "set", "--scope", "title", "--band", "ks3", "a barn owl"]);
+    assert!(String::from_utf8(explained.stdout).unwrap().contains("release 4: 0 found"));
+    let told = desk.ends("check --packs packs --overlay local.toml --today 2026-12-21", 1);
+    assert!(told.contains("local.toml:5") || told.contains("local.toml:6"), "{told}");
+}
+
+#[test]
+fn what_an_overlay_changes_is_seen_before_it_is_signed() {
+    let desk = Desk::new(&good());
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let given = "--overlay local.toml --today 2026-11-28";
+    let explained = desk.runs_all(
+        &[
+            &["explain", "--packs", "packs", "--band", "ks3", "a barn owl"],
+            given.split(' ').collect::<Vec<_>>().as_slice(),
+        ]
+        .concat(),
+    );
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("level 1 info  t.rule") && explained.contains("tuned      level 1; by"), "{explained}");
+    let question = "{\"kind\":\"title\",\"text\":\"a barn owl\",\"band\":\"ks3\"}\n";
+    let (answer, _) = desk.answers(&format!("classify --packs packs {given}"), question.as_bytes());
+    assert!(answer.contains("\"level\":1"), "{answer}");
+    std::fs::write(desk.path("texts"), question).unwrap();
+    let told = desk.ends(&format!("diff packs packs --texts texts {given}"), 1);
+    assert!(told.contains("changes level line 1: t.rule, level 4 to 1"), "{told}");
+    std::fs::create_dir(desk.path("data")).unwrap();
+    std::fs::write(desk.path("data/scunthorpe.txt"), "a barn owl\n").unwrap();
+    let told = desk.ends(&format!("score --packs packs --data data {given}"), 1);
+    assert!(told.contains("levels 1 to 5: 1 0 0 0 0"), "{told}");
+}
+
+#[test]
+fn an_overlay_that_is_over_or_stands_beside_a_compiled_rule_set_is_refused() {
+    let desk = Desk::new(&good());
+    desk.ends("compile --packs packs --release 4 --key key --out set", 0);
+    std::fs::write(desk.path("local.toml"), "").unwrap();
+    for command in ["explain --set set --scope title owl", "classify --set set", "diff packs set"] {
+        let told = desk.ends(&format!("{command} --overlay local.toml"), 64);
+        assert!(told.contains("`--overlay local.toml` needs a folder of packs"), "{told}");
+    }
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let told = desk.ends("diff packs packs --overlay local.toml --today 2026-12-21", 64);
+    assert!(told.contains("error[R063]"), "{told}");
+}
