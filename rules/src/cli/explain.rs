@@ -12,6 +12,8 @@ use serde_json::json;
 use super::rules::Rules;
 use super::{Failure, Outcome, files, printable};
 
+pub(super) use json::tuned_as_json;
+
 /// Largest stored capture read, in bytes, with a byte order mark.
 const MAX_CAPTURE_BYTES: u64 = StoredCapture::MAX_BYTES as u64 + 3;
 

@@ -80,3 +80,29 @@ fn an_overlay_that_is_over_or_stands_beside_a_compiled_rule_set_is_refused() {
     let told = desk.ends("diff packs packs --overlay local.toml --today 2026-12-21", 64);
     assert!(told.contains("error[R063]"), "{told}");
 }
+
+#[test]
+fn verifying_a_rule_set_lists_its_validity_and_its_tunes() {
+    let desk = Desk::new(&good());
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\nlevel = 1\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let given = "--overlay local.toml --today 2026-11-28 --release 4 --key key --out set --expires 1790000000";
+    let told = desk.ends(&format!("compile --packs packs {given}"), 0);
+    assert!(told.contains("warning[R069]: this tune of rule `t.rule` ends in 22 days, on 2026-12-20"), "{told}");
+    let key = told.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap();
+    let told = desk.ends(&format!("verify --set set --trust {key}"), 0);
+    assert!(
+        told.contains("in force from the day it arrives\nto be replaced by 2026-09-21, second 1790000000\n"),
+        "{told}"
+    );
+    let tuned = "tuned t.rule: level 1; by J. Marsh with S. Okafor and R. Bell, until 2026-12-20: Biology\n";
+    assert!(told.contains(tuned), "{told}");
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.ends(&format!("verify --set set --trust {key} --json"), 0)).unwrap();
+    assert_eq!((&json["not_before"], &json["expires"]), (&0.into(), &1_790_000_000.into()));
+    assert_eq!(
+        (&json["tuned"][0]["rule"], &json["tuned"][0]["tune"]["until"]),
+        (&"t.rule".into(), &"2026-12-20".into())
+    );
+}
