@@ -201,7 +201,7 @@ pub use policy::{
     PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
-pub use rule_set::{MAX_TEXTS, RuleSet, Scored};
+pub use rule_set::{Extent, MAX_TEXTS, RuleSet, Scored};
 pub use scope::{Scope, Text};
 pub use stored::{Difference, Replay, StoredCapture, StoredCaptureError};
 pub use trust::{TrustError, TrustedKeys, key_text, parse_key};

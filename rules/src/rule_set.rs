@@ -1,6 +1,7 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
 
 mod beside;
+mod extent;
 mod matched;
 mod scored;
 
@@ -15,6 +16,7 @@ use crate::{
     Text, TrustedKeys, Validity, Verdict, judge, split_url,
 };
 
+pub use extent::Extent;
 pub use scored::Scored;
 
 /// Most texts of one signal.

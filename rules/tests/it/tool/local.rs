@@ -106,3 +106,38 @@ fn verifying_a_rule_set_lists_its_validity_and_its_tunes() {
         (&"t.rule".into(), &"2026-12-20".into())
     );
 }
+
+#[test]
+fn a_diff_tells_whatever_a_device_would_notice() {
+    let hosts = |class: &str| format!("\n[[domains]]\nid = \"d\"\nclass = \"{class}\"\nhosts = [\"owls.example\"]\n");
+    let desk = Desk::new(&(good() + &hosts("support")));
+    let question = "{\"kind\":\"url\",\"text\":\"https://owls.example/\",\"band\":\"ks3\"}\n";
+    std::fs::write(desk.path("texts"), question).unwrap();
+    desk.ends("compile --packs packs --release 4 --key key --out old", 0);
+    assert!(desk.ends("diff old packs --texts texts", 0).starts_with("0 rules differ"));
+    let changed = |from: &str, to: &str| {
+        assert!(good().contains(from), "{from}");
+        desk.writes(&((good().replace(from, to)) + &hosts("support")));
+        desk.ends("diff old packs --texts texts", 1)
+    };
+    let keys = |keys: &str| changed("guidance =", &format!("{keys}\nguidance ="));
+    for (told, expected) in [
+        (keys("levels = { ks1 = 5 }"), "rule changes  t.rule, levels of bands: none -> ks1 5\n"),
+        (keys("bands = [\"ks1\", \"ks3\"]"), "ks4, ks5, post19, staff, guest, shared -> ks1, ks3\n"),
+        (keys("shadow = true"), "rule changes  t.rule, shadow: none -> yes\n"),
+        (keys("cooldown = \"7m\""), " s -> 420 s\n"),
+        (keys("after = { times = 2, within = \"1h\" }"), "t.rule, after: none -> 2 times within 3600 s\n"),
+        (changed("[\"title\"]", "[\"title\", \"query\"]"), "t.rule, scopes: title -> title, query\n"),
+        (changed("version = 1", "version = 2"), "pack changes  t, version: 1 -> 2\n"),
+        (changed("{ phrase = \"barn owl\" }", "{ any = [\"barn owl\", \"kite\"] }"), "t.rule, phrases: 1 -> 2\n"),
+    ] {
+        assert!(told.contains(expected), "{expected} in {told}");
+    }
+    desk.writes(&(good() + &hosts("confidential")));
+    assert!(desk.ends("diff old packs --texts texts", 1).contains("host class    line 1: "));
+    let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
+        reason = \"Biology\"\nexpires = 2026-12-20\noff = true\n";
+    std::fs::write(desk.path("local.toml"), tune).unwrap();
+    let told = desk.ends("diff packs packs --overlay local.toml --today 2026-11-28 --json", 1);
+    assert!(told.contains("\"what\": \"tune\"") && told.contains("off; by J. Marsh"), "{told}");
+}
