@@ -77,7 +77,8 @@ enum Command {
     Explain(explain::Explain),
     /// Say what another rule set would newly flag, stop flagging, or flag at another level.
     ///
-    /// Texts are named by their line, never printed. Any difference ends with 1.
+    /// Texts are named by their line, never printed. Overlays belong to what is to come: the same folder of packs twice and
+    /// `--overlay` say what an overlay changes. Any difference ends with 1.
     Diff(diff::Diff),
     /// Judge texts, one JSON object a line, and answer each with a line.
     ///
@@ -102,6 +103,19 @@ enum Command {
     Hash(hash::Hash),
 }
 
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -116,6 +130,8 @@ enum Failure {
     BadInput(anyhow::Error),
     /// Something else went wrong: exit 2.
     Failed(anyhow::Error),
+    /// What was given cannot be used, and the answer says why: exit 64.
+    Answered,
 }
 
 impl From<anyhow::Error> for Failure {
@@ -132,6 +148,22 @@ impl Failure {
     /// Packs that do not compile, each mistake with its source.
     fn diagnostics(diagnostics: &[Diagnostic]) -> Self {
         Self::BadInput(anyhow::anyhow!("{}", rendered(diagnostics)))
+    }
+
+    /// A mistyped start of an id must not look like rules that are all as they should be.
+    fn no_rule(start: &str) -> Self {
+        Self::BadInput(anyhow::anyhow!("no rule's id begins with `{start}`"))
+    }
+
+    /// Packs that do not compile, where a script may have asked: it is answered as by `check`.
+    fn mistakes(diagnostics: &[Diagnostic], form: Form, out: &mut String) -> Self {
+        match form {
+            Form::Text => Self::diagnostics(diagnostics),
+            Form::Json => {
+                out.push_str(&format!("{:#}\n", check::problems(diagnostics)));
+                Self::Answered
+            }
+        }
     }
 }
 
@@ -156,6 +188,8 @@ pub(crate) fn run() -> ExitCode {
         (Ok(_), Err(error)) => complain(&error.into(), 2),
         (Err(Failure::BadInput(error)), _) => complain(&error, 64),
         (Err(Failure::Failed(error)), _) => complain(&error, 2),
+        (Err(Failure::Answered), Ok(())) => ExitCode::from(64),
+        (Err(Failure::Answered), Err(error)) => complain(&error.into(), 2),
     }
 }
 
@@ -206,6 +240,20 @@ fn say(out: &mut String, json: Option<&Value>, text: &str) {
         Some(json) => out.push_str(&format!("{json:#}\n")),
         None => out.push_str(text),
     }
+}
+
+/// JSON that says the same and does nothing to a terminal: JSON itself escapes no control character above U+001F, and
+/// nothing that turns the direction of writing.
+fn printable(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || (!c.is_ascii() && c.escape_debug().len() > 1) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Diagnostics with their sources, and their number.

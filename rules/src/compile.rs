@@ -3,6 +3,7 @@
 mod contrast;
 mod cost;
 mod course;
+mod ending;
 mod examples;
 mod exercise;
 mod expand;
@@ -120,7 +121,8 @@ impl Compiler {
         let mut diagnostics = Vec::new();
         let packs = self.read(&mut diagnostics);
         let drafts = self.drafts(&packs, &mut diagnostics);
-        self.tunes(&drafts, &mut diagnostics);
+        let tunes = self.tunes(&drafts, &mut diagnostics);
+        ending::check(&drafts, &tunes, self.today, &mut diagnostics);
         let counts = Counts::of(packs.len(), &drafts);
         (counts, sorted(diagnostics))
     }

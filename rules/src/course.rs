@@ -97,7 +97,7 @@ impl Course {
     /// Longest time that a device remembers.
     pub const MAX_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-    /// What people are told of it: a word of at most ten letters, and a sentence each.
+    /// What people are told of its terms: a word of at most ten letters, and a sentence each.
     pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
         let after = self.after.map(|after| {
             let (times, within) = (after.times, in_words(after.within));
@@ -107,12 +107,8 @@ impl Course {
             let Escalation { spans, within, level } = escalation;
             ("escalates", format!("to level {level} with {spans} different phrases within {}", in_words(within)))
         });
-        let shadow = match self.reporting {
-            Reporting::Live => None,
-            Reporting::Shadow => Some(("in shadow", "counted by day, and never reported".to_owned())),
-        };
         let watch = self.watch.map(|watch| ("watched", format!("from {} until {} alone", watch.from, watch.until)));
-        after.into_iter().chain(escalation).chain(shadow).chain(watch).collect()
+        after.into_iter().chain(escalation).chain(watch).collect()
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Code {
     Unapproved,
     /// R068: a tune of a rule of an illegal category, or of one that stands in for it.
     TuneIllegal,
+    /// R069: a tune that ends within 30 days, or a watch within 7. A warning.
+    EndsSoon,
     /// L001: a term too short to stand alone.
     ShortTerm,
     /// L002: an everyday word alone above level 2.
@@ -179,6 +181,7 @@ impl Code {
             Self::TuneOfNothing => "R066",
             Self::Unapproved => "R067",
             Self::TuneIllegal => "R068",
+            Self::EndsSoon => "R069",
             Self::ShortTerm => "L001",
             Self::NoContext => "L002",
             Self::AboutPeople => "L003",
@@ -220,7 +223,7 @@ impl Code {
     /// Whether it is told and keeps nothing from being compiled.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        matches!(self, Self::TuneOfNothing)
+        matches!(self, Self::TuneOfNothing | Self::EndsSoon)
     }
 }
 

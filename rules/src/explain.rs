@@ -2,13 +2,15 @@
 
 mod bands;
 mod normal;
+mod shown;
 
 use std::fmt::Write as _;
 
-use crate::{Band, Hit, RuleFacts, RuleSet, Span, Text, Verdict};
+use crate::{Band, Hit, RuleFacts, RuleSet, Scored, Span, Text, Verdict};
 
-pub use bands::{Explanation, Found};
+pub use bands::{Explanation, Found, Untold};
 pub use normal::ReadWord;
+pub use shown::shown;
 
 impl Verdict {
     /// Renders the verdict for people: each rule that fired, its level and why, the matched words marked with `[ ]`,
@@ -63,7 +65,7 @@ fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rul
             line(out, format_args!("  {:<10} {}", text.scope.as_str(), marked(&text.text, &spans)));
         }
         for span in spans {
-            let words = text.text.get(span.start..span.end).unwrap_or_default();
+            let words = shown(text.text.get(span.start..span.end).unwrap_or_default());
             line(out, format_args!("             {} \"{words}\"{}", span.mark, weight(span.weight)));
         }
     }
@@ -78,9 +80,18 @@ fn explain_evidence(out: &mut String, hit: &Hit, band: Band, texts: &[Text], rul
         let own = if rules.has_own_weights(&hit.rule, band) { " by weights of the band's own" } else { "" };
         line(out, format_args!("  weight     {}{own}", hit.weight));
     }
+    if let Some(scored) = rules.scored(&hit.rule, texts, band) {
+        explain_score(out, &scored);
+    }
     if let Some(facts) = rules.rule(&hit.rule) {
         line(out, format_args!("  next       {}", facts.guidance));
     }
+}
+
+/// `score 3 of 2: birds.nest +1, birds.egg +2`.
+fn explain_score(out: &mut String, scored: &Scored) {
+    let parts: Vec<String> = scored.parts.iter().map(|(rule, points)| format!("{rule} {points:+}")).collect();
+    line(out, format_args!("  score      {} of {}: {}", scored.points(), scored.threshold, parts.join(", ")));
 }
 
 /// Why a hit is of a higher level than its rule gives the band.
@@ -104,13 +115,13 @@ fn marked(text: &str, spans: &[&Span]) -> String {
         while let Some(next) = spans.next_if(|next| next.start < end) {
             end = end.max(next.end);
         }
-        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push_str(&shown(text.get(at..span.start).unwrap_or_default()));
         out.push('[');
-        out.push_str(text.get(span.start.max(at)..end).unwrap_or_default());
+        out.push_str(&shown(text.get(span.start.max(at)..end).unwrap_or_default()));
         out.push(']');
         at = end;
     }
-    out.push_str(text.get(at..).unwrap_or_default());
+    out.push_str(&shown(text.get(at..).unwrap_or_default()));
     out
 }
 

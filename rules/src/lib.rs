@@ -190,7 +190,7 @@ pub use course::{After, Course, Escalation, Reporting, Watch};
 pub use date::Date;
 pub use diagnostic::{Code, Diagnostic, Page, Severity};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
-pub use explain::{Explanation, Found, ReadWord};
+pub use explain::{Explanation, Found, ReadWord, Untold, shown};
 pub use format::{FormatError, format_pack};
 pub use hashed::{EntryHash, HashKey};
 pub use host::HostClass;
@@ -202,7 +202,7 @@ pub use policy::{
     PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
-pub use rule_set::{MAX_TEXTS, RuleSet};
+pub use rule_set::{Extent, MAX_TEXTS, RuleSet, Scored};
 pub use scope::{Scope, Text};
 pub use stored::{Difference, Replay, StoredCapture, StoredCaptureError};
 pub use trust::{TrustError, TrustedKeys, key_text, parse_key};

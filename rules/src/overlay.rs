@@ -21,7 +21,8 @@ pub struct Tuned {
 
 impl Tuned {
     /// One line for people.
-    pub(crate) fn told(&self) -> String {
+    #[must_use]
+    pub fn told(&self) -> String {
         let (changes, approvers) = (self.changes.join("; "), self.approvers.join(" and "));
         let Self { requester, reason, expires, .. } = self;
         format!("{changes}; by {requester} with {approvers}, until {expires}: {reason}")

@@ -1,7 +1,9 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
 
 mod beside;
+mod extent;
 mod matched;
+mod scored;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,9 @@ use crate::{
     ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Scope, Spared,
     Text, TrustedKeys, Validity, Verdict, judge, split_url,
 };
+
+pub use extent::Extent;
+pub use scored::Scored;
 
 /// Most texts of one signal.
 pub const MAX_TEXTS: usize = 16;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Band, Compiler, Release, RuleId, RuleSet, Text};
+use lapwing_rules::{Band, Compiler, Release, RuleId, RuleSet, Text, shown};
 
+use super::progress::Progress;
 use super::question::{Lines, question, texts};
 use super::{Failure, Outcome};
 
@@ -55,16 +56,18 @@ impl Benign {
         }
         let rules = compiler.rule_set(Release::new(1)).map_err(|diagnostics| Failure::diagnostics(&diagnostics))?;
         let mut judged = Judged { rows: 0, fired: BTreeMap::new() };
+        let progress = Progress::new("judging", "texts");
         for path in &self.benign {
-            self.judge(path, &rules, &mut judged)?;
+            self.judge(path, &rules, &mut judged, &progress)?;
         }
+        drop(progress);
         if judged.rows == 0 {
             return Err(Failure::BadInput(anyhow!("the benign files hold no text")));
         }
         Ok(self.report(&judged, &compiler.budgets(), out))
     }
 
-    fn judge(&self, path: &Path, rules: &RuleSet, judged: &mut Judged) -> Result<(), Failure> {
+    fn judge(&self, path: &Path, rules: &RuleSet, judged: &mut Judged, progress: &Progress) -> Result<(), Failure> {
         let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()));
         let mut lines = Lines::new(BufReader::new(file.map_err(Failure::BadInput)?));
         let mut number = 0_u64;
@@ -72,16 +75,17 @@ impl Benign {
             number += 1;
             let place = format!("{}:{number}", path.display());
             let read = line.and_then(|line| self.read(&line));
-            let read = read.map_err(|error| Failure::BadInput(anyhow!("{place}: {error}")))?;
+            let read = read.map_err(|error| Failure::BadInput(anyhow!("{place}: {}", shown(&error))))?;
             let Some((texts, bands)) = read else { continue };
             judged.rows += 1;
+            progress.tell_so_far(judged.rows);
             let fired: BTreeSet<RuleId> = bands.iter().flat_map(|band| fired(rules, &texts, *band)).collect();
             for rule in fired {
                 let fired = judged.fired.entry(rule).or_default();
                 fired.rows += 1;
                 if self.show && fired.shown.len() < MAX_SHOWN {
-                    let shown: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
-                    fired.shown.push(format!("{place}: {}", shown.join(" | ")));
+                    let texts: Vec<String> = texts.iter().map(|text| shown(&text.text)).collect();
+                    fired.shown.push(format!("{place}: {}", texts.join(" | ")));
                 }
             }
         }

@@ -29,8 +29,7 @@ impl Check {
         let compiler = self.local.compiler(&self.packs)?;
         let (counts, diagnostics) = compiler.least_examples(LEAST_EXAMPLES).check();
         if self.json {
-            let problems: Vec<_> = diagnostics.iter().map(as_json).collect();
-            out.push_str(&format!("{:#}\n", json!({ "problems": problems })));
+            out.push_str(&format!("{:#}\n", problems(&diagnostics)));
         } else if diagnostics.is_empty() {
             out.push_str(&format!(
                 "{} packs, {} rules, {} phrases: no problems\n",
@@ -42,6 +41,11 @@ impl Check {
         let is_fine = diagnostics.iter().all(|diagnostic| diagnostic.code().is_warning());
         Ok(if is_fine { Outcome::Fine } else { Outcome::Problems })
     }
+}
+
+/// What is wrong, for scripts.
+pub(super) fn problems(diagnostics: &[Diagnostic]) -> serde_json::Value {
+    json!({ "problems": diagnostics.iter().map(as_json).collect::<Vec<_>>() })
 }
 
 /// A diagnostic for scripts.

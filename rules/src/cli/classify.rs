@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::question::Questions;
 use super::rules::Rules;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, printable};
 
 #[derive(Debug, Args)]
 pub(super) struct Classify {
@@ -33,7 +33,7 @@ impl Classify {
                     json!({ "line": number, "error": error })
                 }
             };
-            writeln!(output, "{answer}").context("cannot write the answer")?;
+            writeln!(output, "{}", printable(&answer.to_string())).context("cannot write the answer")?;
         }
         output.flush().context("cannot write the answers")?;
         Ok(if refused == 0 { Outcome::Fine } else { Outcome::Problems })

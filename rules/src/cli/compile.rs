@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use lapwing_rules::{Release, RuleSet, TrustedKeys, Validity, key_text, sign};
 use serde_json::json;
 
 use super::check::as_json;
 use super::local::Local;
-use super::{Failure, Outcome, files, in_words, keys, say, warnings};
+use super::{Failure, Form, Outcome, files, in_words, keys, say, warnings};
 
 #[derive(Debug, Args)]
 pub(super) struct Compile {
@@ -39,12 +39,23 @@ pub(super) struct Compile {
 }
 
 impl Compile {
+    fn validity(&self) -> Result<Validity, Failure> {
+        let Self { not_before, expires, .. } = *self;
+        if let Some(expires) = expires.filter(|expires| *expires <= not_before) {
+            return Err(Failure::BadInput(anyhow!("`--expires {expires}` is not after `--not-before {not_before}`")));
+        }
+        Ok(Validity { not_before, expires })
+    }
+
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        let validity = self.validity()?;
+        let packs = files::packs(&self.packs)?;
+        let inputs = packs.iter().map(|(path, _)| path).chain(self.local.overlays()).chain([&self.key]);
+        files::refuse_input_as_output(&self.out, inputs)?;
         let key = keys::signing_key(&self.key)?;
-        let validity = Validity { not_before: self.not_before, expires: self.expires };
         let compiler = self.local.compiler(&self.packs)?;
         let compiled = compiler.compile(Release::new(self.release), validity);
-        let artefact = compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))?;
+        let artefact = compiled.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
         let bytes = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;
         let rule_set = RuleSet::load(&bytes, &trusted).context("the compiled rule set does not load")?;

@@ -7,7 +7,7 @@ use lapwing_rules::RuleCost;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{Failure, Outcome, files};
+use super::{Failure, Form, Outcome, files, today};
 
 /// Largest file of titles read, in bytes.
 const MAX_TITLES_BYTES: u64 = 256 * 1024 * 1024;
@@ -31,12 +31,13 @@ impl Cost {
             Some(path) => files::read(path, MAX_TITLES_BYTES)?,
             None => Vec::new(),
         };
-        let titles = String::from_utf8_lossy(&titles);
+        let titles = String::from_utf8_lossy(files::without_mark(&titles));
         let titles = titles.lines().filter(|line| !line.trim().is_empty());
         let progress = Progress::new("weighing", "rules");
-        let costs = files::compiler(&self.packs)?.cost(titles, |done, of| progress.tell(done, of));
+        let costs =
+            files::compiler(&self.packs, today::by_the_clock()?)?.cost(titles, |done, of| progress.tell(done, of));
         drop(progress);
-        let mut costs = costs.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
+        let mut costs = costs.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
         costs.rules.sort_by(|left, right| {
             let dear = |cost: &RuleCost| (cost.looked_at, cost.bytes);
             dear(right).cmp(&dear(left)).then_with(|| left.rule.cmp(&right.rule))

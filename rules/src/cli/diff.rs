@@ -1,17 +1,22 @@
 //! `diff`: what another rule set would do.
 
-use std::collections::BTreeMap;
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{Level, RuleFacts, RuleId, RuleSet, Verdict};
+use lapwing_rules::{HostClass, Level, RuleFacts, RuleId, RuleSet, Scope, Verdict, shown};
 use serde_json::json;
 
+use terms::Other;
+
+use super::local::Local;
 use super::question::Questions;
-use super::{Failure, Outcome, rules};
+use super::{Failure, Outcome, files, rules};
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
@@ -22,6 +27,8 @@ pub(super) struct Diff {
     /// Texts to judge by both, one JSON object a line as `classify` reads them.
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
+    #[command(flatten)]
+    local: Local,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -38,16 +45,43 @@ enum Change {
 /// All differences.
 #[derive(Default)]
 struct Changes {
+    /// Packs that come, go or are of another version.
+    packs: Vec<(String, Option<u32>, Option<u32>)>,
     rules: Vec<(RuleId, Change)>,
+    /// What else is different of rules that are in both.
+    terms: Vec<(RuleId, Vec<Other>)>,
     texts: u64,
     /// By line, from 1.
     answers: Vec<(u64, RuleId, Change)>,
+    /// Lines whose host is treated otherwise.
+    hosts: Vec<(u64, HostClass, HostClass)>,
 }
 
 impl Diff {
+    fn in_use(&self) -> Result<RuleSet, Failure> {
+        if self.old.is_dir() {
+            return rules::compiled(&files::compiler(&self.old, self.local.day()?)?);
+        }
+        rules::verified(&self.old, &[])
+    }
+
+    /// Overlays are part of what is to come, so that `diff packs packs --overlay FILE` says what one changes.
+    fn to_come(&self) -> Result<RuleSet, Failure> {
+        if self.new.is_dir() {
+            return rules::compiled(&self.local.compiler(&self.new)?);
+        }
+        self.local.refuse_overlays()?;
+        rules::verified(&self.new, &[])
+    }
+
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        let (old, new) = (load(&self.old)?, load(&self.new)?);
-        let mut changes = Changes { rules: changes(&by_rule(&old), &by_rule(&new)), ..Changes::default() };
+        let (old, new) = (self.in_use()?, self.to_come()?);
+        let mut changes = Changes {
+            packs: versions(&terms::packs(&old), &terms::packs(&new)),
+            rules: changes(&by_rule(&old), &by_rule(&new)),
+            terms: other_terms(&old, &new),
+            ..Changes::default()
+        };
         if let Some(texts) = &self.texts {
             changes.judge(texts, &old, &new)?;
         }
@@ -56,12 +90,25 @@ impl Diff {
         } else {
             changes.as_text(out);
         }
-        Ok(if changes.rules.is_empty() && changes.answers.is_empty() { Outcome::Fine } else { Outcome::Problems })
+        Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Problems })
     }
 }
 
-fn load(path: &Path) -> Result<RuleSet, Failure> {
-    if path.is_dir() { rules::compiled(path) } else { rules::verified(path, &[]) }
+/// Packs whose version is not the same in both.
+fn versions(old: &BTreeMap<String, u32>, new: &BTreeMap<String, u32>) -> Vec<(String, Option<u32>, Option<u32>)> {
+    let ids: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let versions = ids.into_iter().map(|id| (id.clone(), old.get(id).copied(), new.get(id).copied()));
+    versions.filter(|(_, old, new)| old != new).collect()
+}
+
+/// What is different of rules that are in both, their level left out.
+fn other_terms(old: &RuleSet, new: &RuleSet) -> Vec<(RuleId, Vec<Other>)> {
+    let other = |facts: &RuleFacts| {
+        let before = old.rule(&facts.id)?;
+        let others = terms::others(&terms::terms(before, old), &terms::terms(facts, new));
+        (!others.is_empty()).then(|| (facts.id.clone(), others))
+    };
+    new.rules().filter_map(other).collect()
 }
 
 fn by_rule(rules: &RuleSet) -> BTreeMap<RuleId, Level> {
@@ -86,13 +133,24 @@ fn changes(old: &BTreeMap<RuleId, Level>, new: &BTreeMap<RuleId, Level>) -> Vec<
 }
 
 impl Changes {
+    fn is_empty(&self) -> bool {
+        let of_rules = self.packs.is_empty() && self.rules.is_empty() && self.terms.is_empty();
+        of_rules && self.answers.is_empty() && self.hosts.is_empty()
+    }
+
     fn judge(&mut self, path: &Path, old: &RuleSet, new: &RuleSet) -> Result<(), Failure> {
         let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()));
         let mut questions = Questions::new(BufReader::new(file.map_err(Failure::BadInput)?));
         while let Some(question) = questions.next()? {
             self.texts += 1;
-            let refused = |error| Failure::BadInput(anyhow!("`{}` line {}: {error}", path.display(), self.texts));
+            let refused = |error: String| {
+                Failure::BadInput(anyhow!("`{}` line {}: {}", path.display(), self.texts, shown(&error)))
+            };
             let question = question.map_err(refused)?;
+            let hosts = question.texts.iter().filter(|text| text.scope == Scope::UrlHost);
+            let classes = hosts.map(|host| (old.host_class(&host.text), new.host_class(&host.text)));
+            let others = classes.filter(|(old, new)| old != new);
+            self.hosts.extend(others.map(|(old, new)| (self.texts, old, new)));
             let answer = |rules: &RuleSet| by_hit(rules.evaluate(&question.texts, question.band));
             let found = changes(&answer(old), &answer(new));
             self.answers.extend(found.into_iter().map(|(rule, change)| (self.texts, rule, change)));
@@ -101,12 +159,22 @@ impl Changes {
     }
 
     fn as_text(&self, out: &mut String) {
+        for (pack, old, new) in &self.packs {
+            let told = |version: &Option<u32>| version.map_or("none".to_owned(), |version| version.to_string());
+            out.push_str(&format!("pack changes  {pack}, version: {} -> {}\n", told(old), told(new)));
+        }
         for (rule, change) in &self.rules {
             out.push_str(&match change {
                 Change::Added(level) => format!("new rule      {rule}, level {level}\n"),
                 Change::Removed(level) => format!("rule is gone  {rule}, level {level}\n"),
                 Change::Level(old, new) => format!("rule changes  {rule}, level {old} to {new}\n"),
             });
+        }
+        for (rule, others) in &self.terms {
+            others.iter().for_each(|other| out.push_str(&format!("rule changes  {rule}, {}\n", other.in_words())));
+        }
+        for (line, old, new) in &self.hosts {
+            out.push_str(&format!("host class    line {line}: {old} -> {new}\n"));
         }
         for (line, rule, change) in &self.answers {
             out.push_str(&match change {
@@ -118,7 +186,7 @@ impl Changes {
         let count = |kind: fn(&Change) -> bool| self.answers.iter().filter(|(_, _, change)| kind(change)).count();
         out.push_str(&format!(
             "{} rules differ; of {} texts: {} newly flagged, {} no longer, {} at another level\n",
-            self.rules.len(),
+            self.rules_that_differ(),
             self.texts,
             count(|change| matches!(change, Change::Added(_))),
             count(|change| matches!(change, Change::Removed(_))),
@@ -126,7 +194,17 @@ impl Changes {
         ));
     }
 
+    fn rules_that_differ(&self) -> usize {
+        let rules: BTreeSet<&RuleId> =
+            self.rules.iter().map(|(rule, _)| rule).chain(self.terms.iter().map(|(rule, _)| rule)).collect();
+        rules.len()
+    }
+
     fn as_json(&self) -> serde_json::Value {
+        let pack =
+            |(pack, old, new): &(String, Option<u32>, Option<u32>)| json!({ "pack": pack, "old": old, "new": new });
+        let terms = |(rule, others): &(RuleId, Vec<Other>)| json!({ "rule": rule.as_str(), "changes": others.iter().map(Other::as_json).collect::<Vec<_>>() });
+        let host = |(line, old, new): &(u64, HostClass, HostClass)| json!({ "line": line, "old": old.as_str(), "new": new.as_str() });
         let rule = |(rule, change): &(RuleId, Change)| {
             let (old, new) = change.levels();
             json!({ "rule": rule.as_str(), "old": old, "new": new })
@@ -136,6 +214,9 @@ impl Changes {
             json!({ "line": line, "rule": rule.as_str(), "old": old, "new": new })
         };
         json!({
+            "packs": self.packs.iter().map(pack).collect::<Vec<_>>(),
+            "terms": self.terms.iter().map(terms).collect::<Vec<_>>(),
+            "hosts": self.hosts.iter().map(host).collect::<Vec<_>>(),
             "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "texts": self.texts,
             "answers": self.answers.iter().map(answer).collect::<Vec<_>>(),

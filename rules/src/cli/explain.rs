@@ -1,17 +1,21 @@
 //! `explain`.
 
+mod json;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use lapwing_rules::{
-    Band, Excepted, Explanation, Found, HostClass, ReadWord, Replay, RuleSet, Scope, Span, StoredCapture, Text,
-    split_url,
-};
-use serde_json::{Map, Value, json};
+use lapwing_rules::{Band, HostClass, Replay, Scope, StoredCapture, Text, shown, split_url};
+use serde_json::json;
 
 use super::rules::Rules;
-use super::{Failure, Outcome, files};
+use super::{Failure, Outcome, files, printable};
+
+pub(super) use json::tuned_as_json;
+
+/// Largest stored capture read, in bytes, with a byte order mark.
+const MAX_CAPTURE_BYTES: u64 = StoredCapture::MAX_BYTES as u64 + 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -48,10 +52,10 @@ impl Explain {
         };
         let (texts, host) = self.texts()?;
         let rules = self.rules.load()?;
-        let explanation = rules.explain(&texts, &bands);
+        let explanation = rules.explain(&texts, &bands).on(self.rules.day()?);
         let class = host.as_deref().map(|host| rules.host_class(host));
         if self.json {
-            out.push_str(&format!("{:#}\n", as_json(&explanation, &rules, class)));
+            out.push_str(&printable(&format!("{:#}\n", json::explained(&explanation, &rules, class))));
             return Ok(Outcome::Fine);
         }
         out.push_str(&explanation.render(&rules));
@@ -77,9 +81,11 @@ impl Explain {
     }
 
     fn replay(&self, file: &Path, out: &mut String) -> Result<Outcome, Failure> {
-        let bytes = files::read(file, StoredCapture::MAX_BYTES as u64)?;
-        let stored = StoredCapture::parse(&bytes).with_context(|| format!("cannot use `{}`", file.display()));
-        let stored = stored.map_err(Failure::BadInput)?;
+        let bytes = files::read(file, MAX_CAPTURE_BYTES)?;
+        let stored = StoredCapture::parse(files::without_mark(&bytes)).map_err(|error| {
+            let error = shown(&error.to_string());
+            Failure::BadInput(anyhow!("cannot use `{}`: {error}", file.display()))
+        })?;
         let rules = self.rules.load()?;
         let replay = stored.replay(&rules);
         if self.json {
@@ -93,7 +99,7 @@ impl Explain {
                 "replay": replay.as_str(),
                 "differences": differences,
             });
-            out.push_str(&format!("{answer:#}\n"));
+            out.push_str(&printable(&format!("{answer:#}\n")));
         } else {
             let other = if stored.is_by(&rules) { "the rule set that judged" } else { "another rule set" };
             out.push_str(&format!("{}\njudged again by {other}, release {}\n", stored.render(), rules.release()));
@@ -109,60 +115,4 @@ impl Explain {
 fn is_url(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
-}
-
-fn as_json(explanation: &Explanation, rules: &RuleSet, class: Option<HostClass>) -> Value {
-    let bands = |bands: &[Band]| bands.iter().map(|band| band.as_str()).collect::<Vec<_>>();
-    let excepted = |excepted: &[Excepted]| excepted.iter().map(|excepted| excepted.phrase.clone()).collect::<Vec<_>>();
-    let spared = explanation.spared.iter().map(|(spared, of)| {
-        json!({
-            "rule": spared.rule.as_str(),
-            "excepted": excepted(&spared.excepted),
-            "by_host": spared.by_host,
-            "bands": bands(of),
-        })
-    });
-    json!({
-        "release": rules.release().number(),
-        "digest": rules.digest().to_string(),
-        "bands": bands(&explanation.bands),
-        "host_class": class.map(HostClass::as_str),
-        "texts": explanation.texts.iter().map(text_as_json).collect::<Vec<_>>(),
-        "hits": explanation.found.iter().map(|found| found_as_json(found, explanation, rules)).collect::<Vec<_>>(),
-        "spared": spared.collect::<Vec<_>>(),
-    })
-}
-
-fn text_as_json(text: &Text) -> Value {
-    let word = |word: ReadWord| json!({ "word": word.word, "start": word.start, "end": word.end, "is_reading": word.is_reading });
-    let words: Vec<Value> = text.read().into_iter().map(word).collect();
-    json!({ "scope": text.scope.as_str(), "text": text.text, "words": words })
-}
-
-fn found_as_json(found: &Found, explanation: &Explanation, rules: &RuleSet) -> Value {
-    let hit = &found.hit;
-    let span = |span: &Span| {
-        let text = explanation.texts.get(span.text);
-        json!({
-            "text": span.text,
-            "scope": text.map(|text| text.scope.as_str()),
-            "start": span.start,
-            "end": span.end,
-            "words": text.and_then(|text| text.text.get(span.start..span.end)),
-            "mark": span.mark.as_str(),
-            "weight": span.weight,
-        })
-    };
-    let levels: Map<String, Value> =
-        found.levels.iter().map(|(band, level)| (band.to_string(), level.number().into())).collect();
-    json!({
-        "rule": hit.rule.as_str(),
-        "title": rules.rule(&hit.rule).map(|facts| facts.title.as_str()),
-        "category": hit.category.id(),
-        "level": hit.level.number(),
-        "levels": levels,
-        "weight": hit.weight,
-        "spans": hit.spans.iter().map(span).collect::<Vec<_>>(),
-        "excepted": hit.excepted.iter().map(|excepted| excepted.phrase.as_str()).collect::<Vec<_>>(),
-    })
 }

@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use lapwing_rules::Compiler;
+use lapwing_rules::{Compiler, Date};
 
-use super::{Failure, today};
+use super::Failure;
 
 /// Largest pack file read, in bytes; the compiler names its own bound.
 const MAX_PACK_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,10 +20,11 @@ pub(super) enum Readers {
     Owner,
 }
 
-/// A compiler with every `*.toml` of a folder, and the machine's day.
-pub(super) fn compiler(folder: &Path) -> Result<Compiler, Failure> {
-    let (compiler, packs) = (Compiler::new().today(today::by_the_clock()?), packs(folder)?.into_iter());
-    Ok(packs.fold(compiler, |compiler, (path, text)| compiler.pack(path.display().to_string(), text)))
+/// A compiler with every `*.toml` of a folder, on this day.
+pub(super) fn compiler(folder: &Path, today: Date) -> Result<Compiler, Failure> {
+    let packs = packs(folder)?.into_iter();
+    Ok(packs
+        .fold(Compiler::new().today(today), |compiler, (path, text)| compiler.pack(path.display().to_string(), text)))
 }
 
 /// Every `*.toml` of a folder, by name.
@@ -61,6 +62,24 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Failure> {
         return Ok(bytes);
     }
     Err(Failure::BadInput(anyhow!("`{}` is larger than {max_bytes} bytes", path.display())))
+}
+
+/// Refuses to write over what the command reads: an output that names a key by mistake would be the end of that key.
+pub(super) fn refuse_input_as_output<'a>(
+    output: &Path,
+    mut inputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
+    // An output that is not there yet is no input.
+    let Ok(output) = fs::canonicalize(output) else { return Ok(()) };
+    match inputs.find(|input| fs::canonicalize(input).is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::BadInput(anyhow!("`--out` names `{}`, which is read", input.display()))),
+        None => Ok(()),
+    }
+}
+
+/// A text without the byte order mark that some editors write before it.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Writes a file whole, beside its place first, so that an earlier one is replaced by a complete one or stays.

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use lapwing_rules::{Code, Diagnostic, LintLevel, LintLevels};
-use serde_json::json;
 
-use super::check::as_json;
-use super::{Failure, Outcome, files, rendered};
+use super::check::problems;
+use super::{Failure, Form, Outcome, files, rendered, today};
 
 /// Largest file of lint levels, in bytes.
 const MAX_LEVELS_BYTES: u64 = 64 * 1024;
@@ -35,11 +34,10 @@ pub(super) struct Lint {
 impl Lint {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let levels = self.levels()?;
-        let findings = files::compiler(&self.packs)?.lint(&levels);
-        let findings = findings.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
+        let findings = files::compiler(&self.packs, today::by_the_clock()?)?.lint(&levels);
+        let findings = findings.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
         if self.json {
-            let all: Vec<_> = findings.iter().map(as_json).collect();
-            out.push_str(&format!("{:#}\n", json!({ "problems": all })));
+            out.push_str(&format!("{:#}\n", problems(&findings)));
         } else if findings.is_empty() {
             out.push_str("no problems\n");
         } else {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::check::as_json;
 use super::progress::Progress;
-use super::{Failure, Outcome, files};
+use super::{Failure, Form, Outcome, files, today};
 
 #[derive(Debug, Args)]
 pub(super) struct Mutate {
@@ -26,9 +26,13 @@ impl Mutate {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let progress = Progress::new("changing", "rules");
         let is_asked = |rule: &lapwing_rules::RuleId| rule.as_str().starts_with(&self.rule);
-        let mutations = files::compiler(&self.packs)?.mutate(is_asked, |done, of| progress.tell(done, of));
+        let mutations =
+            files::compiler(&self.packs, today::by_the_clock()?)?.mutate(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
-        let mutations = mutations.map_err(|mistakes| Failure::diagnostics(&mistakes))?;
+        let mutations = mutations.map_err(|mistakes| Failure::mistakes(&mistakes, Form::of(self.json), out))?;
+        if mutations.rules == 0 {
+            return Err(Failure::no_rule(&self.rule));
+        }
         let survivors = &mutations.survivors;
         if self.json {
             let all: Vec<_> = survivors.iter().map(as_json).collect();

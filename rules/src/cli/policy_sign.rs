@@ -29,9 +29,10 @@ pub(super) struct PolicySign {
 
 impl PolicySign {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        files::refuse_input_as_output(&self.out, [&self.key, &self.policy].into_iter())?;
         let key = keys::signing_key(&self.key)?;
         let json = files::read(&self.policy, MAX_JSON_BYTES)?;
-        let policy = String::from_utf8(json)
+        let policy = String::from_utf8(files::without_mark(&json).to_vec())
             .map_err(anyhow::Error::from)
             .and_then(|json| Ok(Policy::from_json(&json)?))
             .with_context(|| format!("cannot use `{}`", self.policy.display()))

@@ -17,8 +17,19 @@ impl Progress {
 
     /// Says that so many are done, of how many.
     pub(super) fn tell(&self, done: usize, of: usize) {
+        self.write(&format!("{done} of {of}"));
+    }
+
+    /// Says that so many are done, where nobody knows of how many; a thousand at a time.
+    pub(super) fn tell_so_far(&self, done: u64) {
+        if done.is_multiple_of(1000) {
+            self.write(&done.to_string());
+        }
+    }
+
+    fn write(&self, done: &str) {
         if self.is_shown {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{}: {done} of {of} {}", self.what, self.of_what);
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{}: {done} {}", self.what, self.of_what);
         }
     }
 }

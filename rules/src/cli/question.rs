@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use lapwing_rules::{Band, Scope, Text, split_url};
 use serde::Deserialize;
 
+use super::files;
+
 /// Longest line read, in bytes: a whole URL or text with every character escaped.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
@@ -26,11 +28,12 @@ struct Written {
 /// Reads lines one by one, so that an input of any length needs the memory of one line.
 pub(super) struct Lines<R> {
     input: R,
+    is_first: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input }
+        Self { input, is_first: true }
     }
 
     /// The next line, or what is wrong with it; `None` at the end.
@@ -44,6 +47,9 @@ impl<R: BufRead> Lines<R> {
         if line.len() > MAX_LINE_BYTES && !line.ends_with(b"\n") {
             self.input.skip_until(b'\n').context("cannot read the next line")?;
             return Ok(Some(Err(format!("the line is longer than {MAX_LINE_BYTES} bytes"))));
+        }
+        if std::mem::take(&mut self.is_first) {
+            line = files::without_mark(&line).to_vec();
         }
         Ok(Some(Ok(line)))
     }

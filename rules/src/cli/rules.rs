@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lapwing_rules::{MAX_ARTEFACT_BYTES, Release, RuleSet, TrustedKeys};
+use lapwing_rules::{Compiler, Date, MAX_ARTEFACT_BYTES, Release, RuleSet, TrustedKeys};
 
+use super::local::Local;
 use super::{Failure, files, sign};
 
 /// Packs, or a rule set compiled from some.
@@ -20,22 +21,31 @@ pub(super) struct Rules {
     /// A trusted key for the rule set; without one its own signatures are taken as they are.
     #[arg(long = "trust", value_name = "KEY", requires = "set")]
     trust: Vec<String>,
+    #[command(flatten)]
+    local: Local,
 }
 
 impl Rules {
+    /// The day to judge by.
+    pub(super) fn day(&self) -> Result<Date, Failure> {
+        self.local.day()
+    }
+
     pub(super) fn load(&self) -> Result<RuleSet, Failure> {
         match (&self.packs, &self.set) {
-            (Some(packs), _) => compiled(packs),
-            (None, Some(set)) => verified(set, &self.trust),
+            (Some(packs), _) => compiled(&self.local.compiler(packs)?),
+            (None, Some(set)) => {
+                self.local.refuse_overlays()?;
+                verified(set, &self.trust)
+            }
             (None, None) => Err(Failure::BadInput(anyhow!("give `--packs DIR` or `--set FILE`"))),
         }
     }
 }
 
-/// The rule set of a folder of packs.
-pub(super) fn compiled(packs: &Path) -> Result<RuleSet, Failure> {
-    let compiled = files::compiler(packs)?.rule_set(Release::new(1));
-    compiled.map_err(|diagnostics| Failure::diagnostics(&diagnostics))
+/// The rule set of packs, for judging at once.
+pub(super) fn compiled(compiler: &Compiler) -> Result<RuleSet, Failure> {
+    compiler.rule_set(Release::new(1)).map_err(|diagnostics| Failure::diagnostics(&diagnostics))
 }
 
 /// The rule set of an artefact; without trusted keys its own signatures are taken as they are.

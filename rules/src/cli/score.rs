@@ -146,6 +146,11 @@ impl Score {
             tallies.push((set, if path.exists() { Some(tally(set, &path, &rules, band)?) } else { None }));
         }
         drop(progress);
+        if tallies.iter().all(|(_, groups)| groups.is_none()) {
+            let (folder, first) = (self.data.display(), SETS.first().map_or("", |set| set.file));
+            let message = anyhow::anyhow!("`--data {folder}` holds none of the {} sets, such as `{first}`", SETS.len());
+            return Err(Failure::BadInput(message));
+        }
         if self.json {
             out.push_str(&format!("{:#}\n", as_json(&tallies)));
         } else {
@@ -159,7 +164,7 @@ impl Score {
 /// Judges every row, by group.
 fn tally(set: &Set, path: &Path, rules: &RuleSet, band: Band) -> Result<BTreeMap<String, Tally>, Failure> {
     let bytes = files::read(path, MAX_SET_BYTES)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(files::without_mark(&bytes));
     let mut lines = text.lines();
     let columns = match set.form {
         Form::Lines => None,

@@ -27,6 +27,7 @@ pub(super) struct Sign {
 
 impl Sign {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
+        files::refuse_input_as_output(self.out.as_ref().unwrap_or(&self.set), [&self.key].into_iter())?;
         let key = keys::signing_key(&self.key)?;
         let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
         let (_, mut artefact) =

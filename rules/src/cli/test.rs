@@ -10,7 +10,7 @@ use super::budget::Benign;
 use super::check::{LEAST_EXAMPLES, as_json};
 use super::local::Local;
 use super::progress::Progress;
-use super::{Failure, Outcome, in_words, rendered, warnings};
+use super::{Failure, Form, Outcome, in_words, rendered, warnings};
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
@@ -40,11 +40,12 @@ impl Test {
         let exercise = compiler.exercise(is_asked, |done, of| progress.tell(done, of));
         drop(progress);
         let exercise = match exercise {
+            Ok(exercise) if exercise.rules.is_empty() => return Err(Failure::no_rule(&self.rule)),
             Ok(exercise) => exercise,
             Err(mistakes) if mistakes.iter().all(is_about_examples) => {
                 Exercise { problems: mistakes, ..Exercise::default() }
             }
-            Err(mistakes) => return Err(Failure::diagnostics(&mistakes)),
+            Err(mistakes) => return Err(Failure::mistakes(&mistakes, Form::of(self.json), out)),
         };
         if self.json {
             let rules: Vec<_> = exercise.rules.iter().map(rule_as_json).collect();

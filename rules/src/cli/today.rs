@@ -7,7 +7,7 @@ use lapwing_rules::Date;
 
 use super::Failure;
 
-const DAY_S: u64 = 24 * 60 * 60;
+pub(super) const DAY_S: u64 = 24 * 60 * 60;
 
 /// The day of the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "the library takes the day from its caller, and this is the caller")]

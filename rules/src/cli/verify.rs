@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lapwing_rules::{Kind, MAX_ARTEFACT_BYTES, PackFacts, Policy, RuleSet, TrustedKeys, key_text};
+use lapwing_rules::{
+    Date, Kind, MAX_ARTEFACT_BYTES, PackFacts, Policy, RuleId, RuleSet, TrustedKeys, Tuned, Validity, key_text,
+};
 use serde_json::{Value, json};
 
+use super::explain::tuned_as_json;
+use super::today::DAY_S;
 use super::{Failure, Outcome, files, say, sign};
 
 #[derive(Debug, Args)]
@@ -63,18 +67,37 @@ fn rule_set(set: &RuleSet) -> (String, Value) {
     let base = if set.has_illegal_base() { "with" } else { "without" };
     let rules = set.rules().count();
     let mut text = format!("rule set release {}, {rules} rules, {base} the illegal base\n", set.release());
+    let Validity { not_before, expires } = set.validity();
+    text.push_str(&format!("in force from {}\n", not_before_in_words(not_before)));
+    text.push_str(&expires.map(|expires| format!("to be replaced by {}\n", moment(expires))).unwrap_or_default());
     for pack in set.packs() {
         text.push_str(&format!("pack {} version {}: {}\n", pack.id, pack.version, pack.title));
     }
+    let tuned: Vec<(&RuleId, &Tuned)> = set.rules().filter_map(|rule| Some((&rule.id, rule.tuned.as_ref()?))).collect();
+    tuned.iter().for_each(|(rule, tuned)| text.push_str(&format!("tuned {rule}: {}\n", tuned.told())));
+    let tune = |(rule, tuned): &(&RuleId, &Tuned)| json!({ "rule": rule.as_str(), "tune": tuned_as_json(tuned) });
     let pack = |pack: &PackFacts| json!({ "id": pack.id, "version": pack.version, "title": pack.title });
     let json = json!({
         "kind": "rule_set",
         "release": set.release().number(),
         "rules": rules,
         "has_illegal_base": set.has_illegal_base(),
+        "not_before": not_before,
+        "expires": expires,
+        "tuned": tuned.iter().map(tune).collect::<Vec<_>>(),
         "packs": set.packs().iter().map(pack).collect::<Vec<_>>(),
     });
     (text, json)
+}
+
+fn not_before_in_words(second: u64) -> String {
+    if second == 0 { "the day it arrives".to_owned() } else { moment(second) }
+}
+
+/// A Unix second, and the day it is of in UTC where the calendar has it.
+fn moment(second: u64) -> String {
+    let day = u32::try_from(second / DAY_S).ok().and_then(Date::from_days);
+    day.map_or_else(|| format!("second {second}"), |day| format!("{day}, second {second}"))
 }
 
 fn policy(policy: &Policy) -> (String, Value) {

@@ -16,7 +16,7 @@ use crate::matcher::{Find, Source};
 use crate::pack::Example;
 use crate::program::{CaseScope, Program, Role};
 use crate::rule_set::case_texts;
-use crate::{Band, RuleId, RuleSet, Scope, Text};
+use crate::{Band, RuleId, RuleSet, Scope, Text, shown};
 
 pub use spelling::Spelling;
 
@@ -196,8 +196,7 @@ impl Run<'_> {
     }
 
     fn report(&mut self, code: Code, example: &Example, message: String, texts: &[Text]) {
-        let shown: Vec<String> =
-            texts.iter().map(|text| format!("{} `{}`", text.scope, text.text.escape_debug())).collect();
+        let shown: Vec<String> = texts.iter().map(|text| format!("{} `{}`", text.scope, shown(&text.text))).collect();
         let diagnostic = self.draft.diagnostic(code, example.text.span(), message, "this example");
         self.problems.push(diagnostic.help(format!("judged: {}", shown.join(", "))));
     }

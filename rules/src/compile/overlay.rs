@@ -57,7 +57,7 @@ pub(super) fn apply(tunes: &[Tune], drafts: &mut [Draft<'_>], diagnostics: &mut 
     }
 }
 
-fn draft_of<'a, 'b>(drafts: &'a [Draft<'b>], tune: &TuneSource) -> Option<&'a Draft<'b>> {
+pub(super) fn draft_of<'a, 'b>(drafts: &'a [Draft<'b>], tune: &TuneSource) -> Option<&'a Draft<'b>> {
     let at = drafts.binary_search_by(|draft| draft.rule.facts.id.cmp(tune.rule.get_ref())).ok()?;
     drafts.get(at)
 }

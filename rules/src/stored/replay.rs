@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{StoredCapture, StoredHit};
-use crate::{Band, Level, RuleId, RuleSet};
+use crate::{Band, Level, RuleId, RuleSet, shown};
 
 /// What comes of judging a stored capture by a rule set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,23 +63,23 @@ impl StoredCapture {
         if differences.is_empty() { Replay::Reproduced } else { Replay::Differs(differences) }
     }
 
-    /// The stored verdict in words: each rule, its level and category, and the matched words marked with `[ ]`.
+    /// The stored verdict in words: each rule, its level and category, and the matched words.
     #[must_use]
     pub fn render(&self) -> String {
         let (verdict, mut out) = (&self.verdict, String::new());
         // Writing to a `String` cannot fail.
-        let _ = writeln!(out, "judged by rule set release {}, band {}", verdict.release, verdict.band);
+        let _ = writeln!(out, "judged by rule set release {}, band {}", verdict.release, shown(&verdict.band));
         for hit in &verdict.hits {
             let _ = writeln!(out, "\nlevel {} {}  {}", hit.level, hit.level.word(), hit.rule);
-            let _ = writeln!(out, "  category   {}", hit.category);
+            let _ = writeln!(out, "  category   {}", shown(&hit.category));
             for span in &hit.spans {
                 let text = self.texts.as_ref().and_then(|texts| texts.get(span.text));
                 let Some(text) = text else { continue };
-                let words = text.text.get(span.start..span.end).unwrap_or_default();
+                let words = shown(text.text.get(span.start..span.end).unwrap_or_default());
                 let _ = writeln!(out, "  {:<10} {} \"{words}\"", text.scope.as_str(), span.mark);
             }
             for excepted in &hit.excepted {
-                let _ = writeln!(out, "  excepted   \"{}\"", excepted.phrase);
+                let _ = writeln!(out, "  excepted   \"{}\"", shown(&excepted.phrase));
             }
         }
         out
@@ -116,7 +116,9 @@ impl fmt::Display for Replay {
                 differences.iter().try_for_each(|difference| write!(f, "\n  {difference}"))
             }
             Self::NoEvidence => f.write_str("not replayable: no text was kept"),
-            Self::UnknownBand(band) => write!(f, "not replayable: this build does not know the band `{band}`"),
+            Self::UnknownBand(band) => {
+                write!(f, "not replayable: this build does not know the band `{}`", shown(band))
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is said of a text, a URL and a stored capture.
 
-use lapwing_rules::{Band, Difference, Replay, RuleSet, Scope, StoredCapture, Text};
+use lapwing_rules::{Band, Compiler, Date, Difference, Release, Replay, RuleSet, Scope, StoredCapture, Text};
 
-use super::{compiled, pack, titles};
+use super::{compiled, pack, rule, titles};
 
 const RULE: &str = "match = { phrase = \"barn owl\" }\nlevel = 3\nlevels = { ks1 = 4 }\n\
     bands = [\"ks1\", \"ks3\"]\nexcept = [{ phrase = \"barn owl class\" }, { host = \"owls.example\" }]";
@@ -110,4 +110,72 @@ fn nothing_is_kept_of_a_category_without_evidence() {
     assert_eq!(StoredCapture::parse(json.as_bytes()).unwrap().replay(&rules), Replay::NoEvidence);
     let kept = StoredCapture::parse(json.replace("\"texts\":null", "\"texts\":[]").as_bytes()).unwrap_err().to_string();
     assert_eq!(kept, "`texts` is not null, though a category without evidence is among the hits");
+}
+
+#[test]
+fn a_text_can_draw_no_line_and_move_no_cursor() {
+    let rules = titles(RULE);
+    let hostile = title("barn owl class, a \u{1b}[1A barn\u{202e} owl\r\nlevel 1 info  t.rule");
+    let told = rules.explain(&hostile, &[Band::Ks1]).render(&rules)
+        + &rules.evaluate(&hostile, Band::Ks1).explain(&hostile, &rules)
+        + &StoredCapture::new(Some(&hostile), &rules.evaluate(&hostile, Band::Ks1)).render()
+        + &rules.explain(&title("barn\nowl\u{9b} class"), &[Band::Ks1]).render(&rules);
+    assert!(told.contains(r"[barn\u{202e} owl]\r\nlevel 1") && told.contains(r"\u{1b}[1A"), "{told}");
+    assert!(!told.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{told:?}");
+    assert!(!told.lines().any(|line| line.starts_with("level 1")), "{told}");
+}
+
+#[test]
+fn names_in_a_stored_capture_are_written_out_too() {
+    let json = serde_json::to_string(&stored(&titles(RULE), "a barn owl")).unwrap();
+    let strange = json.replace("\"weapons\"", "\"\\u001b[2J\"").replace("\"ks1\"", "\"\\nband\"");
+    let capture = StoredCapture::parse(strange.as_bytes()).unwrap();
+    let told = capture.render() + &capture.replay(&titles(RULE)).to_string();
+    assert!(told.contains(r"category   \u{1b}[2J") && told.contains(r"`\nband`"), "{told}");
+}
+
+#[test]
+fn rules_of_which_nobody_is_told_are_marked_as_such() {
+    let watch = "watch = { from = 2026-12-01, until = 2026-12-20 }\nlevel = 3\nmatch = { phrase = \"owl dare\" }";
+    let shadow = rule("t.trial", "\"title\"", "shadow = true\nmatch = { phrase = \"owl dare\" }");
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    let compiler = Compiler::new().pack("t.toml", pack("\"title\"", watch) + &shadow).today(day("2026-12-01"));
+    let rules = compiler.rule_set(Release::new(1)).unwrap();
+    let told = |on: Option<&str>| {
+        let explanation = rules.explain(&title("owl dare"), &[Band::Ks3]);
+        on.map_or(explanation.clone(), |on| explanation.on(day(on))).render(&rules)
+    };
+    let trial = "level 4 high  t.trial  A title\n  told       nobody: in shadow, counted by day\n";
+    let over = "level 3 moderate  t.rule  A title\n  told       nobody: not applied outside the days of its watch, today being 2026-12-21\n";
+    for on in [None, Some("2026-12-20")] {
+        let told = told(on);
+        assert!(told.contains("2 found, of 1 nobody is told, 0 kept") && told.contains(trial), "{told}");
+        assert!(!told.contains("outside the days"), "{told}");
+    }
+    let told = told(Some("2026-12-21"));
+    assert!(told.contains("of 2 nobody is told") && told.contains(over) && told.contains(trial), "{told}");
+}
+
+#[test]
+fn a_score_is_told_with_the_rules_that_added_to_it() {
+    let part = |id: &str, phrase: &str, points: &str| {
+        rule(id, "\"title\"", &format!("match = {{ phrase = \"{phrase}\" }}\nscore = {points}\nreport = false"))
+    };
+    let score = "[[score]]\nid = \"t.score\"\ntitle = \"Several\"\ncategory = \"weapons\"\nguidance = \"Talk.\"\n\
+        threshold = 5\nexamples = {}\n";
+    let pack = pack("\"title\"", "match = { phrase = \"heron\" }")
+        + &part("t.egg", "egg", "{ default = 2, ks1 = 4 }")
+        + &part("t.nest", "nest", "3")
+        + &part("t.wing", "wing", "3")
+        + score;
+    let rules = compiled(&pack).unwrap();
+    let told = |text: &str, band| rules.explain(&title(text), &[band]).render(&rules);
+    let in_ks3 = told("an egg in a nest", Band::Ks3);
+    assert!(in_ks3.contains("  score      5 of 5: t.egg +2, t.nest +3\n"), "{in_ks3}");
+    let in_ks1 = told("an egg in a nest", Band::Ks1);
+    assert!(in_ks1.contains("  score      7 of 5: t.egg +4, t.nest +3\n"), "{in_ks1}");
+    assert!(!told("a heron", Band::Ks3).contains("  score "));
+    let id = "t.score".parse().unwrap();
+    assert_eq!(rules.scored(&id, &title("an egg"), Band::Ks3).unwrap().points(), 2, "told below the threshold too");
+    assert_eq!(rules.scored(&"t.egg".parse().unwrap(), &title("an egg"), Band::Ks3), None);
 }

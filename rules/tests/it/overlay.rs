@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use lapwing_rules::{
-    Band, Code, Compiler, Diagnostic, Level, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys, Validity, sign,
+    Band, Code, Compiler, Diagnostic, Level, LintLevels, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys,
+    Validity, sign,
 };
 
 const TODAY: &str = "2026-11-28";
@@ -110,7 +111,7 @@ fn an_explanation_says_who_tuned_a_rule_until_when_and_why() {
 fn a_tune_of_a_rule_that_is_gone_is_told_and_keeps_nothing_else_from_its_effect() {
     let overlay = tune("birds.gone", "off = true") + &tune("birds.lone", "off = true");
     assert!(fired(&loaded(&overlay), "a heron", Band::Ks3).is_empty());
-    let (_, found) = compiler().overlay("local.toml", overlay).check();
+    let (_, found) = compiler().overlay("local.toml", overlay.replace("2026-12-20", "2027-06-30")).check();
     assert_eq!(found.iter().map(Diagnostic::code).collect::<Vec<_>>(), [Code::TuneOfNothing]);
     assert!(found[0].render().starts_with("warning[R066]"), "{}", found[0].render());
 }
@@ -207,7 +208,7 @@ fn alone(more: &str, other: &str) -> Vec<Code> {
         + other;
     let overlay = tune("t.low", "off = true");
     let compiler = Compiler::new().pack("t.toml", pack).overlay("local.toml", overlay).today(TODAY.parse().unwrap());
-    compiler.check().1.iter().map(Diagnostic::code).collect()
+    compiler.check().1.iter().filter(|found| found.is_error()).map(Diagnostic::code).collect()
 }
 
 #[test]
@@ -224,4 +225,20 @@ fn one_approver_disarms_nothing_urgent_by_a_rule_that_leads_to_it() {
     };
     assert_eq!(alone("score = 1", &score(5)), [Code::Unapproved]);
     assert_eq!(alone("score = 1", &score(3)), []);
+}
+
+#[test]
+fn a_tune_or_watch_that_is_about_to_end_is_told_and_compiled() {
+    let on = |day: &str| {
+        let compiler = compiler().today(day.parse().unwrap()).overlay("local.toml", tune("birds.lone", "level = 1"));
+        let told = compiler.check().1.iter().map(|found| found.message().to_owned()).collect::<Vec<_>>();
+        assert!(compiler.rule_set(Release::new(1)).is_ok() && compiler.lint(&LintLevels::default()).is_ok(), "{day}");
+        told
+    };
+    assert!(on("2026-11-19").is_empty());
+    assert_eq!(on("2026-11-20"), ["this tune of rule `birds.lone` ends in 30 days, on 2026-12-20"]);
+    assert_eq!(on("2026-12-02").len(), 1, "a watch is not told from its first day on");
+    let watch = "the watch of rule `birds.dare` ends in 7 days, on 2026-12-10";
+    assert_eq!(on("2026-12-03"), [watch, "this tune of rule `birds.lone` ends in 17 days, on 2026-12-20"]);
+    assert_eq!(on("2026-12-09")[0], "the watch of rule `birds.dare` ends tomorrow, on 2026-12-10");
 }

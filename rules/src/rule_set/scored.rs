@@ -1,0 +1,43 @@
+//! What a score is made of.
+
+use super::RuleSet;
+use crate::program::Test;
+use crate::{Band, RuleId, Text};
+
+/// A `[[score]]` on one signal: what it asks for, and which rules added to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scored {
+    /// The points at which it fires.
+    pub threshold: i32,
+    /// Rules that fired and their points in the band, by id; those of no points or fewer are left out, as they are when
+    /// points are added up.
+    pub parts: Vec<(RuleId, i32)>,
+}
+
+impl Scored {
+    /// The points of all rules together.
+    #[must_use]
+    pub fn points(&self) -> i32 {
+        self.parts.iter().fold(0, |sum, (_, points)| sum.saturating_add(*points))
+    }
+}
+
+impl RuleSet {
+    /// What adds to a score on these texts; `None` where `id` is no score.
+    ///
+    /// The texts are judged once more.
+    #[must_use]
+    pub fn scored(&self, id: &RuleId, texts: &[Text], band: Band) -> Option<Scored> {
+        let program = self.matcher.program();
+        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok()?;
+        let Test::Score { threshold } = program.rules.get(at)?.test else { return None };
+        let score = u32::try_from(at).ok()?;
+        let points = |(number, hit): (&u32, &crate::Hit)| {
+            let contribution = program.contribution_of(*number).filter(|contribution| contribution.score == score)?;
+            let points = i32::from(contribution.points_in(band));
+            (points > 0).then(|| (hit.rule.clone(), points))
+        };
+        let parts = self.fired(texts, band).iter().filter_map(points).collect();
+        Some(Scored { threshold, parts })
+    }
+}
