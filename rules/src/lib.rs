@@ -9,6 +9,8 @@
 //! packs/*.toml --Compiler--> Artefact --sign--> bytes --RuleSet::load--> RuleSet --evaluate(texts, band)--> Verdict
 //! ```
 //!
+//! Whoever writes rules finds a guide in `packs/README.md`.
+//!
 //! # Layout
 //!
 //! | module | holds |

@@ -16,6 +16,7 @@ mod explain;
 mod expressions;
 mod fuzz;
 mod golden;
+mod guide;
 mod hashed;
 mod language;
 mod metamorphic;
