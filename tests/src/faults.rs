@@ -25,7 +25,7 @@
 //! connections broken by [`crate::Chaos`].
 //!
 //! A round begins with the runs that once went wrong (`tests/faults.seeds`), tries each place and each call once, and
-//! goes on at random. A place or call that was tried and never struck fails the round.
+//! goes on at random. A place or call that was tried three times and never struck fails the round.
 //!
 //! # What it cannot see
 //!
@@ -64,6 +64,9 @@ use oracle::Post;
 use play::{Stage, play, record};
 use round::Run;
 use template::Template;
+
+/// How often what has to be struck is tried.
+const TRIES: u64 = 3;
 
 /// How a round goes.
 #[derive(Clone, Debug)]
@@ -105,8 +108,16 @@ pub async fn round(options: &Options, mut tell: impl FnMut(&Played)) -> anyhow::
                 loop {
                     let next = queue.lock().await.pop_front();
                     let Some((fault, seed)) = next else { return };
-                    if out.send(play(&stage, &fault, seed).await).await.is_err() {
-                        return;
+                    // What has to be struck is tried with other days where one did not come to it.
+                    for again in 0..TRIES {
+                        let played = play(&stage, &fault, seed.wrapping_add(again)).await;
+                        let is_done = played.has_struck || fault.target().is_none();
+                        if out.send(played).await.is_err() {
+                            return;
+                        }
+                        if is_done {
+                            break;
+                        }
                     }
                 }
             };
