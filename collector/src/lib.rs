@@ -5,6 +5,7 @@
 pub mod actor;
 pub mod audit;
 pub mod authority;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;
