@@ -26,12 +26,37 @@ pub enum Role {
     Technician,
     /// Answers for visitors on a site.
     SiteLead,
+    /// Teaches a class, and sees the behaviour of it.
+    ClassTeacher,
+    /// Heads a department, and sees the behaviour of its classes.
+    HeadOfDepartment,
+    /// Signs off the pupils' incident log each week.
+    SltReviewer,
+    /// Verifies audit, retention and access; the school's data protection officer.
+    Auditor,
+    /// Compares the schools of a trust or authority; sees figures alone.
+    TrustLead,
+    /// Looks after people, roles and settings; sees no content.
+    Administrator,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 7] =
-        [Self::Dsl, Self::DeputyDsl, Self::Headteacher, Self::Chair, Self::Governor, Self::Technician, Self::SiteLead];
+    pub const ALL: [Self; 13] = [
+        Self::Dsl,
+        Self::DeputyDsl,
+        Self::Headteacher,
+        Self::Chair,
+        Self::Governor,
+        Self::Technician,
+        Self::SiteLead,
+        Self::ClassTeacher,
+        Self::HeadOfDepartment,
+        Self::SltReviewer,
+        Self::Auditor,
+        Self::TrustLead,
+        Self::Administrator,
+    ];
 
     /// The one text form, of the database and people.csv.
     #[must_use]
@@ -44,7 +69,35 @@ impl Role {
             Self::Governor => "governor",
             Self::Technician => "technician",
             Self::SiteLead => "site_lead",
+            Self::ClassTeacher => "class_teacher",
+            Self::HeadOfDepartment => "head_of_department",
+            Self::SltReviewer => "slt_reviewer",
+            Self::Auditor => "auditor",
+            Self::TrustLead => "trust_lead",
+            Self::Administrator => "administrator",
         }
+    }
+
+    /// Whether it takes two people to give it to somebody, and two to take it away.
+    #[must_use]
+    pub const fn is_privileged(self) -> bool {
+        match self {
+            Self::Dsl | Self::DeputyDsl | Self::Headteacher | Self::Chair | Self::Administrator => true,
+            Self::Governor
+            | Self::Technician
+            | Self::SiteLead
+            | Self::ClassTeacher
+            | Self::HeadOfDepartment
+            | Self::SltReviewer
+            | Self::Auditor
+            | Self::TrustLead => false,
+        }
+    }
+
+    /// Whether whoever holds it may approve what one person may not do alone.
+    #[must_use]
+    pub const fn is_senior(self) -> bool {
+        matches!(self, Self::Dsl | Self::DeputyDsl | Self::Headteacher | Self::Chair)
     }
 }
 
@@ -60,7 +113,8 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(InvalidId {
             what: "role",
-            expected: "dsl, deputy_dsl, headteacher, chair, governor, technician or site_lead",
+            expected: "dsl, deputy_dsl, headteacher, chair, governor, technician, site_lead, class_teacher, \
+                       head_of_department, slt_reviewer, auditor, trust_lead or administrator",
         })
     }
 }

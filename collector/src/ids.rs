@@ -35,6 +35,30 @@ random_id!(
     MessageId, "message id", "msg-"
 );
 random_id!(
+    /// A change that takes more than one person.
+    RequestId, "request id", "req-"
+);
+random_id!(
+    /// Everything that one illegal case keeps.
+    HoldId, "hold id", "hold-"
+);
+random_id!(
+    /// A device looked at on purpose.
+    InvestigationId, "investigation id", "inv-"
+);
+random_id!(
+    /// Who used a class log-on, as somebody says.
+    AttributionId, "attribution id", "att-"
+);
+random_id!(
+    /// Somebody's absence.
+    AbsenceId, "absence id", "abs-"
+);
+random_id!(
+    /// A change to the filter that a technician is asked for.
+    TicketId, "ticket id", "tic-"
+);
+random_id!(
     /// An evidence key in the vault.
     KeyId, "key id", "key-"
 );

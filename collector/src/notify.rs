@@ -5,6 +5,7 @@
 
 mod letter;
 mod mailer;
+mod purpose;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use lapwing_proto::{SchoolId, failpoint};
 use tokio::sync::Notify;
 
 pub use mailer::{Mailer, MailerError};
+pub(crate) use purpose::Purpose;
 
 use crate::clock::Clock;
 use crate::ids::MessageId;
@@ -106,7 +108,7 @@ impl Notifier {
         let Some(address) = &claimed.address else {
             return self.bury(claimed.id, "no_address").await;
         };
-        let letter = letter::write(&claimed.reference, claimed.level, mailer.sign_in());
+        let letter = letter::write(claimed.purpose, &claimed.reference, claimed.level, claimed.watch, mailer.sign_in());
         let sending = mailer.send(claimed.id, address, &letter, self.clock.wall_us());
         let code = match failpoint!("outbox.send", tokio::time::timeout(SEND, sending).await) {
             Ok(Ok(())) => {

@@ -79,5 +79,11 @@ const fn role_words(role: Role) -> &'static str {
         Role::Governor => "Governor",
         Role::Technician => "Technician",
         Role::SiteLead => "Site lead",
+        Role::ClassTeacher => "Class teacher",
+        Role::HeadOfDepartment => "Head of department",
+        Role::SltReviewer => "Reviewer",
+        Role::Auditor => "Auditor",
+        Role::TrustLead => "Trust lead",
+        Role::Administrator => "Administrator",
     }
 }

@@ -10,14 +10,33 @@ use lapwing_rules::Level;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, Tx, id, level};
+use super::{Store, StoreError, Tx, id, level, parsed};
 use crate::actor::PersonId;
+use crate::calendar::Watch;
 use crate::ids::MessageId;
+use crate::notify::Purpose;
+
+/// A message to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message<'a> {
+    /// To whom.
+    pub(crate) person: PersonId,
+    /// Which fixed sentences it says.
+    pub(crate) purpose: Purpose,
+    /// What people say on the telephone.
+    pub(crate) reference: &'a str,
+    /// How urgent; of a concern, its level.
+    pub(crate) level: Level,
+    /// Who was promised to be watching when it was written.
+    pub(crate) watch: Watch,
+}
 
 /// A message claimed for sending.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub(crate) id: MessageId,
+    pub(crate) purpose: Purpose,
+    pub(crate) watch: Watch,
     pub(crate) reference: String,
     pub(crate) level: Level,
     /// Tries, this one included.
@@ -47,25 +66,26 @@ macro_rules! waits_until {
     };
 }
 
-/// Puts a mail to `person` into the outbox.
+/// Puts a mail into the outbox, due now.
 pub(crate) async fn insert(
     tx: &mut Tx,
     school: &SchoolId,
-    person: PersonId,
-    reference: &str,
-    level: Level,
+    message: &Message<'_>,
     now_us: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outbox (school_id, message_id, channel, person_id, reference, level, created_us, due_us)
-         VALUES ($1, $2, 'mail', $3, $4, $5, $6, $6)",
+        "INSERT INTO outbox
+         (school_id, message_id, channel, person_id, reference, level, created_us, due_us, kind, watch)
+         VALUES ($1, $2, 'mail', $3, $4, $5, $6, $6, $7, $8)",
     )
     .bind(school.as_str())
     .bind(MessageId::random()?.as_bytes().as_slice())
-    .bind(person.as_bytes().as_slice())
-    .bind(reference)
-    .bind(i64::from(level.number()))
+    .bind(message.person.as_bytes().as_slice())
+    .bind(message.reference)
+    .bind(i64::from(message.level.number()))
     .bind(now_us)
+    .bind(message.purpose.as_str())
+    .bind(message.watch.as_str())
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -84,7 +104,7 @@ pub(crate) async fn claim(
          WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL AND ",
         waits_until!(),
         " <= $2 ORDER BY w.level DESC, w.due_us LIMIT 1)
-         RETURNING message_id, reference, level, attempts, COALESCE(
+         RETURNING message_id, reference, level, attempts, kind, watch, COALESCE(
          (SELECT NULLIF(i.mail, '') FROM sign_ins AS i
          WHERE i.school_id = $1 AND i.person_id = outbox.person_id AND i.mail <> '' ORDER BY i.login LIMIT 1),
          (SELECT NULLIF(p.mail, '') FROM persons AS p WHERE p.school_id = $1 AND p.person_id = outbox.person_id))",
@@ -185,6 +205,8 @@ fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
         reference: row.try_get(1)?,
         level: level(row, 2)?,
         attempts: row.try_get(3)?,
-        address: row.try_get(4)?,
+        purpose: parsed(row, 4)?,
+        watch: parsed(row, 5)?,
+        address: row.try_get(6)?,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
 use lapwing_proto::SchoolId;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -149,13 +148,4 @@ pub(crate) async fn staffing(tx: &mut Tx, school: &SchoolId) -> Result<Staffing,
         holder.reach = if row.try_get(2)? { Reach::SignsIn } else { Reach::Absent };
     }
     Ok(people.into_iter().collect())
-}
-
-/// The school's time zone.
-pub(crate) async fn zone(tx: &mut Tx, school: &SchoolId) -> Result<TimeZone, StoreError> {
-    let name: String = sqlx::query_scalar("SELECT zone FROM schools WHERE school_id = $1")
-        .bind(school.as_str())
-        .fetch_one(tx.connection())
-        .await?;
-    TimeZone::get(&name).map_err(|_| StoreError::Corrupt { what: "time zone" })
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use lapwing_proto::{SchoolId, failpoint};
 use lapwing_rules::Level;
 use tokio::sync::{Notify, broadcast};
@@ -21,14 +20,17 @@ use super::state::State;
 use super::{ConcernChanged, reference};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
+use crate::calendar::Calendar;
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::{ConcernId, StepId};
+use crate::notify::Purpose;
 use crate::routing::{About, Recipient, Staffing, Told, route};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, Untriaged};
 use crate::store::concerns::{self, Joinable, NewConcern};
+use crate::store::outbox::{self, Message};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, outbox, people, subjects};
+use crate::store::{Store, StoreError, Tx, people, settings, subjects};
 
 /// Captures a transaction: those that join what stands cost little each.
 const BATCH: u32 = 256;
@@ -56,7 +58,7 @@ pub struct Triage {
 /// What stays the same during one transaction.
 struct Setting {
     staffing: Staffing,
-    zone: TimeZone,
+    calendar: Calendar,
     now_us: i64,
 }
 
@@ -121,7 +123,7 @@ impl Triage {
         let Some(highest) = waiting.first().map(|capture| capture.level) else { return Ok(None) };
         let setting = Setting {
             staffing: people::staffing(&mut tx, school).await?,
-            zone: people::zone(&mut tx, school).await?,
+            calendar: settings::calendar(&mut tx, school, self.clock.wall_us()).await?,
             now_us: self.clock.wall_us(),
         };
         let topics = docket::topics(&waiting);
@@ -212,7 +214,7 @@ impl Triage {
             seen_us,
             hits: facts(capture).hits,
             opened_us: setting.now_us,
-            acknowledge_by_us: acknowledge_by(level, setting.now_us, &setting.zone),
+            acknowledge_by_us: acknowledge_by(level, setting.now_us, &setting.calendar),
         };
         failpoint!("triage.open", concerns::insert(tx, school, &new).await?);
         self.record(tx, new.id, "opened", (State::New, State::New), setting.now_us).await?;
@@ -232,7 +234,7 @@ impl Triage {
         setting: &Setting,
     ) -> Result<(), StoreError> {
         let school = self.actor.school();
-        let by_us = acknowledge_by(level, setting.now_us, &setting.zone);
+        let by_us = acknowledge_by(level, setting.now_us, &setting.calendar);
         let reference = failpoint!("triage.raise", concerns::raise(tx, school, concern, level, by_us).await?);
         concerns::set_state(tx, school, concern, to, setting.now_us).await?;
         self.record(tx, concern, "raised", (from, to), setting.now_us).await?;
@@ -267,7 +269,9 @@ impl Triage {
             concerns::add_recipients(tx, school, concern, &recipients, setting.now_us).await?
         );
         for Recipient { person, .. } in recipients.into_iter().filter(|one| one.told == Told::AtOnce) {
-            failpoint!("outbox.insert", outbox::insert(tx, school, person, reference, level, setting.now_us).await?);
+            let watch = setting.calendar.watch(level, setting.now_us);
+            let message = Message { person, purpose: Purpose::Concern, reference, level, watch };
+            failpoint!("outbox.insert", outbox::insert(tx, school, &message, setting.now_us).await?);
         }
         Ok(())
     }

@@ -1,0 +1,73 @@
+//! What a school decided for itself: texts that were checked when they were agreed on.
+
+use jiff::tz::TimeZone;
+use lapwing_proto::SchoolId;
+
+use super::{StoreError, Tx};
+use crate::calendar::Calendar;
+
+/// A setting's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// School hours, terms and days.
+    Calendar,
+    /// Changes to the routing table.
+    Routing,
+}
+
+impl Setting {
+    /// The one text form.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Routing => "routing",
+        }
+    }
+}
+
+/// What the school wrote; `None` where the standard holds.
+pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, setting: Setting) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT value FROM settings WHERE school_id = $1 AND name = $2")
+        .bind(school.as_str())
+        .bind(setting.as_str())
+        .fetch_optional(tx.connection())
+        .await?)
+}
+
+/// Puts what was agreed in force.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    school: &SchoolId,
+    setting: Setting,
+    value: &str,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO settings (school_id, name, value, changed_us) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (school_id, name) DO UPDATE SET value = excluded.value, changed_us = excluded.changed_us",
+    )
+    .bind(school.as_str())
+    .bind(setting.as_str())
+    .bind(value)
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The school's calendar: its own, else weekdays. One that has run out gives way to weekdays: hours are never over.
+pub(crate) async fn calendar(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<Calendar, StoreError> {
+    let zone = zone(tx, school).await?;
+    let weekdays = Calendar::weekdays(zone.clone());
+    let Some(text) = read(tx, school, Setting::Calendar).await? else { return Ok(weekdays) };
+    Ok(Calendar::parse(&text, zone, weekdays.date(now_us)).unwrap_or(weekdays))
+}
+
+/// The school's time zone.
+pub(crate) async fn zone(tx: &mut Tx, school: &SchoolId) -> Result<TimeZone, StoreError> {
+    let name: String = sqlx::query_scalar("SELECT zone FROM schools WHERE school_id = $1")
+        .bind(school.as_str())
+        .fetch_one(tx.connection())
+        .await?;
+    TimeZone::get(&name).map_err(|_| StoreError::Corrupt { what: "time zone" })
+}
