@@ -63,6 +63,12 @@ pub enum ActKind {
     ConcernReopened,
     /// A person asked for a concern that they may not open.
     ConcernRefused,
+    /// A person asked for a change that takes more than one.
+    RequestMade,
+    /// A person answered a request.
+    RequestAnswered,
+    /// A request was carried out, or settled otherwise.
+    RequestSettled,
     /// People were imported.
     PeopleImported,
     /// A sign-in was added or changed.
@@ -103,6 +109,9 @@ impl ActKind {
             Self::ConcernClosed => "concern_closed",
             Self::ConcernReopened => "concern_reopened",
             Self::ConcernRefused => "concern_refused",
+            Self::RequestMade => "request_made",
+            Self::RequestAnswered => "request_answered",
+            Self::RequestSettled => "request_settled",
             Self::PeopleImported => "people_imported",
             Self::SignInChanged => "sign_in_changed",
             Self::SignedIn => "signed_in",

@@ -17,6 +17,7 @@ pub mod intake;
 pub mod lifecycle;
 pub mod notify;
 pub mod people;
+pub mod requests;
 pub mod routing;
 pub mod seal;
 pub mod shutdown;

@@ -1,40 +1,28 @@
-//! Who may see a concern, and who is told of it. Pure: the table is data, the people are a parameter.
+//! Who may see a concern, who is told of it, and to whom it climbs. Pure: the table is data, the people are a parameter.
 //!
-//! Invariants, held by property tests: the subject is never a recipient; wherever somebody named by the subject's row
-//! can sign in, at least one recipient can; a technician never receives a concern for being one.
+//! Invariants, held by property tests: the subject is never a recipient and nothing climbs to them; wherever somebody
+//! named by the subject's row can sign in, at least one recipient can; a technician never receives a concern for being
+//! one; whoever teaches a class sees low behaviour of that class and nothing else.
 
+mod staffing;
 mod table;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lapwing_rules::{Class, Level};
+use lapwing_rules::{Category, Class, Level};
+
+pub use staffing::{Holder, Reach, Staffing};
+pub use table::{Entry, Row, Table};
+pub use written::{MAX_ROUTING_BYTES, RoutingFault};
 
 use crate::actor::{PersonId, Role};
 use crate::subject::Audience;
-use table::Entry;
 
-/// Everybody with a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Staffing(BTreeMap<PersonId, Holder>);
-
-/// A person with roles.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// Their roles.
-    pub roles: BTreeSet<Role>,
-    /// Whether they have a sign-in.
-    pub reach: Reach,
-}
-
-/// Whether a concern reaches somebody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
-    /// They can sign in.
-    SignsIn,
-    /// They cannot.
-    #[default]
-    Absent,
-}
+/// People who can decide an illegal case together: whoever asks to close it and two who approve.
+const TOGETHER: usize = 3;
+/// Reason of a recipient who teaches the subject's class; taken away again when the concern is raised.
+pub(crate) const BY_CLASS: &str = "class";
 
 /// Whom a concern is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +33,10 @@ pub struct About {
     pub person: Option<PersonId>,
     /// That person's roles.
     pub roles: BTreeSet<Role>,
-    /// What the law asks of the category.
-    pub class: Class,
+    /// The class they are in; may be empty.
+    pub form: String,
+    /// The topic; `None` for one newer than this build.
+    pub category: Option<Category>,
 }
 
 /// Somebody who may see a concern.
@@ -69,61 +59,110 @@ pub enum Told {
     AtOnce,
 }
 
-impl Staffing {
-    /// Adds or replaces a person.
-    pub fn insert(&mut self, person: PersonId, holder: Holder) {
-        self.0.insert(person, holder);
+impl About {
+    /// What the law asks of the topic.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.category.map_or(Class::Ordinary, Category::class)
     }
 
-    fn with(&self, role: Role) -> impl Iterator<Item = (PersonId, Reach)> {
-        self.0.iter().filter(move |(_, holder)| holder.roles.contains(&role)).map(|(person, one)| (*person, one.reach))
-    }
-
-    fn signs_in(&self, person: PersonId) -> bool {
-        self.0.get(&person).is_some_and(|holder| holder.reach == Reach::SignsIn)
-    }
-}
-
-impl FromIterator<(PersonId, Holder)> for Staffing {
-    fn from_iter<I: IntoIterator<Item = (PersonId, Holder)>>(people: I) -> Self {
-        Self(people.into_iter().collect())
+    /// Everyday behaviour, which whoever teaches the class deals with.
+    fn is_behaviour(&self) -> bool {
+        self.audience == Audience::Pupil && self.category.is_some_and(table::is_behaviour)
     }
 }
 
 /// The recipients of a concern of `level` about `about`, in order of their ids. Empty only where nobody named by the
 /// row holds a role.
 #[must_use]
-pub fn route(about: &About, level: Level, staffing: &Staffing) -> Vec<Recipient> {
-    let entry = table::entry(about);
-    let mut told: BTreeMap<PersonId, Told> = BTreeMap::new();
-    let mut add = |person: PersonId, at: Told| {
+pub fn route(about: &About, level: Level, staffing: &Staffing, table: &Table) -> Vec<Recipient> {
+    let row = Row::of(about);
+    let entry = table.entry(row);
+    let mut told: BTreeMap<PersonId, (Told, &'static str)> = BTreeMap::new();
+    let mut add = |person: PersonId, at: Told, reason: &'static str| {
         if about.person != Some(person) {
-            let known = told.entry(person).or_insert(at);
-            *known = at.max(*known);
+            let known = told.entry(person).or_insert((at, reason));
+            known.0 = at.max(known.0);
         }
     };
-    for role in entry.first {
-        staffing.with(*role).for_each(|(person, _)| add(person, told_from(Level::High, level)));
+    for role in &entry.first {
+        staffing.with(*role).for_each(|person| add(person, told_from(Level::High, level), row.as_str()));
     }
-    for role in entry.also {
-        staffing.with(*role).for_each(|(person, _)| add(person, told_from(Level::Critical, level)));
+    for role in &entry.also {
+        staffing.with(*role).for_each(|person| add(person, told_from(Level::Critical, level), row.as_str()));
     }
-    if !told.keys().any(|person| staffing.signs_in(*person)) {
-        told.extend(stand_ins(entry, about, level, staffing));
+    if about.is_behaviour() && level <= Level::Low {
+        staffing.teachers_of(&about.form).for_each(|person| add(person, Told::Listed, BY_CLASS));
     }
-    told.into_iter().map(|(person, told)| Recipient { person, reason: entry.code, told }).collect()
+    let mut recipients: Vec<_> =
+        told.into_iter().map(|(person, (told, reason))| Recipient { person, reason, told }).collect();
+    stand_in(&mut recipients, about, level, staffing, table);
+    recipients.sort_unstable_by_key(|one| one.person);
+    recipients
 }
 
-/// The first of the row's further roles that somebody reachable holds.
-fn stand_ins(entry: &Entry, about: &About, level: Level, staffing: &Staffing) -> Vec<(PersonId, Told)> {
-    let reachable = |role: &Role| -> Vec<_> {
-        staffing
-            .with(*role)
-            .filter(|(person, reach)| *reach == Reach::SignsIn && about.person != Some(*person))
-            .map(|(person, _)| (person, told_from(Level::High, level)))
-            .collect()
+/// To whom a concern climbs, rung by rung: the row's first, then those who see it too, then each further role. Only people
+/// who can sign in; nobody twice; never the subject.
+#[must_use]
+pub fn ladder(about: &About, staffing: &Staffing, table: &Table) -> Vec<Vec<PersonId>> {
+    let entry = table.entry(Row::of(about));
+    let mut known = BTreeSet::new();
+    let rungs = [entry.first.as_slice(), entry.also.as_slice()].into_iter();
+    let rungs = rungs.chain(entry.otherwise.iter().map(std::slice::from_ref));
+    rungs
+        .map(|roles| {
+            let people = roles.iter().flat_map(|role| staffing.with(*role));
+            let people = people.filter(|person| staffing.can_sign_in(*person) && about.person != Some(*person));
+            people.filter(|person| known.insert(*person)).collect::<Vec<_>>()
+        })
+        .filter(|rung| !rung.is_empty())
+        .collect()
+}
+
+/// Everybody whom routing could ever name for it.
+#[must_use]
+pub fn chain(about: &About, staffing: &Staffing, table: &Table) -> BTreeSet<PersonId> {
+    ladder(about, staffing, table).into_iter().flatten().collect()
+}
+
+/// Who is told that an account which is on no list is concerned, so that no one person could let it vanish. They see
+/// nothing of it.
+#[must_use]
+pub fn informed(about: &About, staffing: &Staffing, table: &Table) -> Vec<PersonId> {
+    let roles = &table.entry(Row::of(about)).informed;
+    let people = roles.iter().flat_map(|role| staffing.with(*role));
+    people.filter(|person| about.person != Some(*person)).collect()
+}
+
+/// Where none of the recipients is there, the first of the row's further roles that somebody present holds; where nobody
+/// is, somebody who can sign in. An illegal case has three people who can decide it together.
+fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffing: &Staffing, table: &Table) {
+    let row = Row::of(about);
+    let wanted = if about.class().is_illegal() { TOGETHER } else { 1 };
+    let further = |there: fn(&Staffing, PersonId) -> bool, recipients: &[Recipient]| -> Vec<PersonId> {
+        let known: BTreeSet<_> = recipients.iter().map(|one| one.person).collect();
+        let may = |person: &PersonId| {
+            there(staffing, *person) && about.person != Some(*person) && !known.contains(person)
+        };
+        let of_role = |role: &Role| staffing.with(*role).filter(may).collect::<Vec<_>>();
+        table.entry(row).otherwise.iter().map(of_role).find(|people| !people.is_empty()).unwrap_or_default()
     };
-    entry.otherwise.iter().map(reachable).find(|holders| !holders.is_empty()).unwrap_or_default()
+    for there in [Staffing::is_present, Staffing::can_sign_in] {
+        // Whoever teaches the class decides nothing that nobody else sees.
+        let count = |recipients: &[Recipient]| {
+            recipients.iter().filter(|one| one.reason != BY_CLASS && there(staffing, one.person)).count()
+        };
+        while count(recipients) < wanted {
+            let people = further(there, recipients);
+            if people.is_empty() {
+                break;
+            }
+            let told = told_from(Level::High, level);
+            let reason = row.as_str();
+            recipients.retain(|one| !people.contains(&one.person));
+            recipients.extend(people.into_iter().map(|person| Recipient { person, reason, told }));
+        }
+    }
 }
 
 const fn told_from(threshold: Level, level: Level) -> Told {

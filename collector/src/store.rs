@@ -32,6 +32,8 @@ pub(crate) mod devices;
 mod dialect;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod holds;
+pub(crate) mod investigations;
 pub(crate) mod keys;
 pub(crate) mod losses;
 mod many;
@@ -39,6 +41,7 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 mod pressing;
 pub(crate) mod queue;
+pub(crate) mod requests;
 pub(crate) mod schools;
 #[cfg(test)]
 pub(crate) mod seeded;
@@ -79,7 +82,7 @@ pub struct Store {
     pressing: Arc<AtomicUsize>,
 }
 
-/// A write transaction; dropping it undoes it.
+/// A transaction; dropping it undoes it.
 #[derive(Debug)]
 pub struct Tx(sqlx::Transaction<'static, Sqlite>);
 
@@ -190,6 +193,15 @@ impl Store {
     /// When the database stays busy or cannot be written.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(Tx(failpoint!("store.begin", self.writer.begin_with("BEGIN IMMEDIATE").await?)))
+    }
+
+    /// Begins a transaction that only reads, from one moment's view; it waits for no writer.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn view(&self) -> Result<Tx, StoreError> {
+        Ok(Tx(self.reader.begin().await?))
     }
 
     /// Closes every connection, writing the log back into the file.

@@ -19,7 +19,8 @@ mod worker;
 pub(crate) use deadline::longest_us;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;
-pub(crate) use reroute::reroute;
+pub(crate) use reference::random as random_reference;
+pub(crate) use reroute::{reroute, unroute};
 pub use state::{Decision, InvalidTransition, Move, State};
 pub use worker::Triage;
 

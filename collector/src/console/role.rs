@@ -95,7 +95,15 @@ macro_rules! role {
 role!(
     /// Whoever may be named as a recipient of a concern. Which ones they see is routing's to say.
     Recipient,
-    [Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair, Role::SiteLead]
+    [
+        Role::Dsl,
+        Role::DeputyDsl,
+        Role::Headteacher,
+        Role::Chair,
+        Role::SiteLead,
+        Role::ClassTeacher,
+        Role::HeadOfDepartment,
+    ]
 );
 role!(
     /// Looks after devices; sees no content.

@@ -12,7 +12,7 @@ const GOVERNOR: PersonId = PersonId::from_bytes([7; 16]);
 const SOMEBODY: PersonId = PersonId::from_bytes([9; 16]);
 
 fn holder(roles: &[Role], reach: Reach) -> Holder {
-    Holder { roles: roles.iter().copied().collect(), reach }
+    Holder { roles: roles.iter().copied().collect(), reach, ..Holder::default() }
 }
 
 fn staffing() -> Staffing {
@@ -31,15 +31,21 @@ fn staffing() -> Staffing {
 }
 
 fn about(audience: Audience, person: PersonId, roles: &[Role]) -> About {
-    About { audience, person: Some(person), roles: roles.iter().copied().collect(), class: Class::Ordinary }
+    About {
+        audience,
+        person: Some(person),
+        roles: roles.iter().copied().collect(),
+        form: String::new(),
+        category: Some(Category::SelfHarm),
+    }
 }
 
 fn to(about: &About, level: Level) -> Vec<PersonId> {
-    route(about, level, &staffing()).into_iter().map(|one| one.person).collect()
+    route(about, level, &staffing(), &Table::standard()).into_iter().map(|one| one.person).collect()
 }
 
 fn told(about: &About, level: Level) -> Vec<PersonId> {
-    let recipients = route(about, level, &staffing());
+    let recipients = route(about, level, &staffing(), &Table::standard());
     recipients.into_iter().filter(|one| one.told == Told::AtOnce).map(|one| one.person).collect()
 }
 
@@ -66,10 +72,11 @@ fn each_subject_goes_where_the_table_says() {
 
 #[test]
 fn a_pupils_illegal_concern_goes_to_all_three_together() {
-    let pupil = About { class: Class::Illegal, ..about(Audience::Pupil, SOMEBODY, &[]) };
+    let pupil = About { category: Some(Category::Terrorism), ..about(Audience::Pupil, SOMEBODY, &[]) };
     assert_eq!(told(&pupil, Level::Critical), [DSL, DEPUTY, HEAD]);
-    let staff = About { class: Class::IllegalNoEvidence, ..about(Audience::Staff, SOMEBODY, &[]) };
-    assert_eq!(told(&staff, Level::Critical), [HEAD]);
+    let staff = About { category: Some(Category::Csam), ..about(Audience::Staff, SOMEBODY, &[]) };
+    // Three people decide an illegal case together: the chair and a governor stand in.
+    assert_eq!(told(&staff, Level::Critical), [HEAD, CHAIR, GOVERNOR]);
 }
 
 #[test]
@@ -83,15 +90,15 @@ fn messages_go_out_from_level_four_and_to_the_deputy_from_five() {
 #[test]
 fn where_the_first_cannot_sign_in_the_next_stands_in() {
     let mut people = staffing();
-    people.insert(DSL, holder(&[Role::Dsl], Reach::Absent));
-    people.insert(DEPUTY, holder(&[Role::DeputyDsl], Reach::Absent));
-    let recipients = route(&about(Audience::Pupil, SOMEBODY, &[]), Level::High, &people);
+    people.insert(DSL, holder(&[Role::Dsl], Reach::NoSignIn));
+    people.insert(DEPUTY, holder(&[Role::DeputyDsl], Reach::NoSignIn));
+    let recipients = route(&about(Audience::Pupil, SOMEBODY, &[]), Level::High, &people, &Table::standard());
     assert!(recipients.iter().any(|one| one.person == HEAD && one.told == Told::AtOnce));
     assert!(recipients.iter().any(|one| one.person == DSL));
 }
 
-fn any_class() -> impl Strategy<Value = Class> {
-    prop_oneof![Just(Class::Ordinary), Just(Class::Illegal), Just(Class::IllegalNoEvidence)]
+fn any_category() -> impl Strategy<Value = Option<Category>> {
+    proptest::option::of(proptest::sample::select(Category::all().collect::<Vec<_>>()))
 }
 
 fn any_roles() -> impl Strategy<Value = BTreeSet<Role>> {
@@ -99,8 +106,10 @@ fn any_roles() -> impl Strategy<Value = BTreeSet<Role>> {
 }
 
 fn any_staffing() -> impl Strategy<Value = Staffing> {
-    let holder = (any_roles(), any::<bool>())
-        .prop_map(|(roles, signs_in)| Holder { roles, reach: if signs_in { Reach::SignsIn } else { Reach::Absent } });
+    let reach = prop_oneof![Just(Reach::SignsIn), Just(Reach::Away), Just(Reach::NoSignIn)];
+    let teaches = proptest::collection::btree_set(prop_oneof![Just("7B".to_owned()), Just("9C".to_owned())], 0..2);
+    let holder =
+        (any_roles(), reach, teaches).prop_map(|(roles, reach, teaches)| Holder { roles, reach, teaches });
     proptest::collection::btree_map((1u8..9).prop_map(|n| PersonId::from_bytes([n; 16])), holder, 0..8)
         .prop_map(|people| people.into_iter().collect())
 }
@@ -110,12 +119,13 @@ prop_compose! {
     fn any_case()(
         staffing in any_staffing(),
         audience in proptest::sample::select(Audience::ALL.to_vec()),
-        class in any_class(),
+        category in any_category(),
+        form in prop_oneof![Just(String::new()), Just("7B".to_owned())],
         person in proptest::option::of((1u8..10).prop_map(|n| PersonId::from_bytes([n; 16]))),
         level in proptest::sample::select(Level::ALL.to_vec()),
     ) -> (About, Level, Staffing) {
         let roles = person.and_then(|person| staffing.0.get(&person)).map(|one| one.roles.clone()).unwrap_or_default();
-        (About { audience, person, roles, class }, level, staffing)
+        (About { audience, person, roles, form, category }, level, staffing)
     }
 }
 
@@ -124,7 +134,7 @@ proptest! {
 
     #[test]
     fn the_subject_is_never_a_recipient((about, level, staffing) in any_case()) {
-        let recipients = route(&about, level, &staffing);
+        let recipients = route(&about, level, &staffing, &Table::standard());
         prop_assert!(recipients.iter().all(|one| Some(one.person) != about.person));
         let distinct: BTreeSet<_> = recipients.iter().map(|one| one.person).collect();
         prop_assert_eq!(distinct.len(), recipients.len());
@@ -132,13 +142,14 @@ proptest! {
 
     #[test]
     fn somebody_reachable_receives_it_wherever_the_row_names_one((about, level, staffing) in any_case()) {
-        let entry = table::entry(&about);
+        let table = Table::standard();
+        let entry = table.entry(Row::of(&about));
         let named = |holder: &Holder| {
-            let mut roles = entry.first.iter().chain(entry.also).chain(entry.otherwise);
-            holder.reach == Reach::SignsIn && roles.any(|role| holder.roles.contains(role))
+            let mut roles = entry.first.iter().chain(&entry.also).chain(&entry.otherwise);
+            holder.reach != Reach::NoSignIn && roles.any(|role| holder.roles.contains(role))
         };
         let possible = staffing.0.iter().any(|(person, holder)| Some(*person) != about.person && named(holder));
-        let reached = route(&about, level, &staffing).iter().any(|one| staffing.signs_in(one.person));
+        let reached = route(&about, level, &staffing, &Table::standard()).iter().any(|one| one.reason != BY_CLASS && staffing.can_sign_in(one.person));
         prop_assert_eq!(reached, possible);
     }
 
@@ -146,16 +157,118 @@ proptest! {
     fn a_technician_and_no_more_receives_nothing((about, level, mut staffing) in any_case()) {
         let technician = PersonId::from_bytes([42; 16]);
         staffing.insert(technician, holder(&[Role::Technician], Reach::SignsIn));
-        prop_assert!(route(&about, level, &staffing).iter().all(|one| one.person != technician));
+        prop_assert!(route(&about, level, &staffing, &Table::standard()).iter().all(|one| one.person != technician));
     }
 
     #[test]
     fn a_concern_about_staff_reaches_the_dsl_team_by_another_role_only((mut about, level, staffing) in any_case()) {
         about.audience = Audience::Staff;
         about.roles.remove(&Role::Technician);
-        for one in route(&about, level, &staffing) {
+        for one in route(&about, level, &staffing, &Table::standard()) {
             let roles = &staffing.0.get(&one.person).unwrap().roles;
             prop_assert!(roles.iter().any(|role| !matches!(role, Role::Dsl | Role::DeputyDsl)));
         }
     }
+
+    #[test]
+    fn somebody_present_receives_it_wherever_the_row_names_one((about, level, staffing) in any_case()) {
+        let table = Table::standard();
+        let could = chain(&about, &staffing, &table).into_iter().any(|person| staffing.is_present(person));
+        let recipients = route(&about, level, &staffing, &table);
+        prop_assert_eq!(recipients.iter().any(|one| one.reason != BY_CLASS && staffing.is_present(one.person)), could);
+    }
+
+    #[test]
+    fn whoever_teaches_a_class_sees_low_behaviour_of_that_class_alone((mut about, level, mut staffing) in any_case()) {
+        let teacher = PersonId::from_bytes([42; 16]);
+        let teaches = BTreeSet::from(["7B".to_owned()]);
+        let roles = BTreeSet::from([Role::ClassTeacher]);
+        staffing.insert(teacher, Holder { roles, reach: Reach::SignsIn, teaches });
+        let sees = |about: &About| {
+            route(about, level, &staffing, &Table::standard()).iter().any(|one| one.person == teacher)
+        };
+        let expected = about.audience == Audience::Pupil && about.form == "7B" && level <= Level::Low
+            && about.category.is_some_and(table::is_behaviour);
+        prop_assert_eq!(sees(&about), expected);
+        about.form = "9C".to_owned();
+        prop_assert!(!sees(&about));
+    }
+
+    #[test]
+    fn nothing_climbs_to_the_subject_and_nobody_stands_on_two_rungs((about, _, staffing) in any_case()) {
+        let rungs = ladder(&about, &staffing, &Table::standard());
+        let all: Vec<_> = rungs.iter().flatten().collect();
+        prop_assert!(all.iter().all(|person| Some(**person) != about.person && staffing.can_sign_in(**person)));
+        prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        prop_assert!(rungs.iter().all(|rung| !rung.is_empty()));
+    }
+
+    #[test]
+    fn an_illegal_case_has_three_who_can_decide_it_wherever_there_are((about, level, staffing) in any_case()) {
+        let table = Table::standard();
+        let possible = chain(&about, &staffing, &table).len();
+        let recipients = route(&about, level, &staffing, &table);
+        let decide = recipients.iter().filter(|one| one.reason != BY_CLASS && staffing.can_sign_in(one.person)).count();
+        if about.class().is_illegal() {
+            prop_assert!(decide >= possible.min(TOGETHER));
+        }
+    }
+}
+
+#[test]
+fn an_account_on_no_list_is_the_headteachers_and_the_chair_hears_of_it() {
+    let nobody = About { person: None, ..about(Audience::Unmapped, SOMEBODY, &[]) };
+    assert_eq!(to(&nobody, Level::High), [HEAD]);
+    assert_eq!(informed(&nobody, &staffing(), &Table::standard()), [CHAIR]);
+    assert_eq!(informed(&about(Audience::Staff, SOMEBODY, &[]), &staffing(), &Table::standard()), []);
+}
+
+#[test]
+fn a_concern_climbs_from_the_dsl_to_the_deputy_the_headteacher_and_the_chair() {
+    let rungs = ladder(&about(Audience::Pupil, SOMEBODY, &[]), &staffing(), &Table::standard());
+    assert_eq!(rungs, [[DSL], [DEPUTY], [HEAD], [CHAIR]]);
+    let of_head = ladder(&about(Audience::Staff, HEAD, &[Role::Headteacher]), &staffing(), &Table::standard());
+    assert_eq!(of_head, [[CHAIR], [GOVERNOR]]);
+}
+
+#[test]
+fn while_the_dsl_and_deputy_are_away_the_headteacher_is_told() {
+    let mut people = staffing();
+    people.insert(DSL, holder(&[Role::Dsl], Reach::Away));
+    people.insert(DEPUTY, holder(&[Role::DeputyDsl], Reach::Away));
+    let recipients = route(&about(Audience::Pupil, SOMEBODY, &[]), Level::High, &people, &Table::standard());
+    assert!(recipients.iter().any(|one| one.person == HEAD && one.told == Told::AtOnce));
+    assert!(recipients.iter().any(|one| one.person == DSL), "and the DSL still sees it");
+}
+
+#[test]
+fn a_school_changes_rows_and_the_rest_stays() {
+    let table = Table::parse("[staff]\nalso = [\"dsl\"]").unwrap();
+    let of = |about: &About| route(about, Level::High, &staffing(), &table).into_iter().map(|one| one.person);
+    assert_eq!(of(&about(Audience::Staff, SOMEBODY, &[])).collect::<Vec<_>>(), [DSL, HEAD]);
+    assert_eq!(of(&about(Audience::Staff, DSL, &[Role::Dsl])).collect::<Vec<_>>(), [HEAD]);
+    assert_eq!(Table::parse(""), Ok(Table::standard()));
+}
+
+#[test]
+fn changes_that_leave_somebody_without_a_recipient_are_refused() {
+    let fault = |text: &str| Table::parse(text).unwrap_err().to_string();
+    assert_eq!(fault("[pupil]\nfirst = []"), "row `pupil`: nobody stands first");
+    assert_eq!(fault("[pupil]\nfirst = [\"technician\"]"), "row `pupil`: a technician reads no concerns");
+    assert_eq!(fault("[pupil]\nfirst = [\"dean\"]"), "row `pupil`: there is no role `dean`");
+    assert!(fault("[pupils]\nfirst = [\"dsl\"]").starts_with("there is no row `pupils`"));
+    assert!(fault("[pupil]\nfrist = [\"dsl\"]").contains("unknown field `frist`"));
+    assert!(fault("[pupil_illegal]\nfirst = [\"dsl\"]").contains("together"));
+    assert!(fault(&"#".repeat(MAX_ROUTING_BYTES + 1)).contains("at most"));
+
+    assert_eq!(Table::standard().reaches(&staffing()), Ok(()));
+    let site_only = Table::parse("[guest]\nfirst = [\"site_lead\"]\nalso = []\notherwise = []").unwrap();
+    assert_eq!(site_only.reaches(&staffing()), Ok(()));
+    let mut people = staffing();
+    people.insert(SITE_LEAD, holder(&[Role::SiteLead], Reach::NoSignIn));
+    assert_eq!(site_only.reaches(&people), Err(RoutingFault::Unreachable(Row::Guest)));
+    // The chair is the only governor: nobody could read a concern about them but the headteacher, who can.
+    people.insert(HEAD, holder(&[Role::Headteacher], Reach::NoSignIn));
+    people.insert(GOVERNOR, holder(&[Role::Governor], Reach::NoSignIn));
+    assert_eq!(Table::standard().reaches(&people), Err(RoutingFault::Unreachable(Row::Governance)));
 }

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, id, level, parsed, visible_to};
-use crate::actor::Actor;
+use crate::actor::{Actor, PersonId};
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
 use crate::routing::Recipient;
 use crate::triage::{State, Topic};
@@ -239,6 +239,57 @@ pub(crate) async fn undecided(
     rows.iter().map(read_undecided).collect()
 }
 
+/// Up to `limit` concerns after `after` that routing lets `person` see, in the order of their ids.
+pub(crate) async fn routed_to(
+    tx: &mut Tx,
+    school: &SchoolId,
+    person: PersonId,
+    after: Option<ConcernId>,
+    limit: u32,
+) -> Result<Vec<Undecided>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT c.concern_id, c.subject_id, c.category, c.level FROM concern_recipients AS r
+         JOIN concerns AS c ON c.school_id = r.school_id AND c.concern_id = r.concern_id
+         WHERE r.school_id = $1 AND r.person_id = $2 AND r.concern_id > $3 AND r.reason <> 'shared_by_person'
+         ORDER BY r.concern_id LIMIT $4",
+    )
+    .bind(school.as_str())
+    .bind(person.as_bytes().as_slice())
+    .bind(after.map_or_else(Vec::new, |after| after.as_bytes().to_vec()))
+    .bind(i64::from(limit))
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(read_undecided).collect()
+}
+
+/// No longer lets `person` see a concern.
+pub(crate) async fn remove_recipient(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    person: PersonId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND person_id = $3")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(person.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// What routing needs to know of one concern; no question of who asks.
+pub(crate) async fn routed(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<Option<Undecided>, StoreError> {
+    let row = sqlx::query(
+        "SELECT concern_id, subject_id, category, level FROM concerns WHERE school_id = $1 AND concern_id = $2",
+    )
+    .bind(school.as_str())
+    .bind(concern.as_bytes().as_slice())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.as_ref().map(read_undecided).transpose()
+}
+
 /// How a concern stands, unless `actor` may not know of it.
 pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> Result<Option<Standing>, StoreError> {
     let visible = visible_to(actor);
@@ -320,7 +371,7 @@ pub(crate) async fn captures(
 
 /// Persons who may see a concern.
 #[cfg(test)]
-pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<crate::actor::PersonId> {
+pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<PersonId> {
     let rows = sqlx::query("SELECT person_id FROM concern_recipients WHERE concern_id = $1 ORDER BY person_id")
         .bind(concern.as_bytes().as_slice())
         .fetch_all(store.reader())

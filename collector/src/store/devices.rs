@@ -33,6 +33,15 @@ pub(crate) struct Enrolled {
     pub(crate) hardware_hash: Vec<u8>,
 }
 
+/// Whether a device is enrolled.
+pub(crate) async fn exists(tx: &mut Tx, school: &SchoolId, device: DeviceId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM devices WHERE school_id = $1 AND device_id = $2)")
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .fetch_one(tx.connection())
+        .await?)
+}
+
 /// Stores a device.
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) -> Result<(), StoreError> {
     let hardware_hash = (!new.hardware_hash.is_empty()).then_some(new.hardware_hash);

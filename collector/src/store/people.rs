@@ -131,21 +131,72 @@ fn read_person(row: &SqliteRow) -> Result<(PersonId, Row), StoreError> {
     Ok((id(row, 0)?, person))
 }
 
-/// Everybody with a role, and whether they can sign in.
-pub(crate) async fn staffing(tx: &mut Tx, school: &SchoolId) -> Result<Staffing, StoreError> {
+/// Everybody with a role: whether they can sign in, are there at `at_us`, and which classes they teach. Who left holds
+/// none.
+pub(crate) async fn staffing(tx: &mut Tx, school: &SchoolId, at_us: i64) -> Result<Staffing, StoreError> {
     let rows = sqlx::query(
         "SELECT r.person_id, r.role, EXISTS
-         (SELECT 1 FROM sign_ins AS i WHERE i.school_id = r.school_id AND i.person_id = r.person_id)
-         FROM person_roles AS r WHERE r.school_id = $1",
+         (SELECT 1 FROM sign_ins AS i WHERE i.school_id = r.school_id AND i.person_id = r.person_id), EXISTS
+         (SELECT 1 FROM absences AS a WHERE a.school_id = r.school_id AND a.person_id = r.person_id
+          AND a.from_us <= $2 AND a.until_us > $2)
+         FROM person_roles AS r JOIN persons AS p ON p.school_id = r.school_id AND p.person_id = r.person_id
+         WHERE r.school_id = $1 AND p.left_us IS NULL",
     )
     .bind(school.as_str())
+    .bind(at_us)
     .fetch_all(tx.connection())
     .await?;
     let mut people: BTreeMap<PersonId, Holder> = BTreeMap::new();
     for row in &rows {
         let holder = people.entry(id(row, 0)?).or_default();
         holder.roles.insert(parsed(row, 1)?);
-        holder.reach = if row.try_get(2)? { Reach::SignsIn } else { Reach::Absent };
+        holder.reach = match (row.try_get(2)?, row.try_get(3)?) {
+            (true, false) => Reach::SignsIn,
+            (true, true) => Reach::Away,
+            (false, _) => Reach::NoSignIn,
+        };
+    }
+    let classes = sqlx::query("SELECT person_id, class FROM person_classes WHERE school_id = $1")
+        .bind(school.as_str())
+        .fetch_all(tx.connection())
+        .await?;
+    for row in &classes {
+        if let Some(holder) = people.get_mut(&id(row, 0)?) {
+            holder.teaches.insert(row.try_get(1)?);
+        }
     }
     Ok(people.into_iter().collect())
+}
+
+/// Whether there is such a person on the staff, and still here.
+pub(crate) async fn is_staff(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<bool, StoreError> {
+    let stands = "SELECT EXISTS (SELECT 1 FROM persons
+         WHERE school_id = $1 AND person_id = $2 AND kind = 'staff' AND left_us IS NULL)";
+    let stands = sqlx::query_scalar(stands).bind(school.as_str()).bind(person.as_bytes().as_slice());
+    Ok(stands.fetch_one(tx.connection()).await?)
+}
+
+/// Gives `person` a role.
+pub(crate) async fn grant(tx: &mut Tx, school: &SchoolId, person: PersonId, role: Role) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO person_roles (school_id, person_id, role) VALUES ($1, $2, $3)
+         ON CONFLICT (school_id, person_id, role) DO NOTHING",
+    )
+    .bind(school.as_str())
+    .bind(person.as_bytes().as_slice())
+    .bind(role.as_str())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Takes a role from `person`.
+pub(crate) async fn withdraw(tx: &mut Tx, school: &SchoolId, person: PersonId, role: Role) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM person_roles WHERE school_id = $1 AND person_id = $2 AND role = $3")
+        .bind(school.as_str())
+        .bind(person.as_bytes().as_slice())
+        .bind(role.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use lapwing_proto::SchoolId;
 
 use super::{StoreError, Tx};
 use crate::calendar::Calendar;
+use crate::routing::Table;
 
 /// A setting's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,12 @@ pub(crate) async fn calendar(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Res
     let weekdays = Calendar::weekdays(zone.clone());
     let Some(text) = read(tx, school, Setting::Calendar).await? else { return Ok(weekdays) };
     Ok(Calendar::parse(&text, zone, weekdays.date(now_us)).unwrap_or(weekdays))
+}
+
+/// The school's routing table: with its own changes, else as it comes.
+pub(crate) async fn routing(tx: &mut Tx, school: &SchoolId) -> Result<Table, StoreError> {
+    let text = read(tx, school, Setting::Routing).await?.unwrap_or_default();
+    Ok(Table::parse(&text).unwrap_or_default())
 }
 
 /// The school's time zone.

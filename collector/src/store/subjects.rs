@@ -11,6 +11,7 @@ use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, id, parsed};
 use crate::actor::{PersonId, Role};
 use crate::ids::{KeyId, SubjectId};
+use crate::routing::About;
 use crate::subject::{Audience, Kind, Named};
 
 /// A stored subject: who it is to routing.
@@ -19,6 +20,17 @@ pub(crate) struct Subject {
     pub(crate) audience: Audience,
     pub(crate) person: Option<PersonId>,
     pub(crate) roles: BTreeSet<Role>,
+    /// The class they are in; may be empty.
+    pub(crate) form: String,
+    pub(crate) is_vulnerable: bool,
+}
+
+impl Subject {
+    /// As routing sees a concern about them.
+    pub(crate) fn about(self, category: &str) -> About {
+        let Self { audience, person, roles, form, is_vulnerable: _ } = self;
+        About { audience, person, roles, form, category: category.parse().ok() }
+    }
 }
 
 /// Where a subject's captures are filed, and the key they are sealed under.
@@ -117,7 +129,8 @@ pub(crate) async fn replace_key(
 /// Who a subject is now: a person counts by today's row of people.csv, not by that of the first capture.
 pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<Subject, StoreError> {
     let row = sqlx::query(
-        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id FROM subjects AS s
+        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id, COALESCE(p.class, ''),
+         COALESCE(p.vulnerable, 0) FROM subjects AS s
          LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
          WHERE s.school_id = $1 AND s.subject_id = $2",
     )
@@ -132,7 +145,7 @@ pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> 
         Some(person) => roles_of(tx, school, person).await?,
         None => BTreeSet::new(),
     };
-    Ok(Subject { audience, person, roles })
+    Ok(Subject { audience, person, roles, form: row.try_get(2)?, is_vulnerable: row.try_get::<i64, _>(3)? != 0 })
 }
 
 async fn roles_of(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<BTreeSet<Role>, StoreError> {

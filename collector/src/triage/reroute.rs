@@ -1,12 +1,10 @@
-//! Routing again, after people changed: somebody new in a role sees what nobody has decided yet.
+//! Routing again, after people or the table changed: somebody new in a role sees what nobody has decided yet, and whoever
+//! left a role no longer sees what only that role showed them.
 
-use lapwing_rules::{Category, Class};
-
-use crate::actor::Actor;
+use crate::actor::{Actor, PersonId};
 use crate::ids::ConcernId;
-use crate::routing::{About, route};
-use crate::store::concerns::{self, Undecided};
-use crate::store::{StoreError, Tx, people, subjects};
+use crate::routing::route;
+use crate::store::{StoreError, Tx, concerns, people, settings, subjects};
 
 /// Concerns read at a time.
 const PAGE: u32 = 256;
@@ -14,7 +12,8 @@ const PAGE: u32 = 256;
 /// Adds whoever may now see an undecided concern. Takes nobody away, and sends no message.
 pub(crate) async fn reroute(tx: &mut Tx, actor: &Actor, now_us: i64) -> Result<(), StoreError> {
     let school = actor.school();
-    let staffing = people::staffing(tx, school).await?;
+    let staffing = people::staffing(tx, school, now_us).await?;
+    let table = settings::routing(tx, school).await?;
     let mut after: Option<ConcernId> = None;
     loop {
         let page = concerns::undecided(tx, school, after, PAGE).await?;
@@ -23,15 +22,37 @@ pub(crate) async fn reroute(tx: &mut Tx, actor: &Actor, now_us: i64) -> Result<(
         };
         after = Some(last.id);
         for concern in &page {
-            let about = about(tx, actor, concern).await?;
-            let recipients = route(&about, concern.level, &staffing);
+            let about = subjects::read(tx, school, concern.subject).await?.about(&concern.category);
+            let recipients = route(&about, concern.level, &staffing, &table);
             concerns::add_recipients(tx, school, concern.id, &recipients, now_us).await?;
         }
     }
 }
 
-async fn about(tx: &mut Tx, actor: &Actor, concern: &Undecided) -> Result<About, StoreError> {
-    let subject = subjects::read(tx, actor.school(), concern.subject).await?;
-    let class = concern.category.parse::<Category>().map_or(Class::Ordinary, Category::class);
-    Ok(About { audience: subject.audience, person: subject.person, roles: subject.roles, class })
+/// Takes from `person` every concern that routing would not name them for as people are now, decided ones included. What a
+/// colleague shared with them stays.
+pub(crate) async fn unroute(
+    tx: &mut Tx,
+    actor: &Actor,
+    person: PersonId,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let school = actor.school();
+    let staffing = people::staffing(tx, school, now_us).await?;
+    let table = settings::routing(tx, school).await?;
+    let mut after: Option<ConcernId> = None;
+    loop {
+        let page = concerns::routed_to(tx, school, person, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.id);
+        for concern in &page {
+            let about = subjects::read(tx, school, concern.subject).await?.about(&concern.category);
+            let named = route(&about, concern.level, &staffing, &table).iter().any(|one| one.person == person);
+            if !named {
+                concerns::remove_recipient(tx, school, concern.id, person).await?;
+            }
+        }
+    }
 }

@@ -24,7 +24,7 @@ use crate::calendar::Calendar;
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::{ConcernId, StepId};
 use crate::notify::Purpose;
-use crate::routing::{About, Recipient, Staffing, Told, route};
+use crate::routing::{Recipient, Staffing, Table, Told, route};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, Untriaged};
 use crate::store::concerns::{self, Joinable, NewConcern};
@@ -58,6 +58,7 @@ pub struct Triage {
 /// What stays the same during one transaction.
 struct Setting {
     staffing: Staffing,
+    table: Table,
     calendar: Calendar,
     now_us: i64,
 }
@@ -122,7 +123,8 @@ impl Triage {
         let waiting = captures::untriaged(&mut tx, school, batch).await?;
         let Some(highest) = waiting.first().map(|capture| capture.level) else { return Ok(None) };
         let setting = Setting {
-            staffing: people::staffing(&mut tx, school).await?,
+            staffing: people::staffing(&mut tx, school, self.clock.wall_us()).await?,
+            table: settings::routing(&mut tx, school).await?,
             calendar: settings::calendar(&mut tx, school, self.clock.wall_us()).await?,
             now_us: self.clock.wall_us(),
         };
@@ -254,13 +256,8 @@ impl Triage {
     ) -> Result<(), StoreError> {
         let school = self.actor.school();
         let subject = subjects::read(tx, school, capture.subject).await?;
-        let about = About {
-            audience: subject.audience,
-            person: subject.person,
-            roles: subject.roles,
-            class: facts(capture).class(),
-        };
-        let recipients = route(&about, level, &setting.staffing);
+        let about = subject.about(&capture.category);
+        let recipients = route(&about, level, &setting.staffing, &setting.table);
         if recipients.is_empty() {
             tracing::error!(concern.id = %concern, "nobody at the school may see a concern: import people with roles");
         }

@@ -1,0 +1,322 @@
+//! Asking and answering: one transaction each, with the act in the audit log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lapwing_rules::Level;
+use tokio::sync::Notify;
+
+use super::carry_out::{self, Fault};
+use super::{Answer, Change, LAPSES_AFTER_US, MAX_REASON_BYTES, Request, Standing, State, eligible, standing};
+use crate::actor::{Actor, PersonId};
+use crate::audit::{self, Act, ActKind};
+use crate::clock::Clock;
+use crate::ids::RequestId;
+use crate::notify::Purpose;
+use crate::routing::{self, Staffing};
+use crate::store::outbox::{self, Message};
+use crate::store::{Store, StoreError, Tx, concerns, people, requests as rows, settings, subjects};
+use crate::triage::random_reference;
+
+/// Requests on one page.
+const LIMIT: u32 = 200;
+/// Tries to find a free reference.
+const REFERENCE_TRIES: usize = 16;
+
+/// Takes and answers requests.
+#[derive(Clone)]
+pub struct Approvals {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    mail: Arc<Notify>,
+}
+
+/// A request as one person may see it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The request.
+    pub request: Request,
+    /// What it still lacks.
+    pub standing: Standing,
+    /// What whoever looks may do.
+    pub may: May,
+}
+
+/// What somebody may do with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct May {
+    /// Approve or refuse it.
+    pub answer: bool,
+    /// Say that they have read what comes with it.
+    pub see: bool,
+    /// Withdraw it.
+    pub withdraw: bool,
+}
+
+/// Why nothing was asked, answered or carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// There is none, or the actor may not know of it.
+    #[error("no such request for this actor")]
+    NotFound,
+    /// The actor may not ask for it, or may not answer.
+    #[error("this actor may not ask for that")]
+    NotTheirs,
+    /// It is settled.
+    #[error("the request is {0}")]
+    Settled(State),
+    /// A reason is missing or too long.
+    #[error("a reason has 1 to {MAX_REASON_BYTES} bytes, not {0}")]
+    ReasonLength(usize),
+    /// Too few people could approve it.
+    #[error("it takes {needed} approvals, and {able} people could give one: give further people roles and sign-ins")]
+    TooFewApprovers {
+        /// Approvals it takes.
+        needed: usize,
+        /// People who could.
+        able: usize,
+    },
+    /// What is asked for cannot be.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The database did not do it.
+    #[error("cannot store the request")]
+    Store(#[from] StoreError),
+}
+
+/// The people of the moment, and who of them may approve one change.
+struct Able {
+    staffing: Staffing,
+    people: BTreeSet<PersonId>,
+}
+
+impl Approvals {
+    /// Over `store`; the mailer is told by `mail`.
+    #[must_use]
+    pub const fn new(store: Store, clock: Arc<dyn Clock>, mail: Arc<Notify>) -> Self {
+        Self { store, clock, mail }
+    }
+
+    /// Asks for `change`, and tells whoever may approve it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]; nothing was asked then.
+    pub async fn ask(&self, actor: &Actor, change: Change, reason: &str) -> Result<String, RequestError> {
+        let mut tx = self.store.begin().await?;
+        let reference = ask(&mut tx, actor, change, reason, self.clock.wall_us()).await?;
+        tx.commit().await?;
+        self.mail.notify_one();
+        Ok(reference)
+    }
+
+    /// Answers a request; with the last approval it is carried out. Answers where it stands now.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]; nothing was answered then.
+    pub async fn answer(&self, actor: &Actor, reference: &str, answer: Answer) -> Result<State, RequestError> {
+        let now_us = self.clock.wall_us();
+        let mut tx = self.store.begin().await?;
+        let (mut request, able) = find(&mut tx, actor, reference, now_us).await?;
+        if request.state != State::Waiting {
+            return Err(RequestError::Settled(request.state));
+        }
+        let (Some(person), may) = (actor.person(), may(&request, actor, &able)) else {
+            return Err(RequestError::NotTheirs);
+        };
+        let allowed = match answer {
+            Answer::Approved | Answer::Refused => may.answer,
+            Answer::Seen => may.see,
+        };
+        if !allowed {
+            return Err(RequestError::NotTheirs);
+        }
+        rows::answer(&mut tx, actor.school(), request.id, person, answer, now_us).await?;
+        request.answers.insert(person, answer);
+        let act = Act::new(actor, now_us, ActKind::RequestAnswered, request.id).with("answer", answer.as_str());
+        audit::append(&mut tx, &act).await?;
+        let state = match standing(&request, &able.people, &able.staffing) {
+            Standing::Waits { .. } => State::Waiting,
+            Standing::Refused => State::Refused,
+            Standing::Approved => carry_out::carry_out(&mut tx, actor, &request, now_us).await?,
+        };
+        if state != State::Waiting {
+            settle(&mut tx, actor, &request, state, now_us).await?;
+        }
+        tx.commit().await?;
+        self.mail.notify_one();
+        Ok(state)
+    }
+
+    /// Withdraws a request of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]; nothing changed then.
+    pub async fn withdraw(&self, actor: &Actor, reference: &str) -> Result<(), RequestError> {
+        let now_us = self.clock.wall_us();
+        let mut tx = self.store.begin().await?;
+        let (request, able) = find(&mut tx, actor, reference, now_us).await?;
+        if request.state != State::Waiting {
+            return Err(RequestError::Settled(request.state));
+        }
+        if !may(&request, actor, &able).withdraw {
+            return Err(RequestError::NotTheirs);
+        }
+        settle(&mut tx, actor, &request, State::Withdrawn, now_us).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The requests that `actor` asked for, may answer, or has to read: those that wait first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<Shown>, RequestError> {
+        let now_us = self.clock.wall_us();
+        let mut tx = self.store.view().await?;
+        let requests = rows::list(&mut tx, actor.school(), LIMIT).await?;
+        let mut shown = Vec::new();
+        for request in requests {
+            let request = as_of(request, now_us);
+            let able = able(&mut tx, actor, &request.change, request.by, now_us).await?;
+            if is_visible(&request, actor, &able) {
+                let standing = standing(&request, &able.people, &able.staffing);
+                let may = may(&request, actor, &able);
+                shown.push(Shown { request, standing, may });
+            }
+        }
+        Ok(shown)
+    }
+}
+
+/// Asks for `change` within a transaction of the caller's; answers the request's reference.
+pub(crate) async fn ask(
+    tx: &mut Tx,
+    actor: &Actor,
+    change: Change,
+    reason: &str,
+    now_us: i64,
+) -> Result<String, RequestError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > MAX_REASON_BYTES {
+        return Err(RequestError::ReasonLength(reason.len()));
+    }
+    let Some(by) = actor.person() else { return Err(RequestError::NotTheirs) };
+    let terms = change.terms();
+    let asks = terms.askers.is_empty() || terms.askers.iter().any(|role| actor.has(*role));
+    if !asks || change.about() == Some(by) {
+        return Err(RequestError::NotTheirs);
+    }
+    carry_out::check(tx, actor, &change, now_us).await?;
+    let able = able(tx, actor, &change, by, now_us).await?;
+    if able.people.len() < terms.needed {
+        return Err(RequestError::TooFewApprovers { needed: terms.needed, able: able.people.len() });
+    }
+    let school = actor.school();
+    let request = Request {
+        id: RequestId::random().map_err(StoreError::from)?,
+        reference: free_reference(tx, actor).await?,
+        change,
+        reason: reason.to_owned(),
+        by,
+        asked_us: now_us,
+        lapses_us: now_us.saturating_add(LAPSES_AFTER_US),
+        state: State::Waiting,
+        answers: BTreeMap::new(),
+    };
+    rows::insert(tx, school, &request).await?;
+    tell(tx, actor, &request, &able, now_us).await?;
+    let act = Act::new(actor, now_us, ActKind::RequestMade, request.id).with("change", request.change.code());
+    audit::append(tx, &act).await?;
+    Ok(request.reference)
+}
+
+/// Tells whoever may approve, and whoever has to read it first.
+async fn tell(tx: &mut Tx, actor: &Actor, request: &Request, able: &Able, now_us: i64) -> Result<(), StoreError> {
+    let watch = settings::calendar(tx, actor.school(), now_us).await?.watch(Level::Moderate, now_us);
+    let mut readers = able.people.clone();
+    if let Some(role) = request.change.terms().seen_by {
+        readers.extend(able.staffing.with(role));
+    }
+    for person in readers {
+        let reference = request.reference.as_str();
+        let message = Message { person, purpose: Purpose::Request, reference, level: Level::Moderate, watch };
+        outbox::insert(tx, actor.school(), &message, now_us).await?;
+    }
+    Ok(())
+}
+
+async fn settle(
+    tx: &mut Tx,
+    actor: &Actor,
+    request: &Request,
+    state: State,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    rows::settle(tx, actor.school(), request.id, state, now_us).await?;
+    let act = Act::new(actor, now_us, ActKind::RequestSettled, request.id)
+        .with("change", request.change.code())
+        .with("state", state);
+    audit::append(tx, &act).await?;
+    Ok(())
+}
+
+/// The request of that reference, unless `actor` may not know of it.
+async fn find(tx: &mut Tx, actor: &Actor, reference: &str, now_us: i64) -> Result<(Request, Able), RequestError> {
+    let found = rows::by_reference(tx, actor.school(), reference).await?;
+    let Some(request) = found.map(|one| as_of(one, now_us)) else { return Err(RequestError::NotFound) };
+    let able = able(tx, actor, &request.change, request.by, now_us).await?;
+    if is_visible(&request, actor, &able) { Ok((request, able)) } else { Err(RequestError::NotFound) }
+}
+
+/// A request that nobody settled in time has lapsed, whether or not somebody has written so.
+fn as_of(request: Request, now_us: i64) -> Request {
+    let lapsed = request.state == State::Waiting && request.lapses_us <= now_us;
+    Request { state: if lapsed { State::Lapsed } else { request.state }, ..request }
+}
+
+async fn able(tx: &mut Tx, actor: &Actor, change: &Change, by: PersonId, now_us: i64) -> Result<Able, StoreError> {
+    let school = actor.school();
+    let staffing = people::staffing(tx, school, now_us).await?;
+    let chain = match change.concern() {
+        Some(concern) => {
+            let Some(routed) = concerns::routed(tx, school, concern).await? else {
+                return Ok(Able { staffing, people: BTreeSet::new() });
+            };
+            let about = subjects::read(tx, school, routed.subject).await?.about(&routed.category);
+            Some(routing::chain(&about, &staffing, &settings::routing(tx, school).await?))
+        }
+        None => None,
+    };
+    let people = eligible(change, by, &staffing, chain.as_ref());
+    Ok(Able { staffing, people })
+}
+
+fn is_visible(request: &Request, actor: &Actor, able: &Able) -> bool {
+    let may = may(request, actor, able);
+    let Some(person) = actor.person() else { return true };
+    let reads = request.change.terms().seen_by.is_some_and(|role| able.staffing.holds(person, role));
+    request.by == person || able.people.contains(&person) || reads || may.see
+}
+
+fn may(request: &Request, actor: &Actor, able: &Able) -> May {
+    let (Some(person), State::Waiting) = (actor.person(), request.state) else { return May::default() };
+    let reads = request.change.terms().seen_by.is_some_and(|role| able.staffing.holds(person, role));
+    May {
+        answer: able.people.contains(&person),
+        see: reads && request.by != person && !request.answers.contains_key(&person),
+        withdraw: request.by == person,
+    }
+}
+
+async fn free_reference(tx: &mut Tx, actor: &Actor) -> Result<String, StoreError> {
+    for _ in 0..REFERENCE_TRIES {
+        let reference = format!("R-{}", random_reference()?);
+        if !rows::reference_exists(tx, actor.school(), &reference).await? {
+            return Ok(reference);
+        }
+    }
+    Err(StoreError::Corrupt { what: "set of references: none is free" })
+}

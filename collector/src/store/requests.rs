@@ -1,0 +1,169 @@
+//! Rows of requests: changes that take more than one person, and what people answered.
+
+use std::collections::BTreeMap;
+
+use lapwing_proto::SchoolId;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{StoreError, Tx, id, parsed};
+use crate::actor::PersonId;
+use crate::ids::RequestId;
+use crate::requests::{Answer, Request, State};
+
+const COLUMNS: &str = "request_id, reference, change, reason, person_id, asked_us, lapses_us, state";
+
+/// Records what is asked for.
+pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, request: &Request) -> Result<(), StoreError> {
+    let change = serde_json::to_string(&request.change).map_err(|_| StoreError::Corrupt { what: "change" })?;
+    sqlx::query(
+        "INSERT INTO requests (school_id, request_id, reference, change, reason, concern_id, person_id, asked_us,
+         lapses_us, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(school.as_str())
+    .bind(request.id.as_bytes().as_slice())
+    .bind(&request.reference)
+    .bind(change)
+    .bind(&request.reason)
+    .bind(request.change.concern().map(|concern| concern.as_bytes().to_vec()))
+    .bind(request.by.as_bytes().as_slice())
+    .bind(request.asked_us)
+    .bind(request.lapses_us)
+    .bind(request.state.as_str())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Whether a reference is taken.
+pub(crate) async fn reference_exists(tx: &mut Tx, school: &SchoolId, reference: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM requests WHERE school_id = $1 AND reference = $2)")
+        .bind(school.as_str())
+        .bind(reference)
+        .fetch_one(tx.connection())
+        .await?)
+}
+
+/// The request of that reference.
+pub(crate) async fn by_reference(
+    tx: &mut Tx,
+    school: &SchoolId,
+    reference: &str,
+) -> Result<Option<Request>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM requests WHERE school_id = $1 AND reference = $2"));
+    let row = sqlx::query(sql).bind(school.as_str()).bind(reference).fetch_optional(tx.connection()).await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut request = read_request(&row)?;
+    let answers = sqlx::query(
+        "SELECT request_id, person_id, answer FROM request_answers WHERE school_id = $1 AND request_id = $2",
+    )
+    .bind(school.as_str())
+    .bind(request.id.as_bytes().as_slice())
+    .fetch_all(tx.connection())
+    .await?;
+    for row in &answers {
+        let (_, person, answer) = read_answer(row)?;
+        request.answers.insert(person, answer);
+    }
+    Ok(Some(request))
+}
+
+/// Up to `limit` requests, those that wait first, then the latest. Who may see which is for the caller to say.
+pub(crate) async fn list(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<Vec<Request>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM requests WHERE school_id = $1
+         ORDER BY (state = 'waiting') DESC, asked_us DESC, reference LIMIT $2"
+    ));
+    let rows = sqlx::query(sql).bind(school.as_str()).bind(i64::from(limit)).fetch_all(tx.connection()).await?;
+    let requests = rows.iter().map(read_request).collect::<Result<Vec<_>, _>>()?;
+    let mut by_id: BTreeMap<RequestId, Request> = requests.iter().map(|one| (one.id, one.clone())).collect();
+    let answers = sqlx::query(
+        "SELECT request_id, person_id, answer FROM request_answers WHERE school_id = $1 AND request_id IN
+         (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1
+          ORDER BY (r.state = 'waiting') DESC, r.asked_us DESC, r.reference LIMIT $2)",
+    )
+        .bind(school.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(tx.connection())
+        .await?;
+    for row in &answers {
+        let (request, person, answer) = read_answer(row)?;
+        if let Some(request) = by_id.get_mut(&request) {
+            request.answers.insert(person, answer);
+        }
+    }
+    Ok(requests.into_iter().filter_map(|one| by_id.remove(&one.id)).collect())
+}
+
+/// Records what `person` says; a later answer takes the place of an earlier one.
+pub(crate) async fn answer(
+    tx: &mut Tx,
+    school: &SchoolId,
+    request: RequestId,
+    person: PersonId,
+    answer: Answer,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO request_answers (school_id, request_id, person_id, answer, at_us) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (school_id, request_id, person_id) DO UPDATE SET answer = excluded.answer, at_us = excluded.at_us",
+    )
+    .bind(school.as_str())
+    .bind(request.as_bytes().as_slice())
+    .bind(person.as_bytes().as_slice())
+    .bind(answer.as_str())
+    .bind(at_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Settles a request.
+pub(crate) async fn settle(
+    tx: &mut Tx,
+    school: &SchoolId,
+    request: RequestId,
+    state: State,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE requests SET state = $3, settled_us = $4 WHERE school_id = $1 AND request_id = $2")
+        .bind(school.as_str())
+        .bind(request.as_bytes().as_slice())
+        .bind(state.as_str())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Lets every request lapse that nobody settled in time.
+pub(crate) async fn lapse(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE requests SET state = 'lapsed', settled_us = $2
+         WHERE school_id = $1 AND state = 'waiting' AND lapses_us <= $2",
+    )
+    .bind(school.as_str())
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+fn read_request(row: &SqliteRow) -> Result<Request, StoreError> {
+    let change: String = row.try_get(2)?;
+    Ok(Request {
+        id: id(row, 0)?,
+        reference: row.try_get(1)?,
+        change: serde_json::from_str(&change).map_err(|_| StoreError::Corrupt { what: "change" })?,
+        reason: row.try_get(3)?,
+        by: id(row, 4)?,
+        asked_us: row.try_get(5)?,
+        lapses_us: row.try_get(6)?,
+        state: parsed(row, 7)?,
+        answers: BTreeMap::new(),
+    })
+}
+
+fn read_answer(row: &SqliteRow) -> Result<(RequestId, PersonId, Answer), StoreError> {
+    Ok((id(row, 0)?, id(row, 1)?, parsed(row, 2)?))
+}
