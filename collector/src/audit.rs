@@ -49,6 +49,10 @@ pub enum ActKind {
     ConcernOpened,
     /// The product raised a concern's level, or brought a closed one back.
     ConcernRaised,
+    /// Nobody acknowledged a concern in time: it climbed, or was told again.
+    ConcernClimbed,
+    /// A concern's review date came.
+    ConcernReviewDue,
     /// A person opened a concern and its evidence.
     ConcernViewed,
     /// A person acknowledged a concern.
@@ -102,6 +106,8 @@ impl ActKind {
         match self {
             Self::ConcernOpened => "concern_opened",
             Self::ConcernRaised => "concern_raised",
+            Self::ConcernClimbed => "concern_climbed",
+            Self::ConcernReviewDue => "concern_review_due",
             Self::ConcernViewed => "concern_viewed",
             Self::ConcernAcknowledged => "concern_acknowledged",
             Self::ConcernNoted => "concern_noted",

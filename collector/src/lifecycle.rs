@@ -41,7 +41,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
 use crate::subject::AccountGroups;
 use crate::tls::{TlsConfigs, TlsError};
-use crate::triage::{ConcernChanged, Triage};
+use crate::triage::{Climber, ConcernChanged, Triage};
 use accept::Door;
 use listeners::Listeners;
 use upkeep::Upkeep;
@@ -320,6 +320,7 @@ impl Collector {
         self.spawn_part("upkeep", &self.tasks, upkeep.run());
         self.spawn_part("log", &self.tasks, self.store.clone().keep_written_back(self.shutdown.clone()));
         self.spawn_part("triage", &self.tasks, self.triage().run(self.shutdown.clone()));
+        self.spawn_part("climber", &self.tasks, self.climber().run(self.shutdown.clone()));
         self.spawn_part("notifier", &self.tasks, self.notifier().run(self.shutdown.clone()));
     }
 
@@ -348,6 +349,16 @@ impl Collector {
             self.store.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.waking.triage),
+            Arc::clone(&self.waking.mail),
+            self.waking.changed.clone(),
+        )
+    }
+
+    fn climber(&self) -> Climber {
+        Climber::new(
+            self.config.load().school.id.clone(),
+            self.store.clone(),
+            Arc::clone(&self.clock),
             Arc::clone(&self.waking.mail),
             self.waking.changed.clone(),
         )

@@ -98,8 +98,7 @@ pub enum Standing {
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Done, Self::Refused, Self::Withdrawn, Self::Lapsed, Self::Failed];
+    pub const ALL: [Self; 6] = [Self::Waiting, Self::Done, Self::Refused, Self::Withdrawn, Self::Lapsed, Self::Failed];
 
     /// The one text form.
     #[must_use]

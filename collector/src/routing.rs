@@ -141,9 +141,8 @@ fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffi
     let wanted = if about.class().is_illegal() { TOGETHER } else { 1 };
     let further = |there: fn(&Staffing, PersonId) -> bool, recipients: &[Recipient]| -> Vec<PersonId> {
         let known: BTreeSet<_> = recipients.iter().map(|one| one.person).collect();
-        let may = |person: &PersonId| {
-            there(staffing, *person) && about.person != Some(*person) && !known.contains(person)
-        };
+        let may =
+            |person: &PersonId| there(staffing, *person) && about.person != Some(*person) && !known.contains(person);
         let of_role = |role: &Role| staffing.with(*role).filter(may).collect::<Vec<_>>();
         table.entry(row).otherwise.iter().map(of_role).find(|people| !people.is_empty()).unwrap_or_default()
     };

@@ -30,6 +30,7 @@ pub(crate) mod deliveries;
 pub(crate) mod device_health;
 pub(crate) mod devices;
 mod dialect;
+pub(crate) mod escalations;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;
@@ -42,6 +43,7 @@ pub(crate) mod people;
 mod pressing;
 pub(crate) mod queue;
 pub(crate) mod requests;
+pub(crate) mod reviews;
 pub(crate) mod schools;
 #[cfg(test)]
 pub(crate) mod seeded;

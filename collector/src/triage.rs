@@ -6,6 +6,9 @@
 //!
 //! The decisions are pure; [`Triage`] carries them out; [`commands`] are what people do with a concern afterwards.
 
+mod announce;
+mod climber;
+mod climbing;
 pub mod commands;
 mod deadline;
 mod docket;
@@ -13,12 +16,15 @@ mod grouping;
 mod level;
 mod reference;
 mod reroute;
+mod setting;
 mod state;
 mod worker;
 
+pub use climber::Climber;
 pub(crate) use deadline::longest_us;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;
+pub use level::Cause;
 pub(crate) use reference::random as random_reference;
 pub(crate) use reroute::{reroute, unroute};
 pub use state::{Decision, InvalidTransition, Move, State};

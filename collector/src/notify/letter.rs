@@ -23,7 +23,9 @@ pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watc
         ),
         Purpose::Climbed => (
             format!("concern {reference}, {word}, comes to you"),
-            format!("Nobody acknowledged it in time, so it comes to you: concern\r\n{reference}, level {level}, {word}."),
+            format!(
+                "Nobody acknowledged it in time, so it comes to you: concern\r\n{reference}, level {level}, {word}."
+            ),
             urgency(level),
         ),
         Purpose::Again => (
@@ -38,13 +40,20 @@ pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watc
         ),
         Purpose::ReadAlone => (
             format!("concern {reference}, {word}, was read"),
-            format!("Concern {reference}, level {level}, {word}, was read by one person\r\nalone, because it could not wait."),
+            format!(
+                "Concern {reference}, level {level}, {word}, was read by one person\r\nalone, because it could not wait."
+            ),
             "You need not do anything. You are told because the rules ask for it.",
         ),
         Purpose::Review => (
             format!("concern {reference} is due for review"),
             format!("The review date of concern {reference} has come."),
             "It stands in your list again.",
+        ),
+        Purpose::Unmapped => (
+            format!("unmapped account, {reference}"),
+            format!("Concern {reference} is about an account on no list of the school."),
+            "The headteacher has it. You are told so that no one person could let\r\nit vanish; you need not do anything.",
         ),
     };
     let text = format!(

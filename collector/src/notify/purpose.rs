@@ -19,12 +19,14 @@ pub(crate) enum Purpose {
     ReadAlone,
     /// A review date has come.
     Review,
+    /// An account on no list is concerned; whoever reads this sees nothing of it.
+    Unmapped,
 }
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Concern, Self::Climbed, Self::Again, Self::Request, Self::ReadAlone, Self::Review];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Concern, Self::Climbed, Self::Again, Self::Request, Self::ReadAlone, Self::Review, Self::Unmapped];
 
     /// The one text form.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Request => "request",
             Self::ReadAlone => "read_alone",
             Self::Review => "review",
+            Self::Unmapped => "unmapped",
         }
     }
 }

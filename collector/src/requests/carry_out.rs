@@ -55,7 +55,11 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
     let school = actor.school();
     match change {
         Change::GrantRole { person, .. } => {
-            if people::is_staff(tx, school, *person).await? { Ok(()) } else { Err(Fault::Person) }
+            if people::is_staff(tx, school, *person).await? {
+                Ok(())
+            } else {
+                Err(Fault::Person)
+            }
         }
         Change::WithdrawRole { person, role } => {
             let staffing = people::staffing(tx, school, now_us).await?;
@@ -83,7 +87,11 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
             let worded = !purpose.is_empty() && purpose.len() <= MAX_PURPOSE_BYTES;
             // Opened beforehand: nothing that was captured already can be filed away.
             let timed = now_us <= *from_us && from_us < until_us && until_us.saturating_sub(*from_us) <= LONGEST_US;
-            if worded && timed && devices::exists(tx, school, *device).await? { Ok(()) } else { Err(Fault::Investigation) }
+            if worded && timed && devices::exists(tx, school, *device).await? {
+                Ok(())
+            } else {
+                Err(Fault::Investigation)
+            }
         }
     }
 }
@@ -93,12 +101,7 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
 /// # Errors
 ///
 /// When the database did not do it.
-pub(super) async fn carry_out(
-    tx: &mut Tx,
-    actor: &Actor,
-    request: &Request,
-    now_us: i64,
-) -> Result<State, StoreError> {
+pub(super) async fn carry_out(tx: &mut Tx, actor: &Actor, request: &Request, now_us: i64) -> Result<State, StoreError> {
     match check_again(tx, actor, request, now_us).await {
         Ok(()) => {}
         Err(Fault::Store(error)) => return Err(error),
@@ -151,12 +154,7 @@ fn can_close(standing: &Standing) -> bool {
     illegal && standing.state.after(Move::Close).is_ok()
 }
 
-async fn close(
-    tx: &mut Tx,
-    actor: &Actor,
-    concern: crate::ids::ConcernId,
-    now_us: i64,
-) -> Result<(), StoreError> {
+async fn close(tx: &mut Tx, actor: &Actor, concern: crate::ids::ConcernId, now_us: i64) -> Result<(), StoreError> {
     let school = actor.school();
     let product = Actor::Product { school: school.clone() };
     let Some(standing) = concerns::standing(tx, &product, concern).await? else {
@@ -165,15 +163,8 @@ async fn close(
     let Ok(to) = standing.state.after(Move::Close) else {
         return Err(StoreError::Corrupt { what: "concern of a request" });
     };
-    let step = NewStep {
-        id: StepId::random()?,
-        concern,
-        kind: "closed",
-        from: standing.state,
-        to,
-        at_us: now_us,
-        note: None,
-    };
+    let step =
+        NewStep { id: StepId::random()?, concern, kind: "closed", from: standing.state, to, at_us: now_us, note: None };
     steps::insert(tx, actor, &step).await?;
     concerns::set_state(tx, school, concern, to, now_us).await?;
     holds::release(tx, school, concern, now_us).await?;

@@ -94,13 +94,8 @@ impl Change {
     /// Who asks, who approves, how many.
     #[must_use]
     pub const fn terms(&self) -> Terms {
-        let one = Terms {
-            askers: SENIORS_AND_ADMINISTRATOR,
-            approvers: SENIORS,
-            needed: 1,
-            among: None,
-            seen_by: None,
-        };
+        let one =
+            Terms { askers: SENIORS_AND_ADMINISTRATOR, approvers: SENIORS, needed: 1, among: None, seen_by: None };
         let two = Terms { needed: 2, ..one };
         match self {
             Self::GrantRole { role, .. } if role.is_privileged() => two,

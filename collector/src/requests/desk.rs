@@ -248,13 +248,7 @@ async fn tell(tx: &mut Tx, actor: &Actor, request: &Request, able: &Able, now_us
     Ok(())
 }
 
-async fn settle(
-    tx: &mut Tx,
-    actor: &Actor,
-    request: &Request,
-    state: State,
-    now_us: i64,
-) -> Result<(), StoreError> {
+async fn settle(tx: &mut Tx, actor: &Actor, request: &Request, state: State, now_us: i64) -> Result<(), StoreError> {
     rows::settle(tx, actor.school(), request.id, state, now_us).await?;
     let act = Act::new(actor, now_us, ActKind::RequestSettled, request.id)
         .with("change", request.change.code())

@@ -145,7 +145,11 @@ async fn whoever_loses_a_role_no_longer_sees_its_concerns() {
     let office = Office::open().await;
     let school = &office.school;
     let second = school.person("second", Kind::Staff, &[Role::Dsl, Role::ClassTeacher]).await;
-    school.intake().take(delivery(Level::High, 1, vec![title("amy", Category::SelfHarm, Level::High, "w")])).await.unwrap();
+    school
+        .intake()
+        .take(delivery(Level::High, 1, vec![title("amy", Category::SelfHarm, Level::High, "w")]))
+        .await
+        .unwrap();
     school.triage_all().await;
     let sees = async || school.count("SELECT COUNT(*) FROM concern_recipients").await;
     assert_eq!(sees().await, 3);

@@ -203,9 +203,7 @@ fn standard(row: Row) -> Entry {
             entry(&[Role::Dsl], &[Role::DeputyDsl], &[Role::Headteacher, Role::Chair])
         }
         Row::PupilIllegal => entry(&[Role::Dsl, Role::DeputyDsl, Role::Headteacher], &[], &[Role::Chair]),
-        Row::Guest => {
-            entry(&[Role::Dsl, Role::SiteLead], &[Role::DeputyDsl], &[Role::Headteacher, Role::Chair])
-        }
+        Row::Guest => entry(&[Role::Dsl, Role::SiteLead], &[Role::DeputyDsl], &[Role::Headteacher, Role::Chair]),
         Row::Staff | Row::Dsl | Row::DeputyDsl | Row::Governance => {
             entry(&[Role::Headteacher], &[], &[Role::Chair, Role::Governor])
         }

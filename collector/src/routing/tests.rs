@@ -108,8 +108,7 @@ fn any_roles() -> impl Strategy<Value = BTreeSet<Role>> {
 fn any_staffing() -> impl Strategy<Value = Staffing> {
     let reach = prop_oneof![Just(Reach::SignsIn), Just(Reach::Away), Just(Reach::NoSignIn)];
     let teaches = proptest::collection::btree_set(prop_oneof![Just("7B".to_owned()), Just("9C".to_owned())], 0..2);
-    let holder =
-        (any_roles(), reach, teaches).prop_map(|(roles, reach, teaches)| Holder { roles, reach, teaches });
+    let holder = (any_roles(), reach, teaches).prop_map(|(roles, reach, teaches)| Holder { roles, reach, teaches });
     proptest::collection::btree_map((1u8..9).prop_map(|n| PersonId::from_bytes([n; 16])), holder, 0..8)
         .prop_map(|people| people.into_iter().collect())
 }

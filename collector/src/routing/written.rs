@@ -17,15 +17,8 @@ use crate::subject::Audience;
 /// Longest text, in bytes.
 pub const MAX_ROUTING_BYTES: usize = 16 * 1024;
 /// Roles that read concerns.
-const READERS: [Role; 7] = [
-    Role::Dsl,
-    Role::DeputyDsl,
-    Role::Headteacher,
-    Role::Chair,
-    Role::Governor,
-    Role::SiteLead,
-    Role::TrustLead,
-];
+const READERS: [Role; 7] =
+    [Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair, Role::Governor, Role::SiteLead, Role::TrustLead];
 
 /// Why changes to the routing table are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +30,10 @@ pub enum RoutingFault {
     #[error("{0}")]
     Toml(String),
     /// No such row.
-    #[error("there is no row `{0}`: expected one of pupil, pupil_illegal, radicalisation, shared, unmapped_pupil, guest, \
-             staff, unmapped, dsl, deputy_dsl, headteacher, governance and technician")]
+    #[error(
+        "there is no row `{0}`: expected one of pupil, pupil_illegal, radicalisation, shared, unmapped_pupil, guest, \
+             staff, unmapped, dsl, deputy_dsl, headteacher, governance and technician"
+    )]
     Row(String),
     /// No such role.
     #[error("row `{row}`: there is no role `{role}`")]
@@ -91,9 +86,11 @@ impl Table {
         for (name, lists) in written {
             let row: Row = name.parse().map_err(|_| RoutingFault::Row(name))?;
             let mut entry = table.entry(row).clone();
-            for (list, written) in
-                [(&mut entry.first, lists.first), (&mut entry.also, lists.also), (&mut entry.otherwise, lists.otherwise)]
-            {
+            for (list, written) in [
+                (&mut entry.first, lists.first),
+                (&mut entry.also, lists.also),
+                (&mut entry.otherwise, lists.otherwise),
+            ] {
                 if let Some(written) = written {
                     *list = written.iter().map(|role| reader(row, role)).collect::<Result<_, _>>()?;
                 }

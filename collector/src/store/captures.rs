@@ -67,6 +67,7 @@ pub(crate) struct Untriaged {
     pub(crate) wall_us: i64,
     pub(crate) received_us: i64,
     pub(crate) subject: SubjectId,
+    pub(crate) device: DeviceId,
 }
 
 /// The high-water marks of `lanes`, of those that have one.
@@ -147,7 +148,8 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, rows: &[Row<'_>]) -> 
 /// Up to `limit` captures that triage has not taken, highest level first, then in order of arrival.
 pub(crate) async fn untriaged(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<Vec<Untriaged>, StoreError> {
     let rows = sqlx::query(
-        "SELECT capture_id, lane, category, marked, repeats, wall_us, received_us, subject_id FROM captures
+        "SELECT capture_id, lane, category, marked, repeats, wall_us, received_us, subject_id, device_id
+         FROM captures
          WHERE school_id = $1 AND triaged_us IS NULL ORDER BY lane DESC, received_us, seq LIMIT $2",
     )
     .bind(school.as_str())
@@ -215,5 +217,6 @@ fn read_untriaged(row: &SqliteRow) -> Result<Untriaged, StoreError> {
         wall_us: row.try_get(5)?,
         received_us: row.try_get(6)?,
         subject: id(row, 7)?,
+        device: id(row, 8)?,
     })
 }

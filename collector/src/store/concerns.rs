@@ -1,15 +1,15 @@
 //! Rows of concerns, who may see them, and what they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use lapwing_proto::SchoolId;
-use lapwing_rules::Level;
+use lapwing_rules::{Category, Level};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::many::{Filling, MOST, Many};
-use super::{Store, StoreError, Tx, id, level, parsed, visible_to};
+use super::{Store, StoreError, Tx, escalations, id, level, parsed, visible_to};
 use crate::actor::{Actor, PersonId};
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
 use crate::routing::Recipient;
@@ -27,6 +27,8 @@ pub(crate) struct NewConcern<'a> {
     pub(crate) hits: u64,
     pub(crate) opened_us: i64,
     pub(crate) acknowledge_by_us: Option<i64>,
+    /// Why the level is not the rule's.
+    pub(crate) causes: String,
 }
 
 /// What commands need to know of a concern.
@@ -37,7 +39,7 @@ pub(crate) struct Standing {
     pub(crate) key: KeyId,
 }
 
-/// An undecided concern that captures may join.
+/// A concern that captures may join or bring back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Joinable {
     pub(crate) concern: ConcernId,
@@ -77,18 +79,21 @@ pub(crate) struct Sealed {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// The undecided concerns of `topics`, each seen between two times.
+/// The concerns of `topics` that captures may join or bring back, each seen between two times.
 pub(crate) async fn joinable(
     tx: &mut Tx,
     school: &SchoolId,
     topics: &BTreeMap<Topic, (i64, i64)>,
 ) -> Result<Vec<(Topic, Joinable)>, StoreError> {
     static READ: LazyLock<Many> = LazyLock::new(|| {
-        let joined = "AS v CROSS JOIN concerns AS c WHERE c.subject_id = v.column1 AND c.category = v.column2
+        let joined = "AS v CROSS JOIN concerns AS c
+             LEFT JOIN concerns AS m ON m.school_id = c.school_id AND m.concern_id = c.merged_into
+             WHERE c.subject_id = v.column1 AND c.category = v.column2
              AND c.last_us >= v.column3 AND c.first_us <= v.column4 AND c.school_id = ?
-             AND c.state IN ('new', 'acknowledged', 'under_review', 'reopened')";
-        let read =
-            "SELECT c.subject_id, c.category, c.concern_id, c.state, c.level, c.captures, c.first_us, c.last_us FROM";
+             AND COALESCE(m.state, c.state) NOT IN ('signed_off', 'legal_hold')";
+        // What was merged into another concern counts there.
+        let read = "SELECT c.subject_id, c.category, COALESCE(m.concern_id, c.concern_id), COALESCE(m.state, c.state),
+             COALESCE(m.level, c.level), COALESCE(m.captures, c.captures), c.first_us, c.last_us FROM";
         Many::new(read, joined, 4)
     });
     let mut found = Vec::new();
@@ -117,8 +122,8 @@ pub(crate) async fn reference_exists(tx: &mut Tx, school: &SchoolId, reference: 
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewConcern<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO concerns (school_id, concern_id, reference, subject_id, category, level, state, first_us, last_us,
-         captures, opened_us, acknowledge_by_us, changed_us)
-         VALUES ($1, $2, $3, $4, $5, $6, 'new', $7, $7, $8, $9, $10, $9)",
+         captures, opened_us, acknowledge_by_us, changed_us, causes)
+         VALUES ($1, $2, $3, $4, $5, $6, 'new', $7, $7, $8, $9, $10, $9, $11)",
     )
     .bind(school.as_str())
     .bind(new.id.as_bytes().as_slice())
@@ -130,6 +135,7 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewConcern<'_>)
     .bind(new.hits.cast_signed())
     .bind(new.opened_us)
     .bind(new.acknowledge_by_us)
+    .bind(&new.causes)
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -160,22 +166,23 @@ pub(crate) async fn count(
     Ok(())
 }
 
-/// Raises a concern's level. Answers its reference.
+/// Raises a concern's level, and takes back what was decided of it at the lower one. Answers its reference.
 pub(crate) async fn raise(
     tx: &mut Tx,
     school: &SchoolId,
     concern: ConcernId,
-    level: Level,
+    (level, causes): (Level, &str),
     acknowledge_by_us: Option<i64>,
 ) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar(
-        "UPDATE concerns SET level = $3, acknowledge_by_us = $4
+        "UPDATE concerns SET level = $3, acknowledge_by_us = $4, causes = $5, verdict = NULL, outcome = NULL
          WHERE school_id = $1 AND concern_id = $2 RETURNING reference",
     )
     .bind(school.as_str())
     .bind(concern.as_bytes().as_slice())
     .bind(i64::from(level.number()))
     .bind(acknowledge_by_us)
+    .bind(causes)
     .fetch_one(tx.connection())
     .await?)
 }
@@ -229,7 +236,7 @@ pub(crate) async fn undecided(
 ) -> Result<Vec<Undecided>, StoreError> {
     let rows = sqlx::query(
         "SELECT concern_id, subject_id, category, level FROM concerns WHERE school_id = $1 AND concern_id > $2
-         AND state IN ('new', 'acknowledged', 'under_review', 'reopened') ORDER BY concern_id LIMIT $3",
+         AND state IN ('new', 'acknowledged', 'under_review', 'reopened', 'transferred') ORDER BY concern_id LIMIT $3",
     )
     .bind(school.as_str())
     .bind(after.map_or_else(Vec::new, |after| after.as_bytes().to_vec()))
@@ -279,7 +286,11 @@ pub(crate) async fn remove_recipient(
 }
 
 /// What routing needs to know of one concern; no question of who asks.
-pub(crate) async fn routed(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<Option<Undecided>, StoreError> {
+pub(crate) async fn routed(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+) -> Result<Option<Undecided>, StoreError> {
     let row = sqlx::query(
         "SELECT concern_id, subject_id, category, level FROM concerns WHERE school_id = $1 AND concern_id = $2",
     )
@@ -288,6 +299,16 @@ pub(crate) async fn routed(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -
     .fetch_optional(tx.connection())
     .await?;
     row.as_ref().map(read_undecided).transpose()
+}
+
+/// Where a concern stands.
+pub(crate) async fn state(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<State, StoreError> {
+    let row = sqlx::query("SELECT state FROM concerns WHERE school_id = $1 AND concern_id = $2")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .fetch_one(tx.connection())
+        .await?;
+    parsed(&row, 0)
 }
 
 /// How a concern stands, unless `actor` may not know of it.
@@ -308,6 +329,48 @@ pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> 
     row.map(|row| Ok(Standing { state: parsed(&row, 0)?, category: row.try_get(1)?, key: id(&row, 2)? })).transpose()
 }
 
+/// No longer lets those see a concern who saw it for `reason` alone.
+pub(crate) async fn remove_by_reason(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    reason: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND reason = $3")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(reason)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Topics of level 3 and more that were seen of each of `subjects` since `since_us` and not judged wrong.
+pub(crate) async fn lately(
+    tx: &mut Tx,
+    school: &SchoolId,
+    subjects: &[SubjectId],
+    since_us: i64,
+) -> Result<BTreeMap<SubjectId, BTreeSet<Category>>, StoreError> {
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let read = "SELECT DISTINCT subject_id, category FROM concerns WHERE school_id = ? AND level >= 3
+             AND state <> 'false_positive' AND last_us >= ? AND subject_id IN";
+        Many::new(read, "", 1)
+    });
+    let mut lately: BTreeMap<SubjectId, BTreeSet<Category>> = BTreeMap::new();
+    for subjects in subjects.chunks(MOST) {
+        let filling = READ.filling(subjects.len())?.bind(school.as_str()).bind(since_us);
+        let row = |filling: Filling, subject: &SubjectId| filling.bind(subject.as_bytes().as_slice()).row();
+        for row in subjects.iter().fold(filling, row).filled().fetch_all(tx.connection()).await? {
+            // A category newer than this build is linked to none.
+            if let Ok(category) = row.try_get::<&str, _>(1)?.parse() {
+                lately.entry(id(&row, 0)?).or_default().insert(category);
+            }
+        }
+    }
+    Ok(lately)
+}
+
 /// Moves a concern to another state.
 pub(crate) async fn set_state(
     tx: &mut Tx,
@@ -323,7 +386,7 @@ pub(crate) async fn set_state(
         .bind(now_us)
         .execute(tx.connection())
         .await?;
-    Ok(())
+    if state.is_waiting() { Ok(()) } else { escalations::stop(tx, school, concern).await }
 }
 
 /// Records verdict and outcome; `None` takes them back.

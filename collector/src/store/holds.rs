@@ -30,20 +30,13 @@ pub(crate) async fn keep(
 }
 
 /// Lets go of what `concern` kept.
-pub(crate) async fn release(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    now_us: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE holds SET released_us = $3 WHERE school_id = $1 AND concern_id = $2 AND released_us IS NULL",
-    )
-    .bind(school.as_str())
-    .bind(concern.as_bytes().as_slice())
-    .bind(now_us)
-    .execute(tx.connection())
-    .await?;
+pub(crate) async fn release(tx: &mut Tx, school: &SchoolId, concern: ConcernId, now_us: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE holds SET released_us = $3 WHERE school_id = $1 AND concern_id = $2 AND released_us IS NULL")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
     Ok(())
 }
 

@@ -82,10 +82,10 @@ pub(crate) async fn list(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<V
          (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1
           ORDER BY (r.state = 'waiting') DESC, r.asked_us DESC, r.reference LIMIT $2)",
     )
-        .bind(school.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(tx.connection())
-        .await?;
+    .bind(school.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(tx.connection())
+    .await?;
     for row in &answers {
         let (request, person, answer) = read_answer(row)?;
         if let Some(request) = by_id.get_mut(&request) {

@@ -22,15 +22,21 @@ pub(crate) struct Subject {
     pub(crate) roles: BTreeSet<Role>,
     /// The class they are in; may be empty.
     pub(crate) form: String,
-    pub(crate) is_vulnerable: bool,
 }
 
 impl Subject {
     /// As routing sees a concern about them.
     pub(crate) fn about(self, category: &str) -> About {
-        let Self { audience, person, roles, form, is_vulnerable: _ } = self;
+        let Self { audience, person, roles, form } = self;
         About { audience, person, roles, form, category: category.parse().ok() }
     }
+}
+
+/// What weighs of a subject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) is_staff: bool,
+    pub(crate) is_vulnerable: bool,
 }
 
 /// Where a subject's captures are filed, and the key they are sealed under.
@@ -126,11 +132,35 @@ pub(crate) async fn replace_key(
     Ok(())
 }
 
+/// Those of `subjects` who are staff, and those whom the DSL marked.
+pub(crate) async fn known(
+    tx: &mut Tx,
+    school: &SchoolId,
+    subjects: &[SubjectId],
+) -> Result<BTreeMap<SubjectId, Known>, StoreError> {
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let read = "SELECT s.subject_id, COALESCE(p.kind, s.audience), COALESCE(p.vulnerable, 0) FROM subjects AS s
+             LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
+             WHERE s.school_id = ? AND s.subject_id IN";
+        Many::new(read, "", 1)
+    });
+    let mut known = BTreeMap::new();
+    for subjects in subjects.chunks(MOST) {
+        let filling = READ.filling(subjects.len())?.bind(school.as_str());
+        let row = |filling: Filling, subject: &SubjectId| filling.bind(subject.as_bytes().as_slice()).row();
+        for row in subjects.iter().fold(filling, row).filled().fetch_all(tx.connection()).await? {
+            let audience: Audience = parsed(&row, 1)?;
+            let is_vulnerable = row.try_get::<i64, _>(2)? != 0;
+            known.insert(id(&row, 0)?, Known { is_staff: audience == Audience::Staff, is_vulnerable });
+        }
+    }
+    Ok(known)
+}
+
 /// Who a subject is now: a person counts by today's row of people.csv, not by that of the first capture.
 pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<Subject, StoreError> {
     let row = sqlx::query(
-        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id, COALESCE(p.class, ''),
-         COALESCE(p.vulnerable, 0) FROM subjects AS s
+        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id, COALESCE(p.class, '') FROM subjects AS s
          LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
          WHERE s.school_id = $1 AND s.subject_id = $2",
     )
@@ -145,7 +175,7 @@ pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> 
         Some(person) => roles_of(tx, school, person).await?,
         None => BTreeSet::new(),
     };
-    Ok(Subject { audience, person, roles, form: row.try_get(2)?, is_vulnerable: row.try_get::<i64, _>(3)? != 0 })
+    Ok(Subject { audience, person, roles, form: row.try_get(2)? })
 }
 
 async fn roles_of(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<BTreeSet<Role>, StoreError> {

@@ -1,4 +1,4 @@
-//! The undecided concerns that the captures of one transaction may join, kept as they change within it.
+//! The concerns that the captures of one transaction may join or bring back, kept as they change within it.
 //!
 //! Read once and written once: a school that comes back after an hour brings thousands of captures, and what costs a
 //! statement for each of them keeps the urgent ones waiting.
@@ -52,13 +52,19 @@ impl Docket {
         docket
     }
 
-    /// The latest concern of `topic` within the window of what was seen at `seen_us`.
+    /// The latest concern of `topic` within the window of what was seen at `seen_us`; one that nobody has decided before
+    /// one that somebody has.
     pub(super) fn candidate(&self, topic: &Topic, seen_us: i64) -> Option<Candidate> {
         let window_us = window_us();
         let near = |stands: &&Joinable| {
             stands.last_us >= seen_us.saturating_sub(window_us) && stands.first_us <= seen_us.saturating_add(window_us)
         };
-        let latest = self.joinable.get(topic)?.iter().filter(near).max_by_key(|stands| stands.last_us)?;
+        let latest = self
+            .joinable
+            .get(topic)?
+            .iter()
+            .filter(near)
+            .max_by_key(|stands| (stands.state.is_undecided(), stands.last_us))?;
         let Joinable { concern, state, level, hits, .. } = *latest;
         Some(Candidate { concern, state, level, hits })
     }

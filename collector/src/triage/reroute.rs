@@ -31,12 +31,7 @@ pub(crate) async fn reroute(tx: &mut Tx, actor: &Actor, now_us: i64) -> Result<(
 
 /// Takes from `person` every concern that routing would not name them for as people are now, decided ones included. What a
 /// colleague shared with them stays.
-pub(crate) async fn unroute(
-    tx: &mut Tx,
-    actor: &Actor,
-    person: PersonId,
-    now_us: i64,
-) -> Result<(), StoreError> {
+pub(crate) async fn unroute(tx: &mut Tx, actor: &Actor, person: PersonId, now_us: i64) -> Result<(), StoreError> {
     let school = actor.school();
     let staffing = people::staffing(tx, school, now_us).await?;
     let table = settings::routing(tx, school).await?;

@@ -72,6 +72,14 @@ pub enum Move {
     Reopen,
     /// The product found something worse.
     Raise,
+    /// Hands it to somebody without a conflict of interest.
+    Transfer,
+    /// Keeps it for a case at law.
+    Hold,
+    /// The case at law is over.
+    Release,
+    /// Its review date has come.
+    Review,
 }
 
 /// A move that the state does not allow.
@@ -127,7 +135,13 @@ impl State {
     /// Whether further captures join it: nobody has decided yet.
     #[must_use]
     pub const fn is_undecided(self) -> bool {
-        matches!(self, Self::New | Self::Acknowledged | Self::UnderReview | Self::Reopened)
+        matches!(self, Self::New | Self::Acknowledged | Self::UnderReview | Self::Reopened | Self::Transferred)
+    }
+
+    /// Whether somebody still has to acknowledge it.
+    #[must_use]
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::New | Self::Reopened | Self::Transferred)
     }
 
     /// Whether it was decided and not yet finished.
@@ -151,7 +165,7 @@ impl State {
     /// When the concern's life has no such step.
     pub const fn after(self, moved: Move) -> Result<Self, InvalidTransition> {
         let to = match moved {
-            Move::Acknowledge if matches!(self, Self::New | Self::Reopened) => Self::Acknowledged,
+            Move::Acknowledge if self.is_waiting() => Self::Acknowledged,
             Move::Note if matches!(self, Self::Acknowledged) => Self::UnderReview,
             Move::Note => self,
             Move::Decide(decision)
@@ -164,14 +178,22 @@ impl State {
             Move::SignOff if matches!(self, Self::Closed) => Self::SignedOff,
             Move::Reopen if matches!(self, Self::Closed | Self::SignedOff) || self.is_decided() => Self::Reopened,
             Move::Raise if matches!(self, Self::New) => Self::New,
-            Move::Raise if self.is_undecided() => Self::Reopened,
+            Move::Raise if self.is_undecided() || self.is_decided() || matches!(self, Self::Closed) => Self::Reopened,
+            Move::Transfer if self.is_undecided() => Self::Transferred,
+            Move::Hold if !matches!(self, Self::LegalHold) => Self::LegalHold,
+            Move::Release if matches!(self, Self::LegalHold) => Self::UnderReview,
+            Move::Review if self.is_decided() || matches!(self, Self::Closed | Self::SignedOff) => Self::Reopened,
             Move::Acknowledge
             | Move::Decide(_)
             | Move::Act
             | Move::Close
             | Move::SignOff
             | Move::Reopen
-            | Move::Raise => return Err(InvalidTransition { from: self, attempted: moved }),
+            | Move::Raise
+            | Move::Transfer
+            | Move::Hold
+            | Move::Release
+            | Move::Review => return Err(InvalidTransition { from: self, attempted: moved }),
         };
         Ok(to)
     }
@@ -208,6 +230,10 @@ impl fmt::Display for Move {
             Self::SignOff => "signed off",
             Self::Reopen => "reopened",
             Self::Raise => "raised",
+            Self::Transfer => "transferred",
+            Self::Hold => "held",
+            Self::Release => "released",
+            Self::Review => "reviewed",
         })
     }
 }
@@ -225,7 +251,7 @@ impl FromStr for State {
 mod tests {
     use super::*;
 
-    const MOVES: [Move; 8] = [
+    const MOVES: [Move; 12] = [
         Move::Acknowledge,
         Move::Note,
         Move::Decide(Decision::Pastoral),
@@ -234,6 +260,10 @@ mod tests {
         Move::SignOff,
         Move::Reopen,
         Move::Raise,
+        Move::Transfer,
+        Move::Hold,
+        Move::Release,
+        Move::Review,
     ];
 
     fn walk(moves: &[Move]) -> Result<State, InvalidTransition> {
@@ -267,15 +297,32 @@ mod tests {
     fn something_worse_brings_back_what_was_taken() {
         assert_eq!(State::New.after(Move::Raise), Ok(State::New));
         assert_eq!(State::Acknowledged.after(Move::Raise), Ok(State::Reopened));
-        assert!(State::Closed.after(Move::Raise).is_err());
+        assert_eq!(State::Closed.after(Move::Raise), Ok(State::Reopened));
+        assert!(State::SignedOff.after(Move::Raise).is_err());
     }
 
     #[test]
-    fn a_held_or_transferred_concern_takes_notes_only() {
-        for state in [State::LegalHold, State::Transferred] {
-            for moved in MOVES {
-                assert_eq!(state.after(moved).is_ok(), moved == Move::Note, "{state} {moved}");
-            }
+    fn a_held_concern_takes_notes_until_it_is_released() {
+        for moved in MOVES {
+            let allowed = matches!(moved, Move::Note | Move::Release);
+            assert_eq!(State::LegalHold.after(moved).is_ok(), allowed, "{moved}");
+        }
+        assert_eq!(State::LegalHold.after(Move::Release), Ok(State::UnderReview));
+    }
+
+    #[test]
+    fn a_transferred_concern_waits_for_whoever_has_it_now() {
+        assert_eq!(State::UnderReview.after(Move::Transfer), Ok(State::Transferred));
+        assert_eq!(State::Transferred.after(Move::Acknowledge), Ok(State::Acknowledged));
+        assert!(State::Transferred.is_undecided() && State::Transferred.is_waiting());
+        assert!(State::Closed.after(Move::Transfer).is_err());
+    }
+
+    #[test]
+    fn a_review_brings_back_what_was_decided_or_closed_alone() {
+        for state in State::ALL {
+            let back = state.is_decided() || matches!(state, State::Closed | State::SignedOff);
+            assert_eq!(state.after(Move::Review).ok(), back.then_some(State::Reopened), "{state}");
         }
     }
 

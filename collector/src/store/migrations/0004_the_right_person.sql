@@ -68,6 +68,7 @@ CREATE TABLE request_answers (
 -- ---- concerns ----------------------------------------------------------------------------------------------------
 
 ALTER TABLE concerns ADD COLUMN merged_into BLOB;                      -- a link, undone by a split; NULL: stands by itself
+ALTER TABLE concerns ADD COLUMN causes TEXT NOT NULL DEFAULT '';       -- why the level is not the rule's, with `,` between
 ALTER TABLE concerns ADD COLUMN review_us INTEGER;                     -- returns to the queue then
 ALTER TABLE concerns ADD COLUMN recorded_elsewhere TEXT NOT NULL DEFAULT ''; -- reference in the child-protection system
 CREATE INDEX concerns_by_review ON concerns (school_id, review_us) WHERE review_us IS NOT NULL;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::actor::Role;
+use crate::audit;
 use crate::clock::ManualClock;
 use crate::store::fixture::{EPOCH, NINE_US, School, delivery, title};
 use crate::subject::Kind;

@@ -1,0 +1,74 @@
+//! What stays the same during one transaction of triage: the school's people, hours and table, and what is known of those
+//! whom its captures are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lapwing_proto::{DeviceId, SchoolId};
+use lapwing_rules::Category;
+
+use super::level::Context;
+use crate::calendar::Calendar;
+use crate::ids::{InvestigationId, SubjectId};
+use crate::routing::{Staffing, Table};
+use crate::store::captures::Untriaged;
+use crate::store::investigations::Open;
+use crate::store::subjects::Known;
+use crate::store::{StoreError, Tx, concerns, investigations, people, settings, subjects};
+
+/// How long another topic counts as lately: a week.
+const LATELY_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
+/// How long after an investigation its captures may still arrive: as long as a device keeps them.
+const LATE_US: i64 = 14 * 24 * 60 * 60 * 1_000_000;
+
+/// The school at one moment.
+pub(super) struct Setting {
+    pub(super) staffing: Staffing,
+    pub(super) table: Table,
+    pub(super) calendar: Calendar,
+    pub(super) now_us: i64,
+    known: BTreeMap<SubjectId, Known>,
+    lately: BTreeMap<SubjectId, BTreeSet<Category>>,
+    investigations: BTreeMap<DeviceId, Vec<Open>>,
+}
+
+impl Setting {
+    /// As the school is at `now_us`, with what is known of whom `captures` are about.
+    pub(super) async fn read(
+        tx: &mut Tx,
+        school: &SchoolId,
+        captures: &[Untriaged],
+        now_us: i64,
+    ) -> Result<Self, StoreError> {
+        let about: BTreeSet<_> = captures.iter().map(|capture| capture.subject).collect();
+        let about: Vec<_> = about.into_iter().collect();
+        Ok(Self {
+            staffing: people::staffing(tx, school, now_us).await?,
+            table: settings::routing(tx, school).await?,
+            calendar: settings::calendar(tx, school, now_us).await?,
+            now_us,
+            known: subjects::known(tx, school, &about).await?,
+            lately: concerns::lately(tx, school, &about, now_us.saturating_sub(LATELY_US)).await?,
+            investigations: investigations::open(tx, school, now_us.saturating_sub(LATE_US)).await?,
+        })
+    }
+
+    /// What stands around `capture`, which was seen at `seen_us`.
+    pub(super) fn context(&self, capture: &Untriaged, seen_us: i64) -> Context {
+        Context {
+            before: 0,
+            lately: self.lately.get(&capture.subject).cloned().unwrap_or_default(),
+            is_vulnerable: self.known.get(&capture.subject).is_some_and(|known| known.is_vulnerable),
+            is_unsupervised: !self.calendar.is_open(seen_us),
+            is_exempted: false,
+        }
+    }
+
+    /// The investigation that `capture` belongs to: one of its device and hour. A pupil who uses the device meanwhile is
+    /// looked after like any other.
+    pub(super) fn investigation(&self, capture: &Untriaged, seen_us: i64) -> Option<InvestigationId> {
+        let known = self.known.get(&capture.subject)?;
+        let open = self.investigations.get(&capture.device).filter(|_| known.is_staff)?;
+        let holds = |one: &&Open| one.from_us <= seen_us && seen_us < one.until_us;
+        open.iter().find(holds).map(|one| one.id)
+    }
+}
