@@ -18,7 +18,7 @@ pub enum Role {
     DeputyDsl,
     /// Headteacher.
     Headteacher,
-    /// Chair of governors.
+    /// Chair of governors, or the vice-chair: they stand in for one another.
     Chair,
     /// Governor, for safeguarding where the school has one.
     Governor,
@@ -91,6 +91,26 @@ impl Role {
             | Self::SltReviewer
             | Self::Auditor
             | Self::TrustLead => false,
+        }
+    }
+
+    /// Whether whoever holds it may be named as somebody who sees a concern.
+    #[must_use]
+    pub const fn reads_concerns(self) -> bool {
+        match self {
+            Self::Dsl
+            | Self::DeputyDsl
+            | Self::Headteacher
+            | Self::Chair
+            | Self::SiteLead
+            | Self::ClassTeacher
+            | Self::HeadOfDepartment => true,
+            Self::Governor
+            | Self::Technician
+            | Self::SltReviewer
+            | Self::Auditor
+            | Self::TrustLead
+            | Self::Administrator => false,
         }
     }
 

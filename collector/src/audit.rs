@@ -65,6 +65,24 @@ pub enum ActKind {
     ConcernClosed,
     /// A person reopened a concern.
     ConcernReopened,
+    /// A person let a concern count towards another.
+    ConcernMerged,
+    /// A person let a merged concern stand by itself again.
+    ConcernSplit,
+    /// A person handed a concern to somebody without a conflict of interest.
+    ConcernTransferred,
+    /// A person let a colleague see a concern.
+    ConcernShared,
+    /// A person kept a concern for a case at law.
+    ConcernHeld,
+    /// A case at law over a concern ended.
+    ConcernReleased,
+    /// A person said who used a class log-on.
+    ConcernAttributed,
+    /// A person took back who used a class log-on.
+    ConcernUnattributed,
+    /// A technician did what a change to the filter asked for.
+    FilterTicketDone,
     /// A person asked for a concern that they may not open.
     ConcernRefused,
     /// A person asked for a change that takes more than one.
@@ -114,6 +132,15 @@ impl ActKind {
             Self::ConcernJudged => "concern_judged",
             Self::ConcernClosed => "concern_closed",
             Self::ConcernReopened => "concern_reopened",
+            Self::ConcernMerged => "concern_merged",
+            Self::ConcernSplit => "concern_split",
+            Self::ConcernTransferred => "concern_transferred",
+            Self::ConcernShared => "concern_shared",
+            Self::ConcernHeld => "concern_held",
+            Self::ConcernReleased => "concern_released",
+            Self::ConcernAttributed => "concern_attributed",
+            Self::ConcernUnattributed => "concern_unattributed",
+            Self::FilterTicketDone => "filter_ticket_done",
             Self::ConcernRefused => "concern_refused",
             Self::RequestMade => "request_made",
             Self::RequestAnswered => "request_answered",

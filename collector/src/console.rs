@@ -16,9 +16,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use lapwing_proto::SchoolId;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::clock::Clock;
+use crate::requests::Approvals;
 use crate::seal::Vault;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
@@ -26,7 +27,9 @@ use crate::triage::ConcernChanged;
 use crate::triage::commands::Desk;
 
 mod acknowledge;
+mod ask_close;
 mod assets;
+mod attribute;
 mod blank;
 mod close;
 mod concern;
@@ -38,23 +41,30 @@ mod frame;
 mod gate;
 mod guidance;
 mod headers;
+mod hold;
 mod home;
 mod judge;
 mod live;
+mod merge;
 mod note;
 mod posted;
 mod queue;
 mod refusal;
 mod reopen;
+mod request_words;
+mod requests;
 mod role;
 mod rule_book;
 #[cfg(test)]
 mod seeded;
 mod session;
 mod shadows;
+mod share;
 mod sign_in;
 mod sign_out;
 mod suppression;
+mod tickets;
+mod transfer;
 mod words;
 
 pub use gate::Gate;
@@ -76,6 +86,8 @@ pub struct ConsoleState {
     pub school: SchoolId,
     /// What the rules in force say to people; swapped when a rule set is published.
     pub rules: Arc<ArcSwap<RuleBook>>,
+    /// Told of new messages.
+    pub mail: Arc<Notify>,
     /// Told of what triage and decisions changed; live pages listen.
     pub events: broadcast::Sender<ConcernChanged>,
     /// Ends live pages.
@@ -87,7 +99,13 @@ pub struct ConsoleState {
 impl ConsoleState {
     /// Where decisions are carried out.
     fn desk(&self) -> Desk {
-        Desk::new(self.store.clone(), self.vault.clone(), Arc::clone(&self.clock), self.events.clone())
+        let (clock, mail) = (Arc::clone(&self.clock), Arc::clone(&self.mail));
+        Desk::new(self.store.clone(), self.vault.clone(), clock, mail, self.events.clone())
+    }
+
+    /// Where changes are asked for and approved that take more than one person.
+    fn approvals(&self) -> Approvals {
+        Approvals::new(self.store.clone(), Arc::clone(&self.clock), Arc::clone(&self.mail))
     }
 }
 
@@ -105,6 +123,19 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/concerns/{reference}/judge", post(judge::submit))
         .route("/concerns/{reference}/close", post(close::submit))
         .route("/concerns/{reference}/reopen", post(reopen::submit))
+        .route("/concerns/{reference}/merge", post(merge::submit))
+        .route("/concerns/{reference}/split", post(merge::undo))
+        .route("/concerns/{reference}/share", post(share::submit))
+        .route("/concerns/{reference}/transfer", post(transfer::submit))
+        .route("/concerns/{reference}/hold", post(hold::submit))
+        .route("/concerns/{reference}/release", post(hold::undo))
+        .route("/concerns/{reference}/attribute", post(attribute::submit))
+        .route("/concerns/{reference}/unattribute", post(attribute::undo))
+        .route("/concerns/{reference}/ask-close", post(ask_close::submit))
+        .route("/requests", get(requests::page).post(requests::ask))
+        .route("/requests/{reference}/answer", post(requests::answer))
+        .route("/requests/{reference}/withdraw", post(requests::withdraw))
+        .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
         .route("/counts", get(counts::page))
         .route("/blank", get(blank::page))

@@ -381,6 +381,7 @@ impl Collector {
             clock: Arc::clone(&self.clock),
             school: self.config.load().school.id.clone(),
             rules: Arc::clone(&self.rules),
+            mail: Arc::clone(&self.waking.mail),
             events: self.waking.changed.clone(),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-pub use change::{Change, Terms};
+pub use change::{ASKERS, Change, Terms};
 pub use desk::{Approvals, RequestError};
 
 use crate::actor::{PersonId, Role};

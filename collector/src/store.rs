@@ -21,6 +21,7 @@ use crate::ids::InvalidId;
 
 pub(crate) mod accounts;
 pub mod artefacts;
+pub(crate) mod attributions;
 pub(crate) mod audit;
 pub(crate) mod captures;
 pub(crate) mod concern_page;
@@ -38,6 +39,8 @@ pub(crate) mod investigations;
 pub(crate) mod keys;
 pub(crate) mod losses;
 mod many;
+pub(crate) mod merges;
+pub(crate) mod names;
 pub(crate) mod outbox;
 pub(crate) mod people;
 mod pressing;
@@ -52,7 +55,9 @@ pub(crate) mod shadows;
 pub mod sign_ins;
 pub(crate) mod steps;
 pub(crate) mod subjects;
+pub(crate) mod tickets;
 pub(crate) mod tokens;
+pub(crate) mod verdicts;
 mod visible;
 mod written_back;
 

@@ -1,12 +1,13 @@
 //! A concern: everything a decision needs, on one page. The act of opening it is in the log before a byte leaves.
 
-use std::collections::BTreeSet;
+mod may;
+mod why;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use lapwing_proto::{Capture, Open};
-use lapwing_rules::{Category, Class, Level, Mark};
+use lapwing_proto::Capture;
+use lapwing_rules::Level;
 use serde::Deserialize;
 
 use super::decision::{self, Choice};
@@ -18,10 +19,11 @@ use super::role::{Recipient, SignedIn};
 use super::words::{self, Present};
 use super::{ConsoleState, guidance};
 use crate::ids::ConcernId;
-use crate::store::concern_page::{self, Decided, Other, StepFacts, Whereabouts};
+use crate::store::concern_page::{self, Colleague, Decided, Other, StepFacts, Whereabouts};
 use crate::store::queue::{self as rows, QueueRow, Shelf};
-use crate::triage::State as Standing;
 use crate::triage::commands::{Evidence, Note, Opened};
+
+use may::Can;
 
 /// What was just done, by its code.
 #[derive(Default, Deserialize)]
@@ -58,6 +60,11 @@ struct ConcernView {
     can: Can,
     verdicts: Vec<Choice>,
     outcomes: Vec<Choice>,
+    /// Rules to be judged each by itself, where there are several.
+    rules: Vec<String>,
+    towards: Vec<OtherView>,
+    into: Option<OtherView>,
+    colleagues: Vec<Colleague>,
 }
 
 struct Fact {
@@ -79,16 +86,6 @@ struct StepView {
     note: Option<String>,
 }
 
-/// What may be done as the concern stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Can {
-    acknowledge: bool,
-    judge: bool,
-    close: bool,
-    needs_approvers: bool,
-    reopen: bool,
-}
-
 /// Everything that was read of a concern.
 struct Read {
     row: QueueRow,
@@ -97,6 +94,10 @@ struct Read {
     around: Vec<Other>,
     before: Vec<Other>,
     steps: Vec<StepFacts>,
+    rules: Vec<String>,
+    towards: Vec<Other>,
+    into: Option<Other>,
+    colleagues: Vec<Colleague>,
     opened: Opened,
 }
 
@@ -123,7 +124,12 @@ async fn read(state: &ConsoleState, person: &SignedIn, concern: ConcernId) -> Re
         let row = rows::row(store, actor, concern).await?;
         let decided = concern_page::decided(store, actor, concern).await?;
         let (Some(row), Some(decided)) = (row, decided) else { return Ok(None) };
+        let (towards, into) = concern_page::merged(store, actor, concern).await?;
         Ok(Some(Read {
+            rules: concern_page::rules(store, actor, concern).await?,
+            towards,
+            into,
+            colleagues: concern_page::colleagues(store, actor, concern).await?,
             row,
             decided,
             places: concern_page::whereabouts(store, actor, concern).await?,
@@ -142,7 +148,7 @@ fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'stat
     let Read { row, decided, opened, .. } = &read;
     let fired = opened.captures.iter().filter_map(|one| capture(&one.evidence));
     let fired = fired.flat_map(|capture| capture.verdict.hits.iter().map(|hit| &hit.rule));
-    let standing = format!("Opened {}. {}.", present.when(decided.opened_us), queue::state_words(&row.state));
+    let standing = standing(present, row, decided);
     ConcernView {
         reference: row.reference.clone(),
         level: row.level,
@@ -155,15 +161,30 @@ fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'stat
         facts: facts(present, &read),
         cut: cut(row, opened),
         seen: opened.captures.iter().map(|one| evidence::seen(present, &rules, one)).collect(),
-        why: why(row, opened),
+        why: why::why(row, decided, opened),
         guidance: guidance::of_rules(&rules, fired),
         around: read.around.iter().map(|other| other_view(present, other)).collect(),
         before: read.before.iter().map(|other| other_view(present, other)).collect(),
         steps: steps(present, &read.steps, &opened.notes),
-        can: can(row),
+        can: may::can(row, decided, read.into.is_some()),
         verdicts: decision::verdicts(decided.verdict.as_deref()),
         outcomes: decision::outcomes(decided.outcome.as_deref()),
+        rules: if read.rules.len() > 1 { read.rules.clone() } else { Vec::new() },
+        towards: read.towards.iter().map(|other| other_view(present, other)).collect(),
+        into: read.into.as_ref().map(|other| other_view(present, other)),
+        colleagues: read.colleagues.clone(),
     }
+}
+
+fn standing(present: &Present, row: &QueueRow, decided: &Decided) -> String {
+    let mut standing = format!("Opened {}. {}.", present.when(decided.opened_us), queue::state_words(&row.state));
+    if let Some(review_us) = decided.review_us {
+        standing += &format!(" Comes back on {}.", present.date_and_time(review_us));
+    }
+    if !decided.elsewhere.is_empty() {
+        standing += &format!(" Recorded elsewhere: {}.", decided.elsewhere);
+    }
+    standing
 }
 
 fn facts(present: &Present, read: &Read) -> Vec<Fact> {
@@ -192,51 +213,9 @@ fn cut(row: &QueueRow, opened: &Opened) -> Option<String> {
     is_cut.then(|| format!("The {shown} most urgent and latest of {} are shown.", row.captures))
 }
 
-/// Why the level is what it is, in sentences.
-fn why(row: &QueueRow, opened: &Opened) -> Vec<String> {
-    let captures = || opened.captures.iter().filter_map(|one| capture(&one.evidence));
-    let Some(highest) = captures().max_by_key(|capture| capture.level()) else {
-        return vec![format!("{}. What it rested on has been erased.", words::level(row.level))];
-    };
-    let to = match highest.verdict.band {
-        Open::Known(band) => format!(" for an account of {}", words::band(band).to_lowercase()),
-        Open::Unknown(_) => String::new(),
-    };
-    let mut lines = vec![format!("{}: the rule gives this level{to}.", words::level(highest.level()))];
-    lines.extend(marks(opened).map(str::to_owned));
-    if row.level > highest.level() {
-        lines.push(format!("Raised to {}: it was seen again and again.", words::level(row.level).to_lowercase()));
-    }
-    if row.level < highest.level() {
-        lines.push(format!("Lowered to {}: looking for help is no offence.", words::level(row.level).to_lowercase()));
-    }
-    if is_illegal(&row.category) {
-        lines.push("A topic that the law names: its level is never lowered.".to_owned());
-    }
-    lines
-}
-
-/// What the matched words say together; nothing where they are not shown.
-fn marks(opened: &Opened) -> Option<&'static str> {
-    if opened.captures.iter().any(|one| matches!(one.evidence, Evidence::Withheld(_))) {
-        return None;
-    }
-    let captures = opened.captures.iter().filter_map(|one| capture(&one.evidence));
-    let spans = captures.flat_map(|capture| &capture.verdict.hits).flat_map(|hit| &hit.spans);
-    let marks: BTreeSet<Mark> = spans.map(|span| span.mark).collect();
-    Some(match (marks.is_empty(), marks.contains(&Mark::Intent), marks.contains(&Mark::Method)) {
-        (true, _, _) => "No words matched: the fact alone is enough.",
-        (false, true, true) => "The words say wanting to, and how to.",
-        (false, true, false) => "The words say wanting to.",
-        (false, false, true) => "The words say how to.",
-        (false, false, false) => "The words say what it is about. They say neither wanting to nor how to.",
-    })
-}
-
 fn steps(present: &Present, steps: &[StepFacts], notes: &[Note]) -> Vec<StepView> {
     let view = |step: &StepFacts| {
-        let note = notes.iter().find(|note| note.at_us == step.at_us && note.person == step.person);
-        let note = note.filter(|_| step.kind == "noted");
+        let note = notes.iter().find(|note| note.step == step.step);
         StepView {
             did: decision::step_words(&step.kind, &step.to_state),
             when: present.when(step.at_us),
@@ -256,25 +235,6 @@ fn other_view(present: &Present, other: &Other) -> OtherView {
     }
 }
 
-/// What the concern's life allows next.
-fn can(row: &QueueRow) -> Can {
-    use crate::triage::{Decision, Move};
-    let Ok(standing) = row.state.parse::<Standing>() else { return Can::default() };
-    let allows = |moved: Move| standing.after(moved).is_ok();
-    let needs_approvers = is_illegal(&row.category) && allows(Move::Close);
-    Can {
-        acknowledge: allows(Move::Acknowledge),
-        judge: allows(Move::Decide(Decision::NoAction)),
-        close: allows(Move::Close) && !needs_approvers,
-        needs_approvers,
-        reopen: allows(Move::Reopen),
-    }
-}
-
-fn is_illegal(category: &str) -> bool {
-    category.parse::<Category>().is_ok_and(|category| category.class() != Class::Ordinary)
-}
-
 fn capture(evidence: &Evidence) -> Option<&Capture> {
     match evidence {
         Evidence::Shown(capture) | Evidence::Withheld(capture) => Some(capture),
@@ -285,8 +245,8 @@ fn capture(evidence: &Evidence) -> Option<&Capture> {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use lapwing_proto::Excerpt;
-    use lapwing_rules::Scope;
+    use lapwing_proto::{Excerpt, Open};
+    use lapwing_rules::{Category, Scope};
 
     use super::super::seeded::Seeded;
     use super::*;

@@ -50,8 +50,15 @@ pub(super) fn done(reference: &str, code: &'static str) -> Response {
 pub(super) fn refused(error: CommandError) -> Refusal {
     match error {
         CommandError::NotFound => Refusal::NotYours,
-        CommandError::Invalid(_) | CommandError::NeedsApprovers | CommandError::Erased => Refusal::OutOfTurn,
-        CommandError::NoteLength(_) => Refusal::BadForm,
+        CommandError::Invalid(_)
+        | CommandError::NeedsApprovers
+        | CommandError::Erased
+        | CommandError::IsMerged
+        | CommandError::IsHeld => Refusal::OutOfTurn,
+        CommandError::NeedsReview => Refusal::NeedsReview,
+        CommandError::CannotMerge => Refusal::CannotMerge,
+        CommandError::NotForThem | CommandError::CannotAttribute => Refusal::NotForThem,
+        CommandError::NoteLength(_) | CommandError::ReviewDate => Refusal::BadForm,
         CommandError::Store(_) | CommandError::Seal(_) => Refusal::not_saved(&error),
     }
 }
@@ -64,7 +71,14 @@ pub(super) fn refused_opening(error: CommandError) -> Refusal {
         | CommandError::Invalid(_)
         | CommandError::NeedsApprovers
         | CommandError::Erased
-        | CommandError::NoteLength(_) => refused(error),
+        | CommandError::NoteLength(_)
+        | CommandError::NeedsReview
+        | CommandError::ReviewDate
+        | CommandError::IsMerged
+        | CommandError::CannotMerge
+        | CommandError::IsHeld
+        | CommandError::NotForThem
+        | CommandError::CannotAttribute => refused(error),
     }
 }
 
@@ -76,6 +90,14 @@ pub(super) fn done_words(code: &str) -> Option<&'static str> {
         "judged" => "Your decision was saved. Close the concern when what you decided has been done.",
         "closed" => "This concern is closed.",
         "reopened" => "This concern is open again.",
+        "merged" => "This concern counts towards another one now. You can take that back below.",
+        "split" => "This concern stands by itself again.",
+        "shared" => "Your colleague can see this concern now, and was told.",
+        "held" => "This concern is kept as it is for legal reasons.",
+        "released" => "This concern is under review again.",
+        "attributed" => "This concern belongs to that pupil now. You can take that back below.",
+        "unattributed" => "This concern belongs to the class log-on again.",
+        "asked" => "Your request was made. It is closed when two others have approved it.",
         _ => return None,
     };
     Some(said)
@@ -91,6 +113,19 @@ pub(super) fn step_words(kind: &str, to_state: &str) -> String {
         "judged" => format!("Decided: {}", super::queue::state_words(to_state).to_lowercase()),
         "closed" => "Closed".to_owned(),
         "reopened" => "Reopened".to_owned(),
+        "climbed" => "Went to further people: nobody had acknowledged it in time".to_owned(),
+        "review_due" => "Came back: its review date has come".to_owned(),
+        "merged" => "Counts towards another concern".to_owned(),
+        "took_in" => "Another concern counts towards this one".to_owned(),
+        "split" => "Stands by itself again".to_owned(),
+        "shared" => "Shared with a colleague".to_owned(),
+        "transferred" => "Handed over: conflict of interest".to_owned(),
+        "held" => "Kept for legal reasons".to_owned(),
+        "released" => "No longer kept for legal reasons".to_owned(),
+        "lesson" => "What was learnt".to_owned(),
+        "attributed" => "Said to be a pupil's".to_owned(),
+        "unattributed" => "No longer said to be a pupil's".to_owned(),
+        "read_alone" => "Read at once; the headteacher was told".to_owned(),
         other => other.replace('_', " "),
     }
 }

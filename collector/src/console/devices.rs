@@ -12,6 +12,7 @@ use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::Technician;
 use super::shadows::{self, ShadowView};
+use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
 use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
@@ -27,6 +28,7 @@ struct DevicesView {
     heard: String,
     rooms: Vec<RoomView>,
     shadows: Vec<ShadowView>,
+    tickets: Vec<TicketView>,
 }
 
 struct RoomView {
@@ -60,7 +62,8 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let devices = devices.map_err(|error| Refusal::failed(&error))?;
     let heard = queue::heard(&state, &present).await?;
     let shadows = shadows::views(&state, &present).await?;
-    let view = DevicesView { heard, rooms: rooms(&present, devices), shadows };
+    let tickets = tickets::views(&state).await?;
+    let view = DevicesView { heard, rooms: rooms(&present, devices), shadows, tickets };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
 

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::role::{Governor, Recipient, SignedIn, Technician};
 use super::session::Secret;
 use crate::actor::Role;
+use crate::requests::ASKERS;
 
 /// The frame of a page, made for somebody who was let in.
 #[derive(Clone, Debug)]
@@ -36,10 +37,11 @@ pub(super) struct Place {
     pub(super) words: &'static str,
 }
 
-const PLACES: [(Place, &[Role]); 3] = [
+const PLACES: [(Place, &[Role]); 4] = [
     (Place { address: "/queue", words: "Concerns" }, Recipient::ROLES),
     (Place { address: "/devices", words: "Devices" }, Technician::ROLES),
     (Place { address: "/counts", words: "Counts" }, Governor::ROLES),
+    (Place { address: "/requests", words: "Requests" }, &ASKERS),
 ];
 
 impl Frame {
@@ -70,7 +72,8 @@ pub(super) fn shown(page: &impl Template) -> Result<Response, Refusal> {
     Ok(Html(html).into_response())
 }
 
-const fn role_words(role: Role) -> &'static str {
+/// A role in words.
+pub(super) const fn role_words(role: Role) -> &'static str {
     match role {
         Role::Dsl => "DSL",
         Role::DeputyDsl => "Deputy DSL",

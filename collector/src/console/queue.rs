@@ -153,13 +153,13 @@ pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
         how_often: words::how_often(present, row.captures, row.first_us, row.last_us),
         clock,
         is_late,
-        is_new: row.state == "new",
+        is_new: row.is_waiting(),
     }
 }
 
 /// What is to be done by when, or where it stands.
 pub(super) fn clock(present: &Present, row: &QueueRow) -> Clock {
-    if row.state != "new" {
+    if !row.is_waiting() {
         return Clock { words: state_words(&row.state), is_late: false };
     }
     if let Some(due_us) = row.acknowledge_by_us {

@@ -28,6 +28,14 @@ pub(super) enum Refusal {
     Contradiction,
     /// The step is not possible as the concern now stands.
     OutOfTurn,
+    /// A case closes with more than was said.
+    NeedsReview,
+    /// Two concerns that cannot become one.
+    CannotMerge,
+    /// Somebody for whom that cannot be done.
+    NotForThem,
+    /// A request that cannot be made or answered, and why.
+    NoRequest(String),
     /// Too many sign-ins at once.
     Busy,
     /// Something failed while reading.
@@ -50,6 +58,7 @@ struct RefusalPage {
 
 struct Said {
     heading: &'static str,
+    because: Option<String>,
     lines: &'static [&'static str],
     reference: Option<String>,
     onward: Onward,
@@ -78,8 +87,10 @@ impl Refusal {
             Self::SignedOut { .. } => StatusCode::SEE_OTHER,
             Self::WrongRole | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotYours | Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::BadForm | Self::Contradiction => StatusCode::BAD_REQUEST,
-            Self::OutOfTurn => StatusCode::CONFLICT,
+            Self::BadForm | Self::Contradiction | Self::NeedsReview | Self::NotForThem | Self::NoRequest(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::OutOfTurn | Self::CannotMerge => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { .. } | Self::NotSaved { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -116,10 +127,35 @@ impl Refusal {
                     "Open it again to see where it stands.",
                 ],
             ),
+            Self::NeedsReview => (
+                "That was not closed",
+                &[
+                    "A case on the child's file, or with another body, closes with a review date (or \u{201c}no review \
+                     needed\u{201d}) and with what was learnt. Nothing was changed.",
+                    "Go back and fill in both.",
+                ],
+            ),
+            Self::CannotMerge => (
+                "These two cannot become one",
+                &[
+                    "Both must be about the same person and not decided yet, and the lower one counts towards the higher. \
+                     While an illegal case about the person is open, nothing is merged. Nothing was changed.",
+                    "Go back and check the reference.",
+                ],
+            ),
+            Self::NotForThem => (
+                "That cannot be done for this person",
+                &[
+                    "Check whom you chose: somebody who reads concerns and can sign in, or a pupil who is on the school's \
+                     list. Nothing was changed.",
+                ],
+            ),
+            Self::NoRequest(_) => ("That request was not made", &["Nothing was changed. Go back and check it."]),
             Self::Busy => ("The console is busy", &["Too many people are signing in at once. Try again in a minute."]),
             Self::Failed { .. } => ("The page could not be shown", &["Nothing was lost. Try again."]),
             Self::NotSaved { .. } => ("The decision was not saved", &["Nothing was lost. Try again."]),
         };
+        let because = if let Self::NoRequest(because) = &self { Some(because.clone()) } else { None };
         let reference = match self {
             Self::Failed { reference } | Self::NotSaved { reference } => Some(reference),
             Self::SignedOut { .. }
@@ -130,9 +166,13 @@ impl Refusal {
             | Self::BadForm
             | Self::Contradiction
             | Self::OutOfTurn
+            | Self::NeedsReview
+            | Self::CannotMerge
+            | Self::NotForThem
+            | Self::NoRequest(_)
             | Self::Busy => None,
         };
-        Said { heading, lines, reference, onward: HOME }
+        Said { heading, because, lines, reference, onward: HOME }
     }
 }
 
@@ -163,7 +203,7 @@ pub(super) fn onward(uri: &Uri) -> Option<String> {
 /// Whether `path` is one of the pages that a person may be sent to: never another host.
 pub(super) fn is_onward(path: &str) -> bool {
     let reference = path.strip_prefix("/concerns/");
-    matches!(path, "/queue" | "/devices" | "/counts") || reference.is_some_and(is_reference)
+    matches!(path, "/queue" | "/devices" | "/counts" | "/requests") || reference.is_some_and(is_reference)
 }
 
 /// Whether `text` could be a concern's reference.
@@ -229,6 +269,10 @@ mod tests {
             Refusal::BadForm,
             Refusal::Contradiction,
             Refusal::OutOfTurn,
+            Refusal::NeedsReview,
+            Refusal::CannotMerge,
+            Refusal::NotForThem,
+            Refusal::NoRequest("it takes two".to_owned()),
             Refusal::Busy,
             Refusal::Failed { reference: reference() },
             Refusal::NotSaved { reference: reference() },

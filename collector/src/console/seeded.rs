@@ -96,6 +96,7 @@ impl Seeded {
             clock: clock.clone(),
             school: school.id.clone(),
             rules: Arc::new(ArcSwap::from_pointee(rule_book())),
+            mail: Arc::default(),
             events: events.clone(),
             shutdown: shutdown.clone(),
             gate: Arc::default(),

@@ -34,6 +34,23 @@ impl Present {
         self.midnight_us(self.zoned(self.now_us).date())
     }
 
+    /// Eight in the morning of `date`, microseconds of UTC.
+    pub(crate) fn morning_us(&self, date: Date) -> i64 {
+        let morning = date.at(8, 0, 0, 0).to_zoned(self.zone.clone());
+        morning.map_or(0, |morning| morning.timestamp().as_microsecond())
+    }
+
+    /// A date and a time as a browser's field says them, "2026-09-07T09:00", in microseconds of UTC.
+    pub(crate) fn local_us(&self, text: &str) -> Option<i64> {
+        let local: jiff::civil::DateTime = text.trim().parse().ok()?;
+        Some(local.to_zoned(self.zone.clone()).ok()?.timestamp().as_microsecond())
+    }
+
+    /// "Monday 7 September 2026, 09:00".
+    pub(crate) fn date_and_time(&self, at_us: i64) -> String {
+        self.zoned(at_us).strftime("%A %-d %B %Y, %H:%M").to_string()
+    }
+
     /// The first of September on or before today, at midnight: when the school year began.
     pub(crate) fn school_year_us(&self) -> i64 {
         let today = self.zoned(self.now_us).date();

@@ -7,8 +7,8 @@ use crate::actor::{PersonId, Role};
 use crate::ids::{ConcernId, as_text};
 
 const SENIORS: &[Role] = &[Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair];
-const SENIORS_AND_ADMINISTRATOR: &[Role] =
-    &[Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair, Role::Administrator];
+/// Who asks for changes to roles and settings.
+pub const ASKERS: [Role; 5] = [Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair, Role::Administrator];
 
 /// A change that takes more than one person. Identifiers and what people wrote about the school; nothing of a pupil.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +94,7 @@ impl Change {
     /// Who asks, who approves, how many.
     #[must_use]
     pub const fn terms(&self) -> Terms {
-        let one =
-            Terms { askers: SENIORS_AND_ADMINISTRATOR, approvers: SENIORS, needed: 1, among: None, seen_by: None };
+        let one = Terms { askers: &ASKERS, approvers: SENIORS, needed: 1, among: None, seen_by: None };
         let two = Terms { needed: 2, ..one };
         match self {
             Self::GrantRole { role, .. } if role.is_privileged() => two,

@@ -204,13 +204,9 @@ fn standard(row: Row) -> Entry {
         }
         Row::PupilIllegal => entry(&[Role::Dsl, Role::DeputyDsl, Role::Headteacher], &[], &[Role::Chair]),
         Row::Guest => entry(&[Role::Dsl, Role::SiteLead], &[Role::DeputyDsl], &[Role::Headteacher, Role::Chair]),
-        Row::Staff | Row::Dsl | Row::DeputyDsl | Row::Governance => {
-            entry(&[Role::Headteacher], &[], &[Role::Chair, Role::Governor])
-        }
-        Row::Unmapped => {
-            Entry { informed: vec![Role::Chair], ..entry(&[Role::Headteacher], &[], &[Role::Chair, Role::Governor]) }
-        }
-        Row::Headteacher => entry(&[Role::Chair], &[], &[Role::Governor]),
+        Row::Staff | Row::Dsl | Row::DeputyDsl | Row::Governance => entry(&[Role::Headteacher], &[], &[Role::Chair]),
+        Row::Unmapped => Entry { informed: vec![Role::Chair], ..entry(&[Role::Headteacher], &[], &[Role::Chair]) },
+        Row::Headteacher => entry(&[Role::Chair], &[], &[]),
         Row::Technician => entry(&[Role::Headteacher, Role::Dsl], &[], &[Role::DeputyDsl, Role::Chair]),
     }
 }

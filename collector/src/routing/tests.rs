@@ -75,8 +75,8 @@ fn a_pupils_illegal_concern_goes_to_all_three_together() {
     let pupil = About { category: Some(Category::Terrorism), ..about(Audience::Pupil, SOMEBODY, &[]) };
     assert_eq!(told(&pupil, Level::Critical), [DSL, DEPUTY, HEAD]);
     let staff = About { category: Some(Category::Csam), ..about(Audience::Staff, SOMEBODY, &[]) };
-    // Three people decide an illegal case together: the chair and a governor stand in.
-    assert_eq!(told(&staff, Level::Critical), [HEAD, CHAIR, GOVERNOR]);
+    // An illegal case is decided by several: the chair stands in.
+    assert_eq!(told(&staff, Level::Critical), [HEAD, CHAIR]);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_concern_climbs_from_the_dsl_to_the_deputy_the_headteacher_and_the_chair() {
     let rungs = ladder(&about(Audience::Pupil, SOMEBODY, &[]), &staffing(), &Table::standard());
     assert_eq!(rungs, [[DSL], [DEPUTY], [HEAD], [CHAIR]]);
     let of_head = ladder(&about(Audience::Staff, HEAD, &[Role::Headteacher]), &staffing(), &Table::standard());
-    assert_eq!(of_head, [[CHAIR], [GOVERNOR]]);
+    assert_eq!(of_head, [[CHAIR]]);
 }
 
 #[test]
@@ -266,8 +266,7 @@ fn changes_that_leave_somebody_without_a_recipient_are_refused() {
     let mut people = staffing();
     people.insert(SITE_LEAD, holder(&[Role::SiteLead], Reach::NoSignIn));
     assert_eq!(site_only.reaches(&people), Err(RoutingFault::Unreachable(Row::Guest)));
-    // The chair is the only governor: nobody could read a concern about them but the headteacher, who can.
+    // Nobody could read a concern about the chair, who is the only one to read those about staff.
     people.insert(HEAD, holder(&[Role::Headteacher], Reach::NoSignIn));
-    people.insert(GOVERNOR, holder(&[Role::Governor], Reach::NoSignIn));
     assert_eq!(Table::standard().reaches(&people), Err(RoutingFault::Unreachable(Row::Governance)));
 }

@@ -102,12 +102,12 @@ async fn case() -> Case {
     let dsl = school.actor(person, &[Role::Dsl]);
     let (events, _) = broadcast::channel(4);
     let clock = Arc::new(ManualClock::at(NINE_US));
-    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock, events);
+    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock, Arc::default(), events);
     let concern = *school.concerns().await.first().unwrap();
     desk.acknowledge(&dsl, concern).await.unwrap();
     desk.note(&dsl, concern, NOTED).await.unwrap();
     let judgement = Judgement::new(Verdict::True, Outcome::Talked).unwrap();
-    desk.judge(&dsl, concern, judgement).await.unwrap();
+    desk.judge(&dsl, concern, judgement, &BTreeMap::new()).await.unwrap();
     Case { school, desk, dsl, concern }
 }
 

@@ -4,7 +4,8 @@ use lapwing_proto::SchoolId;
 use lapwing_rules::Band;
 use sqlx::Row;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, id};
+use crate::actor::PersonId;
 use crate::subject::{Kind, account_key};
 
 /// What a device is told of an account.
@@ -30,4 +31,14 @@ pub(crate) async fn find(store: &Store, school: &SchoolId, account: &str) -> Res
     let Some(row) = row else { return Ok(None) };
     let kind = row.try_get::<&str, _>(0)?.parse().map_err(|_| StoreError::Corrupt { what: "kind of person" })?;
     Ok(Some(Mapped { kind, band: row.try_get::<&str, _>(1)?.parse().ok(), class: row.try_get(2)? }))
+}
+
+/// The account's person; `None` where nobody mapped it.
+pub(crate) async fn person(store: &Store, school: &SchoolId, account: &str) -> Result<Option<PersonId>, StoreError> {
+    let row = sqlx::query("SELECT person_id FROM accounts WHERE school_id = $1 AND account = $2")
+        .bind(school.as_str())
+        .bind(account_key(account))
+        .fetch_optional(store.reader())
+        .await?;
+    row.as_ref().map(|row| id(row, 0)).transpose()
 }

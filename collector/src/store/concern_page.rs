@@ -7,9 +7,10 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use super::dialect::as_written;
-use super::{Store, StoreError, level, visible_to};
-use crate::actor::{Actor, PersonId};
-use crate::ids::ConcernId;
+use super::{Store, StoreError, id, level, visible_to};
+use crate::actor::{Actor, PersonId, Role};
+use crate::ids::{ConcernId, StepId};
+use crate::triage::Cause;
 
 /// Other concerns listed beside one, each way.
 const OTHERS: i64 = 20;
@@ -24,6 +25,23 @@ pub(crate) struct Decided {
     pub(crate) opened_us: i64,
     pub(crate) verdict: Option<String>,
     pub(crate) outcome: Option<String>,
+    /// When it comes back, if it does.
+    pub(crate) review_us: Option<i64>,
+    /// Its reference in another system; may be empty.
+    pub(crate) elsewhere: String,
+    /// Why the level is not the rule's.
+    pub(crate) causes: Vec<Cause>,
+    /// It is about one log-on session of a class log-on.
+    pub(crate) is_session: bool,
+    /// Somebody said whose it is.
+    pub(crate) is_attributed: bool,
+}
+
+/// Somebody who may be let in on a concern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Colleague {
+    pub(crate) person: PersonId,
+    pub(crate) name: String,
 }
 
 /// A device that captures of a concern came from.
@@ -47,6 +65,7 @@ pub(crate) struct Other {
 /// A step in a concern's life, without its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepFacts {
+    pub(crate) step: StepId,
     pub(crate) at_us: i64,
     /// `None`: the product.
     pub(crate) person: Option<PersonId>,
@@ -57,12 +76,69 @@ pub(crate) struct StepFacts {
 
 /// What was decided, where `actor` may know of the concern.
 pub(crate) async fn decided(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Option<Decided>, StoreError> {
-    let sql = "SELECT c.opened_us, c.verdict, c.outcome FROM concerns AS c WHERE {} AND c.concern_id = $3";
+    let sql =
+        "SELECT c.opened_us, c.verdict, c.outcome, c.review_us, c.recorded_elsewhere, c.causes, s.kind = 'session',
+         EXISTS (SELECT 1 FROM attributions AS a WHERE a.school_id = c.school_id AND a.concern_id = c.concern_id
+         AND a.undone_us IS NULL) FROM concerns AS c
+         JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
+         WHERE {} AND c.concern_id = $3";
     let rows = rows(store, actor, concern, sql, 0, 0).await?;
     let read = |row: &SqliteRow| {
-        Ok(Decided { opened_us: row.try_get(0)?, verdict: row.try_get(1)?, outcome: row.try_get(2)? })
+        let causes: &str = row.try_get(5)?;
+        Ok(Decided {
+            opened_us: row.try_get(0)?,
+            verdict: row.try_get(1)?,
+            outcome: row.try_get(2)?,
+            review_us: row.try_get(3)?,
+            elsewhere: row.try_get(4)?,
+            causes: causes.split(',').filter_map(|cause| cause.parse().ok()).collect(),
+            is_session: row.try_get(6)?,
+            is_attributed: row.try_get(7)?,
+        })
     };
     rows.first().map(read).transpose()
+}
+
+/// What counts towards it, as far as `actor` may know of it, and what it counts towards.
+pub(crate) async fn merged(
+    store: &Store,
+    actor: &Actor,
+    concern: ConcernId,
+) -> Result<(Vec<Other>, Option<Other>), StoreError> {
+    let columns = "SELECT c.reference, c.category, c.level, c.state, c.first_us FROM concerns AS c";
+    let towards = "WHERE {} AND c.merged_into = $3 ORDER BY c.first_us, c.reference LIMIT $4";
+    let into = "JOIN concerns AS this ON this.school_id = c.school_id AND this.merged_into = c.concern_id
+         WHERE {} AND this.concern_id = $3 LIMIT $4";
+    let towards = rows(store, actor, concern, &format!("{columns} {towards}"), OTHERS, 0).await?;
+    let into = rows(store, actor, concern, &format!("{columns} {into}"), 1, 0).await?;
+    Ok((towards.iter().map(other).collect::<Result<_, _>>()?, into.first().map(other).transpose()?))
+}
+
+/// Colleagues who may be let in on a concern: they read concerns, can sign in, and it is not about them. Nobody where
+/// `actor` may not know of it.
+pub(crate) async fn colleagues(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<Colleague>, StoreError> {
+    let roles = Role::ALL.into_iter().filter(|role| role.reads_concerns()).map(|role| format!("'{role}'"));
+    let sql = format!(
+        "SELECT DISTINCT p.person_id, p.name FROM concerns AS c
+         JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
+         JOIN persons AS p ON p.school_id = c.school_id AND p.left_us IS NULL
+         JOIN person_roles AS r ON r.school_id = p.school_id AND r.person_id = p.person_id AND r.role IN ({})
+         JOIN sign_ins AS i ON i.school_id = p.school_id AND i.person_id = p.person_id
+         WHERE {{}} AND c.concern_id = $3 AND p.person_id <> $2 AND s.person_id IS DISTINCT FROM p.person_id
+         ORDER BY p.name, p.person_id LIMIT $4",
+        roles.collect::<Vec<_>>().join(", ")
+    );
+    let rows = rows(store, actor, concern, &sql, STEPS, 0).await?;
+    rows.iter().map(|row| Ok(Colleague { person: id(row, 0)?, name: row.try_get(1)? })).collect()
+}
+
+/// The rules of its captures, each the highest of its own.
+pub(crate) async fn rules(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT DISTINCT k.rule FROM concerns AS c
+         JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
+         JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
+         WHERE {} AND (c.concern_id = $3 OR c.merged_into = $3) ORDER BY k.rule LIMIT $4";
+    rows(store, actor, concern, sql, OTHERS, 0).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// The devices its captures came from.
@@ -109,7 +185,7 @@ pub(crate) async fn before(store: &Store, actor: &Actor, concern: ConcernId) -> 
 /// What was done, oldest first.
 pub(crate) async fn steps(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<StepFacts>, StoreError> {
     let sql = concat!(
-        "SELECT t.at_us, t.person_id, p.name, t.kind, t.to_state FROM concerns AS c
+        "SELECT t.at_us, t.person_id, p.name, t.kind, t.to_state, t.step_id FROM concerns AS c
          JOIN concern_steps AS t ON t.school_id = c.school_id AND t.concern_id = c.concern_id
          LEFT JOIN persons AS p ON p.school_id = t.school_id AND p.person_id = t.person_id
          WHERE {} AND c.concern_id = $3 ORDER BY t.at_us, ",
@@ -124,7 +200,7 @@ async fn rows(
     store: &Store,
     actor: &Actor,
     concern: ConcernId,
-    sql: &'static str,
+    sql: &str,
     limit: i64,
     stretch_us: i64,
 ) -> Result<Vec<SqliteRow>, StoreError> {
@@ -147,6 +223,7 @@ fn other(row: &SqliteRow) -> Result<Other, StoreError> {
 fn step(row: &SqliteRow) -> Result<StepFacts, StoreError> {
     let person: Option<Vec<u8>> = row.try_get(1)?;
     Ok(StepFacts {
+        step: id(row, 5)?,
         at_us: row.try_get(0)?,
         person: person.map(|bytes| PersonId::try_from(bytes.as_slice())).transpose()?,
         name: row.try_get(2)?,

@@ -37,6 +37,11 @@ pub(crate) struct Standing {
     pub(crate) state: State,
     pub(crate) category: String,
     pub(crate) key: KeyId,
+    pub(crate) subject: SubjectId,
+    pub(crate) level: Level,
+    pub(crate) reference: String,
+    /// The concern that it counts towards.
+    pub(crate) merged_into: Option<ConcernId>,
 }
 
 /// A concern that captures may join or bring back.
@@ -269,6 +274,23 @@ pub(crate) async fn routed_to(
     rows.iter().map(read_undecided).collect()
 }
 
+/// Whether `person` sees a concern.
+pub(crate) async fn is_recipient(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    person: PersonId,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND person_id = $3)",
+    )
+    .bind(school.as_str())
+    .bind(concern.as_bytes().as_slice())
+    .bind(person.as_bytes().as_slice())
+    .fetch_one(tx.connection())
+    .await?)
+}
+
 /// No longer lets `person` see a concern.
 pub(crate) async fn remove_recipient(
     tx: &mut Tx,
@@ -315,7 +337,7 @@ pub(crate) async fn state(tx: &mut Tx, school: &SchoolId, concern: ConcernId) ->
 pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> Result<Option<Standing>, StoreError> {
     let visible = visible_to(actor);
     let sql = format!(
-        "SELECT c.state, c.category, s.key_id FROM concerns AS c
+        "SELECT c.state, c.category, s.key_id, c.subject_id, c.level, c.reference, c.merged_into FROM concerns AS c
          JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
          WHERE {} AND c.concern_id = $3",
         visible.sql
@@ -326,7 +348,7 @@ pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> 
         .bind(concern.as_bytes().as_slice())
         .fetch_optional(tx.connection())
         .await?;
-    row.map(|row| Ok(Standing { state: parsed(&row, 0)?, category: row.try_get(1)?, key: id(&row, 2)? })).transpose()
+    row.as_ref().map(read_standing).transpose()
 }
 
 /// No longer lets those see a concern who saw it for `reason` alone.
@@ -407,7 +429,24 @@ pub(crate) async fn set_verdict(
     Ok(())
 }
 
-/// Up to `limit` captures of a concern that `actor` may see, highest level first, then the latest.
+/// Says where a concern is recorded besides.
+pub(crate) async fn set_recorded_elsewhere(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    elsewhere: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE concerns SET recorded_elsewhere = $3 WHERE school_id = $1 AND concern_id = $2")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(elsewhere)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Up to `limit` captures of a concern and of those merged into it, as far as `actor` may see them, highest level first,
+/// then the latest.
 pub(crate) async fn captures(
     store: &Store,
     actor: &Actor,
@@ -419,7 +458,8 @@ pub(crate) async fn captures(
         "SELECT k.capture_id, k.device_id, k.received_us, k.category, k.key_id, k.sealed FROM concerns AS c
          JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
          JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
-         WHERE {} AND c.concern_id = $3 ORDER BY k.lane DESC, k.wall_us DESC, k.capture_id LIMIT $4",
+         WHERE {} AND (c.concern_id = $3 OR c.merged_into = $3)
+         ORDER BY k.lane DESC, k.wall_us DESC, k.capture_id LIMIT $4",
         visible.sql
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
@@ -441,6 +481,19 @@ pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<PersonI
         .await
         .unwrap();
     rows.iter().map(|row| id(row, 0).unwrap()).collect()
+}
+
+fn read_standing(row: &SqliteRow) -> Result<Standing, StoreError> {
+    let merged_into: Option<Vec<u8>> = row.try_get(6)?;
+    Ok(Standing {
+        state: parsed(row, 0)?,
+        category: row.try_get(1)?,
+        key: id(row, 2)?,
+        subject: id(row, 3)?,
+        level: level(row, 4)?,
+        reference: row.try_get(5)?,
+        merged_into: merged_into.map(|bytes| ConcernId::try_from(bytes.as_slice())).transpose()?,
+    })
 }
 
 fn read_joinable(row: &SqliteRow) -> Result<(Topic, Joinable), StoreError> {

@@ -176,6 +176,14 @@ pub(crate) async fn is_staff(tx: &mut Tx, school: &SchoolId, person: PersonId) -
     Ok(stands.fetch_one(tx.connection()).await?)
 }
 
+/// Whether there is such a pupil, and still here.
+pub(crate) async fn is_pupil(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<bool, StoreError> {
+    let stands = "SELECT EXISTS (SELECT 1 FROM persons
+         WHERE school_id = $1 AND person_id = $2 AND kind = 'pupil' AND left_us IS NULL)";
+    let stands = sqlx::query_scalar(stands).bind(school.as_str()).bind(person.as_bytes().as_slice());
+    Ok(stands.fetch_one(tx.connection()).await?)
+}
+
 /// Gives `person` a role.
 pub(crate) async fn grant(tx: &mut Tx, school: &SchoolId, person: PersonId, role: Role) -> Result<(), StoreError> {
     sqlx::query(

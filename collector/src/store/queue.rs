@@ -60,18 +60,20 @@ const TABLES: &str = "concerns AS c \
      JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id \
      LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id \
      LEFT JOIN devices AS d ON d.school_id = s.school_id AND d.device_id = s.device_id";
-const DONE: &str = "('closed', 'signed_off', 'transferred')";
+const DONE: &str = "('closed', 'signed_off')";
 
 /// Up to `limit` concerns of a shelf: the most urgent first, among equals those nobody acknowledged, then the oldest;
 /// closed ones the latest first.
 pub(crate) async fn rows(store: &Store, actor: &Actor, shelf: Shelf, limit: u32) -> Result<Vec<QueueRow>, StoreError> {
     let visible = visible_to(actor);
     let (condition, order) = match shelf {
-        Shelf::Open => ("NOT IN", "c.level DESC, c.state = 'new' DESC, c.opened_us, c.reference"),
+        Shelf::Open => {
+            ("NOT IN", "c.level DESC, (c.state IN ('new', 'reopened', 'transferred')) DESC, c.opened_us, c.reference")
+        }
         Shelf::Closed => ("IN", "c.changed_us DESC, c.reference"),
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.state {condition} {DONE} ORDER BY {order} LIMIT $3",
+        "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.merged_into IS NULL AND c.state {condition} {DONE} ORDER BY {order} LIMIT $3",
         visible.sql
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
@@ -114,9 +116,14 @@ pub(crate) async fn by_reference(
 }
 
 impl QueueRow {
+    /// Whether somebody still has to acknowledge it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state.as_str(), "new" | "reopened" | "transferred")
+    }
+
     /// Whether it is done with.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.state.as_str(), "closed" | "signed_off" | "transferred")
+        matches!(self.state.as_str(), "closed" | "signed_off")
     }
 }
 

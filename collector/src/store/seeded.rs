@@ -44,6 +44,16 @@ pub(crate) async fn add_person(school: &School, person: PersonId, facts: [&str; 
         .execute(tx.connection())
         .await
         .unwrap();
+    if kind == "staff" {
+        let sign_in = "INSERT INTO sign_ins (school_id, login, person_id, mail, password) VALUES ($1, $2, $3, '', '')";
+        sqlx::query(sign_in)
+            .bind(school.id.as_str())
+            .bind(format!("{account}.another"))
+            .bind(person.as_bytes().as_slice())
+            .execute(tx.connection())
+            .await
+            .unwrap();
+    }
     for role in roles {
         sqlx::query("INSERT INTO person_roles (school_id, person_id, role) VALUES ($1, $2, $3)")
             .bind(school.id.as_str())

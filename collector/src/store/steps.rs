@@ -1,5 +1,6 @@
 //! Rows of the steps in a concern's life.
 
+use lapwing_proto::SchoolId;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -50,6 +51,18 @@ pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, step: &NewStep<'_>) -> Re
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// Whether a concern has a step of that kind.
+pub(crate) async fn has(tx: &mut Tx, school: &SchoolId, concern: ConcernId, kind: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM concern_steps WHERE school_id = $1 AND concern_id = $2 AND kind = $3)",
+    )
+    .bind(school.as_str())
+    .bind(concern.as_bytes().as_slice())
+    .bind(kind)
+    .fetch_one(tx.connection())
+    .await?)
 }
 
 /// Up to `limit` notes of a concern that `actor` may see, oldest first.

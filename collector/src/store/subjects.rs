@@ -192,3 +192,27 @@ fn read_filed(row: &SqliteRow) -> Result<([u8; 32], Filed), StoreError> {
     let identity = identity.try_into().map_err(|_| StoreError::Corrupt { what: "identity" })?;
     Ok((identity, Filed { subject: id(row, 1)?, key: id(row, 2)? }))
 }
+
+/// The stored subject of an identity.
+pub(crate) async fn of_identity(
+    tx: &mut Tx,
+    school: &SchoolId,
+    identity: &[u8; 32],
+) -> Result<Option<Filed>, StoreError> {
+    let row = sqlx::query("SELECT identity, subject_id, key_id FROM subjects WHERE school_id = $1 AND identity = $2")
+        .bind(school.as_str())
+        .bind(identity.as_slice())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(row.as_ref().map(read_filed).transpose()?.map(|(_, filed)| filed))
+}
+
+/// The key that a subject's evidence is sealed under from now on.
+pub(crate) async fn key(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<KeyId, StoreError> {
+    let row = sqlx::query("SELECT key_id FROM subjects WHERE school_id = $1 AND subject_id = $2")
+        .bind(school.as_str())
+        .bind(subject.as_bytes().as_slice())
+        .fetch_one(tx.connection())
+        .await?;
+    id(&row, 0)
+}

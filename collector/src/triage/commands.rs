@@ -3,14 +3,21 @@
 //! Whoever is no recipient gets [`CommandError::NotFound`], the same as for a concern that does not exist, and the
 //! attempt is in the log. Evidence is unsealed only after the act of opening it has been committed.
 
+mod attributing;
+mod closing;
 mod evidence;
+mod handing;
+mod holding;
 mod judgement;
+mod judging;
+mod merging;
 
 use std::sync::Arc;
 
 use lapwing_proto::failpoint;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
+pub use closing::{Closing, MAX_ELSEWHERE_BYTES, Review};
 pub use evidence::{Evidence, Note, Opened, OpenedCapture};
 pub use judgement::{Judgement, Outcome, Verdict};
 
@@ -23,7 +30,7 @@ use crate::ids::{ConcernId, KeyId, StepId};
 use crate::seal::{Place, SealError, Vault};
 use crate::store::concerns::{self, Standing};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, verdicts};
 
 /// Longest note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 8 * 1024;
@@ -36,6 +43,7 @@ pub struct Desk {
     store: Store,
     vault: Vault,
     clock: Arc<dyn Clock>,
+    mail: Arc<Notify>,
     events: broadcast::Sender<ConcernChanged>,
 }
 
@@ -54,6 +62,27 @@ pub enum CommandError {
     /// A note is empty or too long.
     #[error("a note has 1 to {MAX_NOTE_BYTES} bytes, not {0}")]
     NoteLength(usize),
+    /// A case for the child's file, or for another body, closes with a review date and what was learnt.
+    #[error("such a case closes with a review date or the word that none is needed, and with what was learnt")]
+    NeedsReview,
+    /// A review date that has passed, or is years away.
+    #[error("a review date lies between now and two years from now")]
+    ReviewDate,
+    /// It counts towards another concern: that one is worked on.
+    #[error("the concern counts towards another one")]
+    IsMerged,
+    /// Two concerns that cannot become one.
+    #[error("only undecided concerns about the same person become one, the lower counting towards the higher")]
+    CannotMerge,
+    /// An illegal case keeps what belongs to its subject as it is.
+    #[error("an illegal case keeps everything about this person as it is")]
+    IsHeld,
+    /// Somebody who may not see it.
+    #[error("that person may not see this concern")]
+    NotForThem,
+    /// Not a class log-on, or not a pupil.
+    #[error("only what a class log-on did can be said to be a pupil's")]
+    CannotAttribute,
     /// The evidence was erased, and with it the key that a note would be sealed under.
     #[error("what was known of the subject was erased")]
     Erased,
@@ -74,10 +103,16 @@ struct Step<'a> {
 }
 
 impl Desk {
-    /// A desk over `store`; listeners are told by `events`.
+    /// A desk over `store`; the mailer is told by `mail`, listeners by `events`.
     #[must_use]
-    pub fn new(store: Store, vault: Vault, clock: Arc<dyn Clock>, events: broadcast::Sender<ConcernChanged>) -> Self {
-        Self { store, vault, clock, events }
+    pub const fn new(
+        store: Store,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+        mail: Arc<Notify>,
+        events: broadcast::Sender<ConcernChanged>,
+    ) -> Self {
+        Self { store, vault, clock, mail, events }
     }
 
     /// Takes a concern.
@@ -111,38 +146,6 @@ impl Desk {
         Ok(state)
     }
 
-    /// Decides, and says whether the rule was right. May be done again while the concern is not closed.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn judge(&self, actor: &Actor, concern: ConcernId, judgement: Judgement) -> Result<State, CommandError> {
-        let moved = Move::Decide(judgement.decision());
-        let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note: None };
-        let (mut tx, standing) = self.begin(actor, concern).await?;
-        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
-        let (verdict, outcome) = (judgement.verdict().as_str(), judgement.outcome().as_str());
-        concerns::set_verdict(&mut tx, actor.school(), concern, Some(verdict), Some(outcome)).await?;
-        self.finish(tx, actor, concern).await?;
-        Ok(state)
-    }
-
-    /// Finishes a concern that was decided.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::NeedsApprovers`] for an illegal class; otherwise [`CommandError`].
-    pub async fn close(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
-        let step = Step { moved: Move::Close, kind: "closed", act: ActKind::ConcernClosed, note: None };
-        let (mut tx, standing) = self.begin(actor, concern).await?;
-        if is_illegal(&standing.category) {
-            return Err(CommandError::NeedsApprovers);
-        }
-        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
-        self.finish(tx, actor, concern).await?;
-        Ok(state)
-    }
-
     /// Takes a decided or closed concern up again. Its verdict and outcome are taken back; the steps keep them.
     ///
     /// # Errors
@@ -153,6 +156,7 @@ impl Desk {
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         concerns::set_verdict(&mut tx, actor.school(), concern, None, None).await?;
+        verdicts::clear(&mut tx, actor.school(), concern).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
@@ -176,6 +180,9 @@ impl Desk {
         standing: &Standing,
         step: Step<'_>,
     ) -> Result<State, CommandError> {
+        if standing.merged_into.is_some() && !matches!(step.moved, Move::Note) {
+            return Err(CommandError::IsMerged);
+        }
         let to = standing.state.after(step.moved)?;
         let at_us = self.clock.wall_us();
         let id = StepId::random().map_err(StoreError::from)?;
@@ -194,6 +201,7 @@ impl Desk {
 
     async fn finish(&self, tx: Tx, actor: &Actor, concern: ConcernId) -> Result<(), CommandError> {
         failpoint!("desk.commit", tx.commit().await?);
+        self.mail.notify_one();
         // Nobody listening is nothing lost: a page reads the database when it opens.
         let _ = self.events.send(ConcernChanged { school: actor.school().clone(), concern });
         Ok(())

@@ -135,16 +135,28 @@ CREATE TABLE attributions (
 ) STRICT;
 CREATE INDEX attributions_of_concern ON attributions (school_id, concern_id);
 
+-- Whether each rule of a concern was right, as it was judged; taken back with the judgement.
+CREATE TABLE rule_verdicts (
+    school_id   TEXT NOT NULL,
+    concern_id  BLOB NOT NULL,
+    rule        TEXT NOT NULL,
+    verdict     TEXT NOT NULL,                 -- 'true', 'false', 'unclear'
+    at_us       INTEGER NOT NULL,
+    PRIMARY KEY (school_id, concern_id, rule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX verdicts_by_rule ON rule_verdicts (school_id, rule, verdict);
+
 -- What a technician is asked to change in the filter: host and category, nothing of anybody.
 CREATE TABLE filter_tickets (
     school_id   TEXT NOT NULL,
     ticket_id   BLOB NOT NULL,
     host        TEXT NOT NULL,
     category    TEXT NOT NULL,
-    day         INTEGER NOT NULL,              -- days of the school's calendar since 1970
+    day         TEXT NOT NULL,                 -- date in the school's zone
     done_us     INTEGER,
     PRIMARY KEY (school_id, ticket_id)
 ) STRICT;
+CREATE UNIQUE INDEX tickets_waiting ON filter_tickets (school_id, host, category) WHERE done_us IS NULL;
 
 -- ---- notifications -----------------------------------------------------------------------------------------------
 

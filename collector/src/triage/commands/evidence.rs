@@ -1,17 +1,22 @@
 //! Opening a concern: the act is in the audit log before a byte of evidence leaves.
 
 use lapwing_proto::{Capture, DeviceId, wire};
-use lapwing_rules::{Category, Class};
-use prost::Message;
+use lapwing_rules::{Category, Class, Level};
+use prost::Message as _;
 
 use super::{CommandError, Desk, STEPS};
-use crate::actor::{Actor, PersonId};
+use crate::actor::{Actor, PersonId, Role};
 use crate::audit::{self, Act, ActKind};
-use crate::ids::{CaptureId, ConcernId, KeyId};
+use crate::ids::{CaptureId, ConcernId, KeyId, StepId};
+use crate::notify::Purpose;
 use crate::seal::{Place, SealError};
-use crate::store::StoreError;
-use crate::store::concerns::{self, Sealed};
-use crate::store::steps::{self, SealedNote};
+use crate::store::concerns::{self, Sealed, Standing};
+use crate::store::outbox::{self, Message};
+use crate::store::steps::{self, NewStep, SealedNote};
+use crate::store::{StoreError, Tx, people, settings, subjects};
+
+/// Step of a critical concern that one person read alone.
+const READ_ALONE: &str = "read_alone";
 
 /// Captures shown of one concern: the highest and latest of a burst.
 const MAX_CAPTURES: u32 = 100;
@@ -54,6 +59,8 @@ pub enum Evidence {
 /// A note, unsealed. `None` where its key was erased.
 #[derive(Clone)]
 pub struct Note {
+    /// The step it belongs to.
+    pub step: StepId,
     /// When it was written, microseconds of UTC.
     pub at_us: i64,
     /// Who wrote it.
@@ -75,8 +82,9 @@ impl Desk {
     ///
     /// [`CommandError`]; without the committed leaf nothing is unsealed.
     pub async fn open(&self, actor: &Actor, concern: ConcernId) -> Result<Opened, CommandError> {
-        let (mut tx, _) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin(actor, concern).await?;
         audit::append(&mut tx, &Act::new(actor, self.clock.wall_us(), ActKind::ConcernViewed, concern)).await?;
+        self.tell_head(&mut tx, actor, concern, &standing).await?;
         tx.commit().await?;
         let mut opened = Opened { captures: Vec::new(), notes: Vec::new() };
         for sealed in concerns::captures(&self.store, actor, concern, MAX_CAPTURES).await? {
@@ -86,6 +94,37 @@ impl Desk {
             opened.notes.push(self.open_note(sealed).await?);
         }
         Ok(opened)
+    }
+
+    /// A critical concern is read at once, by one of the DSL's team alone if need be; the headteacher is told afterwards,
+    /// once. Where the headteacher sees it anyway, or it is about them, there is nobody to tell.
+    async fn tell_head(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        concern: ConcernId,
+        standing: &Standing,
+    ) -> Result<(), StoreError> {
+        let reads_alone = actor.has(Role::Dsl) || actor.has(Role::DeputyDsl);
+        let school = actor.school();
+        if standing.level < Level::Critical || !reads_alone || steps::has(tx, school, concern, READ_ALONE).await? {
+            return Ok(());
+        }
+        let now_us = self.clock.wall_us();
+        let about = subjects::read(tx, school, standing.subject).await?.person;
+        let watch = settings::calendar(tx, school, now_us).await?.watch(standing.level, now_us);
+        let staffing = people::staffing(tx, school, now_us).await?;
+        for person in staffing.with(Role::Headteacher).filter(|person| about != Some(*person)) {
+            if actor.person() == Some(person) || concerns::is_recipient(tx, school, concern, person).await? {
+                continue;
+            }
+            let (reference, level) = (standing.reference.as_str(), standing.level);
+            let message = Message { person, purpose: Purpose::ReadAlone, reference, level, watch };
+            outbox::insert(tx, school, &message, now_us).await?;
+        }
+        let (id, state) = (StepId::random()?, standing.state);
+        let step = NewStep { id, concern, kind: READ_ALONE, from: state, to: state, at_us: now_us, note: None };
+        steps::insert(tx, actor, &step).await
     }
 
     async fn open_capture(&self, row: Sealed) -> Result<OpenedCapture, CommandError> {
@@ -102,7 +141,7 @@ impl Desk {
         let place = Place { table: STEPS, row: row.step.as_bytes() };
         let plain = self.unseal(row.key, place, &row.sealed).await?;
         let text = plain.map(|plain| String::from_utf8_lossy(&plain).into_owned());
-        Ok(Note { at_us: row.at_us, person: row.person, text })
+        Ok(Note { step: row.step, at_us: row.at_us, person: row.person, text })
     }
 
     async fn unseal(

@@ -1,3 +1,7 @@
+mod handling;
+
+use std::collections::BTreeMap;
+
 use lapwing_rules::{Category, Level};
 use tokio::sync::Notify;
 
@@ -29,7 +33,7 @@ async fn day(category: Category) -> Day {
     let (dsl, head) = (school.actor(dsl, &[Role::Dsl]), school.actor(head, &[Role::Headteacher]));
     let clock = Arc::new(ManualClock::at(NINE_US));
     let (events, listener) = broadcast::channel(16);
-    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock, events);
+    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock, Arc::default(), events);
     school.intake().take(delivery(Level::High, 1, vec![title("amy", category, Level::High, SEEN)])).await.unwrap();
     settle(&school).await;
     let concern = *school.concerns().await.first().unwrap();
@@ -59,8 +63,8 @@ async fn a_recipient_takes_a_concern_through_its_life() {
     let (desk, dsl, concern) = (&day.desk, &day.dsl, day.concern);
     assert_eq!(desk.acknowledge(dsl, concern).await.unwrap(), State::Acknowledged);
     assert_eq!(desk.note(dsl, concern, " spoke to her form tutor ").await.unwrap(), State::UnderReview);
-    assert_eq!(desk.judge(dsl, concern, pastoral()).await.unwrap(), State::Pastoral);
-    assert_eq!(desk.close(dsl, concern).await.unwrap(), State::Closed);
+    assert_eq!(desk.judge(dsl, concern, pastoral(), &BTreeMap::new()).await.unwrap(), State::Pastoral);
+    assert_eq!(desk.close(dsl, concern, Closing::default()).await.unwrap(), State::Closed);
     assert_eq!(day.school.texts("SELECT state || verdict || outcome FROM concerns").await, ["closedtruetalked"]);
     assert_eq!(desk.reopen(dsl, concern).await.unwrap(), State::Reopened);
     assert_eq!(day.school.count("SELECT COUNT(*) FROM concerns WHERE verdict IS NULL").await, 1);
@@ -75,7 +79,7 @@ async fn a_recipient_takes_a_concern_through_its_life() {
 #[tokio::test]
 async fn a_wrong_step_changes_nothing() {
     let day = day(Category::SelfHarm).await;
-    let error = day.desk.close(&day.dsl, day.concern).await.unwrap_err();
+    let error = day.desk.close(&day.dsl, day.concern, Closing::default()).await.unwrap_err();
     assert!(matches!(error, CommandError::Invalid(_)), "{error}");
     assert_eq!(day.school.texts("SELECT state FROM concerns").await, ["new"]);
     assert_eq!(day.school.count("SELECT COUNT(*) FROM concern_steps").await, 1);
@@ -90,8 +94,11 @@ async fn whoever_is_no_recipient_learns_nothing_and_is_in_the_log() {
         assert!(matches!(day.desk.open(&day.head, concern).await, Err(CommandError::NotFound)));
         assert!(matches!(day.desk.acknowledge(&day.head, concern).await, Err(CommandError::NotFound)));
         assert!(matches!(day.desk.note(&day.head, concern, "x").await, Err(CommandError::NotFound)));
-        assert!(matches!(day.desk.judge(&day.head, concern, pastoral()).await, Err(CommandError::NotFound)));
-        assert!(matches!(day.desk.close(&day.head, concern).await, Err(CommandError::NotFound)));
+        assert!(matches!(
+            day.desk.judge(&day.head, concern, pastoral(), &BTreeMap::new()).await,
+            Err(CommandError::NotFound)
+        ));
+        assert!(matches!(day.desk.close(&day.head, concern, Closing::default()).await, Err(CommandError::NotFound)));
         assert!(matches!(day.desk.reopen(&day.head, concern).await, Err(CommandError::NotFound)));
     }
     let refused = "SELECT COUNT(*) FROM audit_acts WHERE act ->> 'what' = 'concern_refused'";
@@ -140,8 +147,11 @@ async fn a_no_evidence_class_is_withheld_and_closes_with_approvers_only() {
     };
     assert!(capture.excerpts.is_empty() && capture.sealed_reference.is_empty());
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
-    day.desk.judge(&day.dsl, day.concern, pastoral()).await.unwrap();
-    assert!(matches!(day.desk.close(&day.dsl, day.concern).await, Err(CommandError::NeedsApprovers)));
+    day.desk.judge(&day.dsl, day.concern, pastoral(), &BTreeMap::new()).await.unwrap();
+    assert!(matches!(
+        day.desk.close(&day.dsl, day.concern, Closing::default()).await,
+        Err(CommandError::NeedsApprovers)
+    ));
 }
 
 #[tokio::test]

@@ -1,0 +1,41 @@
+//! What a request asks for, in words.
+
+use super::frame;
+use super::words::Present;
+use crate::requests::Change;
+use crate::store::names::Names;
+
+/// One sentence without full stop.
+pub(super) fn what(present: &Present, names: &Names, change: &Change) -> String {
+    match change {
+        Change::GrantRole { person, role } => {
+            format!("Make {} {}", names.of(*person), frame::role_words(*role).to_lowercase())
+        }
+        Change::WithdrawRole { person, role } => {
+            format!("{} is no longer {}", names.of(*person), frame::role_words(*role).to_lowercase())
+        }
+        Change::Calendar { .. } => "Put another calendar of school hours in force".to_owned(),
+        Change::Routing { .. } => "Change who sees which concerns".to_owned(),
+        Change::CloseIllegal { concern } => match names.reference(*concern) {
+            Some(reference) => format!("Close the illegal case {reference}, and let go of what it keeps"),
+            None => "Close an illegal case, and let go of what it keeps".to_owned(),
+        },
+        Change::Investigate { device, purpose, from_us, until_us } => format!(
+            "Look at {} on purpose from {} until {}: {purpose}",
+            names.device(*device),
+            present.date_and_time(*from_us),
+            present.date_and_time(*until_us),
+        ),
+    }
+}
+
+/// What was written, word by word.
+pub(super) fn text(change: &Change) -> Option<String> {
+    match change {
+        Change::Calendar { text } | Change::Routing { text } => Some(text.clone()),
+        Change::GrantRole { .. }
+        | Change::WithdrawRole { .. }
+        | Change::CloseIllegal { .. }
+        | Change::Investigate { .. } => None,
+    }
+}

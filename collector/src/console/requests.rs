@@ -1,0 +1,236 @@
+//! Changes that take more than one person: asking for them, approving, refusing, withdrawing.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+
+use super::frame::{self, Frame};
+use super::posted::{Bare, Posted};
+use super::refusal::Refusal;
+use super::role::{Anyone, SignedIn};
+use super::words::{self, Present};
+use super::{ConsoleState, request_words};
+use crate::requests::desk::Shown;
+use crate::requests::{Answer, Change, RequestError, Standing};
+use crate::store::names::{self, Names};
+
+/// What was just done, by its code.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    done: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "requests.html")]
+struct RequestsPage {
+    frame: Frame,
+    said: Option<&'static str>,
+    waiting: Vec<RequestView>,
+    settled: Vec<RequestView>,
+    forms: Option<Forms>,
+}
+
+/// One request in the list.
+struct RequestView {
+    reference: String,
+    what: String,
+    /// What is asked for word by word, where it was written as a text.
+    text: Option<String>,
+    reason: String,
+    who: String,
+    standing: String,
+    answer: bool,
+    see: bool,
+    withdraw: bool,
+}
+
+/// What the forms offer.
+struct Forms {
+    staff: Vec<Option_>,
+    roles: Vec<Option_>,
+    devices: Vec<Option_>,
+    calendar: String,
+    routing: String,
+}
+
+/// A choice of a list.
+pub(super) struct Option_ {
+    pub(super) value: String,
+    pub(super) words: String,
+}
+
+/// `GET /requests`.
+pub(super) async fn page(
+    State(state): State<ConsoleState>,
+    person: Anyone,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let shown = state.approvals().list(person.actor()).await.map_err(refused)?;
+    let names = names::read(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let present = person.present();
+    let views = shown.iter().map(|one| view(&present, &names, one));
+    let (waiting, settled) = views.partition(|view: &RequestView| view.standing.starts_with("Waits"));
+    let forms = if asks(&person) { Some(forms(&state, &names).await?) } else { None };
+    let said = asked.done.as_deref().and_then(done_words);
+    frame::shown(&RequestsPage { frame: Frame::of(&person, "/requests"), said, waiting, settled, forms })
+}
+
+/// The form of an answer.
+#[derive(Deserialize)]
+pub(super) struct Answered {
+    answer: String,
+}
+
+/// `POST /requests/{reference}/answer`.
+pub(super) async fn answer(
+    State(state): State<ConsoleState>,
+    Path(reference): Path<String>,
+    Posted { by, form: Answered { answer } }: Posted<Anyone, Answered>,
+) -> Result<Response, Refusal> {
+    let Ok(answer) = answer.parse::<Answer>() else { return Err(Refusal::BadForm) };
+    state.approvals().answer(by.actor(), &reference, answer).await.map_err(refused)?;
+    Ok(Redirect::to("/requests?done=answered").into_response())
+}
+
+/// `POST /requests/{reference}/withdraw`.
+pub(super) async fn withdraw(
+    State(state): State<ConsoleState>,
+    Path(reference): Path<String>,
+    Posted { by, form: Bare {} }: Posted<Anyone, Bare>,
+) -> Result<Response, Refusal> {
+    state.approvals().withdraw(by.actor(), &reference).await.map_err(refused)?;
+    Ok(Redirect::to("/requests?done=withdrawn").into_response())
+}
+
+/// The form of a request: which change, and its fields.
+#[derive(Deserialize)]
+pub(super) struct Requested {
+    change: String,
+    reason: String,
+    #[serde(default)]
+    person: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    until: String,
+}
+
+/// `POST /requests`.
+pub(super) async fn ask(
+    State(state): State<ConsoleState>,
+    Posted { by, form }: Posted<Anyone, Requested>,
+) -> Result<Response, Refusal> {
+    let Some(change) = change(&by.present(), &form) else { return Err(Refusal::BadForm) };
+    state.approvals().ask(by.actor(), change, &form.reason).await.map_err(refused)?;
+    Ok(Redirect::to("/requests?done=asked").into_response())
+}
+
+/// Why a request was not made or answered.
+pub(super) fn refused(error: RequestError) -> Refusal {
+    match error {
+        RequestError::NotFound => Refusal::NoSuchPage,
+        RequestError::NotTheirs => Refusal::WrongRole,
+        RequestError::Settled(_) => Refusal::OutOfTurn,
+        RequestError::Store(_) => Refusal::not_saved(&error),
+        RequestError::ReasonLength(_) => Refusal::BadForm,
+        RequestError::TooFewApprovers { .. } | RequestError::Fault(_) => {
+            let mut letters = error.to_string().chars().collect::<Vec<_>>();
+            if let Some(first) = letters.first_mut() {
+                *first = first.to_ascii_uppercase();
+            }
+            Refusal::NoRequest(letters.into_iter().collect::<String>() + ".")
+        }
+    }
+}
+
+fn change(present: &Present, form: &Requested) -> Option<Change> {
+    let text = form.text.replace("\r\n", "\n");
+    Some(match form.change.as_str() {
+        "grant_role" => Change::GrantRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
+        "withdraw_role" => Change::WithdrawRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
+        "calendar" => Change::Calendar { text },
+        "routing" => Change::Routing { text },
+        "investigate" => Change::Investigate {
+            device: form.device.parse().ok()?,
+            purpose: form.reason.trim().to_owned(),
+            from_us: present.local_us(&form.from)?,
+            until_us: present.local_us(&form.until)?,
+        },
+        _ => return None,
+    })
+}
+
+fn view(present: &Present, names: &Names, shown: &Shown) -> RequestView {
+    let Shown { request, standing, may } = shown;
+    RequestView {
+        reference: request.reference.clone(),
+        what: request_words::what(present, names, &request.change),
+        text: request_words::text(&request.change),
+        reason: request.reason.clone(),
+        who: format!("{}, {}", names.of(request.by), present.when(request.asked_us)),
+        standing: standing_words(request.state.as_str(), *standing),
+        answer: may.answer,
+        see: may.see,
+        withdraw: may.withdraw,
+    }
+}
+
+fn standing_words(state: &str, standing: Standing) -> String {
+    match (state, standing) {
+        ("waiting", Standing::Waits { missing, unseen_by }) => {
+            let approvals = words::plural(i64::try_from(missing).unwrap_or(i64::MAX), "approval");
+            let unseen = unseen_by.map(|_| ", and a technician has to read the risk assessment").unwrap_or_default();
+            if missing == 0 {
+                format!("Waits{}", unseen.trim_start_matches(", and"))
+            } else {
+                format!("Waits for {approvals}{unseen}")
+            }
+        }
+        ("waiting", Standing::Approved | Standing::Refused) => "Waits".to_owned(),
+        ("done", _) => "In force".to_owned(),
+        ("refused", _) => "Refused".to_owned(),
+        ("withdrawn", _) => "Withdrawn".to_owned(),
+        ("lapsed", _) => "Lapsed: nobody answered in two weeks".to_owned(),
+        _ => "Approved, but it could not be done any more".to_owned(),
+    }
+}
+
+async fn forms(state: &ConsoleState, names: &Names) -> Result<Forms, Refusal> {
+    let texts = names::settings(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let devices = names::devices(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let staff = names.staff().map(|(id, name)| Option_ { value: id.to_string(), words: name.to_owned() });
+    let roles = crate::actor::Role::ALL
+        .map(|role| Option_ { value: role.to_string(), words: frame::role_words(role).to_owned() });
+    let devices = devices.into_iter().map(|(id, hostname)| Option_ { value: id.to_string(), words: hostname });
+    Ok(Forms {
+        staff: staff.collect(),
+        roles: roles.into_iter().collect(),
+        devices: devices.collect(),
+        calendar: texts.calendar,
+        routing: texts.routing,
+    })
+}
+
+fn asks(person: &SignedIn) -> bool {
+    let roles = &crate::requests::ASKERS;
+    person.holds(roles)
+}
+
+fn done_words(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "asked" => "Your request was made. Whoever may approve it was told.",
+        "answered" => "Your answer was saved.",
+        "withdrawn" => "Your request was withdrawn.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use http::StatusCode;
+use lapwing_rules::{Category, Level};
+
+use super::super::seeded::Seeded;
+
+#[tokio::test]
+async fn a_role_is_asked_for_by_one_and_given_by_two_others() {
+    let seeded = Seeded::open().await;
+    let teacher = seeded.person("teacher").to_string();
+    let fields =
+        [("change", "grant_role"), ("person", teacher.as_str()), ("role", "deputy_dsl"), ("reason", "from Monday on")];
+    let mut head = seeded.visitor("head").await;
+    let asked = head.post("/requests", &fields).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    let page = head.get("/requests?done=asked").await.body;
+    assert!(page.contains("Make Tom Reed deputy dsl") && page.contains("Waits for 2 approvals"), "{page}");
+    assert!(!page.contains(">Approve<"), "not by whoever asked");
+    let reference = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap();
+    let address = format!("/requests/R-{reference}/answer");
+    for account in ["dsl", "chair"] {
+        let mut approver = seeded.visitor(account).await;
+        assert!(approver.get("/requests").await.body.contains(">Approve<"));
+        assert_eq!(approver.post(&address, &[("answer", "approved")]).await.status, StatusCode::SEE_OTHER);
+    }
+    assert!(head.get("/requests").await.body.contains("In force"));
+    assert_eq!(seeded.visitor("teacher").await.get("/queue").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_says_why_and_changes_nothing() {
+    let seeded = Seeded::open().await;
+    let mut head = seeded.visitor("head").await;
+    let text = "[hours]\nmonday = [\"16:00\", \"08:30\"]";
+    let answer = head.post("/requests", &[("change", "calendar"), ("text", text), ("reason", "hours")]).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.body.contains("Monday: closes before it opens."), "{}", answer.body);
+    assert!(head.get("/requests").await.body.contains("Nothing waits."));
+    let teacher = seeded.visitor("tech").await.post("/requests", &[("change", "routing"), ("reason", "x")]).await;
+    assert_eq!(teacher.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_illegal_case_is_closed_by_three_on_their_own_pages() {
+    let seeded = Seeded::open().await;
+    let reference = seeded.concern("amelia", Category::Grooming, Level::Critical, "words").await;
+    let mut dsl = seeded.visitor("dsl").await;
+    let address = format!("/concerns/{reference}");
+    dsl.post(&format!("{address}/acknowledge"), &[]).await;
+    dsl.post(&format!("{address}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
+    let asked = dsl.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    let page = dsl.get("/requests").await.body;
+    let request = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    for account in ["head", "deputy"] {
+        let mut approver = seeded.visitor(account).await;
+        assert!(approver.get("/requests").await.body.contains(&reference));
+        approver.post(&format!("/requests/R-{request}/answer"), &[("answer", "approved")]).await;
+    }
+    assert!(dsl.get(&address).await.body.contains("Closed."));
+}
+
+#[tokio::test]
+async fn a_request_about_an_illegal_case_of_oneself_is_not_seen() {
+    let seeded = Seeded::open().await;
+    let mut head = seeded.visitor("head").await;
+    let without = head.get("/requests").await.body;
+    let reference = seeded.concern("head", Category::Grooming, Level::Critical, "words").await;
+    let mut chair = seeded.visitor("chair").await;
+    let address = format!("/concerns/{reference}");
+    chair.post(&format!("{address}/acknowledge"), &[]).await;
+    chair.post(&format!("{address}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
+    chair.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
+    assert_eq!(head.get("/requests").await.body, without);
+}

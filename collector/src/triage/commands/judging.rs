@@ -1,0 +1,77 @@
+//! Deciding: what came of a concern, whether each of its rules was right, and what the filter is asked to change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lapwing_proto::{Capture, Open, wire};
+use lapwing_rules::Scope;
+use prost::Message as _;
+
+use super::{CommandError, Desk, Judgement, Move, Outcome, Step, Verdict, concerns};
+use crate::actor::Actor;
+use crate::audit::ActKind;
+use crate::ids::ConcernId;
+use crate::seal::{Place, SealError};
+use crate::store::{settings, tickets, verdicts};
+use crate::triage::State;
+
+/// Captures looked through for hosts.
+const MAX_CAPTURES: u32 = 100;
+/// Hosts a concern asks the filter to change.
+const MAX_HOSTS: usize = 5;
+
+impl Desk {
+    /// Decides. Every rule of the concern gets the judgement's verdict but those that `rules` names. May be done again while
+    /// the concern is not closed. A change of the filter becomes a ticket of host and topic, and nothing of anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn judge(
+        &self,
+        actor: &Actor,
+        concern: ConcernId,
+        judgement: Judgement,
+        rules: &BTreeMap<String, Verdict>,
+    ) -> Result<State, CommandError> {
+        let hosts = if judgement.outcome() == Outcome::FilterChange {
+            self.hosts(actor, concern).await?
+        } else {
+            BTreeSet::new()
+        };
+        let moved = Move::Decide(judgement.decision());
+        let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note: None };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        let (school, now_us) = (actor.school(), self.clock.wall_us());
+        let (verdict, outcome) = (judgement.verdict().as_str(), judgement.outcome().as_str());
+        concerns::set_verdict(&mut tx, school, concern, Some(verdict), Some(outcome)).await?;
+        for rule in verdicts::rules(&mut tx, school, concern).await? {
+            let verdict = rules.get(&rule).copied().unwrap_or(judgement.verdict());
+            verdicts::set(&mut tx, school, concern, (&rule, verdict.as_str()), now_us).await?;
+        }
+        let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
+        for host in hosts {
+            tickets::ask(&mut tx, school, (&host, &standing.category), day).await?;
+        }
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// The hosts of a concern's addresses, as far as `actor` may see it. Evidence that was erased has none.
+    async fn hosts(&self, actor: &Actor, concern: ConcernId) -> Result<BTreeSet<String>, CommandError> {
+        let mut hosts = BTreeSet::new();
+        for row in concerns::captures(&self.store, actor, concern, MAX_CAPTURES).await? {
+            let place = Place { table: "captures", row: row.id.as_bytes() };
+            let plain = match self.vault.unseal(row.key, place, &row.sealed).await {
+                Ok(plain) => plain,
+                Err(SealError::Erased(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let capture = wire::Capture::decode(plain.as_slice()).ok().and_then(|wire| Capture::try_from(wire).ok());
+            let excerpts = capture.into_iter().flat_map(|capture| capture.excerpts);
+            let of_host = excerpts.filter(|excerpt| excerpt.scope == Open::Known(Scope::UrlHost));
+            hosts.extend(of_host.map(|excerpt| excerpt.text.to_lowercase()));
+        }
+        Ok(hosts.into_iter().take(MAX_HOSTS).collect())
+    }
+}

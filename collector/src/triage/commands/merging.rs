@@ -1,0 +1,77 @@
+//! Merging and splitting: a link that can be taken back, never a copy.
+
+use super::{CommandError, Desk, NewStep, Standing, Tx, audit, concerns, steps};
+use crate::actor::Actor;
+use crate::audit::{Act, ActKind};
+use crate::ids::{ConcernId, StepId};
+use crate::store::{StoreError, escalations, holds, merges, settings};
+use crate::triage::deadline::acknowledge_by;
+
+impl Desk {
+    /// Lets `concern` count towards `into`: both undecided, about the same person, `into` the higher or equal. What is
+    /// captured of its topic from then on goes there.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::CannotMerge`], [`CommandError::IsHeld`] where an illegal case keeps things as they are; otherwise
+    /// [`CommandError`].
+    pub async fn merge(&self, actor: &Actor, concern: ConcernId, into: ConcernId) -> Result<(), CommandError> {
+        let (mut tx, lower) = self.begin(actor, concern).await?;
+        let Some(higher) = concerns::standing(&mut tx, actor, into).await? else {
+            return Err(CommandError::NotFound);
+        };
+        let school = actor.school();
+        let fit = concern != into
+            && lower.subject == higher.subject
+            && lower.level <= higher.level
+            && [&lower, &higher].iter().all(|one| one.state.is_undecided() && one.merged_into.is_none());
+        if !fit || merges::has_any(&mut tx, school, concern).await? {
+            return Err(CommandError::CannotMerge);
+        }
+        if holds::keeps_subject(&mut tx, school, lower.subject).await? {
+            return Err(CommandError::IsHeld);
+        }
+        let now_us = self.clock.wall_us();
+        merges::link(&mut tx, school, concern, Some(into), now_us).await?;
+        escalations::stop(&mut tx, school, concern).await?;
+        self.note_link(&mut tx, actor, (concern, &lower), "merged").await?;
+        self.note_link(&mut tx, actor, (into, &higher), "took_in").await?;
+        let act = Act::new(actor, now_us, ActKind::ConcernMerged, concern).with("into", into);
+        audit::append(&mut tx, &act).await?;
+        self.finish(tx, actor, concern).await
+    }
+
+    /// Lets a merged concern stand by itself again, as it stood; one that nobody had acknowledged has its time anew.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::CannotMerge`] where it is not merged; otherwise [`CommandError`].
+    pub async fn split(&self, actor: &Actor, concern: ConcernId) -> Result<(), CommandError> {
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        if standing.merged_into.is_none() {
+            return Err(CommandError::CannotMerge);
+        }
+        let (school, now_us) = (actor.school(), self.clock.wall_us());
+        merges::link(&mut tx, school, concern, None, now_us).await?;
+        let calendar = settings::calendar(&mut tx, school, now_us).await?;
+        let due_us = acknowledge_by(standing.level, now_us, &calendar).filter(|_| standing.state.is_waiting());
+        if let Some(due_us) = due_us {
+            escalations::start(&mut tx, school, concern, due_us).await?;
+        }
+        self.note_link(&mut tx, actor, (concern, &standing), "split").await?;
+        audit::append(&mut tx, &Act::new(actor, now_us, ActKind::ConcernSplit, concern)).await?;
+        self.finish(tx, actor, concern).await
+    }
+
+    async fn note_link(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        (concern, standing): (ConcernId, &Standing),
+        kind: &'static str,
+    ) -> Result<(), StoreError> {
+        let (from, at_us) = (standing.state, self.clock.wall_us());
+        let step = NewStep { id: StepId::random()?, concern, kind, from, to: from, at_us, note: None };
+        steps::insert(tx, actor, &step).await
+    }
+}
