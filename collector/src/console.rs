@@ -149,3 +149,5 @@ pub fn router(state: ConsoleState) -> Router {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_worlds;

@@ -21,6 +21,8 @@ mod state;
 mod worker;
 
 pub use climber::Climber;
+#[cfg(test)]
+pub(crate) use climber::Step;
 pub(crate) use deadline::longest_us;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;

@@ -27,7 +27,7 @@ use crate::store::device_health::{self, Health};
 use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::store::seeded;
 use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
-use crate::triage::{ConcernChanged, Triage};
+use crate::triage::{Climber, ConcernChanged, Step, Triage};
 
 pub(super) const PASSWORD: &str = "a lapwing calls twice";
 const ORIGIN_HERE: &str = "https://lapwing.test";
@@ -152,10 +152,19 @@ impl Seeded {
     /// A concern of one capture.
     pub(super) async fn concern_of(&self, level: Level, capture: Capture) -> String {
         let spool = self.spools.fetch_add(1, Ordering::Relaxed);
-        let batch = Delivery { epoch: Epoch::from_bytes([spool; 16]), ..delivery(level, 1, vec![capture]) };
+        let received_us = crate::clock::Clock::wall_us(&*self.clock);
+        let epoch = Epoch::from_bytes([spool; 16]);
+        let batch = Delivery { epoch, received_us, ..delivery(level, 1, vec![capture]) };
         self.school.intake().take(batch).await.unwrap();
         self.triage().step().await.unwrap();
         seeded::last_reference(&self.school).await
+    }
+
+    /// Lets what is due climb.
+    pub(super) async fn climb(&self) {
+        let (store, clock) = (self.school.store.clone(), self.clock.clone());
+        let climber = Climber::new(self.school.id.clone(), store, clock, Arc::default(), self.events.clone());
+        while climber.step().await.unwrap() == Step::Worked {}
     }
 
     /// Moves a concern to `state`.

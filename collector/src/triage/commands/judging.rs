@@ -7,11 +7,11 @@ use lapwing_rules::Scope;
 use prost::Message as _;
 
 use super::{CommandError, Desk, Judgement, Move, Outcome, Step, Verdict, concerns};
-use crate::actor::Actor;
+use crate::actor::{Actor, Role};
 use crate::audit::ActKind;
 use crate::ids::ConcernId;
 use crate::seal::{Place, SealError};
-use crate::store::{settings, tickets, verdicts};
+use crate::store::{settings, subjects, tickets, verdicts};
 use crate::triage::State;
 
 /// Captures looked through for hosts.
@@ -49,8 +49,11 @@ impl Desk {
             let verdict = rules.get(&rule).copied().unwrap_or(judgement.verdict());
             verdicts::set(&mut tx, school, concern, (&rule, verdict.as_str()), now_us).await?;
         }
+        // A technician would read of themselves in the list that all technicians see.
+        let about_technician =
+            subjects::read(&mut tx, school, standing.subject).await?.roles.contains(&Role::Technician);
         let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
-        for host in hosts {
+        for host in hosts.into_iter().filter(|_| !about_technician) {
             tickets::ask(&mut tx, school, (&host, &standing.category), day).await?;
         }
         self.finish(tx, actor, concern).await?;
