@@ -23,7 +23,7 @@ mod worker;
 pub use climber::Climber;
 #[cfg(test)]
 pub(crate) use climber::Step;
-pub(crate) use deadline::longest_us;
+pub(crate) use deadline::acknowledge_by;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;
 pub use level::Cause;

@@ -135,7 +135,7 @@ impl Live {
     }
 
     fn event(&self, session: &Session, row: &rows::QueueRow) -> Option<Event> {
-        let present = Present::new(self.state.clock.wall_us(), &session.zone);
+        let present = Present::new(self.state.clock.wall_us(), &session.calendar);
         let row = queue::row_view(&present, row);
         let html = RowPart { row: &row, current: None }.render().ok()?;
         Some(Event::default().event("row").data(html))

@@ -13,7 +13,6 @@ use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
 use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
 use crate::store::{coverage, losses};
-use crate::triage::longest_us;
 
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
@@ -163,7 +162,7 @@ pub(super) fn clock(present: &Present, row: &QueueRow) -> Clock {
         return Clock { words: state_words(&row.state), is_late: false };
     }
     if let Some(due_us) = row.acknowledge_by_us {
-        return present.acknowledge_by(due_us, longest_us(row.level));
+        return present.acknowledge_by(due_us, row.level);
     }
     let words = match row.level {
         Level::Info => "Counted only",

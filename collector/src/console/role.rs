@@ -38,7 +38,7 @@ impl SignedIn {
 
     /// The moment of the request, in the school's zone.
     pub(super) fn present(&self) -> Present {
-        Present::new(self.now_us, &self.session.zone)
+        Present::new(self.now_us, &self.session.calendar)
     }
 
     /// Whether they hold one of `roles`.

@@ -5,6 +5,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use lapwing_rules::{Band, Level};
 
+use crate::calendar::Calendar;
+use crate::triage;
+
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_MINUTES: i64 = 60;
 /// A person counts down for so long; further off, the time of day says more.
@@ -16,12 +19,13 @@ const DAY_MINUTES: i64 = 24 * HOUR_MINUTES;
 pub(crate) struct Present {
     now_us: i64,
     zone: TimeZone,
+    calendar: Calendar,
 }
 
 impl Present {
-    /// `now_us` in microseconds of UTC; an unknown zone is read as UTC.
-    pub(crate) fn new(now_us: i64, zone: &str) -> Self {
-        Self { now_us, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC) }
+    /// `now_us` in microseconds of UTC, in a school's hours.
+    pub(crate) fn new(now_us: i64, calendar: &Calendar) -> Self {
+        Self { now_us, zone: calendar.zone().clone(), calendar: calendar.clone() }
     }
 
     /// Microseconds of UTC.
@@ -82,10 +86,11 @@ impl Present {
         }
     }
 
-    /// The clock of a concern that nobody has acknowledged, and that was given `longest_us` at most.
-    pub(crate) fn acknowledge_by(&self, due_us: i64, longest_us: i64) -> Clock {
+    /// The clock of a concern of `level` that nobody has acknowledged.
+    pub(crate) fn acknowledge_by(&self, due_us: i64, level: Level) -> Clock {
         let left_us = due_us.saturating_sub(self.now_us);
-        if left_us > longest_us {
+        // Whatever is opened later is due later, or at the same time.
+        if triage::acknowledge_by(level, self.now_us, &self.calendar).is_some_and(|latest_us| due_us > latest_us) {
             // Opened by a clock that was ahead: nobody knows any more when, so that it does not wait.
             return Clock { words: "Acknowledge now".to_owned(), is_late: true };
         }
@@ -222,7 +227,7 @@ mod tests {
     }
 
     fn present(text: &str) -> Present {
-        Present::new(at(text), "Europe/London")
+        Present::new(at(text), &Calendar::weekdays(TimeZone::get("Europe/London").unwrap()))
     }
 
     #[test]
@@ -233,9 +238,8 @@ mod tests {
 
     #[test]
     fn a_clock_counts_down_and_then_says_how_late() {
-        let present = present("2026-11-23T10:00:00Z");
-        let week_us = 7 * 24 * HOUR_MINUTES * MINUTE_US;
-        let words = |due: &str| present.acknowledge_by(at(due), week_us + week_us).words;
+        let monday = present("2026-11-23T10:00:00Z");
+        let words = |due: &str| monday.acknowledge_by(at(due), Level::Moderate).words;
         assert_eq!(words("2026-11-23T10:12:30Z"), "Acknowledge within 12 minutes");
         assert_eq!(words("2026-11-23T10:00:20Z"), "Acknowledge within a minute");
         assert_eq!(words("2026-11-23T11:00:00Z"), "Acknowledge within 1 hour");
@@ -243,15 +247,16 @@ mod tests {
         assert_eq!(words("2026-11-23T09:59:59Z"), "Overdue by 1 minute");
         assert_eq!(words("2026-11-23T12:00:00Z"), "Acknowledge within 2 hours");
         assert_eq!(words("2026-11-23T16:00:00Z"), "Acknowledge by 16:00");
-        assert_eq!(words("2026-11-27T15:30:00Z"), "Acknowledge by Friday 15:30");
-        assert_eq!(words("2026-12-01T15:30:00Z"), "Acknowledge by Tuesday 1 December, 15:30");
+        let friday = present("2026-11-27T17:00:00Z");
+        let words = |due: &str| friday.acknowledge_by(at(due), Level::Moderate).words;
+        assert_eq!(words("2026-11-30T15:30:00Z"), "Acknowledge by Monday 15:30");
     }
 
     #[test]
     fn a_clock_further_ahead_than_any_is_given_says_now() {
-        let (present, hour_us) = (present("2026-11-23T10:00:00Z"), HOUR_MINUTES * MINUTE_US);
-        assert!(!present.acknowledge_by(at("2026-11-23T11:00:00Z"), hour_us).is_late);
-        let ahead = present.acknowledge_by(at("2029-11-22T10:00:00Z"), hour_us);
+        let present = present("2026-11-23T10:00:00Z");
+        assert!(!present.acknowledge_by(at("2026-11-23T11:00:00Z"), Level::High).is_late);
+        let ahead = present.acknowledge_by(at("2026-11-23T11:00:01Z"), Level::High);
         assert_eq!(ahead, Clock { words: "Acknowledge now".to_owned(), is_late: true });
     }
 

@@ -56,12 +56,18 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// The school's calendar: its own, else weekdays. One that has run out gives way to weekdays: hours are never over.
+/// The school's calendar: its own, else weekdays.
 pub(crate) async fn calendar(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<Calendar, StoreError> {
     let zone = zone(tx, school).await?;
+    let text = read(tx, school, Setting::Calendar).await?;
+    Ok(calendar_of(text.as_deref(), zone, now_us))
+}
+
+/// The calendar that a school wrote, else weekdays. One that has run out gives way to weekdays: hours are never over.
+pub(crate) fn calendar_of(text: Option<&str>, zone: TimeZone, now_us: i64) -> Calendar {
     let weekdays = Calendar::weekdays(zone.clone());
-    let Some(text) = read(tx, school, Setting::Calendar).await? else { return Ok(weekdays) };
-    Ok(Calendar::parse(&text, zone, weekdays.date(now_us)).unwrap_or(weekdays))
+    let written = text.and_then(|text| Calendar::parse(text, zone, weekdays.date(now_us)).ok());
+    written.unwrap_or(weekdays)
 }
 
 /// The school's routing table: with its own changes, else as it comes.

@@ -12,12 +12,14 @@ use std::str::FromStr;
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use jiff::tz::TimeZone;
 use lapwing_proto::SchoolId;
 use sqlx::Row;
 
-use super::{Store, StoreError, Tx, id};
+use super::{Store, StoreError, Tx, id, settings};
 use crate::actor::{Actor, PersonId, Role};
 use crate::audit::{self, Act, ActKind};
+use crate::calendar::Calendar;
 
 /// Longest sign-in name, in bytes.
 pub const MAX_LOGIN_BYTES: usize = 64;
@@ -101,6 +103,7 @@ pub(crate) struct Session {
     pub(crate) name: String,
     pub(crate) school_name: String,
     pub(crate) zone: String,
+    pub(crate) calendar: Calendar,
     pub(crate) csrf: Vec<u8>,
     used_us: i64,
 }
@@ -294,7 +297,8 @@ pub(crate) async fn session(
     now_us: i64,
 ) -> Result<Option<Session>, StoreError> {
     let row = sqlx::query(
-        "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone FROM web_sessions AS w
+        "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone, k.value FROM web_sessions AS w
+         LEFT JOIN settings AS k ON k.school_id = w.school_id AND k.name = 'calendar'
          JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
          JOIN schools AS s ON s.school_id = w.school_id
          WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4
@@ -310,13 +314,16 @@ pub(crate) async fn session(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let person: PersonId = id(&row, 0)?;
+    let (zone, text): (String, Option<String>) = (row.try_get(5)?, row.try_get(6)?);
+    let calendar = settings::calendar_of(text.as_deref(), TimeZone::get(&zone).unwrap_or(TimeZone::UTC), now_us);
     Ok(Some(Session {
         actor: Actor::Person { school: school.clone(), person, roles: roles(store, school, person).await? },
         csrf: row.try_get(1)?,
         used_us: row.try_get(2)?,
         name: row.try_get(3)?,
         school_name: row.try_get(4)?,
-        zone: row.try_get(5)?,
+        zone,
+        calendar,
     }))
 }
 
