@@ -16,9 +16,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use lapwing_proto::SchoolId;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::clock::Clock;
+use crate::requests::Approvals;
 use crate::seal::Vault;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
@@ -34,6 +35,7 @@ mod counts;
 mod decision;
 mod devices;
 mod evidence;
+mod exemptions;
 mod frame;
 mod gate;
 mod guidance;
@@ -78,6 +80,8 @@ pub struct ConsoleState {
     pub rules: Arc<ArcSwap<RuleBook>>,
     /// Told of what triage and decisions changed; live pages listen.
     pub events: broadcast::Sender<ConcernChanged>,
+    /// Told when somebody is to be told of something.
+    pub mail: Arc<Notify>,
     /// Ends live pages.
     pub shutdown: Shutdown,
     /// Where passwords are checked.
@@ -85,6 +89,11 @@ pub struct ConsoleState {
 }
 
 impl ConsoleState {
+    /// Where changes that take more than one person are asked for and answered.
+    fn approvals(&self) -> Approvals {
+        Approvals::new(self.store.clone(), Arc::clone(&self.clock), Arc::clone(&self.mail))
+    }
+
     /// Where decisions are carried out.
     fn desk(&self) -> Desk {
         Desk::new(self.store.clone(), self.vault.clone(), Arc::clone(&self.clock), self.events.clone())
@@ -107,6 +116,9 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/concerns/{reference}/reopen", post(reopen::submit))
         .route("/devices", get(devices::page))
         .route("/counts", get(counts::page))
+        .route("/exemptions", get(exemptions::page).post(exemptions::ask))
+        .route("/exemptions/{reference}/answer", post(exemptions::answer))
+        .route("/exemptions/{reference}/end", post(exemptions::end))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))
         .fallback(refusal::no_such_page)

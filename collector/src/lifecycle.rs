@@ -382,6 +382,7 @@ impl Collector {
             school: self.config.load().school.id.clone(),
             rules: Arc::clone(&self.rules),
             events: self.waking.changed.clone(),
+            mail: Arc::clone(&self.waking.mail),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),
         }

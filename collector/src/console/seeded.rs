@@ -97,6 +97,7 @@ impl Seeded {
             school: school.id.clone(),
             rules: Arc::new(ArcSwap::from_pointee(rule_book())),
             events: events.clone(),
+            mail: Arc::default(),
             shutdown: shutdown.clone(),
             gate: Arc::default(),
         };

@@ -114,6 +114,33 @@ pub(crate) async fn standing(tx: &mut Tx, school: &SchoolId, since_us: i64) -> R
     rows.iter().map(|row| read(row, 0)).collect()
 }
 
+/// The exemption that was agreed on by the request of that reference, and who asked for it.
+pub(crate) async fn by_reference(
+    tx: &mut Tx,
+    school: &SchoolId,
+    reference: &str,
+) -> Result<Option<(ExemptionId, PersonId)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT e.exemption_id, r.person_id FROM requests AS r
+         JOIN exemptions AS e ON e.school_id = r.school_id AND e.request_id = r.request_id
+         WHERE r.school_id = $1 AND r.reference = $2",
+    )
+    .bind(school.as_str())
+    .bind(reference)
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| Ok((id(&row, 0)?, id(&row, 1)?))).transpose()
+}
+
+/// Names of the staff, who ask and answer.
+pub(crate) async fn names(tx: &mut Tx, school: &SchoolId) -> Result<BTreeMap<PersonId, String>, StoreError> {
+    let rows = sqlx::query("SELECT person_id, name FROM persons WHERE school_id = $1 AND kind = 'staff'")
+        .bind(school.as_str())
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
+}
+
 /// Exemptions by the request that they were agreed on by, with what was counted of each.
 pub(crate) async fn by_request(
     tx: &mut Tx,
