@@ -1,3 +1,5 @@
+mod off;
+
 use super::*;
 use crate::config::Config;
 use crate::limits::Step;
