@@ -4,12 +4,13 @@ mod bursts;
 mod cooldown;
 mod recent;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::slice;
 
-use lapwing_proto::Signal as Kind;
-use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, RuleId, RuleSet, Scope, Verdict};
+use lapwing_proto::{ExemptionId, Signal as Kind};
+use lapwing_rules::{Band, Category, Hit, HostClass, Level, Mark, Reporting, RuleId, RuleSet, Scope, Verdict};
 
+use crate::exemptions::{Exempted, is_marked};
 use crate::limits::Effort;
 use crate::scope::Look;
 use crate::signal::Signal;
@@ -27,6 +28,17 @@ pub enum Detected {
     Hits(Verdict),
 }
 
+/// Everything that matching a signal leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// What it found.
+    pub detected: Detected,
+    /// Hits of rules on trial, as far as they would be hits.
+    pub on_trial: Vec<Hit>,
+    /// What would have been a hit but for an exemption: to be counted for it, and nothing more.
+    pub exempted: BTreeSet<(ExemptionId, Category)>,
+}
+
 /// What is to be reported, and how often it fired unreported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -38,16 +50,54 @@ pub struct Found {
     pub repeats: u32,
 }
 
-/// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before. The hits of rules
-/// on trial stand apart, as far as they would be hits.
-pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band) -> (Detected, Vec<Hit>) {
-    let keep = |hit: &mut Hit| is_allowed(hit, signal, look, rules);
-    let (verdict, mut shadows) = rules.evaluate_where(&signal.texts, band, keep);
-    if look.is_support() && !has_intent(&verdict.hits) {
-        shadows.retain(|hit| has_intent(slice::from_ref(hit)));
-        return (support(signal, rules), shadows);
+/// Matches `signal` as `look` allows. Everything that fired is found, however lately it fired before, save what is
+/// exempted. Where words of an intent or a method stand in anything that fired, nothing is.
+pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, exempted: &Exempted) -> Findings {
+    let (mut found, mut marked) = (BTreeSet::new(), false);
+    let keep = |hit: &mut Hit| {
+        let has_mark = is_marked(hit);
+        if !is_allowed(hit, signal, look, rules) {
+            return false;
+        }
+        marked |= has_mark && !is_on_trial(hit, rules);
+        let Some(exemption) = exemption(hit, exempted, rules) else { return true };
+        if !is_on_trial(hit, rules) {
+            found.insert((exemption, hit.category));
+        }
+        false
+    };
+    let (verdict, shadows) = rules.evaluate_where(&signal.texts, band, keep);
+    if marked && !exempted.is_empty() {
+        return detect(signal, look, rules, band, &Exempted::default());
     }
-    (if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) }, shadows)
+    findings(signal, look, rules, verdict, shadows, found)
+}
+
+fn findings(
+    signal: &Signal,
+    look: &Look<'_>,
+    rules: &RuleSet,
+    verdict: Verdict,
+    mut on_trial: Vec<Hit>,
+    exempted: BTreeSet<(ExemptionId, Category)>,
+) -> Findings {
+    if look.is_support() && !has_intent(&verdict.hits) {
+        on_trial.retain(|hit| has_intent(slice::from_ref(hit)));
+        return Findings { detected: support(signal, rules), on_trial, exempted: BTreeSet::new() };
+    }
+    let detected = if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) };
+    Findings { detected, on_trial, exempted }
+}
+
+/// The exemption of a hit. Whatever may rise to a critical level has none.
+fn exemption(hit: &Hit, exempted: &Exempted, rules: &RuleSet) -> Option<ExemptionId> {
+    let exemption = exempted.of(hit.category, hit.level)?;
+    let rises_to = rules.rule(&hit.rule).and_then(|rule| rule.course.escalation).map(|escalation| escalation.level);
+    (!is_marked(hit) && rises_to != Some(Level::Critical)).then_some(exemption)
+}
+
+fn is_on_trial(hit: &Hit, rules: &RuleSet) -> bool {
+    rules.rule(&hit.rule).is_some_and(|rule| rule.course.reporting == Reporting::Shadow)
 }
 
 /// Whether a hit counts here and today. Of a browser's title only what stands in the title does.

@@ -30,6 +30,8 @@ pub enum Code {
     NoPolicy,
     /// A policy was refused; the last good one goes on.
     PolicyRefused,
+    /// A list of exemptions was refused; the last good one goes on.
+    ExemptionsRefused,
     /// The spool could not be read and a new one was started.
     SpoolQuarantined,
     /// The spool cannot be opened or written, or a capture is over its bound.
@@ -58,13 +60,14 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
         Self::RuleSetRefused,
         Self::NoPolicy,
         Self::PolicyRefused,
+        Self::ExemptionsRefused,
         Self::SpoolQuarantined,
         Self::SpoolFailed,
         Self::SpoolFull,
@@ -89,6 +92,7 @@ impl Code {
             Self::RuleSetRefused => "LW-RULES-BAD",
             Self::NoPolicy => "LW-POLICY-NONE",
             Self::PolicyRefused => "LW-POLICY-BAD",
+            Self::ExemptionsRefused => "LW-EXEMPT-BAD",
             Self::SpoolQuarantined => "LW-SPOOL-QUAR",
             Self::SpoolFailed => "LW-SPOOL-FAIL",
             Self::SpoolFull => "LW-SPOOL-FULL",
@@ -114,6 +118,7 @@ impl Code {
             Self::RuleSetRefused => "a rule set was refused; the last good one goes on",
             Self::NoPolicy => "there is no signed policy yet: nothing is looked at",
             Self::PolicyRefused => "a policy was refused; the last good one goes on",
+            Self::ExemptionsRefused => "a list of exemptions was refused; the last good one goes on",
             Self::SpoolQuarantined => "the spool could not be read and a new one was started",
             Self::SpoolFailed => "the spool does not take a capture; where the disk refuses, it is tried again",
             Self::SpoolFull => "the spool is full; the lowest lane makes room",

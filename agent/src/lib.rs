@@ -9,6 +9,7 @@ pub mod detect;
 pub mod diagnostic;
 pub mod doctor;
 pub mod durable;
+pub mod exemptions;
 pub mod frame;
 pub mod identity;
 pub mod limits;

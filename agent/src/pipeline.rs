@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sensors, local ─observations─▶ settle ▶ scope ▶ detect ▶ minimise ─captures─▶ spool ─▶ uplink
-//!                                           ▲ rule set, policy ◀─ keeper ◀─artefacts─ uplink
+//!                                           ▲ rule set, policy, exemptions ◀─ keeper ◀─artefacts─ uplink
 //! ```
 
 mod accounts;
@@ -56,7 +56,7 @@ const OBSERVATIONS: usize = 256;
 /// Captures on their way to the disk: some seconds of the slowest. When it is full judging waits.
 const CAPTURES: usize = 64;
 /// Artefacts that arrived. When it is full fetching waits.
-const ARTEFACTS: usize = 2;
+const ARTEFACTS: usize = 3;
 /// Between looks at the configuration file, the age of the spool, and what the agent uses.
 const UPKEEP: Duration = Duration::from_secs(10);
 /// How long a stopping service finishes what it has begun.
@@ -88,6 +88,8 @@ struct Service {
     keeper: Keeper,
     bands: Arc<ArcSwap<Bands>>,
     diagnostics: Diagnostics,
+    /// Whose authorities sign exemptions.
+    identity: Arc<IdentityStore>,
     health: HealthBoard,
     spool: Arc<Spool>,
     limits: Limits,
@@ -158,6 +160,7 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         crew: Crew::default(),
         keeper,
         diagnostics,
+        identity: Arc::clone(&identity),
         health: shared.health.clone(),
         limits: gauge::limits(&effective, &spool, &shared),
         clock: Arc::clone(&shared.clock),
@@ -294,6 +297,11 @@ impl Service {
         match artefact.kind {
             ArtefactKind::RuleSet => self.keeper.take_rule_set(&artefact.bytes),
             ArtefactKind::Policy => self.keeper.take_policy(&artefact.bytes),
+            ArtefactKind::Exemptions => {
+                let identity = self.identity.current();
+                let authorities = identity.as_ref().map_or(&[][..], |identity| identity.authorities());
+                self.keeper.take_exemptions(&artefact.bytes, authorities, self.clock.boot_us());
+            }
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use lapwing_proto::Account;
+use lapwing_proto::{Account, ExemptionList};
 use lapwing_rules::{
     Compiler, Policy, Release, RuleSet, SigningKey, TrustedKeys, Validity, sign, sign_policy, split_url,
 };
+use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 
 use crate::scope::InForce;
 use crate::signal::{Moment, Signal};
@@ -81,4 +82,27 @@ pub(crate) fn title(text: &str, host: Option<&str>) -> Signal {
 
 pub(crate) fn url(url: &str) -> Signal {
     Signal::url(at(NOON_US), account(&[]), "chromium", &split_url(url).unwrap())
+}
+
+/// Whom a device trusts its collector by.
+pub(crate) struct Authority {
+    key: KeyPair,
+    /// Its certificate.
+    pub(crate) der: Vec<Vec<u8>>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let der = vec![CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().der().to_vec()];
+        Self { key, der }
+    }
+
+    pub(crate) fn sign(&self, list: &ExemptionList) -> Vec<u8> {
+        list.sign(|message| self.answer_for(message)).unwrap()
+    }
+
+    pub(crate) fn answer_for(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.key.sign(message)
+    }
 }

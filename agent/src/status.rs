@@ -19,6 +19,8 @@ pub struct StatusFacts {
     pub rule_set_release: u64,
     /// Release of the policy in force; 0: none.
     pub policy_release: u64,
+    /// Number of the list of exemptions held; 0: none since the device started.
+    pub exemptions_number: u64,
     /// What is wrong now.
     pub diagnostics: Vec<wire::Diagnostic>,
     /// Out of hours or off site: nothing is looked at.
@@ -34,6 +36,7 @@ impl StatusFacts {
             sensors: self.sensors.clone(),
             rule_set_release: self.rule_set_release,
             policy_release: self.policy_release,
+            exemptions_number: self.exemptions_number,
             counts: counters.take_counts(),
             diagnostics: self.diagnostics.clone(),
             counters: Some(counters.to_wire()),

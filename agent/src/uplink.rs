@@ -4,7 +4,7 @@
 //! ```text
 //! enrol ──identity──▶ link ─┬─ deliver   spool ▶ batches, acknowledgements ▶ spool
 //!                           ├─ control   status ▶, ◀ directives
-//!                           ├─ fetch     ◀ rule set, ◀ policy
+//!                           ├─ fetch     ◀ rule set, ◀ policy, ◀ exemptions
 //!                           ├─ renew     a new key and certificate
 //!                           └─ resolve   account ▶ band, group
 //! ```
@@ -51,7 +51,7 @@ pub use link::{LinkState, UplinkConfig};
 pub use recover::Failure;
 pub use resolve::{Resolution, Resolver};
 pub use tls::{CollectorUrl, Fingerprint, InvalidFingerprint, InvalidUrl};
-pub(crate) use trusted_time::TrustedTime;
+pub(crate) use trusted_time::{Between, TrustedTime};
 
 use backoff::Backoff;
 use link::{Link, LinkParts};
@@ -166,9 +166,10 @@ impl Uplink {
         let farewell = Farewell { reason: parts.goodbye, clock: Arc::clone(&parts.clock) };
         let about = deliver::About { hardware: parts.hardware, boot_id: parts.clock.boot_id() };
         let renew = Arc::new(Notify::new());
-        let (rule_set, policy) = (watch::Sender::new(None), watch::Sender::new(None));
-        let (rule_sets, policies) = (rule_set.subscribe(), policy.subscribe());
-        let directives = control::Directives { rule_set, policy, renew: Arc::clone(&renew) };
+        let (rule_set, policy, exemptions) =
+            (watch::Sender::new(None), watch::Sender::new(None), watch::Sender::new(None));
+        let (rule_sets, policies, lists) = (rule_set.subscribe(), policy.subscribe(), exemptions.subscribe());
+        let directives = control::Directives { rule_set, policy, exemptions, renew: Arc::clone(&renew) };
         let facts = control::Facts {
             status: parts.status,
             counters: parts.counters,
@@ -178,7 +179,8 @@ impl Uplink {
         let calls = async {
             tokio::join!(
                 fetch::run(&link, ArtefactKind::RuleSet, rule_sets, parts.artefacts.clone()),
-                fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts),
+                fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts.clone()),
+                fetch::run(&link, ArtefactKind::Exemptions, lists, parts.artefacts),
                 renew::run(&link, renew),
             )
         };

@@ -91,6 +91,8 @@ pub enum ActKind {
     RequestAnswered,
     /// A request was carried out, or settled otherwise.
     RequestSettled,
+    /// A person ended an exemption early.
+    ExemptionEnded,
     /// People were imported.
     PeopleImported,
     /// A sign-in was added or changed.
@@ -145,6 +147,7 @@ impl ActKind {
             Self::RequestMade => "request_made",
             Self::RequestAnswered => "request_answered",
             Self::RequestSettled => "request_settled",
+            Self::ExemptionEnded => "exemption_ended",
             Self::PeopleImported => "people_imported",
             Self::SignInChanged => "sign_in_changed",
             Self::SignedIn => "signed_in",

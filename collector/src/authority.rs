@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use lapwing_proto::{DeviceId, SchoolId};
+use lapwing_proto::{DeviceId, ExemptionList, SchoolId};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SigningKey as _,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -180,6 +180,15 @@ impl Authority {
         let not_after_us = micros(params.not_after);
         let der = params.signed_by(key.public_key(), &self.issuer)?.der().clone();
         Ok(DeviceCertificate { der, serial, public_key_digest: key.digest(), issued_us: clock.wall_us(), not_after_us })
+    }
+
+    /// Signs what devices are told not to capture. What is signed begins with words that no certificate begins with.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signed.
+    pub fn sign_exemptions(&self, list: &ExemptionList) -> Result<Vec<u8>, AuthorityError> {
+        list.sign(|message| Ok(self.issuer.key().sign(message)?))
     }
 
     /// Issues a server certificate with a new key for `host_names`, which are names or addresses.

@@ -22,6 +22,9 @@
 //!
 //! [out_of_hours]                # levels that somebody answers for at all times
 //! on_call = [5]
+//!
+//! [lesson]                      # what is asked for beyond it takes one person more; 60 unless it is said
+//! minutes = 50
 //! ```
 
 mod written;
@@ -39,6 +42,7 @@ pub use written::{CalendarFault, MAX_CALENDAR_BYTES};
 const HORIZON_DAYS: usize = 400;
 const OPENS: Time = Time::constant(8, 30, 0, 0);
 const CLOSES: Time = Time::constant(16, 0, 0, 0);
+const LESSON_MINUTES: i64 = 60;
 
 /// A school's hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +54,7 @@ pub struct Calendar {
     closed: Vec<Dates>,
     short: BTreeMap<Date, Hours>,
     on_call: BTreeSet<Level>,
+    lesson_minutes: i64,
 }
 
 /// From when to when on one day: opens before it closes.
@@ -121,13 +126,34 @@ impl Calendar {
     pub const fn weekdays(zone: TimeZone) -> Self {
         let day = Some(Hours { opens: OPENS, closes: CLOSES });
         let week = [day, day, day, day, day, None, None];
-        Self { zone, week, terms: Vec::new(), closed: Vec::new(), short: BTreeMap::new(), on_call: BTreeSet::new() }
+        Self {
+            zone,
+            week,
+            terms: Vec::new(),
+            closed: Vec::new(),
+            short: BTreeMap::new(),
+            on_call: BTreeSet::new(),
+            lesson_minutes: LESSON_MINUTES,
+        }
     }
 
     /// The zone that all of it is in.
     #[must_use]
     pub const fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// How long a lesson is.
+    #[must_use]
+    pub const fn lesson_minutes(&self) -> i64 {
+        self.lesson_minutes
+    }
+
+    /// The moment of a civil time in the school's zone; `None` beyond the calendar. Of a time that the clocks skip or
+    /// repeat, the one that follows the clock before the change.
+    #[must_use]
+    pub(crate) fn moment(&self, date: Date, time: Time) -> Option<i64> {
+        self.at(date, time)
     }
 
     /// The date in the school's zone.

@@ -37,6 +37,7 @@ mod counts;
 mod decision;
 mod devices;
 mod evidence;
+mod exemptions;
 mod frame;
 mod gate;
 mod guidance;
@@ -86,10 +87,10 @@ pub struct ConsoleState {
     pub school: SchoolId,
     /// What the rules in force say to people; swapped when a rule set is published.
     pub rules: Arc<ArcSwap<RuleBook>>,
-    /// Told of new messages.
-    pub mail: Arc<Notify>,
     /// Told of what triage and decisions changed; live pages listen.
     pub events: broadcast::Sender<ConcernChanged>,
+    /// Told when somebody is to be told of something.
+    pub mail: Arc<Notify>,
     /// Ends live pages.
     pub shutdown: Shutdown,
     /// Where passwords are checked.
@@ -138,6 +139,9 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
         .route("/counts", get(counts::page))
+        .route("/exemptions", get(exemptions::page).post(exemptions::ask))
+        .route("/exemptions/{reference}/answer", post(exemptions::answer))
+        .route("/exemptions/{reference}/end", post(exemptions::end))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))
         .fallback(refusal::no_such_page)

@@ -3,7 +3,7 @@
 //! ```text
 //! enrol   Join                  token -> device, certificate
 //! uplink  Deliver               room -> Hello -> welcoming -> Welcome, Batch -> intake -> Ack
-//!         Control               Status -> device health; rule set, policy, renewal announced
+//!         Control               Status -> device health; rule set, policy, exemptions, renewal announced
 //!         Fetch, Renew, ResolveSession
 //! ```
 //!
@@ -18,6 +18,7 @@ mod control;
 mod copies;
 mod deliver;
 mod enrol;
+mod exempting;
 mod fetch;
 mod flight;
 mod heard;

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 mod durable;
+pub mod exemption;
 pub mod ids;
 pub mod ingest;
 pub mod intake;

@@ -381,8 +381,8 @@ impl Collector {
             clock: Arc::clone(&self.clock),
             school: self.config.load().school.id.clone(),
             rules: Arc::clone(&self.rules),
-            mail: Arc::clone(&self.waking.mail),
             events: self.waking.changed.clone(),
+            mail: Arc::clone(&self.waking.mail),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),
         }

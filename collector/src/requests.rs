@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+pub use carry_out::Fault;
 pub use change::{ASKERS, Change, Terms};
 pub use desk::{Approvals, RequestError};
 

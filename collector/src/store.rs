@@ -32,6 +32,7 @@ pub(crate) mod device_health;
 pub(crate) mod devices;
 mod dialect;
 pub(crate) mod escalations;
+pub(crate) mod exemptions;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;
@@ -71,11 +72,12 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
     (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
+    (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
 ];
 
 /// The collector's database.

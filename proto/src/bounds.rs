@@ -32,6 +32,16 @@ pub const MAX_SEALED_BYTES: usize = 512;
 pub const MAX_CSR_BYTES: usize = 2048;
 /// Largest artefact a device fetches, uncompressed, in bytes.
 pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
+/// Largest list of exemptions without its signature, in bytes.
+pub const MAX_EXEMPTION_LIST_BYTES: usize = 256 * 1024;
+/// Most exemptions of a list.
+pub const MAX_EXEMPTIONS: usize = 256;
+/// Most categories of an exemption: more than there are.
+pub const MAX_EXEMPTED: usize = 64;
+/// Most groups or rooms of an exemption.
+pub const MAX_PLACES: usize = 32;
+/// Longest that a device may go by a list without hearing from its collector, in seconds: a week.
+pub const MAX_HEARD_WITHIN_S: u32 = 7 * 24 * 60 * 60;
 /// Largest piece of a fetched artefact, in bytes.
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 /// Most captures in flight that a collector grants one device.

@@ -9,6 +9,7 @@
 pub mod bounds;
 mod capture;
 mod convert;
+mod exemptions;
 #[doc(hidden)]
 pub mod failpoint;
 mod ids;
@@ -16,6 +17,7 @@ pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
 pub use convert::{band_from_wire, band_to_wire};
+pub use exemptions::{Exemption, ExemptionId, ExemptionList, ExemptionsRefused};
 #[doc(hidden)]
 pub use ids::parts;
 pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};

@@ -8,7 +8,7 @@ fn once(signal: &Signal) -> Detected {
     let (force, rules) = (in_force(true, r#""any""#), rules());
     let who = Who { band: Band::Ks4, group: String::new() };
     let look = decide(&force, &rules, signal, signal.seen.wall_us, &who, Presence::OnSite).unwrap();
-    detect(signal, &look, &rules, Band::Ks4).0
+    detect(signal, &look, &rules, Band::Ks4, &Exempted::default()).detected
 }
 
 fn reported(signal: &Signal, cooldowns: &mut Cooldowns) -> Option<Found> {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::durable;
+use crate::exemptions::Exemptions;
 use crate::notice::Notice;
 use crate::scope::{InForce, UnknownZone};
 
@@ -25,6 +26,7 @@ const POLICY_FILE: &str = "policy.artefact";
 pub(crate) struct Force {
     rules: Arc<ArcSwapOption<RuleSet>>,
     policy: Arc<ArcSwapOption<InForce>>,
+    exemptions: Exemptions,
 }
 
 /// Why an artefact was not taken.
@@ -64,6 +66,11 @@ impl Force {
 
     pub(crate) fn policy(&self) -> Option<Arc<InForce>> {
         self.policy.load_full()
+    }
+
+    /// What is not captured for a while.
+    pub(crate) const fn exemptions(&self) -> &Exemptions {
+        &self.exemptions
     }
 
     /// Releases of rule set and policy; 0 for none.
@@ -117,6 +124,15 @@ impl Keeper {
     pub(crate) fn take_policy(&mut self, bytes: &[u8]) {
         let taken = self.use_policy(bytes).and_then(|()| self.keep(POLICY_FILE, bytes));
         self.report(Code::PolicyRefused, taken);
+    }
+
+    /// Takes a list of exemptions that arrived `now_us` after the device started, signed by one of `authorities`; on any
+    /// failure the one in force stays, and the failure is reported. It is never written to disk.
+    pub(crate) fn take_exemptions(&self, bytes: &[u8], authorities: &[Vec<u8>], now_us: u64) {
+        match self.force.exemptions.take(bytes, authorities, now_us) {
+            Ok(()) => self.diagnostics.clear(Code::ExemptionsRefused),
+            Err(refused) => self.diagnostics.raise(Code::ExemptionsRefused, refused.to_string()),
+        }
     }
 
     fn use_rule_set(&self, bytes: &[u8]) -> Result<(), Refused> {

@@ -15,7 +15,7 @@ use super::force::Force;
 use super::looks::Looks;
 use crate::config::Config;
 use crate::counters::{Counters, Dropped};
-use crate::detect::{Bursts, Cooldowns, Detected, detect, report, shadows};
+use crate::detect::{Bursts, Cooldowns, Detected, Findings, detect, report, shadows};
 use crate::limits::Effort;
 use crate::minimise::{Keep, minimise};
 use crate::scope::{self, Whereabouts, Who};
@@ -107,7 +107,12 @@ impl Judge {
         }
         self.counters.count_seen();
         let keep = if look.keeps_spans_alone() { Keep::SpansAlone } else { Keep::Explanation };
-        let (detected, on_trial) = detect(&signal, &look, &rules, who.band);
+        let seen_us = signal.seen.boot_us;
+        let exempted = self.force.exemptions().at(seen_us, self.time.between(seen_us), &who.group);
+        let Findings { detected, on_trial, exempted } = detect(&signal, &look, &rules, who.band, &exempted);
+        for (exemption, category) in exempted {
+            self.counters.count_anonymously(&format!("exempted:{exemption}:{category}"), at_us);
+        }
         let effort = *self.effort.borrow();
         for rule in shadows(on_trial, who.band, &signal, &rules, &mut self.cooldowns, &effort) {
             self.counters.count_anonymously(&format!("shadow:{rule}"), at_us);

@@ -55,6 +55,7 @@ impl Reporting {
             sensors: sensor_states(&self.health.snapshot()),
             rule_set_release,
             policy_release,
+            exemptions_number: self.force.exemptions().number(),
             diagnostics: self.diagnostics.to_wire(),
             scoped_out: policy.is_none_or(|policy| self.is_closed(&policy, whereabouts)),
         }

@@ -46,6 +46,7 @@ pub(super) struct Facts {
 pub(super) struct Directives {
     pub(super) rule_set: watch::Sender<Option<wire::Available>>,
     pub(super) policy: watch::Sender<Option<wire::Available>>,
+    pub(super) exemptions: watch::Sender<Option<wire::Available>>,
     pub(super) renew: Arc<Notify>,
 }
 
@@ -59,6 +60,7 @@ pub(super) async fn run(link: &Link, facts: Facts, directives: Directives, farew
         spacing: SPACING,
         counts: Vec::new(),
         unanswered: false,
+        asked_us: 0,
         backoff: link.backoff(),
     };
     while !link.shutdown.is_requested() {
@@ -81,6 +83,8 @@ struct Control<'a> {
     counts: Vec<wire::Count>,
     /// A status is waiting for its answer.
     unanswered: bool,
+    /// When the last one was made, since the device started.
+    asked_us: u64,
     backoff: Backoff,
 }
 
@@ -139,6 +143,7 @@ impl Control<'_> {
         let spool = Arc::clone(&self.facts.spool);
         self.link.blocking(move || spool.expire()).await?;
         let status = self.status();
+        self.asked_us = status.boot_us;
         self.counts.extend(status.counts.iter().cloned());
         self.unanswered = true;
         let message = wire::ControlUp { message: Some(Up::Status(status)) };
@@ -163,6 +168,7 @@ impl Control<'_> {
             Some(Directive::Received(received)) => self.answered(received),
             Some(Directive::RuleSet(available)) => offer(&self.directives.rule_set, available),
             Some(Directive::Policy(available)) => offer(&self.directives.policy, available),
+            Some(Directive::Exemptions(available)) => offer(&self.directives.exemptions, available),
             Some(Directive::SlowDown(slow)) => {
                 let asked = Duration::from_millis(u64::from(slow.delay_ms));
                 self.spacing = asked.clamp(SPACING, SPACING_CAP);
@@ -182,7 +188,7 @@ impl Control<'_> {
     }
 
     fn answered(&mut self, received: wire::StatusReceived) {
-        self.link.time.tell(received.server_time_us);
+        self.link.time.answered(received.server_time_us, self.asked_us);
         if received.trouble() == wire::ErrorCode::Clock {
             let off_us = self.facts.clock.wall_us().saturating_sub(received.server_time_us);
             self.link.diagnostics.raise(Code::ClockOff, how_far_off(off_us));

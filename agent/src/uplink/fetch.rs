@@ -1,4 +1,4 @@
-//! Fetching the announced rule set or policy: whole, compressed, of known size and digest.
+//! Fetching the announced rule set, policy or list of exemptions: whole, compressed, of known size and digest.
 
 use std::io::Read;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub enum ArtefactKind {
     RuleSet,
     /// A policy.
     Policy,
+    /// A list of exemptions; its release is the list's number.
+    Exemptions,
 }
 
 /// An artefact as the collector announced it. Not verified: its signatures are the receiver's to check.
@@ -77,6 +79,7 @@ async fn fetch(link: &Link, kind: ArtefactKind, available: &wire::Available) -> 
     let artefact = match kind {
         ArtefactKind::RuleSet => wire::Artefact::RuleSet,
         ArtefactKind::Policy => wire::Artefact::Policy,
+        ArtefactKind::Exemptions => wire::Artefact::Exemptions,
     };
     let request = wire::FetchRequest { artefact: artefact.into(), release: available.release };
     let mut client = link.client()?;

@@ -21,11 +21,32 @@ struct Known {
     earliest_us: i64,
     /// The collector's time and ours since start, at one moment.
     told: Option<(i64, u64)>,
+    /// What the collector last answered.
+    answer: Option<Answer>,
+}
+
+/// The collector's time, said between two moments of ours.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    server_time_us: i64,
+    asked_us: u64,
+    heard_us: u64,
+}
+
+/// What time it was at the collector, as far as its last answer says: a slow network makes it vaguer, never wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Between {
+    /// It was no earlier, microseconds of UTC.
+    pub(crate) earliest_us: i64,
+    /// It was no later.
+    pub(crate) latest_us: i64,
+    /// How long before the collector was last heard.
+    pub(crate) silent: Duration,
 }
 
 impl TrustedTime {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, known: Mutex::new(Known { earliest_us: 0, told: None }) }
+        Self { clock, known: Mutex::new(Known { earliest_us: 0, told: None, answer: None }) }
     }
 
     /// It was at least this late at the collector when it was last heard, in an earlier run.
@@ -42,6 +63,27 @@ impl TrustedTime {
         if server_time_us >= known.earliest_us {
             known.told = Some((server_time_us, boot_us));
         }
+    }
+
+    /// As [`TrustedTime::tell`], of a question that was asked `asked_us` after the device started.
+    pub(crate) fn answered(&self, server_time_us: i64, asked_us: u64) {
+        self.tell(server_time_us);
+        let heard_us = self.clock.boot_us();
+        let answer = Answer { server_time_us, asked_us: asked_us.min(heard_us), heard_us };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).answer = Some(answer);
+    }
+
+    /// What time it was at the collector `boot_us` after the device started; `None` before it answered in this run. No
+    /// wall clock enters it, however long the collector is silent.
+    pub(crate) fn between(&self, boot_us: u64) -> Option<Between> {
+        let answer = self.known.lock().unwrap_or_else(PoisonError::into_inner).answer?;
+        let passed_since =
+            |since_us: u64| i64::try_from(i128::from(boot_us) - i128::from(since_us)).unwrap_or(i64::MAX);
+        Some(Between {
+            earliest_us: answer.server_time_us.saturating_add(passed_since(answer.heard_us)),
+            latest_us: answer.server_time_us.saturating_add(passed_since(answer.asked_us)),
+            silent: Duration::from_micros(boot_us.saturating_sub(answer.heard_us)),
+        })
     }
 
     /// The collector cannot be reached by the time it told: it may have been wrong, so that the wall clock counts.
@@ -103,6 +145,22 @@ mod tests {
         clock.set_wall_us(9_000_000_000);
         clock.advance(Duration::from_micros(7));
         assert_eq!(time.now_us(), 1_000_007);
+    }
+
+    #[test]
+    fn a_slow_answer_makes_the_collectors_time_vaguer_and_never_wrong() {
+        let clock = Arc::new(ManualClock::at(5_000));
+        let time = TrustedTime::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        assert_eq!(time.between(clock.boot_us()), None);
+        let asked_us = clock.boot_us();
+        clock.advance(Duration::from_secs(30));
+        time.answered(1_000_000_000, asked_us);
+        clock.set_wall_us(i64::MAX);
+        clock.advance(Duration::from_secs(60));
+        time.doubt();
+        let between = time.between(clock.boot_us()).unwrap();
+        assert_eq!((between.earliest_us, between.latest_us), (1_060_000_000, 1_090_000_000));
+        assert_eq!(between.silent, Duration::from_secs(60));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use lapwing_rules::Level;
 use serde::Deserialize;
 
-use super::{Calendar, Dates, HORIZON_DAYS, Hours};
+use super::{Calendar, Dates, HORIZON_DAYS, Hours, LESSON_MINUTES};
 
 /// Longest text, in bytes: some years of terms and days.
 pub const MAX_CALENDAR_BYTES: usize = 64 * 1024;
@@ -37,6 +37,9 @@ pub enum CalendarFault {
     /// More rows than a calendar has.
     #[error("more than {MAX_ROWS} {0}")]
     TooMany(&'static str),
+    /// No lesson is so short or so long.
+    #[error("lesson.minutes: a lesson has 20 to 120 minutes, not {0}")]
+    Lesson(i64),
     /// No such level.
     #[error("out_of_hours.on_call: there is no level {0}")]
     Level(u8),
@@ -57,6 +60,20 @@ struct Written {
     short: Vec<Short>,
     #[serde(default)]
     out_of_hours: OutOfHours,
+    #[serde(default)]
+    lesson: Lesson,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lesson {
+    minutes: i64,
+}
+
+impl Default for Lesson {
+    fn default() -> Self {
+        Self { minutes: LESSON_MINUTES }
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,7 +130,11 @@ impl Calendar {
             closed: dates("closure", &written.closed)?,
             short: short.collect::<Result<BTreeMap<_, _>, _>>()?,
             on_call: on_call(&written.out_of_hours.on_call)?,
+            lesson_minutes: written.lesson.minutes,
         };
+        if !(20..=120).contains(&calendar.lesson_minutes) {
+            return Err(CalendarFault::Lesson(calendar.lesson_minutes));
+        }
         if calendar.short.len() > MAX_ROWS {
             return Err(CalendarFault::TooMany("short days"));
         }

@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::{ConfigFile, Failure, say};
 use crate::audit::{self, Act, ActKind};
-use crate::store::deliveries;
+use crate::store::{deliveries, exemptions};
 
 /// What a back-up does not hold and nobody but the operator can do again.
 const TO_DO: &str = "still to do, for what was done since the back-up: deny devices again (`device revoke`), let devices \
-     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), import people, change sign-ins \
+     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), end exemptions again, import people, change sign-ins \
      and publish rules and policies again; mails that waited at the back-up are sent again";
 
 #[derive(Debug, Args)]
@@ -23,6 +23,7 @@ impl Restored {
         let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
         let mut tx = desk.store.begin().await?;
         let devices = deliveries::forget_incarnations(&mut tx, school).await?;
+        exemptions::renumber(&mut tx, school, now_us).await?;
         let act = Act::new(&desk.product(), now_us, ActKind::CollectorRestored, "").with("devices", devices);
         audit::append(&mut tx, &act).await?;
         tx.commit().await?;

@@ -37,11 +37,13 @@ pub(super) struct Place {
     pub(super) words: &'static str,
 }
 
-const PLACES: [(Place, &[Role]); 4] = [
-    (Place { address: "/queue", words: "Concerns" }, Recipient::ROLES),
-    (Place { address: "/devices", words: "Devices" }, Technician::ROLES),
-    (Place { address: "/counts", words: "Counts" }, Governor::ROLES),
-    (Place { address: "/requests", words: "Requests" }, &ASKERS),
+/// With the roles that open them; none: everybody who is let in.
+const PLACES: [(Place, Option<&[Role]>); 5] = [
+    (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
+    (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
+    (Place { address: "/counts", words: "Counts" }, Some(Governor::ROLES)),
+    (Place { address: "/requests", words: "Requests" }, Some(&ASKERS)),
+    (Place { address: "/exemptions", words: "Exemptions" }, None),
 ];
 
 impl Frame {
@@ -63,7 +65,7 @@ impl Frame {
 
 /// The pages that `person` may open, the most pressing first.
 pub(super) fn places(person: &SignedIn) -> impl Iterator<Item = Place> {
-    PLACES.into_iter().filter(|(_, roles)| person.holds(roles)).map(|(place, _)| place)
+    PLACES.into_iter().filter(|(_, roles)| roles.is_none_or(|roles| person.holds(roles))).map(|(place, _)| place)
 }
 
 /// Renders a page.

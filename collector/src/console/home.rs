@@ -1,22 +1,13 @@
 //! The first page: whichever the person's roles make most pressing.
 
-use askama::Template;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Redirect;
 
-use super::frame::{self, Frame};
-use super::refusal::Refusal;
-use super::role::Anyone;
-
-#[derive(Template)]
-#[template(path = "nowhere.html")]
-struct NowherePage {
-    frame: Frame,
-}
+use super::frame;
+use super::role::StaffMember;
 
 /// `GET /`.
-pub(super) async fn page(person: Anyone) -> Result<Response, Refusal> {
-    match frame::places(&person).next() {
-        Some(place) => Ok(Redirect::to(place.address).into_response()),
-        None => frame::shown(&NowherePage { frame: Frame::of(&person, "/") }),
-    }
+pub(super) async fn page(person: StaffMember) -> Redirect {
+    // Anybody on the staff may ask for an exemption.
+    let first = frame::places(&person).next();
+    Redirect::to(first.map_or("/exemptions", |place| place.address))
 }

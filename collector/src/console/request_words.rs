@@ -1,7 +1,7 @@
 //! What a request asks for, in words.
 
-use super::frame;
 use super::words::Present;
+use super::{frame, words};
 use crate::requests::Change;
 use crate::store::names::Names;
 
@@ -26,6 +26,17 @@ pub(super) fn what(present: &Present, names: &Names, change: &Change) -> String 
             present.date_and_time(*from_us),
             present.date_and_time(*until_us),
         ),
+        Change::Exempt { exemption } => {
+            let topics = exemption.categories.iter().map(|category| words::category(category.id()).to_lowercase());
+            let places = exemption.groups.iter().chain(&exemption.rooms).map(String::as_str).collect::<Vec<_>>();
+            let place = if exemption.whole_school { "the whole school".to_owned() } else { places.join(", ") };
+            format!(
+                "Capture nothing of {} for {place} from {} until {}",
+                topics.collect::<Vec<_>>().join(", "),
+                present.date_and_time(exemption.from_us),
+                present.date_and_time(exemption.until_us),
+            )
+        }
     }
 }
 
@@ -33,6 +44,7 @@ pub(super) fn what(present: &Present, names: &Names, change: &Change) -> String 
 pub(super) fn text(change: &Change) -> Option<String> {
     match change {
         Change::Calendar { text } | Change::Routing { text } => Some(text.clone()),
+        Change::Exempt { exemption } => Some(exemption.risks.clone()),
         Change::GrantRole { .. }
         | Change::WithdrawRole { .. }
         | Change::CloseIllegal { .. }

@@ -10,6 +10,7 @@ use super::refusal::{self, Refusal};
 use super::session::{self, Secret};
 use super::words::Present;
 use crate::actor::{Actor, Role};
+use crate::store::people;
 use crate::store::sign_ins::{self, Session};
 
 /// A person with an open session. Made by the extractors below alone.
@@ -115,11 +116,51 @@ role!(
     Governor,
     [Role::Governor]
 );
-role!(
-    /// Anybody who is signed in, with whatever role: for pages that show nothing of anybody.
-    Anyone,
-    Role::ALL
-);
+/// Anybody who is signed in, with whatever role or none: for pages that show nothing of anybody.
+pub(super) struct Anyone(SignedIn);
+
+impl std::ops::Deref for Anyone {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl FromRequestParts<ConsoleState> for Anyone {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Refusal> {
+        Ok(Self(SignedIn::of(parts, state).await?.used(state).await?))
+    }
+}
+
+/// Anybody on the staff, with a role or without, and whoever holds one: no pupil.
+pub(super) struct StaffMember(SignedIn);
+
+impl std::ops::Deref for StaffMember {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl FromRequestParts<ConsoleState> for StaffMember {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Refusal> {
+        let person = SignedIn::of(parts, state).await?;
+        let is_staff = person.holds(&Role::ALL) || is_staff(state, &person).await?;
+        if is_staff { Ok(Self(person.used(state).await?)) } else { Err(Refusal::WrongRole) }
+    }
+}
+
+async fn is_staff(state: &ConsoleState, signed_in: &SignedIn) -> Result<bool, Refusal> {
+    let Some(person) = signed_in.actor().person() else { return Ok(false) };
+    let mut tx = state.store.view().await.map_err(|error| Refusal::failed(&error))?;
+    people::is_staff(&mut tx, &state.school, person).await.map_err(|error| Refusal::failed(&error))
+}
 
 /// A recipient who listens for changes: listening keeps no session open.
 pub(super) struct Listener(SignedIn);

@@ -96,8 +96,8 @@ impl Seeded {
             clock: clock.clone(),
             school: school.id.clone(),
             rules: Arc::new(ArcSwap::from_pointee(rule_book())),
-            mail: Arc::default(),
             events: events.clone(),
+            mail: Arc::default(),
             shutdown: shutdown.clone(),
             gate: Arc::default(),
         };

@@ -6,8 +6,12 @@ use lapwing_rules::{Category, Level};
 use super::seeded::Seeded;
 
 /// Everybody but those named is refused; whoever is not signed in is sent to the door.
-const PAGES: [(&str, &[&str]); 3] =
-    [("/queue", &["dsl", "deputy", "head", "chair"]), ("/devices", &["tech"]), ("/counts", &["governor"])];
+const PAGES: [(&str, &[&str]); 4] = [
+    ("/queue", &["dsl", "deputy", "head", "chair"]),
+    ("/devices", &["tech"]),
+    ("/counts", &["governor"]),
+    ("/exemptions", &["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"]),
+];
 const PEOPLE: [&str; 8] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher", "amelia"];
 
 #[tokio::test]
@@ -69,7 +73,8 @@ async fn every_answer_carries_the_security_headers() {
 #[tokio::test]
 async fn pages_hold_no_script_or_style_of_their_own() {
     let seeded = Seeded::open().await;
-    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("governor", "/counts"), ("teacher", "/")] {
+    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("governor", "/counts"), ("teacher", "/exemptions")]
+    {
         let page = seeded.visitor(person).await.get(path).await.body;
         assert!(page.contains("<!doctype html>"), "{person} at {path}");
         assert!(!page.contains(" style=") && !page.contains("<style") && !page.contains(" onclick="));

@@ -118,6 +118,22 @@ impl Present {
         at.strftime(format).to_string()
     }
 
+    /// "16:00" today, else "Monday 30 November, 16:00"; with the year where it is another.
+    pub(crate) fn moment(&self, at_us: i64) -> String {
+        let (at, now) = (self.zoned(at_us), self.zoned(self.now_us));
+        let format = match (at.date() == now.date(), at.year() == now.year()) {
+            (true, _) => "%H:%M",
+            (false, true) => "%A %-d %B, %H:%M",
+            (false, false) => "%A %-d %B %Y, %H:%M",
+        };
+        at.strftime(format).to_string()
+    }
+
+    /// Today, as a form wants it.
+    pub(crate) fn date_text(&self) -> String {
+        self.zoned(self.now_us).date().to_string()
+    }
+
     fn zoned(&self, at_us: i64) -> Zoned {
         Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone())
     }

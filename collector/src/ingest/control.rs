@@ -16,6 +16,7 @@ use super::{Ingest, Refused, status};
 use crate::authority::DEVICE_LIFE;
 use crate::shutdown::Shutdown;
 use crate::store::device_health::{self, Health};
+use crate::store::{StoreError, exemptions};
 use crate::tls::Peer;
 
 /// A device sends a status at least every minute: one silent for this long is gone.
@@ -46,6 +47,7 @@ pub(super) fn serve(
         published,
         stored: None,
         offered: (0, 0),
+        exemptions_offered: 0,
         waiting: VecDeque::new(),
         over: false,
     };
@@ -63,6 +65,8 @@ struct ControlStream {
     stored: Option<Health>,
     /// Releases of rule set and policy that the device has or was told of on this stream.
     offered: (u64, u64),
+    /// Number of the list of exemptions that it has or was told of.
+    exemptions_offered: u64,
     /// To be sent before anything is read: a handful at most.
     waiting: VecDeque<Directive>,
     over: bool,
@@ -86,7 +90,12 @@ impl ControlStream {
             }
             match self.next().await {
                 Event::Message(message) => self.take_or_refuse(*message).await,
-                Event::Published => self.offer(),
+                Event::Published => {
+                    if let Err(error) = self.offer().await {
+                        // It is told of it with its next status.
+                        tracing::warn!(error = &error as &dyn std::error::Error, "exemptions cannot be announced yet");
+                    }
+                }
                 Event::Stop => {
                     self.waiting.push_back(Directive::Reconnect(wire::Reconnect { after_ms: RECONNECT_AFTER_MS }));
                     self.over = true;
@@ -134,23 +143,25 @@ impl ControlStream {
         let trouble = trouble(status.wall_us, now_us);
         let told = status::check(status, now_us)?;
         let changed = self.stored.as_ref() != Some(&told.health);
-        if changed || !told.counts.is_empty() {
+        if changed || !told.counts.is_empty() || !told.exempted.is_empty() {
             let (store, school) = (&self.ingest.store, &self.ingest.school);
             let mut tx = store.begin().await?;
             if changed {
                 device_health::replace(&mut tx, school, self.peer.device, &told.health, now_us).await?;
             }
             device_health::add_counts(&mut tx, school, &told.counts).await?;
+            exemptions::add_hits(&mut tx, school, &told.exempted).await?;
             failpoint!("status.commit", tx.commit().await?);
         }
         self.ingest.heard.note(self.peer.device, now_us);
         let first = self.stored.is_none();
         self.offered =
             (self.offered.0.max(told.health.rule_set_release), self.offered.1.max(told.health.policy_release));
+        self.exemptions_offered = self.exemptions_offered.max(told.exemptions_number);
         self.stored = Some(told.health);
         let received = wire::StatusReceived { server_time_us: now_us, trouble: trouble.into() };
         self.waiting.push_back(Directive::Received(received));
-        self.offer();
+        self.offer().await?;
         if first && self.is_due_for_renewal(now_us) {
             self.waiting.push_back(Directive::Renew(wire::RenewNow {}));
         }
@@ -158,14 +169,20 @@ impl ControlStream {
     }
 
     /// Tells of what is published and newer than what the device has or was told of.
-    fn offer(&mut self) {
-        let published = self.published.borrow_and_update();
+    async fn offer(&mut self) -> Result<(), StoreError> {
+        let published = self.published.borrow_and_update().clone();
         if let Some(offer) = newer(published.rule_set.as_deref(), &mut self.offered.0) {
             self.waiting.push_back(Directive::RuleSet(offer));
         }
         if let Some(offer) = newer(published.policy.as_deref(), &mut self.offered.1) {
             self.waiting.push_back(Directive::Policy(offer));
         }
+        if published.exemptions_number() > self.exemptions_offered {
+            let list = self.ingest.exemptions_for(self.peer.device).await?;
+            let offer = newer(list.as_deref(), &mut self.exemptions_offered);
+            self.waiting.extend(offer.map(Directive::Exemptions));
+        }
+        Ok(())
     }
 
     fn is_due_for_renewal(&self, now_us: i64) -> bool {

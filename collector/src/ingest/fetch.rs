@@ -11,18 +11,19 @@ use tonic::Status;
 use super::published::Offer;
 use super::{Ingest, Refused};
 use crate::store::artefacts::ArtefactKind;
+use crate::tls::Peer;
 
 /// The stream of chunks.
 pub(super) type Chunks = Pin<Box<dyn Stream<Item = Result<wire::FetchChunk, Status>> + Send>>;
 
 /// The chunks of the release asked for, which must be the newest one.
-pub(super) fn serve(ingest: &Ingest, request: &wire::FetchRequest) -> Result<Chunks, Refused> {
-    let kind = match wire::Artefact::try_from(request.artefact) {
-        Ok(wire::Artefact::RuleSet) => ArtefactKind::RuleSet,
-        Ok(wire::Artefact::Policy) => ArtefactKind::Policy,
+pub(super) async fn serve(ingest: &Ingest, peer: Peer, request: &wire::FetchRequest) -> Result<Chunks, Refused> {
+    let offer = match wire::Artefact::try_from(request.artefact) {
+        Ok(wire::Artefact::RuleSet) => ingest.published.borrow().of(ArtefactKind::RuleSet).cloned(),
+        Ok(wire::Artefact::Policy) => ingest.published.borrow().of(ArtefactKind::Policy).cloned(),
+        Ok(wire::Artefact::Exemptions) => ingest.exemptions_for(peer.device).await?,
         Ok(wire::Artefact::Unspecified) | Err(_) => return Err(Refused::NotFound),
     };
-    let offer = ingest.published.borrow().of(kind).cloned();
     let offer = offer.filter(|offer| offer.release == request.release).ok_or(Refused::NotFound)?;
     Ok(Box::pin(stream::unfold((offer, 0), |(offer, from)| async move {
         let chunk = chunk(&offer, from)?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lapwing_proto::bounds::{self, OutOfBounds};
-use lapwing_proto::{BootId, wire};
-use lapwing_rules::Level;
+use lapwing_proto::{BootId, Exemption, ExemptionId, wire};
+use lapwing_rules::{Category, Level};
 
 use crate::store::device_health::{Health, SensorState};
 
@@ -20,6 +20,7 @@ const MAX_COUNT: u64 = 10_000;
 const MAX_DAYS_BACK: i64 = 15;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 const COUNT_PREFIXES: [&str; 2] = ["support:", "shadow:"];
+const EXEMPTED: &str = "exempted:";
 
 /// A checked status.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(super) struct Told {
     pub(super) health: Health,
     /// By key and day since 1970.
     pub(super) counts: BTreeMap<(String, u32), u64>,
+    /// What an exemption kept from being captured.
+    pub(super) exempted: BTreeMap<(ExemptionId, Category), u64>,
+    /// Of the list of exemptions that it holds.
+    pub(super) exemptions_number: u64,
 }
 
 /// Checks `status`, received at `now_us`.
@@ -37,7 +42,11 @@ pub(super) fn check(status: wire::Status, now_us: i64) -> Result<Told, OutOfBoun
     BootId::try_from(status.boot_id.as_slice()).map_err(|_| OutOfBounds::new("status.boot_id", "16 bytes"))?;
     let sensors = status.sensors.into_iter().map(sensor).collect::<Result<_, _>>()?;
     let diagnostics = status.diagnostics.into_iter().map(diagnostic).collect::<Result<_, _>>()?;
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut exempted) = (BTreeMap::new(), BTreeMap::new());
+    for (hit, count) in status.counts.iter().filter_map(exempted_hit) {
+        let total: &mut u64 = exempted.entry(hit).or_default();
+        *total = total.saturating_add(count).min(MAX_COUNT);
+    }
     // Whoever is at the device chooses the host, and its clock may be wrong: a count that makes no sense is left out,
     // and the device still says how it is.
     for (key, count) in status.counts.into_iter().filter_map(|told| count(told, now_us)) {
@@ -59,7 +68,7 @@ pub(super) fn check(status: wire::Status, now_us: i64) -> Result<Told, OutOfBoun
         rule_set_release: status.rule_set_release,
         policy_release: status.policy_release,
     };
-    Ok(Told { health, counts })
+    Ok(Told { health, counts, exempted, exemptions_number: status.exemptions_number })
 }
 
 fn sensor(told: wire::SensorState) -> Result<((String, String), SensorState), OutOfBounds> {
@@ -75,6 +84,13 @@ fn diagnostic(told: wire::Diagnostic) -> Result<(String, String), OutOfBounds> {
     bounds::text("status.diagnostics.code", &told.code, 16)?;
     bounds::text("status.diagnostics.detail", &told.detail, 256)?;
     Ok((told.code, told.detail))
+}
+
+/// What an exemption kept from being captured, and how often; `None` for any other count, and for what none could.
+fn exempted_hit(told: &wire::Count) -> Option<((ExemptionId, Category), u64)> {
+    let (exemption, category) = told.key.strip_prefix(EXEMPTED)?.split_once(':')?;
+    let category = category.parse().ok().filter(|category| Exemption::may_hold_for(*category))?;
+    Some(((exemption.parse().ok()?, category), told.count.min(MAX_COUNT)))
 }
 
 /// Key, day and number; `None` for what is neither a support host's nor a shadow rule's, or of no day a device may tell.
@@ -127,6 +143,26 @@ mod tests {
 
         assert_eq!(told.counts[&("support:childline.org.uk".to_owned(), 20_000)], 6);
         assert_eq!(told.counts[&("shadow:self_harm.method".to_owned(), 19_990)], MAX_COUNT);
+    }
+
+    #[test]
+    fn what_was_exempted_is_counted_for_its_exemption_and_nothing_that_none_could_exempt() {
+        let id = ExemptionId::from_bytes([7; 16]);
+        let key = |category: &str| format!("exempted:{id}:{category}");
+        let counts = vec![
+            count_of(&key("drugs"), 20_000, 2),
+            count_of(&key("drugs"), 19_999, 3),
+            count_of(&key("csam"), 20_000, 1),
+            count_of(&key("canary"), 20_000, 1),
+            count_of(&key("no_such"), 20_000, 1),
+            count_of("exempted:exm-1:drugs", 20_000, 1),
+            count_of("exempted:", 20_000, 1),
+            count_of(&key("weapons"), 20_000, u64::MAX),
+        ];
+        let told = check(wire::Status { exemptions_number: 9, ..status(counts) }, NOW_US).unwrap();
+        let expected = [((id, Category::Weapons), MAX_COUNT), ((id, Category::Drugs), 5)];
+        assert_eq!(told.exempted, expected.into());
+        assert_eq!((told.counts.len(), told.exemptions_number), (0, 9));
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl wire::uplink_server::Uplink for UplinkService {
     }
 
     async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        admit(&self.0, &request, "fetch")?;
-        Ok(Response::new(fetch::serve(&self.0, request.get_ref())?))
+        let peer = admit(&self.0, &request, "fetch")?;
+        Ok(Response::new(fetch::serve(&self.0, peer, request.get_ref()).await?))
     }
 
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewResponse>, Status> {

@@ -3,16 +3,17 @@
 use lapwing_rules::Category;
 
 use super::{Change, Request, State};
-use crate::actor::Actor;
+use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
 use crate::calendar::{Calendar, CalendarFault};
+use crate::exemption::{Plan, PlanFault};
 use crate::ids::{InvestigationId, StepId};
 use crate::routing::{RoutingFault, Table};
 use crate::store::concerns::{self, Standing};
 use crate::store::investigations::{self, NewInvestigation};
 use crate::store::settings::{self, Setting};
 use crate::store::steps::{self, NewStep};
-use crate::store::{StoreError, Tx, devices, holds, people};
+use crate::store::{StoreError, Tx, devices, exemptions, holds, people};
 use crate::triage::{self, Move};
 
 /// Longest purpose of an investigation, in bytes.
@@ -41,6 +42,9 @@ pub enum Fault {
     /// An investigation of no device, for nothing, or for too long.
     #[error("an investigation names an enrolled device, says what for, and lasts up to four weeks from now on")]
     Investigation,
+    /// The exemption cannot be.
+    #[error(transparent)]
+    Exemption(#[from] PlanFault),
     /// The database did not do it.
     #[error("cannot store the change")]
     Store(#[from] StoreError),
@@ -93,7 +97,22 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
                 Err(Fault::Investigation)
             }
         }
+        Change::Exempt { exemption } => check_exemption(tx, actor, exemption, now_us).await,
     }
+}
+
+async fn check_exemption(tx: &mut Tx, actor: &Actor, plan: &Plan, now_us: i64) -> Result<(), Fault> {
+    let school = actor.school();
+    let lesson_minutes = settings::calendar(tx, school, now_us).await?.lesson_minutes();
+    plan.check(now_us, lesson_minutes, &exemptions::standing(tx, school, now_us).await?)?;
+    let places = exemptions::places(tx, school).await?;
+    if !plan.groups.is_subset(&places.groups) || !plan.rooms.is_subset(&places.rooms) {
+        return Err(PlanFault::UnknownPlace.into());
+    }
+    let staffing = people::staffing(tx, school, now_us).await?;
+    let mut technicians = staffing.with(Role::Technician).filter(|one| staffing.can_sign_in(*one));
+    let reads = technicians.any(|one| Some(one) != actor.person());
+    if reads { Ok(()) } else { Err(PlanFault::NoReader.into()) }
 }
 
 /// Carries `request` out. What could be asked for and cannot be any more has failed.
@@ -136,17 +155,25 @@ pub(super) async fn carry_out(tx: &mut Tx, actor: &Actor, request: &Request, now
             };
             investigations::insert(tx, school, &investigation, now_us).await?;
         }
+        Change::Exempt { exemption } => exemptions::insert(tx, school, request.id, exemption, now_us).await?,
     }
     Ok(State::Done)
 }
 
-/// As [`check`], for whoever asked: an approver of an illegal case may not see the concern.
+/// As [`check`], for whoever asked: an approver of an illegal case may not see the concern, and the last to answer for an
+/// exemption may be the technician who read it.
 async fn check_again(tx: &mut Tx, actor: &Actor, request: &Request, now_us: i64) -> Result<(), Fault> {
-    let Change::CloseIllegal { concern } = &request.change else {
-        return check(tx, actor, &request.change, now_us).await;
-    };
-    let product = Actor::Product { school: actor.school().clone() };
-    check(tx, &product, &Change::CloseIllegal { concern: *concern }, now_us).await
+    match &request.change {
+        Change::CloseIllegal { .. } | Change::Exempt { .. } => {
+            let product = Actor::Product { school: actor.school().clone() };
+            check(tx, &product, &request.change, now_us).await
+        }
+        Change::GrantRole { .. }
+        | Change::WithdrawRole { .. }
+        | Change::Calendar { .. }
+        | Change::Routing { .. }
+        | Change::Investigate { .. } => check(tx, actor, &request.change, now_us).await,
+    }
 }
 
 fn can_close(standing: &Standing) -> bool {

@@ -4,6 +4,7 @@ use lapwing_proto::DeviceId;
 use serde::{Deserialize, Serialize};
 
 use crate::actor::{PersonId, Role};
+use crate::exemption::Plan;
 use crate::ids::{ConcernId, as_text};
 
 const SENIORS: &[Role] = &[Role::Dsl, Role::DeputyDsl, Role::Headteacher, Role::Chair];
@@ -60,6 +61,11 @@ pub enum Change {
         /// Until when; does not count.
         until_us: i64,
     },
+    /// Captures nothing of some topics for a while.
+    Exempt {
+        /// Which, where and when.
+        exemption: Plan,
+    },
 }
 
 /// Who may ask for a change, who may approve it, and how many it takes.
@@ -88,6 +94,7 @@ impl Change {
             Self::Routing { .. } => "routing",
             Self::CloseIllegal { .. } => "close_illegal",
             Self::Investigate { .. } => "investigate",
+            Self::Exempt { .. } => "exempt",
         }
     }
 
@@ -103,6 +110,13 @@ impl Change {
             Self::Routing { .. } => two,
             Self::CloseIllegal { .. } => Terms { askers: &[], ..two },
             Self::Investigate { .. } => Terms { askers: SENIORS, ..one },
+            Self::Exempt { exemption } => Terms {
+                askers: &[],
+                needed: if exemption.takes_two() { 2 } else { 1 },
+                among: Some(&[Role::Dsl, Role::DeputyDsl]),
+                seen_by: Some(Role::Technician),
+                ..one
+            },
         }
     }
 
@@ -111,7 +125,11 @@ impl Change {
     pub const fn about(&self) -> Option<PersonId> {
         match self {
             Self::GrantRole { person, .. } | Self::WithdrawRole { person, .. } => Some(*person),
-            Self::Calendar { .. } | Self::Routing { .. } | Self::CloseIllegal { .. } | Self::Investigate { .. } => None,
+            Self::Calendar { .. }
+            | Self::Routing { .. }
+            | Self::CloseIllegal { .. }
+            | Self::Investigate { .. }
+            | Self::Exempt { .. } => None,
         }
     }
 
@@ -124,7 +142,8 @@ impl Change {
             | Self::WithdrawRole { .. }
             | Self::Calendar { .. }
             | Self::Routing { .. }
-            | Self::Investigate { .. } => None,
+            | Self::Investigate { .. }
+            | Self::Exempt { .. } => None,
         }
     }
 }

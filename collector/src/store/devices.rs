@@ -42,6 +42,20 @@ pub(crate) async fn exists(tx: &mut Tx, school: &SchoolId, device: DeviceId) -> 
         .await?)
 }
 
+/// Group and room of a device.
+pub(crate) async fn place(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+) -> Result<Option<(String, String)>, StoreError> {
+    let row = sqlx::query("SELECT device_group, room FROM devices WHERE school_id = $1 AND device_id = $2")
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .fetch_optional(tx.connection())
+        .await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+}
+
 /// Stores a device.
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) -> Result<(), StoreError> {
     let hardware_hash = (!new.hardware_hash.is_empty()).then_some(new.hardware_hash);

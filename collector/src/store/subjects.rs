@@ -33,10 +33,12 @@ impl Subject {
 }
 
 /// What weighs of a subject.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) is_staff: bool,
     pub(crate) is_vulnerable: bool,
+    /// The class they are in; may be empty.
+    pub(crate) form: String,
 }
 
 /// Where a subject's captures are filed, and the key they are sealed under.
@@ -139,8 +141,8 @@ pub(crate) async fn known(
     subjects: &[SubjectId],
 ) -> Result<BTreeMap<SubjectId, Known>, StoreError> {
     static READ: LazyLock<Many> = LazyLock::new(|| {
-        let read = "SELECT s.subject_id, COALESCE(p.kind, s.audience), COALESCE(p.vulnerable, 0) FROM subjects AS s
-             LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
+        let read = "SELECT s.subject_id, COALESCE(p.kind, s.audience), COALESCE(p.vulnerable, 0),
+             COALESCE(p.class, '') FROM subjects AS s LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
              WHERE s.school_id = ? AND s.subject_id IN";
         Many::new(read, "", 1)
     });
@@ -151,7 +153,8 @@ pub(crate) async fn known(
         for row in subjects.iter().fold(filling, row).filled().fetch_all(tx.connection()).await? {
             let audience: Audience = parsed(&row, 1)?;
             let is_vulnerable = row.try_get::<i64, _>(2)? != 0;
-            known.insert(id(&row, 0)?, Known { is_staff: audience == Audience::Staff, is_vulnerable });
+            let is_staff = audience == Audience::Staff;
+            known.insert(id(&row, 0)?, Known { is_staff, is_vulnerable, form: row.try_get(3)? });
         }
     }
     Ok(known)

@@ -8,12 +8,13 @@ use lapwing_rules::Category;
 
 use super::level::Context;
 use crate::calendar::Calendar;
+use crate::exemption::{Agreed, Place, in_force};
 use crate::ids::{InvestigationId, SubjectId};
 use crate::routing::{Staffing, Table};
 use crate::store::captures::Untriaged;
 use crate::store::investigations::Open;
 use crate::store::subjects::Known;
-use crate::store::{StoreError, Tx, concerns, investigations, people, settings, subjects};
+use crate::store::{StoreError, Tx, concerns, devices, exemptions, investigations, people, settings, subjects};
 
 /// How long another topic counts as lately: a week.
 const LATELY_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
@@ -29,6 +30,9 @@ pub(super) struct Setting {
     known: BTreeMap<SubjectId, Known>,
     lately: BTreeMap<SubjectId, BTreeSet<Category>>,
     investigations: BTreeMap<DeviceId, Vec<Open>>,
+    exemptions: Vec<Agreed>,
+    /// Group and room of the devices in hand; read only where an exemption stands.
+    places: BTreeMap<DeviceId, (String, String)>,
 }
 
 impl Setting {
@@ -41,6 +45,12 @@ impl Setting {
     ) -> Result<Self, StoreError> {
         let about: BTreeSet<_> = captures.iter().map(|capture| capture.subject).collect();
         let about: Vec<_> = about.into_iter().collect();
+        let exemptions = exemptions::standing(tx, school, now_us.saturating_sub(LATE_US)).await?;
+        let mut places = BTreeMap::new();
+        let devices: BTreeSet<_> = captures.iter().map(|capture| capture.device).collect();
+        for device in devices.into_iter().filter(|_| !exemptions.is_empty()) {
+            places.extend(devices::place(tx, school, device).await?.map(|place| (device, place)));
+        }
         Ok(Self {
             staffing: people::staffing(tx, school, now_us).await?,
             table: settings::routing(tx, school).await?,
@@ -49,6 +59,8 @@ impl Setting {
             known: subjects::known(tx, school, &about).await?,
             lately: concerns::lately(tx, school, &about, now_us.saturating_sub(LATELY_US)).await?,
             investigations: investigations::open(tx, school, now_us.saturating_sub(LATE_US)).await?,
+            exemptions,
+            places,
         })
     }
 
@@ -59,8 +71,19 @@ impl Setting {
             lately: self.lately.get(&capture.subject).cloned().unwrap_or_default(),
             is_vulnerable: self.known.get(&capture.subject).is_some_and(|known| known.is_vulnerable),
             is_unsupervised: !self.calendar.is_open(seen_us),
-            is_exempted: false,
+            is_exempted: self.is_exempted(capture, seen_us),
         }
+    }
+
+    /// Whether an exemption held there and then. A device that heard of it captures nothing of the kind; one that did not
+    /// is judged here.
+    fn is_exempted(&self, capture: &Untriaged, seen_us: i64) -> bool {
+        let (Ok(category), Some((device_group, room))) = (capture.category.parse(), self.places.get(&capture.device))
+        else {
+            return false;
+        };
+        let class = self.known.get(&capture.subject).map_or("", |known| known.form.as_str());
+        in_force(&self.exemptions, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
     }
 
     /// The investigation that `capture` belongs to: one of its device and hour. A pupil who uses the device meanwhile is

@@ -14,13 +14,13 @@ use tonic::Streaming;
 use crate::device::{Device, code_of};
 use crate::school::School;
 
-struct Control {
+pub(crate) struct Control {
     up: mpsc::Sender<wire::ControlUp>,
     down: Streaming<wire::ControlDown>,
 }
 
 impl Control {
-    async fn open(device: &Device, school: &School) -> Self {
+    pub(crate) async fn open(device: &Device, school: &School) -> Self {
         let (up, sent) = mpsc::channel(4);
         let down = device.uplink(school).await.control(ReceiverStream::new(sent)).await.unwrap().into_inner();
         Self { up, down }
@@ -30,17 +30,17 @@ impl Control {
         self.up.send(wire::ControlUp { message: Some(message) }).await.unwrap();
     }
 
-    async fn directive(&mut self) -> Option<Directive> {
+    pub(crate) async fn directive(&mut self) -> Option<Directive> {
         self.down.message().await.unwrap().map(|down| down.directive.unwrap())
     }
 
-    async fn received(&mut self, status: wire::Status) {
+    pub(crate) async fn received(&mut self, status: wire::Status) {
         self.send(Up::Status(status)).await;
         assert!(matches!(self.directive().await, Some(Directive::Received(_))));
     }
 }
 
-fn status(titles: wire::Health) -> wire::Status {
+pub(crate) fn status(titles: wire::Health) -> wire::Status {
     let sensor = wire::SensorState { sensor: "titles".into(), health: titles.into(), ..wire::SensorState::default() };
     wire::Status { boot_id: vec![1; 16], sensors: vec![sensor], ..wire::Status::default() }
 }

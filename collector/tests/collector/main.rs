@@ -8,6 +8,7 @@ mod control;
 mod deliver;
 mod device;
 mod enrol;
+mod exemptions;
 mod full_disk;
 mod parts;
 mod people;

@@ -95,6 +95,14 @@ impl School {
         count
     }
 
+    /// Changes rows as no command does.
+    pub(crate) async fn write(&self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) {
+        let file = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("data/lapwing.db"));
+        let database = sqlx::SqlitePool::connect_with(file).await.unwrap();
+        query.execute(&database).await.unwrap();
+        database.close().await;
+    }
+
     fn written(&self) -> String {
         let key = key_text(&Self::key().verifying_key());
         format!(

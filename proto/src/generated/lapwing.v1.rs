@@ -403,6 +403,9 @@ pub struct Status {
     /// out of hours or off site: nothing is looked at
     #[prost(bool, tag = "12")]
     pub scoped_out: bool,
+    /// of the list of exemptions held; 0: none since the device started
+    #[prost(uint64, tag = "13")]
+    pub exemptions_number: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SensorState {
@@ -438,7 +441,7 @@ pub struct Counters {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Count {
-    /// "support:<host>" or "shadow:<rule>", <= 96
+    /// "support:<host>", "shadow:<rule>" or "exempted:<exemption>:<category>", <= 96
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
     /// days since 1970-01-01, UTC
@@ -465,7 +468,7 @@ pub struct Goodbye {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ControlDown {
-    #[prost(oneof = "control_down::Directive", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "control_down::Directive", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub directive: ::core::option::Option<control_down::Directive>,
 }
 /// Nested message and enum types in `ControlDown`.
@@ -486,6 +489,9 @@ pub mod control_down {
         GoAway(super::GoAway),
         #[prost(message, tag = "7")]
         Received(super::StatusReceived),
+        /// its release is the list's number
+        #[prost(message, tag = "8")]
+        Exemptions(super::Available),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -542,6 +548,52 @@ pub struct FetchChunk {
     /// <= 65536, zlib stream in order
     #[prost(bytes = "vec", tag = "3")]
     pub data: ::prost::alloc::vec::Vec<u8>,
+}
+/// What is not captured for a while, signed by the collector's authority. Kept in memory alone, until the device stops.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedExemptions {
+    /// an encoded ExemptionList, <= 262144
+    #[prost(bytes = "vec", tag = "1")]
+    pub list: ::prost::alloc::vec::Vec<u8>,
+    /// over "lapwing exemptions, v1" NUL and the list, <= 256
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExemptionList {
+    /// <= 32
+    #[prost(string, tag = "1")]
+    pub school: ::prost::alloc::string::String,
+    /// grows with every change, from 1
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// collector's clock, UTC microseconds
+    #[prost(int64, tag = "3")]
+    pub issued_us: i64,
+    /// all of it is over once the collector was not heard for so long, <= 604800
+    #[prost(uint32, tag = "4")]
+    pub heard_within_s: u32,
+    /// 0 to 256, of the device's place
+    #[prost(message, repeated, tag = "5")]
+    pub exemptions: ::prost::alloc::vec::Vec<Exemption>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Exemption {
+    /// 16
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    /// collector's clock
+    #[prost(int64, tag = "2")]
+    pub from_us: i64,
+    /// does not count
+    #[prost(int64, tag = "3")]
+    pub until_us: i64,
+    /// leaves, 1 to 64; never an illegal one
+    #[prost(string, repeated, tag = "4")]
+    pub categories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 0 to 32, each <= 64: accounts of these alone; none: everybody at the device
+    #[prost(string, repeated, tag = "5")]
+    pub groups: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResolveSessionRequest {
@@ -958,6 +1010,8 @@ pub enum Artefact {
     Unspecified = 0,
     RuleSet = 1,
     Policy = 2,
+    /// a SignedExemptions
+    Exemptions = 3,
 }
 impl Artefact {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -969,6 +1023,7 @@ impl Artefact {
             Self::Unspecified => "ARTEFACT_UNSPECIFIED",
             Self::RuleSet => "ARTEFACT_RULE_SET",
             Self::Policy => "ARTEFACT_POLICY",
+            Self::Exemptions => "ARTEFACT_EXEMPTIONS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -977,6 +1032,7 @@ impl Artefact {
             "ARTEFACT_UNSPECIFIED" => Some(Self::Unspecified),
             "ARTEFACT_RULE_SET" => Some(Self::RuleSet),
             "ARTEFACT_POLICY" => Some(Self::Policy),
+            "ARTEFACT_EXEMPTIONS" => Some(Self::Exemptions),
             _ => None,
         }
     }
@@ -1413,7 +1469,7 @@ pub mod uplink_client {
             req.extensions_mut().insert(GrpcMethod::new("lapwing.v1.Uplink", "Control"));
             self.inner.streaming(req, path, codec).await
         }
-        /// Fetches the announced rule set or policy, whole and compressed.
+        /// Fetches the announced rule set, policy or list of exemptions, whole and compressed.
         pub async fn fetch(
             &mut self,
             request: impl tonic::IntoRequest<super::FetchRequest>,
@@ -1522,7 +1578,7 @@ pub mod uplink_server {
             >
             + std::marker::Send
             + 'static;
-        /// Fetches the announced rule set or policy, whole and compressed.
+        /// Fetches the announced rule set, policy or list of exemptions, whole and compressed.
         async fn fetch(
             &self,
             request: tonic::Request<super::FetchRequest>,

@@ -1,9 +1,11 @@
+mod off;
+
 use super::*;
 use crate::config::Config;
 use crate::limits::Step;
 use crate::pipeline::accounts;
 use crate::pipeline::force::Keeper;
-use crate::sample::{MINUTE_US, NOON_US, artefact, at, signed_policy, title, trusted, url};
+use crate::sample::{Authority, MINUTE_US, NOON_US, artefact, at, signed_policy, title, trusted, url};
 
 /// A judge with everything in force, and its counters.
 fn judge(take_policy: bool) -> (Judge, Counters, tempfile::TempDir) {
@@ -15,7 +17,7 @@ fn told_at_noon() -> Arc<TrustedTime> {
     let clock = Arc::new(crate::clock::ManualClock::at(0));
     clock.advance(std::time::Duration::from_micros(at(NOON_US).boot_us - 1_000_000));
     let time = TrustedTime::new(clock);
-    time.tell(NOON_US);
+    time.answered(NOON_US, at(NOON_US).boot_us);
     Arc::new(time)
 }
 
@@ -269,5 +271,93 @@ fn before_the_collector_was_heard_hours_are_the_devices_own() {
         signal.seen.wall_us = wall_us;
         judge.judge(signal);
         assert_eq!(counters.to_wire().seen, seen);
+    }
+}
+
+/// A lesson about everything, from noon for half an hour, for everybody or for accounts of these groups.
+fn exempt(judge: &Judge, groups: &[&str]) {
+    let authority = Authority::new();
+    let lesson = lapwing_proto::Exemption {
+        id: lapwing_proto::ExemptionId::from_bytes([2; 16]),
+        from_us: NOON_US,
+        until_us: NOON_US + 30 * MINUTE_US,
+        categories: lapwing_rules::Category::all().collect(),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let list = lapwing_proto::ExemptionList {
+        school: "sample".parse().unwrap(),
+        number: 1,
+        issued_us: NOON_US,
+        heard_within: std::time::Duration::from_secs(24 * 60 * 60),
+        exemptions: vec![lesson],
+    };
+    judge.force.exemptions().take(&authority.sign(&list), &authority.der, at(NOON_US).boot_us).unwrap();
+}
+
+#[test]
+fn what_is_exempted_is_counted_for_its_exemption_and_captured_again_when_that_is_over() {
+    let (mut judge, counters, _folder) = judge(true);
+    exempt(&judge, &[]);
+    let mut at_minute = |minute: i64, text: &str| {
+        let mut signal = title(text, None);
+        signal.seen = at(NOON_US + minute * MINUTE_US);
+        signal.seen.wall_us = NOON_US;
+        judge.judge(signal)
+    };
+    assert_eq!(at_minute(1, "a flimwager"), None);
+    assert_eq!(at_minute(2, "a flimwager and a tweel"), None);
+    assert_eq!(at_minute(3, "a tweel and a murk"), None, "what would be urgent by its number is research too");
+    assert_eq!(at_minute(4, "plonkwit"), None, "nothing of a rule on trial either");
+    assert!(at_minute(30, "a flimwager").is_some(), "it is over");
+    let id = lapwing_proto::ExemptionId::from_bytes([2; 16]);
+    let counts = counters.take_counts();
+    let told: Vec<_> = counts.iter().map(|count| (count.key.clone(), count.count)).collect();
+    assert_eq!(told, [(format!("exempted:{id}:gambling"), 2), (format!("exempted:{id}:weapons"), 2)]);
+}
+
+#[test]
+fn an_exemption_of_one_class_is_none_of_another() {
+    let (mut judge, counters, _folder) = judge(true);
+    exempt(&judge, &["10B"]);
+    assert!(judge.judge(title("a flimwager", None)).is_some(), "the collector has not named a group");
+    assert!(counters.take_counts().is_empty());
+}
+
+/// Words, and whether they say wanting to or how to, or the law forbids them.
+const TEXTS: [(&str, bool); 6] = [
+    ("a flimwager", false),
+    ("a tweel", false),
+    ("a glorp and a snib", false),
+    ("i want a zorble", true),
+    ("a quuxfile archive", true),
+    ("join the brambit front", true),
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    /// Whatever stands on a page: an exemption takes all or nothing of it, and nothing that is marked or illegal.
+    #[test]
+    fn an_exemption_takes_nothing_illegal_and_nothing_beside_words_of_an_intent(
+        chosen in proptest::collection::btree_set(0_usize..TEXTS.len(), 0..4),
+    ) {
+        let text = chosen.iter().filter_map(|one| TEXTS.get(*one)).map(|(text, _)| *text).collect::<Vec<_>>().join(", ");
+        let (mut free, mut exempted) = (judge(true), judge(true));
+        exempt(&exempted.0, &[]);
+        let (open, lesson) = (free.0.judge(title(&text, None)), exempted.0.judge(title(&text, None)));
+        let rules = |capture: &Option<Capture>, of: &dyn Fn(&lapwing_rules::Category) -> bool| {
+            let hits = capture.iter().flat_map(|capture| &capture.verdict.hits);
+            let chosen = hits.filter(|hit| hit.category.id().parse().is_ok_and(|category| of(&category)));
+            chosen.map(|hit| hit.rule.to_string()).collect::<Vec<_>>()
+        };
+        let is_illegal = |category: &lapwing_rules::Category| category.class().is_illegal();
+        proptest::prop_assert_eq!(rules(&lesson, &is_illegal), rules(&open, &is_illegal));
+        if text.contains("i want") {
+            proptest::prop_assert_eq!(&lesson, &open);
+        } else {
+            proptest::prop_assert!(rules(&lesson, &|category| !is_illegal(category)).is_empty());
+        }
+        let is_counted = !exempted.1.take_counts().is_empty();
+        proptest::prop_assert_eq!(is_counted, rules(&open, &|_| true).len() > rules(&lesson, &|_| true).len());
     }
 }

@@ -49,6 +49,26 @@ async fn an_announced_rule_set_is_fetched_whole() {
 }
 
 #[tokio::test]
+async fn an_announced_list_of_exemptions_is_fetched_and_its_number_told() {
+    let rig = Rig::new(Script { exemptions: Some((4, b"a list".to_vec())), ..Script::default() }).await;
+    let shutdown = Shutdown::new();
+    let (uplink, mut fetched) = rig.uplink(&shutdown);
+    let time = uplink.time();
+    let arrival = async {
+        let artefact = fetched.recv().await.unwrap();
+        rig.status.send_modify(|facts| facts.exemptions_number = 4);
+        rig.collector.eventually(|told| told.statuses.iter().any(|status| status.exemptions_number == 4)).await;
+        shutdown.request();
+        artefact
+    };
+    let (artefact, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(arrival, uplink.run()) }).await.unwrap();
+    assert_eq!((artefact.kind, artefact.release), (ArtefactKind::Exemptions, Release::new(4)));
+    assert_eq!(artefact.bytes, b"a list");
+    let between = time.between(rig.clock.boot_us()).expect("its time was told before the list was");
+    assert!(between.earliest_us <= between.latest_us);
+}
+
+#[tokio::test]
 async fn a_renewed_identity_delivers_on() {
     let rig = Rig::new(Script { renew: true, ..Script::default() }).await;
     rig.until(async {

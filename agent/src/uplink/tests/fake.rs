@@ -45,6 +45,8 @@ pub(super) struct Script {
     pub(super) refuse_join: Option<wire::ErrorCode>,
     /// An artefact: release and bytes.
     pub(super) rule_set: Option<(u64, Vec<u8>)>,
+    /// A list of exemptions: number and bytes.
+    pub(super) exemptions: Option<(u64, Vec<u8>)>,
     /// Nothing that is asked for is there any more.
     pub(super) gone: bool,
     /// Ask for renewal.
@@ -267,15 +269,17 @@ impl Fake {
                 let received =
                     wire::StatusReceived { server_time_us: super::fake_now_us(), trouble: told.script.trouble };
                 let mut directives = vec![control_down::Directive::Received(received)];
-                if let Some((release, bytes)) = &told.script.rule_set
-                    && *release > status.rule_set_release
-                {
-                    directives.push(control_down::Directive::RuleSet(wire::Available {
+                let newer = |artefact: &Option<(u64, Vec<u8>)>, held: u64| {
+                    artefact.as_ref().filter(|(release, _)| *release > held).map(|(release, bytes)| wire::Available {
                         release: *release,
                         digest: lapwing_rules::Digest::of(bytes).as_bytes().to_vec(),
                         size_bytes: bytes.len() as u64,
-                    }));
-                }
+                    })
+                };
+                let rule_set = newer(&told.script.rule_set, status.rule_set_release);
+                directives.extend(rule_set.map(control_down::Directive::RuleSet));
+                let exemptions = newer(&told.script.exemptions, status.exemptions_number);
+                directives.extend(exemptions.map(control_down::Directive::Exemptions));
                 if std::mem::take(&mut told.script.renew) {
                     directives.push(control_down::Directive::Renew(wire::RenewNow {}));
                 }

@@ -236,3 +236,69 @@ async fn no_more_concerns_are_made_in_a_transaction_than_a_page_can_wait_for() {
     assert_eq!(worker.step().await.unwrap(), None);
     assert_eq!(school.count("SELECT COUNT(*) FROM concern_captures").await, i64::try_from(TOLD + 3).unwrap());
 }
+
+/// An exemption from `category` for the whole school, from an hour before [`NINE_US`] until an hour after.
+async fn exempt(school: &School, category: Category) {
+    let plan = crate::exemption::Plan {
+        categories: [category].into(),
+        whole_school: true,
+        groups: [].into(),
+        rooms: [].into(),
+        from_us: NINE_US - 60 * MINUTE_US,
+        until_us: NINE_US + 60 * MINUTE_US,
+        ..crate::exemption::tests::plan(1)
+    };
+    let mut tx = school.store.begin().await.unwrap();
+    let request = crate::ids::RequestId::from_bytes([1; 16]);
+    crate::store::exemptions::insert(&mut tx, &school.id, request, &plan, NINE_US - 60 * MINUTE_US).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_device_captured_under_an_exemption_it_had_not_heard_of_is_low() {
+    let school = School::open().await;
+    crate::store::seeded::add_device(&school).await;
+    exempt(&school, Category::Drugs).await;
+    let level = |category, level| title("amy", category, level, "words");
+    arrive(&school, vec![level(Category::Drugs, Level::High), level(Category::Hate, Level::High)]).await;
+    let levels = "SELECT category || level || causes FROM concerns ORDER BY category";
+    assert_eq!(school.texts(levels).await, ["drugs2exempted", "hate4"]);
+    arrive(&school, vec![level(Category::Drugs, Level::Critical)]).await;
+    assert_eq!(school.texts(levels).await, ["drugs5", "hate4"], "nothing critical is exempted");
+}
+
+#[tokio::test]
+async fn an_investigation_keeps_what_staff_do_and_not_what_a_pupil_does() {
+    let school = School::open().await;
+    school.person("head", Kind::Staff, &[Role::Headteacher]).await;
+    school.person("amy", Kind::Pupil, &[]).await;
+    let (from, until) = (NINE_US - MINUTE_US, NINE_US + MINUTE_US);
+    let device = data_encoding::HEXUPPER.encode(crate::store::fixture::DEVICE.as_bytes());
+    let investigation = format!(
+        "INSERT INTO investigations VALUES ('hill-school', x'01010101010101010101010101010101', 'R-1', \
+                 x'{device}', 'a test', {from}, {until}, x'02', 1)"
+    );
+    school.write(&investigation).await;
+    arrive(&school, vec![drugs("head"), drugs("amy")]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM investigation_captures").await, 1);
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 1);
+    arrive(&school, vec![at(0, drugs("head"))]).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM investigation_captures").await, 1, "seen before it began");
+}
+
+#[tokio::test]
+async fn a_concern_that_is_raised_leaves_the_class_teachers_list() {
+    let school = School::open().await;
+    school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
+    let teacher = school.person("teacher", Kind::Staff, &[Role::ClassTeacher]).await;
+    school.person("amy", Kind::Pupil, &[]).await;
+    school.write("UPDATE persons SET class = '7B' WHERE kind = 'pupil'").await;
+    school.write("INSERT INTO person_classes SELECT school_id, person_id, '7B' FROM person_roles WHERE role = 'class_teacher'").await;
+    let low = || title("amy", Category::Profanity, Level::Low, "words");
+    arrive(&school, vec![low()]).await;
+    let [concern] = school.concerns().await.try_into().unwrap();
+    assert!(concerns::recipients(&school.store, concern).await.contains(&teacher));
+    arrive(&school, (0..4).map(|_| low()).collect()).await;
+    assert_eq!(school.texts("SELECT level || causes FROM concerns").await, ["3repeats"]);
+    assert!(!concerns::recipients(&school.store, concern).await.contains(&teacher));
+}

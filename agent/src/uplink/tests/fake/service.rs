@@ -95,7 +95,14 @@ impl Uplink for Fake {
         }) {
             return Err(refused(refusal(wire::ErrorCode::NotFound)));
         }
-        let (release, bytes) = self.note(|told| told.script.rule_set.clone()).unwrap();
+        let (release, bytes) = self
+            .note(|told| match request.get_ref().artefact() {
+                wire::Artefact::Exemptions => told.script.exemptions.clone(),
+                wire::Artefact::RuleSet | wire::Artefact::Policy | wire::Artefact::Unspecified => {
+                    told.script.rule_set.clone()
+                }
+            })
+            .unwrap();
         assert_eq!(request.get_ref().release, release);
         let compressed = compressed(&bytes);
         let chunk = |data: &[u8]| {
