@@ -29,6 +29,7 @@ use super::ConfigError;
 use super::check::{Checker, short};
 use super::written::{self, Placed};
 use crate::actor::Role;
+use crate::subject::account_key;
 
 /// Most shared channels.
 const MAX_CHANNELS: usize = 8;
@@ -234,7 +235,7 @@ impl Checker<'_> {
             if accounts.len() > MAX_READERS {
                 return Err(format!("at most {MAX_READERS} accounts"));
             }
-            accounts.into_iter().map(short).collect::<Result<Vec<_>, _>>()
+            accounts.into_iter().map(|account| short(account_key(&account))).collect::<Result<Vec<_>, _>>()
         })?;
         Ok(readers.unwrap_or_default())
     }
@@ -286,10 +287,11 @@ mod tests {
 
     #[test]
     fn channels_are_read_with_their_readers_and_files() {
-        let teams = "[[teams]]\nname = \"room\"\nurl_file = \"/run/t\"\nreaders = [\"dana\", \"priya\"]\n";
+        let teams = "[[teams]]\nname = \"room\"\nurl_file = \"/run/t\"\nreaders = [\"dana\", \" Priya\"]\n";
         let config = parse(&format!("{PAGER}{teams}[notify]\nall_well_to = [\"dsl\"]\n")).unwrap();
         let [pager, room] = config.shared.as_slice() else { panic!("two channels") };
-        assert_eq!((pager.name.as_str(), pager.readers.len(), room.readers.len()), ("pager", 0, 2));
+        assert_eq!((pager.name.as_str(), pager.readers.len()), ("pager", 0));
+        assert_eq!(room.readers, ["dana", "priya"], "as accounts are compared");
         let files: Vec<_> = config.files().collect();
         assert_eq!(files, [Path::new("/etc/lapwing/s"), Path::new("/run/t")]);
         assert_eq!(config.notices.all_well_to, [Role::Dsl]);
