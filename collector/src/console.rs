@@ -65,6 +65,7 @@ mod sign_out;
 mod suppression;
 mod tickets;
 mod transfer;
+mod undelivered;
 mod words;
 
 pub use gate::Gate;
