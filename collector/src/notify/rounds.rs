@@ -62,7 +62,11 @@ impl Notifier {
         let readers = notices::persons_of(&self.store, &self.school, &target.readers).await?;
         let unknown = readers.iter().filter(|reader| reader.is_none()).count();
         if unknown > 0 {
-            tracing::warn!(channel.name = name, unknown, "accounts of its readers are on no list: it carries no concern");
+            tracing::warn!(
+                channel.name = name,
+                unknown,
+                "accounts of its readers are on no list: it carries no concern"
+            );
         }
         Ok(())
     }

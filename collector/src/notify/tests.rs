@@ -5,6 +5,7 @@ mod search;
 mod server;
 mod shared;
 mod withdrawn;
+mod worlds;
 
 use lapwing_rules::{Category, Level};
 

@@ -218,8 +218,10 @@ pub(crate) async fn digest(
 /// Concerns of levels 1 and 2 that came up since `from_us`.
 async fn minor(store: &Store, actor: &Actor, from_us: i64) -> Result<u64, StoreError> {
     let visible = visible_to(actor);
-    let sql =
-        format!("SELECT COUNT(*) FROM concerns AS c WHERE {} AND c.merged_into IS NULL AND c.opened_us >= $3 AND c.level <= $4", visible.sql);
+    let sql = format!(
+        "SELECT COUNT(*) FROM concerns AS c WHERE {} AND c.merged_into IS NULL AND c.opened_us >= $3 AND c.level <= $4",
+        visible.sql
+    );
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(visible.school())
         .bind(visible.person())

@@ -69,9 +69,13 @@ async fn an_address_that_the_subject_reads_too_gets_nothing_and_the_others_are_t
     let post = post(Offer::StartTls).await;
     post.school.person("dee.deputy", Sort::Staff, &[Role::DeputyDsl]).await;
     post.school.write("UPDATE persons SET mail = 'dana.dsl@hill.example' WHERE kind = 'pupil'").await;
-    post.school.write("INSERT INTO concern_recipients (school_id, concern_id, person_id, reason, since_us)
+    post.school
+        .write(
+            "INSERT INTO concern_recipients (school_id, concern_id, person_id, reason, since_us)
         SELECT c.school_id, c.concern_id, i.person_id, 'pupil', 1 FROM concerns AS c, sign_ins AS i
-        WHERE i.login = 'dee.deputy'").await;
+        WHERE i.login = 'dee.deputy'",
+        )
+        .await;
     post.send_all().await;
     let codes = "SELECT COALESCE(last_error, 'sent') FROM outbox ORDER BY created_us, kind";
     assert_eq!(post.school.texts(codes).await, ["shared_address", "sent"]);
