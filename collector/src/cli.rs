@@ -8,6 +8,7 @@ mod authority;
 mod check;
 mod device;
 mod init;
+mod notify;
 mod people;
 mod publish;
 mod restored;
@@ -68,6 +69,9 @@ enum What {
     /// Sign-ins to the console.
     #[command(subcommand)]
     User(user::User),
+    /// The ways that messages go out by.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -137,6 +141,7 @@ impl What {
             Self::Token(token) => token.run().await,
             Self::People(people) => people.run().await,
             Self::User(user) => user.run().await,
+            Self::Notify(notify) => notify.run().await,
             Self::Device(device) => device.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,

@@ -14,6 +14,7 @@
 //! policy_keys = ["ed25519:<64 hexadecimal digits>"]
 //! ```
 
+mod channels;
 mod check;
 mod entries;
 mod origin;
@@ -26,6 +27,8 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::VerifyingKey;
 use lapwing_proto::SchoolId;
 
+pub(crate) use channels::channel_url;
+pub use channels::{Notices, Private, Shared, Way};
 pub use entries::{Effect, Entry};
 pub use origin::{Origin, Origins};
 pub use watch::Watch;
@@ -55,6 +58,10 @@ pub struct Config {
     pub trust: Trust,
     /// Where notifications go out; absent, they wait.
     pub smtp: Option<Smtp>,
+    /// Where else they go, to be read by several people.
+    pub shared: Vec<Shared>,
+    /// When the day's messages are made, and for whom.
+    pub notices: Notices,
     /// The console's own certificate; absent, the authority issues one.
     pub console_certificate: Option<CertificateFiles>,
     /// Where each value came from.
@@ -183,7 +190,7 @@ impl Config {
             .smtp
             .iter()
             .flat_map(|smtp| smtp.extra_ca.iter().chain(smtp.sign_in.iter().map(|sign_in| &sign_in.password_file)));
-        console.chain(smtp).map(PathBuf::as_path)
+        console.chain(smtp).chain(self.shared.iter().flat_map(Shared::files)).map(PathBuf::as_path)
     }
 }
 
@@ -270,6 +277,10 @@ mod tests {
             [school]\nid = \"a\"\nname = \"A\"\nzone = \"UTC\"\n\
             [listen]\nenrol = \"127.0.0.1:1\"\nuplink = \"127.0.0.1:2\"\nconsole = \"127.0.0.1:3\"\n\
             [trust]\nrule_keys = []\npolicy_keys = []\n\
+            [notify]\ndigest_after_minutes = 1\nall_well_after_minutes = 1\nall_well_to = []\n\
+            [[webhook]]\nname = \"w\"\nurl = \"https://a\"\nsecret_file = \"s\"\nreaders = []\n\
+            allow_private = true\nextra_ca = \"c\"\n\
+            [[teams]]\nname = \"t\"\nurl_file = \"u\"\nreaders = []\nallow_private = true\nextra_ca = \"c\"\n\
             [smtp]\nhost = \"m\"\nport = 1\ntls = \"implicit\"\nextra_ca = \"c\"\nfrom = \"a@b\"\nuser = \"u\"\n\
             password_file = \"p\"\n[console]\ncertificate = \"c\"\nkey = \"k\"\n";
         let config = parse(written).unwrap();

@@ -66,6 +66,7 @@ mod sign_out;
 mod suppression;
 mod tickets;
 mod transfer;
+mod undelivered;
 mod words;
 
 pub use gate::Gate;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use lapwing_proto::failpoint;
 use rustls::ServerConfig;
 use serde::Serialize;
@@ -35,7 +35,7 @@ use crate::console::{self, ConsoleState, RuleBook};
 use crate::durable;
 use crate::ingest::{self, Ingest, IngestParts, Welcomer};
 use crate::intake::{Intake, IntakeParts, IntakeWorker};
-use crate::notify::{Mailer, MailerError, Notifier};
+use crate::notify::{ChannelError, Channels, Notifier};
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
@@ -68,7 +68,7 @@ pub struct Collector {
     store: Store,
     vault: Vault,
     rules: Arc<ArcSwap<RuleBook>>,
-    mailer: Arc<ArcSwapOption<Mailer>>,
+    channels: Arc<ArcSwap<Channels>>,
     waking: Waking,
     tasks: TaskTracker,
     writing: Writing,
@@ -159,9 +159,9 @@ pub enum StartError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Mail.
+    /// The ways for messages.
     #[error(transparent)]
-    Mail(#[from] MailerError),
+    Channels(#[from] ChannelError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}")]
     Listen {
@@ -228,7 +228,10 @@ impl Collector {
         ingest.refresh().await?;
         let listeners = Listeners::bind(&config.listen).await?;
         let addresses = listeners.addresses;
-        let mailer = reload::mailer(&config, addresses)?;
+        let channels = Channels::new(&config, addresses.console.port())?;
+        let mut tx = store.begin().await?;
+        channels.list(&mut tx, &config.school.id).await?;
+        tx.commit().await?;
         let collector = Self {
             config: Arc::new(ArcSwap::from_pointee(config)),
             addresses,
@@ -239,7 +242,7 @@ impl Collector {
             store,
             vault,
             rules: Arc::default(),
-            mailer: Arc::new(ArcSwapOption::from_pointee(mailer)),
+            channels: Arc::new(ArcSwap::from_pointee(channels)),
             waking,
             tasks: TaskTracker::new(),
             writing: Writing::default(),
@@ -370,7 +373,7 @@ impl Collector {
             self.store.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.waking.mail),
-            Arc::clone(&self.mailer),
+            Arc::clone(&self.channels),
         )
     }
 

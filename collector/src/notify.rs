@@ -1,30 +1,66 @@
-//! Notifications: the outbox is emptied into mails that say a reference, a level and where to sign in.
+//! Notifications: the outbox is emptied into messages that say a reference, a level and where to sign in.
+//!
+//! ```text
+//! outbox --claim--> may it still be told? --no--> taken out
+//!                          | yes
+//!                   letter (fixed sentences) --mail, webhook, teams--> sent | waits longer | dead
+//! clock --> rounds: is each channel there?  the day's digest and "all well", once a school day
+//! ```
 //!
 //! A row is claimed for a while, sent, and marked. A crash in between sends it again under the same message id, and no
-//! crash loses it. What fails is tried again later and later; after [`MAX_ATTEMPTS`] it is dead, and in the log.
+//! crash loses it. What is refused is tried again later and later; after [`MAX_ATTEMPTS`] it is dead, in the log, and
+//! told to whoever else may see its concern. What nobody answers waits for [`KEPT`]: a server that is down or hangs for a
+//! weekend loses nothing. Each kind of channel has a lane of its own, so that one that hangs holds up no other.
+//!
+//! Whom a concern is about gets no message of it, whatever became true since it was put in: who may see it is asked when
+//! it is sent, of every reader of a shared channel ([`readers`]). Whether a channel works is found by looking at it by
+//! the clock, never by whether a message went out ([`rounds`]): so everybody may be shown that.
 
+mod address;
+mod channels;
+mod compose;
+mod failure;
+mod files;
 mod letter;
 mod mailer;
+mod post;
 mod purpose;
+mod readers;
+mod rounds;
+mod teams;
+mod trial;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use lapwing_proto::{SchoolId, failpoint};
 use tokio::sync::Notify;
 
+pub use channels::{ChannelError, Channels};
+pub(crate) use channels::{Kind, MAIL};
+pub use files::FileError;
+pub(crate) use letter::{Condition, Digest};
 pub use mailer::{Mailer, MailerError};
 pub(crate) use purpose::Purpose;
+pub(crate) use trial::{Tried, try_all};
 
+use crate::actor::Role;
 use crate::clock::Clock;
 use crate::ids::MessageId;
 use crate::shutdown::Shutdown;
-use crate::store::outbox::{self, Claimed, Terms};
-use crate::store::{Store, StoreError};
+use crate::store::outbox::{self, Claimed, Notice, Terms};
+use crate::store::{Store, StoreError, Tx, notices};
+use compose::Composed;
+use failure::{Failure, Meaning};
+use letter::Letter;
+use purpose::Bond;
 
-/// Tries before a message is dead: about a school day.
+/// Tries before a message that is refused is dead: about a school day.
 pub const MAX_ATTEMPTS: u32 = 16;
+/// How long a message waits for somebody who answers.
+pub const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// How long a claim holds: longer than a send may take.
 const LEASE: Duration = Duration::from_secs(120);
 /// Longest send, from the connection to the server's answer.
@@ -45,8 +81,10 @@ pub struct Notifier {
     store: Store,
     clock: Arc<dyn Clock>,
     wake: Arc<Notify>,
-    /// The way out, swapped whole; without one, messages wait.
-    mailer: Arc<ArcSwapOption<Mailer>>,
+    /// The ways out, swapped whole; without one, messages wait.
+    channels: Arc<ArcSwap<Channels>>,
+    /// Longest send.
+    within: Duration,
 }
 
 /// What one step did.
@@ -59,22 +97,45 @@ pub(crate) enum Step {
 }
 
 impl Notifier {
-    /// A notifier that `wake` tells of new rows, and of a new `mailer`.
+    /// A notifier that `wake` tells of new rows, and of new `channels`.
     #[must_use]
     pub const fn new(
         school: SchoolId,
         store: Store,
         clock: Arc<dyn Clock>,
         wake: Arc<Notify>,
-        mailer: Arc<ArcSwapOption<Mailer>>,
+        channels: Arc<ArcSwap<Channels>>,
     ) -> Self {
-        Self { school, store, clock, wake, mailer }
+        Self { school, store, clock, wake, channels, within: SEND }
     }
 
     /// Works until `shutdown`. At start it sends what an earlier run left.
     pub async fn run(self, shutdown: Shutdown) {
+        let [mail, webhook, teams] = Kind::ALL;
+        let wakes = [Notify::new(), Notify::new(), Notify::new()];
+        let [first, second, third] = &wakes;
+        tokio::join!(
+            self.lane(mail, first, &shutdown),
+            self.lane(webhook, second, &shutdown),
+            self.lane(teams, third, &shutdown),
+            self.rounds(&shutdown),
+            self.pass_on(&wakes, &shutdown),
+        );
+    }
+
+    /// One wake is for every lane.
+    async fn pass_on(&self, wakes: &[Notify], shutdown: &Shutdown) {
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => wakes.iter().for_each(Notify::notify_one),
+                () = shutdown.requested() => return,
+            }
+        }
+    }
+
+    async fn lane(&self, kind: Kind, wake: &Notify, shutdown: &Shutdown) {
         while !shutdown.is_requested() {
-            let wait = match self.step().await {
+            let wait = match self.step(kind).await {
                 Ok(Step::Worked) => continue,
                 Ok(Step::Idle(due)) => until(self.clock.as_ref(), due),
                 Err(error) => {
@@ -83,34 +144,56 @@ impl Notifier {
                 }
             };
             tokio::select! {
-                () = self.wake.notified() => {}
+                () = wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.requested() => {}
             }
         }
     }
 
-    /// Sends the most urgent message that is due.
-    pub(crate) async fn step(&self) -> Result<Step, StoreError> {
-        let Some(mailer) = self.mailer.load_full() else { return Ok(Step::Idle(None)) };
+    /// Sends the most urgent message that is due by channels of `kind`.
+    pub(crate) async fn step(&self, kind: Kind) -> Result<Step, StoreError> {
+        let channels = self.channels.load_full();
+        if !channels.has(kind) {
+            return Ok(Step::Idle(None));
+        }
         let now_us = self.clock.wall_us();
         let mut tx = self.store.begin().await?;
-        let claimed = failpoint!("outbox.claim", outbox::claim(&mut tx, &self.school, now_us, TERMS).await?);
+        let claimed = failpoint!("outbox.claim", outbox::claim(&mut tx, &self.school, kind, now_us, TERMS).await?);
         let Some(claimed) = claimed else {
-            return Ok(Step::Idle(outbox::next_due(&self.store, &self.school, now_us, TERMS).await?));
+            return Ok(Step::Idle(outbox::next_due(&self.store, &self.school, kind, now_us, TERMS).await?));
         };
         failpoint!("outbox.commit_claim", tx.commit().await?);
-        self.deliver(&mailer, &claimed).await?;
+        match self.compose(&channels, &claimed, now_us).await? {
+            Composed::Says(saying) => {
+                self.deliver(&channels, &claimed, &letter::write(&saying, &channels.sign_in)).await?;
+            }
+            Composed::Nothing => self.withdraw(&claimed).await?,
+            Composed::Misaddressed => self.bury(&claimed, "shared_address").await?,
+        }
         Ok(Step::Worked)
     }
 
-    async fn deliver(&self, mailer: &Mailer, claimed: &Claimed) -> Result<(), StoreError> {
-        let Some(address) = &claimed.address else {
-            return self.bury(claimed.id, "no_address").await;
-        };
-        let letter = letter::write(claimed.purpose, &claimed.reference, claimed.level, claimed.watch, mailer.sign_in());
-        let sending = mailer.send(claimed.id, address, &letter, self.clock.wall_us());
-        let code = match failpoint!("outbox.send", tokio::time::timeout(SEND, sending).await) {
+    async fn withdraw(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let id = claimed.id;
+        match claimed.purpose.bond() {
+            // A day's digest that would say nothing, most of all.
+            Bond::None => tracing::debug!(message.id = %id, "a message is taken out: it would say nothing"),
+            Bond::Sees | Bond::NotTheSubject => {
+                tracing::info!(message.id = %id, "a message is taken out: nobody may be told of it any more");
+            }
+        }
+        let mut tx = self.store.begin().await?;
+        outbox::withdraw(&mut tx, &self.school, id).await?;
+        tx.commit().await
+    }
+
+    async fn deliver(&self, channels: &Channels, claimed: &Claimed, letter: &Letter) -> Result<(), StoreError> {
+        if claimed.person.is_some() && claimed.address.is_none() {
+            return self.bury(claimed, "no_address").await;
+        }
+        let sending = self.send(channels, claimed, letter);
+        let failure = match failpoint!("outbox.send", tokio::time::timeout(self.within, sending).await) {
             Ok(Ok(())) => {
                 let mut tx = self.store.begin().await?;
                 failpoint!(
@@ -119,25 +202,66 @@ impl Notifier {
                 );
                 return failpoint!("outbox.commit_mark", tx.commit().await);
             }
-            Ok(Err(code)) => code,
-            Err(_) => "timeout".to_owned(),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::not_now("timeout"),
         };
-        if claimed.attempts >= MAX_ATTEMPTS {
-            return self.bury(claimed.id, &code).await;
+        let code = failure.code.as_str();
+        if is_over(claimed, &failure, self.clock.wall_us()) {
+            return self.bury(claimed, code).await;
         }
         tracing::warn!(message.id = %claimed.id, attempt = claimed.attempts, code, "a notification was not delivered");
         let due_us = after(self.clock.wall_us(), wait_after(claimed.attempts));
         let mut tx = self.store.begin().await?;
-        outbox::set_failed(&mut tx, &self.school, claimed.id, &code, due_us).await?;
+        outbox::set_failed(&mut tx, &self.school, claimed.id, code, due_us).await?;
         failpoint!("outbox.commit_failed", tx.commit().await)
     }
 
-    async fn bury(&self, message: MessageId, code: &str) -> Result<(), StoreError> {
-        tracing::error!(message.id = %message, code, "a notification is given up: somebody has to be told otherwise");
-        let mut tx = self.store.begin().await?;
-        outbox::set_dead(&mut tx, &self.school, message, code, self.clock.wall_us()).await?;
-        tx.commit().await
+    async fn send(&self, channels: &Channels, claimed: &Claimed, letter: &Letter) -> Result<(), Failure> {
+        let now_us = self.clock.wall_us();
+        match (&claimed.address, channels.mailer(), channels.target(&claimed.target)) {
+            (Some(address), Some(mailer), _) if claimed.person.is_some() => {
+                mailer.send(claimed.id, address, letter, now_us).await
+            }
+            (_, _, Some(target)) => target.send(claimed.id, letter, now_us).await,
+            (_, _, None) => Err(Failure::not_now("no_channel")),
+        }
     }
+
+    /// Gives a message up, and tells whoever else may see its concern.
+    async fn bury(&self, claimed: &Claimed, code: &str) -> Result<(), StoreError> {
+        let message: MessageId = claimed.id;
+        tracing::error!(message.id = %message, code, "a notification is given up: somebody has to be told otherwise");
+        let now_us = self.clock.wall_us();
+        let mut tx = self.store.begin().await?;
+        outbox::set_dead(&mut tx, &self.school, message, code, now_us).await?;
+        let is_of_concern = claimed.purpose.bond() == Bond::Sees && claimed.purpose != Purpose::Undelivered;
+        if is_of_concern && claimed.person.is_some() {
+            self.tell_others(&mut tx, claimed, now_us).await?;
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn tell_others(&self, tx: &mut Tx, claimed: &Claimed, now_us: i64) -> Result<(), StoreError> {
+        let mut others = notices::reachable(tx, &self.school, &Role::ALL).await?;
+        others.retain(|person| claimed.person != Some(*person));
+        let reference = claimed.reference.as_str();
+        let notice = Notice { purpose: Purpose::Undelivered, reference, level: claimed.level };
+        for person in notices::who_may_see(&self.store, &self.school, reference, &others).await? {
+            if !outbox::waits(tx, &self.school, Purpose::Undelivered, reference, person).await? {
+                let message = outbox::Message { watch: claimed.watch, ..notice.to(person) };
+                outbox::insert(tx, &self.school, &message, now_us).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether another try is of no use.
+fn is_over(claimed: &Claimed, failure: &Failure, now_us: i64) -> bool {
+    let is_old = now_us >= after(claimed.created_us, KEPT);
+    claimed.attempts >= MAX_ATTEMPTS && (failure.meaning == Meaning::Refused || is_old)
 }
 
 fn until(clock: &dyn Clock, due_us: Option<i64>) -> Duration {

@@ -24,6 +24,7 @@ pub mod artefacts;
 pub(crate) mod attributions;
 pub(crate) mod audit;
 pub(crate) mod captures;
+pub(crate) mod channels;
 pub(crate) mod concern_page;
 pub(crate) mod concerns;
 pub(crate) mod coverage;
@@ -42,6 +43,7 @@ pub(crate) mod losses;
 mod many;
 pub(crate) mod merges;
 pub(crate) mod names;
+pub(crate) mod notices;
 pub(crate) mod outbox;
 pub(crate) mod people;
 mod pressing;
@@ -72,11 +74,12 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
     (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
+    (5, "notifications", include_str!("store/migrations/0005_notifications.sql")),
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
 ];
 

@@ -30,6 +30,7 @@ impl Check {
 fn absent(key: &str) -> &'static str {
     match key {
         "base_url" => "from the first host name",
+        "notify.all_well_to" => "nobody",
         "smtp.host" => "none: mails wait",
         "console.certificate" => "the collector's own authority issues one",
         _ => "none",

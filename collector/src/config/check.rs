@@ -21,9 +21,9 @@ const MAX_KEYS: usize = 16;
 const MAX_NAME_BYTES: usize = 128;
 
 pub(super) struct Checker<'a> {
-    file: &'a Path,
-    text: &'a str,
-    origins: Origins,
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) origins: Origins,
 }
 
 impl<'a> Checker<'a> {
@@ -44,6 +44,8 @@ impl<'a> Checker<'a> {
             base_url: self.base_url(written.base_url)?,
             trust: self.trust(written.trust)?,
             smtp: written.smtp.map(|smtp| self.smtp(smtp)).transpose()?,
+            shared: self.shared(written.webhook, written.teams)?,
+            notices: self.notices(written.notify)?,
             console_certificate: self.console_certificate(written.console)?,
             origins: self.origins,
         })
@@ -154,14 +156,14 @@ impl<'a> Checker<'a> {
     }
 
     /// A path, from the file's folder where it is relative.
-    fn path(&mut self, key: &'static str, written: Placed<PathBuf>) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &'static str, written: Placed<PathBuf>) -> Option<PathBuf> {
         let placed = written?;
         self.origins.set(key, Origin::File { line: line_of(self.text, placed.span().start) });
         let folder = self.file.parent().unwrap_or(Path::new("."));
         Some(folder.join(placed.into_inner()))
     }
 
-    fn required<T, U>(
+    pub(super) fn required<T, U>(
         &mut self,
         key: &'static str,
         written: Placed<T>,
@@ -170,7 +172,7 @@ impl<'a> Checker<'a> {
         self.optional(key, written, check)?.ok_or_else(|| self.missing(key))
     }
 
-    fn optional<T, U>(
+    pub(super) fn optional<T, U>(
         &mut self,
         key: &'static str,
         written: Placed<T>,
@@ -185,16 +187,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn missing(&self, key: &str) -> ConfigError {
+    pub(super) fn missing(&self, key: &str) -> ConfigError {
         self.error(None, format!("`{key}` is missing"))
     }
 
-    fn error(&self, line: Option<usize>, reason: String) -> ConfigError {
+    pub(super) fn error(&self, line: Option<usize>, reason: String) -> ConfigError {
         ConfigError { file: self.file.to_owned(), line, reason }
     }
 }
 
-fn short(text: String) -> Result<String, String> {
+pub(super) fn short(text: String) -> Result<String, String> {
     if text.trim().is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
         return Err(format!("1 to {MAX_NAME_BYTES} bytes without control characters"));
     }

@@ -1,8 +1,10 @@
 //! The effective configuration as a list of keys: for people to read, and to tell what a newer one changes.
 
+use std::time::Duration;
+
 use lapwing_rules::key_text;
 
-use super::{Config, SmtpTls};
+use super::{Config, Shared, SmtpTls, Way};
 
 /// A key and what holds for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ impl Config {
             at_reload("trust.policy_keys", joined(self.trust.policy_keys.iter().map(key_text))),
         ];
         entries.extend(self.smtp_entries().into_iter().map(|(key, value)| at_reload(key, value)));
+        entries.extend(self.notice_entries().into_iter().map(|(key, value)| at_reload(key, value)));
         let console = self.console_certificate.as_ref();
         let path = |path: Option<&std::path::PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
         entries.push(at_reload("console.certificate", path(console.map(|files| &files.certificate))));
@@ -71,6 +74,21 @@ impl Config {
             school,
             ..self
         }
+    }
+
+    fn notice_entries(&self) -> [(&'static str, String); 5] {
+        let minutes = |after: Duration| (after.as_secs() / 60).to_string();
+        let shared = |is_teams| {
+            let of_kind = self.shared.iter().filter(move |one| matches!(one.way, Way::Teams { .. }) == is_teams);
+            joined(of_kind.map(Shared::describe))
+        };
+        [
+            ("notify.digest_after_minutes", minutes(self.notices.digest_after)),
+            ("notify.all_well_after_minutes", minutes(self.notices.all_well_after)),
+            ("notify.all_well_to", joined(self.notices.all_well_to.iter().map(ToString::to_string))),
+            ("webhook", shared(false)),
+            ("teams", shared(true)),
+        ]
     }
 
     fn smtp_entries(&self) -> [(&'static str, String); 7] {

@@ -40,6 +40,11 @@ impl Origins {
         self.0.iter().map(|(key, origin)| (*key, *origin))
     }
 
+    /// Sets the origin of `key` unless it has one.
+    pub(super) fn set_first(&mut self, key: &'static str, origin: Origin) {
+        self.0.entry(key).or_insert(origin);
+    }
+
     pub(super) fn set(&mut self, key: &'static str, origin: Origin) {
         self.0.insert(key, origin);
     }

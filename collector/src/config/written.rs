@@ -20,6 +20,9 @@ pub struct Written {
     pub(super) listen: Listen,
     pub(super) trust: Trust,
     pub(super) smtp: Option<Smtp>,
+    pub(super) notify: Notify,
+    pub(super) webhook: Vec<Webhook>,
+    pub(super) teams: Vec<Teams>,
     pub(super) console: Console,
 }
 
@@ -63,4 +66,33 @@ pub(super) struct Smtp {
 pub(super) struct Console {
     pub(super) certificate: Placed<PathBuf>,
     pub(super) key: Placed<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Notify {
+    pub(super) digest_after_minutes: Placed<u32>,
+    pub(super) all_well_after_minutes: Placed<u32>,
+    pub(super) all_well_to: Placed<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) name: Placed<String>,
+    pub(super) url: Placed<String>,
+    pub(super) secret_file: Placed<PathBuf>,
+    pub(super) readers: Placed<Vec<String>>,
+    pub(super) allow_private: Placed<bool>,
+    pub(super) extra_ca: Placed<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Teams {
+    pub(super) name: Placed<String>,
+    pub(super) url_file: Placed<PathBuf>,
+    pub(super) readers: Placed<Vec<String>>,
+    pub(super) allow_private: Placed<bool>,
+    pub(super) extra_ca: Placed<PathBuf>,
 }

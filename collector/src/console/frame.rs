@@ -6,6 +6,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use super::refusal::Refusal;
 use super::role::{Governor, Recipient, SignedIn, Technician};
 use super::session::Secret;
+use super::undelivered;
 use crate::actor::Role;
 use crate::requests::ASKERS;
 
@@ -26,6 +27,8 @@ pub(super) struct Frame {
     pub(super) places: Vec<Place>,
     /// The one that is open.
     pub(super) here: &'static str,
+    /// What does not go out of messages.
+    pub(super) troubles: Vec<String>,
 }
 
 /// A page in the header.
@@ -59,6 +62,7 @@ impl Frame {
             csrf: Secret::from_bytes(&session.csrf).map_or_else(String::new, |secret| secret.text()),
             places: places(person).collect(),
             here,
+            troubles: undelivered::sentences(person.trouble(), &person.present()),
         }
     }
 }

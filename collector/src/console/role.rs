@@ -10,6 +10,7 @@ use super::refusal::{self, Refusal};
 use super::session::{self, Secret};
 use super::words::Present;
 use crate::actor::{Actor, Role};
+use crate::store::channels::{self, Trouble};
 use crate::store::people;
 use crate::store::sign_ins::{self, Session};
 
@@ -19,6 +20,7 @@ pub(super) struct SignedIn {
     session: Session,
     secret: Secret,
     now_us: i64,
+    trouble: Trouble,
 }
 
 impl SignedIn {
@@ -35,6 +37,11 @@ impl SignedIn {
     /// The secret behind their cookie.
     pub(super) const fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// What does not go out of messages, as far as they may know.
+    pub(super) const fn trouble(&self) -> &Trouble {
+        &self.trouble
     }
 
     /// The moment of the request, in the school's zone.
@@ -54,10 +61,12 @@ impl SignedIn {
         let (now_us, hash) = (state.clock.wall_us(), secret.hash());
         let session = sign_ins::session(&state.store, &state.school, &hash, now_us).await;
         let Some(session) = session.map_err(|error| Refusal::failed(&error))? else { return Err(signed_out) };
-        Ok(Self { session, secret, now_us })
+        Ok(Self { session, secret, now_us, trouble: Trouble::default() })
     }
 
-    async fn used(self, state: &ConsoleState) -> Result<Self, Refusal> {
+    async fn used(mut self, state: &ConsoleState) -> Result<Self, Refusal> {
+        let trouble = channels::trouble(&state.store, &self.session.actor, self.now_us).await;
+        self.trouble = trouble.map_err(|error| Refusal::failed(&error))?;
         let touched = sign_ins::touch(&state.store, &self.secret.hash(), &self.session, self.now_us).await;
         touched.map_err(|error| Refusal::failed(&error))?;
         Ok(self)

@@ -1,11 +1,10 @@
 //! Taking a new configuration while everything runs: all of it that needs no restart, or nothing.
 
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::{Addresses, Collector, rule_words};
+use super::{Collector, rule_words};
 use crate::config::{Config, Effect};
-use crate::notify::{Mailer, MailerError};
+use crate::notify::{ChannelError, Channels};
 use crate::store::{StoreError, schools};
 use crate::tls::{TlsConfigs, TlsError};
 
@@ -24,16 +23,16 @@ pub enum ReloadError {
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Mail.
+    /// The ways for messages.
     #[error(transparent)]
-    Mail(#[from] MailerError),
+    Channels(#[from] ChannelError),
     /// The school's name and zone cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Collector {
-    /// Takes `newer`: certificates are issued and read anew, mail goes by the new settings, names are stored. What
+    /// Takes `newer`: certificates are issued and read anew, messages go by the new settings, names are stored. What
     /// takes effect at a start only keeps its running value.
     ///
     /// # Errors
@@ -44,27 +43,17 @@ impl Collector {
         let needs_restart = running.differing(&newer, Effect::AtRestart);
         let newer = newer.as_reloaded_by(&running);
         let tls = TlsConfigs::prepare(&newer, &self.authority, &self.clock)?;
-        let mailer = mailer(&newer, self.addresses)?;
+        let channels = Channels::new(&newer, self.addresses.console.port())?;
         let mut tx = self.store.begin().await?;
         schools::ensure(&mut tx, &newer.school, self.clock.wall_us()).await?;
+        channels.list(&mut tx, &newer.school.id).await?;
         tx.commit().await?;
         self.tls.adopt(tls);
-        self.mailer.store(mailer.map(Arc::new));
+        self.channels.store(Arc::new(channels));
         self.waking.mail.notify_one();
         let changed = running.differing(&newer, Effect::AtReload);
         self.config.store(Arc::new(newer));
         rule_words::refresh(&self.store, &self.config, &self.rules).await;
         Ok(Reloaded { changed, needs_restart })
     }
-}
-
-/// The way to the mail server; none where the configuration names no server.
-pub(super) fn mailer(config: &Config, addresses: Addresses) -> Result<Option<Mailer>, MailerError> {
-    let Some(smtp) = &config.smtp else { return Ok(None) };
-    let by_name = || {
-        let name = config.host_names.first().map_or("localhost", String::as_str);
-        let name = if name.parse::<Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.to_owned() };
-        format!("https://{name}:{}", addresses.console.port())
-    };
-    Mailer::new(smtp, config.base_url.clone().unwrap_or_else(by_name)).map(Some)
 }

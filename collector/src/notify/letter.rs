@@ -1,21 +1,145 @@
-//! What a notification says: a reference, a level, where to sign in, and fixed sentences. Nothing else is at hand here.
+//! What a notification says: a reference, a level, where to sign in, fixed sentences, and counts of devices and
+//! concerns. Nothing else is at hand here.
 
+use jiff::civil::{Date, DateTime};
 use lapwing_rules::Level;
 
 use super::Purpose;
 use crate::calendar::Watch;
 
-/// Subject and text, in ASCII.
-#[derive(Debug, PartialEq, Eq)]
+/// Longest line of a mail's text: no mail server has a reason to encode it.
+const LINE: usize = 72;
+/// References that a digest names; the rest are counted.
+const NAMED: usize = 20;
+const UNSAID: &str = "This message never says who or what a concern is about.";
+
+/// A message in words, all in ASCII.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Letter {
+    /// Code of what it is, for machines.
+    pub(super) kind: &'static str,
+    /// One line.
     pub(super) subject: String,
-    pub(super) text: String,
+    /// Of one concern, or a request.
+    pub(super) about: Option<About>,
+    /// Where to sign in.
+    pub(super) link: String,
+    /// The first says what there is; the link comes after it.
+    paragraphs: Vec<String>,
 }
 
-/// Writes the notification of a concern, or of a request that waits.
-pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watch, sign_in: &str) -> Letter {
+/// Which concern or request, and how urgent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct About {
+    pub(super) reference: String,
+    pub(super) level: Level,
+}
+
+/// What is to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Saying {
+    /// Something of one concern or request.
+    Of { purpose: Purpose, reference: String, level: Level, watch: Watch },
+    /// What waits.
+    Digest(Digest),
+    /// Whether the school is watched.
+    AllWell(Condition),
+    /// A channel fails.
+    CannotSend(Failing),
+    /// Nothing: somebody tries the way.
+    Test,
+}
+
+/// What waits for a person to acknowledge it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// The most urgent first, then the oldest.
+    pub(crate) waiting: Vec<(String, Level)>,
+    /// When the oldest came up.
+    pub(crate) oldest: Option<Date>,
+    /// Concerns of levels 1 and 2 that came up this week; said on its last school day.
+    pub(crate) week: Option<u64>,
+}
+
+/// How well the school is watched, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// Devices on the school's own list; `None` where it gave none.
+    pub(crate) expected: Option<u64>,
+    /// Enrolled.
+    pub(crate) devices: u64,
+    /// Heard today.
+    pub(crate) heard: u64,
+    /// Neither heard lately nor switched off.
+    pub(crate) silent: u64,
+    /// At work, and something on them cannot be seen.
+    pub(crate) blind: u64,
+    /// Of the latest daily checks, those that failed; `None` where nothing was checked.
+    pub(crate) failed_checks: Option<u64>,
+    /// Channels that cannot be used.
+    pub(crate) failing_channels: u64,
+    /// Messages to the reader that wait for long or were given up.
+    pub(crate) undelivered: u64,
+}
+
+/// A channel that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failing {
+    /// "mail", or the name of a shared channel.
+    pub(crate) channel: String,
+    /// In the school's time.
+    pub(crate) since: DateTime,
+}
+
+impl Letter {
+    /// The text of a mail, in short lines.
+    pub(super) fn text(&self) -> String {
+        let mut parts: Vec<String> = self.paragraphs.iter().map(|text| wrapped(text)).collect();
+        let after_first = parts.len().min(1);
+        parts.insert(after_first, format!("Sign in to read it:\r\n{}", self.link));
+        let mut text = parts.join("\r\n\r\n");
+        text.push_str("\r\n");
+        text
+    }
+
+    /// What it says, a paragraph at a time, without the link.
+    pub(super) fn paragraphs(&self) -> impl Iterator<Item = &str> {
+        self.paragraphs.iter().map(String::as_str)
+    }
+}
+
+impl Condition {
+    /// Whether nobody needs to do anything.
+    pub(crate) fn is_well(&self) -> bool {
+        let is_whole = self.devices > 0 && self.expected.is_none_or(|expected| self.devices >= expected);
+        let troubles = [self.silent, self.blind, self.failing_channels, self.undelivered];
+        is_whole && troubles == [0; 4] && self.failed_checks.unwrap_or(0) == 0
+    }
+}
+
+/// Puts `saying` into words; `link` is where people sign in.
+pub(super) fn write(saying: &Saying, link: &str) -> Letter {
+    let (kind, subject, paragraphs) = match saying {
+        Saying::Of { purpose, reference, level, watch } => {
+            let (subject, opening, closing) = of_one(*purpose, reference, *level);
+            (purpose.as_str(), subject, vec![opening, closing.to_owned(), format!("{UNSAID} {}", watched(*watch))])
+        }
+        Saying::Digest(digest) => ("digest", digest_subject(digest), digest_paragraphs(digest)),
+        Saying::AllWell(condition) => ("all_well", well_subject(condition), well_paragraphs(condition)),
+        Saying::CannotSend(failing) => ("cannot_send", cannot_subject(failing), cannot_paragraphs(failing)),
+        Saying::Test => ("test", "a test of this way for messages".to_owned(), test_paragraphs()),
+    };
+    let about = match saying {
+        Saying::Of { reference, level, .. } => Some(About { reference: reference.clone(), level: *level }),
+        Saying::Digest(_) | Saying::AllWell(_) | Saying::CannotSend(_) | Saying::Test => None,
+    };
+    Letter { kind, subject: format!("Lapwing: {subject}"), about, link: link.to_owned(), paragraphs }
+}
+
+/// Subject, opening and closing of what is about one concern or request.
+fn of_one(purpose: Purpose, reference: &str, level: Level) -> (String, String, &'static str) {
     let word = level.word();
-    let (subject, opening, closing) = match purpose {
+    match purpose {
         Purpose::Concern => (
             format!("concern {reference}, {word}"),
             format!("A concern waits for you: {reference}, level {level}, {word}."),
@@ -23,9 +147,7 @@ pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watc
         ),
         Purpose::Climbed => (
             format!("concern {reference}, {word}, comes to you"),
-            format!(
-                "Nobody acknowledged it in time, so it comes to you: concern\r\n{reference}, level {level}, {word}."
-            ),
+            format!("Nobody acknowledged it in time, so it comes to you: concern {reference}, level {level}, {word}."),
             urgency(level),
         ),
         Purpose::Again => (
@@ -41,7 +163,7 @@ pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watc
         Purpose::ReadAlone => (
             format!("concern {reference}, {word}, was read"),
             format!(
-                "Concern {reference}, level {level}, {word}, was read by one person\r\nalone, because it could not wait."
+                "Concern {reference}, level {level}, {word}, was read by one person alone, because it could not wait."
             ),
             "You need not do anything. You are told because the rules ask for it.",
         ),
@@ -53,20 +175,22 @@ pub(super) fn write(purpose: Purpose, reference: &str, level: Level, watch: Watc
         Purpose::Unmapped => (
             format!("unmapped account, {reference}"),
             format!("Concern {reference} is about an account on no list of the school."),
-            "The headteacher has it. You are told so that no one person could let\r\nit vanish; you need not do anything.",
+            "The headteacher has it. You are told so that no one person could let it vanish; you need not do anything.",
         ),
-    };
-    let text = format!(
-        "{opening}\r\n\r\nSign in to read it:\r\n{sign_in}\r\n\r\n{closing}\r\n\
-         This message never says who or what a concern is about. {}\r\n",
-        watched(watch)
-    );
-    Letter { subject: format!("Lapwing: {subject}"), text }
+        Purpose::Undelivered => (
+            format!("concern {reference}, {word}: a message did not arrive"),
+            format!("A message about concern {reference}, level {level}, {word}, did not reach one of its readers."),
+            "Please see that somebody has it in hand.",
+        ),
+        Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
+            ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")
+        }
+    }
 }
 
 const fn urgency(level: Level) -> &'static str {
     match level {
-        Level::Critical => "Please acknowledge it within 15 minutes.\r\nIf a child is in immediate danger, call 999.",
+        Level::Critical => "Please acknowledge it within 15 minutes. If a child is in immediate danger, call 999.",
         Level::High => "Please acknowledge it within 60 minutes.",
         Level::Moderate => "Please acknowledge it before the end of the school day.",
         Level::Low | Level::Info => "It can wait for the weekly review.",
@@ -76,28 +200,215 @@ const fn urgency(level: Level) -> &'static str {
 /// Who is promised to be watching, in words.
 const fn watched(watch: Watch) -> &'static str {
     match watch {
-        Watch::SchoolHours => "It was\r\nsent in school hours.",
-        Watch::OnCall => "It is\r\noutside school hours; your school has somebody on call for this level.",
-        Watch::Nobody => "It is\r\noutside school hours, and nobody is promised to be watching.",
+        Watch::SchoolHours => "It was sent in school hours.",
+        Watch::OnCall => "It is outside school hours; your school has somebody on call for this level.",
+        Watch::Nobody => "It is outside school hours, and nobody is promised to be watching.",
     }
+}
+
+fn digest_subject(digest: &Digest) -> String {
+    match digest.waiting.len() {
+        0 => "the week's concerns of levels 1 and 2".to_owned(),
+        1 => "1 concern waits for you".to_owned(),
+        many => format!("{many} concerns wait for you"),
+    }
+}
+
+fn digest_paragraphs(digest: &Digest) -> Vec<String> {
+    let mut said = Vec::new();
+    let since = digest.oldest.map(|date| format!(", the oldest since {}", day(date))).unwrap_or_default();
+    match digest.waiting.len() {
+        0 => said.push("No concern waits for you to acknowledge it.".to_owned()),
+        1 => said.push(format!("1 concern waits for you to acknowledge it{since}.")),
+        many => said.push(format!("{many} concerns wait for you to acknowledge them{since}.")),
+    }
+    let named: Vec<_> =
+        digest.waiting.iter().take(NAMED).map(|(reference, level)| format!("{reference}, {}", level.word())).collect();
+    let more = digest.waiting.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    if !named.is_empty() {
+        said.push(format!("{}{more}.", named.join("; ")));
+    }
+    match digest.week {
+        None => {}
+        Some(1) => said.push("1 concern of levels 1 and 2 came up this week, for the weekly sign-off.".to_owned()),
+        Some(week) => {
+            said.push(format!("{week} concerns of levels 1 and 2 came up this week, for the weekly sign-off."));
+        }
+    }
+    said.push(UNSAID.to_owned());
+    said
+}
+
+fn well_subject(condition: &Condition) -> String {
+    let word = if condition.is_well() { "all well" } else { "not all is well" };
+    format!("{word}, {} of {} heard today", condition.heard, devices(condition.devices))
+}
+
+fn well_paragraphs(condition: &Condition) -> Vec<String> {
+    let opening = if condition.is_well() { "All is well." } else { "Not all is well: please have a look." };
+    let mut facts = vec![match condition.devices {
+        0 => "No device is enrolled.".to_owned(),
+        many => format!("{} of {} heard today.", condition.heard, devices(many)),
+    }];
+    if let Some(missing) = condition.expected.map(|expected| expected.saturating_sub(condition.devices)) {
+        facts.push(counted(missing, "on the school's list and not enrolled"));
+    }
+    facts.push(counted(condition.silent, "silent: neither heard lately nor switched off"));
+    facts.push(counted(condition.blind, "partly blind: something on it cannot be seen"));
+    match condition.failed_checks {
+        None => {}
+        Some(0) => facts.push("The daily checks passed.".to_owned()),
+        Some(failed) => facts.push(format!("The daily check failed on {}.", devices(failed))),
+    }
+    match condition.failing_channels {
+        0 => facts.push("Messages can be sent.".to_owned()),
+        1 => facts.push("1 way for messages cannot be used.".to_owned()),
+        many => facts.push(format!("{many} ways for messages cannot be used.")),
+    }
+    if condition.undelivered > 0 {
+        facts.push(format!("Messages to you that did not arrive: {}.", condition.undelivered));
+    }
+    let closing = "This message comes once a school day. A day without it means that something is broken.";
+    vec![opening.to_owned(), facts.join(" "), closing.to_owned()]
+}
+
+fn cannot_subject(failing: &Failing) -> String {
+    format!("messages by {} cannot be sent", failing.channel)
+}
+
+fn cannot_paragraphs(failing: &Failing) -> Vec<String> {
+    let since = format!("{} on {}", failing.since.strftime("%H:%M"), day(failing.since.date()));
+    vec![
+        format!("Messages by {} cannot be sent since {since}.", failing.channel),
+        "Until it is put right nobody is told of a concern that way. Please look at the list in the console, and have \
+         the way repaired."
+            .to_owned(),
+    ]
+}
+
+fn test_paragraphs() -> Vec<String> {
+    vec![
+        "Somebody tries whether messages arrive. This one did.".to_owned(),
+        "Nothing has happened, and nothing needs to be done.".to_owned(),
+    ]
+}
+
+fn counted(number: u64, what: &str) -> String {
+    match number {
+        0 => format!("No device is {what}."),
+        1 => format!("1 device is {what}."),
+        many => format!("{many} devices are {what}."),
+    }
+}
+
+fn devices(number: u64) -> String {
+    if number == 1 { "1 device".to_owned() } else { format!("{number} devices") }
+}
+
+fn day(date: Date) -> String {
+    date.strftime("%A %-d %B %Y").to_string()
+}
+
+/// Breaks a paragraph into short lines.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let is_full = lines.last().is_some_and(|line| !line.is_empty() && line.len() + 1 + word.len() > LINE);
+        if is_full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\r\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LINK: &str = "https://lapwing.example/";
+    const WELL: Condition = Condition {
+        expected: None,
+        devices: 121,
+        heard: 118,
+        silent: 0,
+        blind: 0,
+        failed_checks: None,
+        failing_channels: 0,
+        undelivered: 0,
+    };
+
+    fn said(saying: Saying) -> String {
+        let letter = write(&saying, LINK);
+        format!("{}\n{}", letter.subject, letter.text().replace("\r\n", " "))
+    }
+
     #[test]
     fn every_message_is_said_in_ascii_and_in_short_lines() {
         let watches = [Watch::SchoolHours, Watch::OnCall, Watch::Nobody];
         for (purpose, level) in Purpose::ALL.into_iter().flat_map(|one| Level::ALL.map(|level| (one, level))) {
             for watch in watches {
-                let letter = write(purpose, "K7-3F2P", level, watch, "https://lapwing.example/");
-                assert!(letter.text.is_ascii() && letter.subject.is_ascii());
-                assert!(letter.text.lines().all(|line| line.len() < 80), "{}", letter.text);
-                assert!(letter.text.contains("K7-3F2P") && letter.subject.contains("K7-3F2P"));
-                assert!(letter.text.contains("https://lapwing.example/"));
-                assert_eq!(letter.text.contains("nobody is promised"), watch == Watch::Nobody);
+                let saying = Saying::Of { purpose, reference: "K7-3F2P".to_owned(), level, watch };
+                let letter = write(&saying, LINK);
+                let text = letter.text();
+                assert!(text.is_ascii() && letter.subject.is_ascii());
+                assert!(text.lines().all(|line| line.len() <= LINE), "{text}");
+                assert!(text.contains(LINK) && text.ends_with(".\r\n"));
+                assert_eq!(text.replace("\r\n", " ").contains("nobody is promised"), watch == Watch::Nobody);
+                let is_named = text.contains("K7-3F2P") && letter.subject.contains("K7-3F2P");
+                assert_eq!(is_named, purpose.bond() != super::super::purpose::Bond::None);
             }
         }
+    }
+
+    #[test]
+    fn a_digest_counts_names_twenty_and_says_since_when() {
+        let waiting: Vec<_> = (0..23).map(|number| (format!("K7-{number:04}"), Level::Moderate)).collect();
+        let oldest = Some(Date::constant(2026, 9, 28));
+        let text = said(Saying::Digest(Digest { waiting, oldest, week: Some(5) }));
+        for words in
+            ["23 concerns wait", "since Monday 28 September 2026", "K7-0019, moderate; and 3 more", "5 concerns"]
+        {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains("K7-0020"));
+        let one = Digest { waiting: vec![("K7-3F2P".to_owned(), Level::Low)], oldest, week: None };
+        let text = said(Saying::Digest(one));
+        assert!(text.contains("1 concern waits") && !text.contains("this week"), "{text}");
+    }
+
+    #[test]
+    fn all_well_is_said_only_where_all_is() {
+        assert!(
+            said(Saying::AllWell(WELL)).starts_with("Lapwing: all well, 118 of 121 devices heard today\nAll is well.")
+        );
+        for (condition, words) in [
+            (Condition { devices: 0, heard: 0, ..WELL }, "No device is enrolled."),
+            (Condition { silent: 3, ..WELL }, "3 devices are silent"),
+            (Condition { blind: 1, ..WELL }, "1 device is partly blind"),
+            (Condition { expected: Some(122), ..WELL }, "1 device is on the school's list and not enrolled"),
+            (Condition { failed_checks: Some(2), ..WELL }, "The daily check failed on 2 devices."),
+            (Condition { failing_channels: 1, ..WELL }, "1 way for messages cannot be used."),
+            (Condition { undelivered: 4, ..WELL }, "Messages to you that did not arrive: 4."),
+        ] {
+            let text = said(Saying::AllWell(condition));
+            assert!(text.starts_with("Lapwing: not all is well") && text.contains(words), "{text}");
+            assert!(text.contains("A day without it"));
+        }
+        let checked = Condition { failed_checks: Some(0), expected: Some(121), ..WELL };
+        assert!(said(Saying::AllWell(checked)).contains("The daily checks passed."));
+    }
+
+    #[test]
+    fn a_channel_that_fails_is_named_with_the_time() {
+        let failing = Failing { channel: "mail".to_owned(), since: Date::constant(2026, 9, 28).at(10, 5, 0, 0) };
+        let text = said(Saying::CannotSend(failing));
+        assert!(text.contains("Messages by mail cannot be sent since 10:05 on Monday 28 September 2026."), "{text}");
     }
 }

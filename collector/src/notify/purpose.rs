@@ -21,12 +21,42 @@ pub(crate) enum Purpose {
     Review,
     /// An account on no list is concerned; whoever reads this sees nothing of it.
     Unmapped,
+    /// A message about a concern was given up: somebody else who may see it is told.
+    Undelivered,
+    /// What waits, once a school day.
+    Digest,
+    /// Whether the school is watched, once a school day.
+    AllWell,
+    /// A channel has failed for a while; told by the others.
+    CannotSend,
+}
+
+/// What a reader must be to a message's concern, at the moment it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// Somebody who may see it.
+    Sees,
+    /// Anybody but the person it is about.
+    NotTheSubject,
+    /// It is about no concern.
+    None,
 }
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Concern, Self::Climbed, Self::Again, Self::Request, Self::ReadAlone, Self::Review, Self::Unmapped];
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Concern,
+        Self::Climbed,
+        Self::Again,
+        Self::Request,
+        Self::ReadAlone,
+        Self::Review,
+        Self::Unmapped,
+        Self::Undelivered,
+        Self::Digest,
+        Self::AllWell,
+        Self::CannotSend,
+    ];
 
     /// The one text form.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -38,6 +68,33 @@ impl Purpose {
             Self::ReadAlone => "read_alone",
             Self::Review => "review",
             Self::Unmapped => "unmapped",
+            Self::Undelivered => "undelivered",
+            Self::Digest => "digest",
+            Self::AllWell => "all_well",
+            Self::CannotSend => "cannot_send",
+        }
+    }
+
+    /// Who may still be told when it is sent.
+    pub(crate) const fn bond(self) -> Bond {
+        match self {
+            Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
+            Self::Request | Self::ReadAlone | Self::Unmapped => Bond::NotTheSubject,
+            Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
+        }
+    }
+
+    /// Whether it goes to shared channels too: once an event, however many people are told.
+    pub(crate) const fn is_shared(self) -> bool {
+        match self {
+            Self::Concern | Self::Climbed | Self::Again | Self::Undelivered => true,
+            Self::Request
+            | Self::ReadAlone
+            | Self::Review
+            | Self::Unmapped
+            | Self::Digest
+            | Self::AllWell
+            | Self::CannotSend => false,
         }
     }
 }

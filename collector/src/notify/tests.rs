@@ -1,58 +1,103 @@
+mod daily;
+mod hostile;
+mod receiver;
+mod search;
 mod server;
+mod shared;
+mod withdrawn;
+mod worlds;
 
 use lapwing_rules::{Category, Level};
 
+use super::Kind::Mail;
 use super::*;
-use crate::actor::Role;
 use crate::clock::ManualClock;
-use crate::config::{Smtp, SmtpTls};
+use crate::config::Config;
 use crate::store::fixture::{NINE_US, School, delivery, title};
-use crate::subject::Kind;
+use crate::subject::Kind as Sort;
 use server::{Answer, FakeServer, Offer};
 
 const TITLE: &str = "the words of a window";
-const SIGN_IN: &str = "https://lapwing.hill.example/";
+const SIGN_IN: &str = "https://lapwing.hill.example";
 
 struct Post {
     school: School,
     server: FakeServer,
     clock: Arc<ManualClock>,
-    mailer: Arc<ArcSwapOption<Mailer>>,
+    channels: Arc<ArcSwap<Channels>>,
     notifier: Notifier,
 }
 
 /// A school with one urgent message in its outbox, and a mail server that makes `offer`.
 async fn post(offer: Offer) -> Post {
     let school = School::open().await;
-    school.person("dana.dsl", Kind::Staff, &[Role::Dsl]).await;
-    school.person("amy.pupil", Kind::Pupil, &[]).await;
-    let capture = title("amy.pupil", Category::SelfHarm, Level::High, TITLE);
-    school.intake().take(delivery(Level::High, 1, vec![capture])).await.unwrap();
-    school.triage_all().await;
+    school.person("dana.dsl", Sort::Staff, &[Role::Dsl]).await;
+    school.person("amy.pupil", Sort::Pupil, &[]).await;
+    concern(&school, "amy.pupil", Level::High, 1).await;
     let server = FakeServer::open(offer).await;
     let ca = school.path("mail-ca.pem");
     std::fs::write(&ca, server.certificate()).unwrap();
-    post_to(school, server, Some(ca))
+    post_to(school, server, "extra_ca = \"mail-ca.pem\"\n").await
 }
 
-fn post_to(school: School, server: FakeServer, extra_ca: Option<std::path::PathBuf>) -> Post {
-    let tls = if server.offer() == Offer::Implicit { SmtpTls::Implicit } else { SmtpTls::StartTls };
-    let from = "lapwing@hill.example".to_owned();
-    let smtp = Smtp { host: "localhost".to_owned(), port: server.port(), tls, extra_ca, from, sign_in: None };
-    let mailer = Arc::new(ArcSwapOption::from_pointee(Mailer::new(&smtp, SIGN_IN).unwrap()));
+/// A capture of `account` that triage makes a concern of.
+async fn concern(school: &School, account: &str, level: Level, seq: u64) {
+    let capture = title(account, Category::SelfHarm, level, TITLE);
+    school.intake().take(delivery(level, seq, vec![capture])).await.unwrap();
+    school.triage_all().await;
+}
+
+/// Channels of a configuration whose `rest` is given, and its rows.
+async fn channels(school: &School, rest: &str) -> Channels {
+    let text = format!(
+        "base_url = \"{SIGN_IN}\"\n[school]\nid = \"hill-school\"\nname = \"Hill\"\nzone = \"Europe/London\"\n{rest}"
+    );
+    let config = Config::parse(&school.path("collector.toml"), &text).unwrap();
+    let channels = Channels::new(&config, 8443).unwrap();
+    let mut tx = school.store.begin().await.unwrap();
+    channels.list(&mut tx, &school.id).await.unwrap();
+    tx.commit().await.unwrap();
+    channels
+}
+
+/// The part of a configuration that names `server`.
+fn smtp(server: &FakeServer, trusts: &str) -> String {
+    let tls = if server.offer() == Offer::Implicit { "implicit" } else { "starttls" };
+    let port = server.port();
+    format!("[smtp]\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"lapwing@hill.example\"\n{trusts}")
+}
+
+async fn post_to(school: School, server: FakeServer, trusts: &str) -> Post {
+    let channels = Arc::new(ArcSwap::from_pointee(channels(&school, &smtp(&server, trusts)).await));
     let clock = Arc::new(ManualClock::at(NINE_US));
-    let wake = Arc::new(Notify::new());
-    let notifier = Notifier::new(school.id.clone(), school.store.clone(), clock.clone(), wake, Arc::clone(&mailer));
-    Post { school, server, clock, mailer, notifier }
+    let notifier = notifier(&school, &clock, &channels);
+    Post { school, server, clock, channels, notifier }
+}
+
+fn notifier(school: &School, clock: &Arc<ManualClock>, channels: &Arc<ArcSwap<Channels>>) -> Notifier {
+    Notifier::new(school.id.clone(), school.store.clone(), clock.clone(), Arc::default(), Arc::clone(channels))
 }
 
 impl Post {
     /// One step, with the server at work.
     async fn step(&self) -> Step {
         tokio::select! {
-            step = self.notifier.step() => step.unwrap(),
+            step = self.notifier.step(Mail) => step.unwrap(),
             () = self.server.serve() => unreachable!("the server serves until it is dropped"),
         }
+    }
+
+    /// One round of the clock, with the server at work.
+    async fn round(&self) {
+        tokio::select! {
+            round = self.notifier.round() => round.unwrap(),
+            () = self.server.serve() => unreachable!("the server serves until it is dropped"),
+        }
+    }
+
+    /// Sends what is due.
+    async fn send_all(&self) {
+        while self.step().await == Step::Worked {}
     }
 
     async fn outcome(&self) -> String {
@@ -85,10 +130,11 @@ async fn a_mail_says_the_reference_and_nothing_of_the_person_or_the_title() {
 #[tokio::test]
 async fn without_a_way_out_messages_wait_for_one() {
     let post = post(Offer::StartTls).await;
-    let way = post.mailer.swap(None);
+    let none = channels(&post.school, "").await;
+    let way = post.channels.swap(Arc::new(none));
     assert_eq!(post.step().await, Step::Idle(None));
     assert_eq!(post.outcome().await, "waits ");
-    post.mailer.store(way);
+    post.channels.store(way);
     assert_eq!(post.step().await, Step::Worked);
     assert_eq!(post.outcome().await, "sent ");
 }
@@ -105,9 +151,9 @@ async fn a_server_without_tls_gets_no_mail() {
 #[tokio::test]
 async fn a_server_that_nobody_vouches_for_gets_no_mail() {
     let Post { school, server, .. } = post(Offer::StartTls).await;
-    let post = post_to(school, server, None);
+    let post = post_to(school, server, "").await;
     post.step().await;
-    assert!(post.outcome().await.starts_with("waits "));
+    assert_eq!(post.outcome().await, "waits tls");
     assert!(post.server.mails().is_empty());
 }
 
@@ -153,7 +199,7 @@ async fn a_claim_that_was_never_finished_is_taken_up_again() {
     let post = post(Offer::StartTls).await;
     let mut tx = post.school.store.begin().await.unwrap();
     let lease_us = after(NINE_US, LEASE);
-    assert!(outbox::claim(&mut tx, &post.school.id, NINE_US, TERMS).await.unwrap().is_some());
+    assert!(outbox::claim(&mut tx, &post.school.id, Mail, NINE_US, TERMS).await.unwrap().is_some());
     tx.commit().await.unwrap();
     assert_eq!(post.step().await, Step::Idle(Some(lease_us)));
     post.clock.set_us(lease_us);
@@ -168,7 +214,7 @@ async fn a_claim_made_while_the_clock_was_ahead_holds_for_no_longer_than_a_claim
     for (ahead_us, wait_us) in [(YEARS_US, 0), (90_000_000, 0), (-90_000_000, 30_000_000), (-YEARS_US, 0)] {
         let post = post(Offer::StartTls).await;
         let mut tx = post.school.store.begin().await.unwrap();
-        assert!(outbox::claim(&mut tx, &post.school.id, NINE_US + ahead_us, TERMS).await.unwrap().is_some());
+        assert!(outbox::claim(&mut tx, &post.school.id, Mail, NINE_US + ahead_us, TERMS).await.unwrap().is_some());
         tx.commit().await.unwrap();
         post.clock.advance_us(wait_us);
 
@@ -223,9 +269,15 @@ async fn the_worker_sends_what_waits_and_stops_when_asked() {
     let shutdown = Shutdown::new();
     let work = post.notifier.run(shutdown.clone());
     let serve = async {
+        let taken = async {
+            // The first to part may have looked only.
+            while post.server.mails().is_empty() {
+                post.server.parted().await;
+            }
+        };
         tokio::select! {
             () = post.server.serve() => {}
-            () = post.server.parted() => {}
+            () = taken => {}
         }
         shutdown.request();
     };

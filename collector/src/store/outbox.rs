@@ -1,5 +1,8 @@
 //! Rows of the outbox: who is to be told of which reference, and what became of it.
 //!
+//! A message is to a person, by mail, or to a shared channel, by name. Whoever puts one about a concern in names the
+//! people; the shared channels are added here, each once an event. Who may still be told is asked when it is sent.
+//!
 //! A time further ahead than one could have been written by a clock as it stands now was written by a clock that has
 //! been set back since. It is not believed: the message is due. A message that was never tried is due whatever its time.
 
@@ -14,7 +17,7 @@ use super::{Store, StoreError, Tx, id, level, parsed};
 use crate::actor::PersonId;
 use crate::calendar::Watch;
 use crate::ids::MessageId;
-use crate::notify::Purpose;
+use crate::notify::{Kind, Purpose};
 
 /// A message to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +34,36 @@ pub(crate) struct Message<'a> {
     pub(crate) watch: Watch,
 }
 
+/// A message about no concern.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice<'a> {
+    pub(crate) purpose: Purpose,
+    /// The day it is of, or a channel: two of a kind are told apart by it.
+    pub(crate) reference: &'a str,
+    /// What is sent first.
+    pub(crate) level: Level,
+}
+
+/// Stands for the reader of a shared channel.
+const NOBODY: PersonId = PersonId::from_bytes([0; 16]);
+
+impl<'a> Notice<'a> {
+    /// The message to `person`.
+    pub(crate) const fn to(self, person: PersonId) -> Message<'a> {
+        let Self { purpose, reference, level } = self;
+        Message { person, purpose, reference, level, watch: Watch::SchoolHours }
+    }
+}
+
 /// A message claimed for sending.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub(crate) id: MessageId,
+    /// Name of a shared channel; empty where it is to a person.
+    pub(crate) target: String,
+    /// To whom; `None` for a shared channel.
+    pub(crate) person: Option<PersonId>,
+    pub(crate) created_us: i64,
     pub(crate) purpose: Purpose,
     pub(crate) watch: Watch,
     pub(crate) reference: String,
@@ -66,76 +95,164 @@ macro_rules! waits_until {
     };
 }
 
-/// Puts a mail into the outbox, due now.
+/// The address of a person, `NULL` where nobody knows one: their sign-in's, else the roster's.
+macro_rules! address_of {
+    ($person:literal) => {
+        concat!(
+            "COALESCE((SELECT NULLIF(i.mail, '') FROM sign_ins AS i WHERE i.school_id = $1 AND i.person_id = ",
+            $person,
+            " AND i.mail <> '' ORDER BY i.login LIMIT 1),
+             (SELECT NULLIF(p.mail, '') FROM persons AS p WHERE p.school_id = $1 AND p.person_id = ",
+            $person,
+            "))"
+        )
+    };
+}
+
+pub(super) use address_of;
+
+/// Puts a message to a person into the outbox, due now; and one to each shared channel, unless this event has one
+/// there.
 pub(crate) async fn insert(
     tx: &mut Tx,
     school: &SchoolId,
     message: &Message<'_>,
     now_us: i64,
 ) -> Result<(), StoreError> {
+    put(tx, school, Place { kind: Kind::Mail, target: "" }, message, now_us).await?;
+    if message.purpose.is_shared() {
+        for (target, kind) in untold(tx, school, message, now_us).await? {
+            put(tx, school, Place { kind, target: &target }, message, now_us).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a message about no concern into the outbox, to every shared channel but `except`.
+pub(crate) async fn insert_shared(
+    tx: &mut Tx,
+    school: &SchoolId,
+    notice: Notice<'_>,
+    except: &str,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT name, kind FROM channels WHERE school_id = $1 AND kind <> 'mail' AND name <> $2")
+        .bind(school.as_str())
+        .bind(except)
+        .fetch_all(tx.connection())
+        .await?;
+    for row in &rows {
+        let (target, kind): (String, Kind) = (row.try_get(0)?, parsed(row, 1)?);
+        put(tx, school, Place { kind, target: &target }, &notice.to(NOBODY), now_us).await?;
+    }
+    Ok(())
+}
+
+/// Where a message goes: a shared channel has a name, a person's address has none.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    kind: Kind,
+    target: &'a str,
+}
+
+async fn put(
+    tx: &mut Tx,
+    school: &SchoolId,
+    place: Place<'_>,
+    message: &Message<'_>,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let person = if place.target.is_empty() { message.person.as_bytes().as_slice() } else { &[] };
     sqlx::query(
         "INSERT INTO outbox
-         (school_id, message_id, channel, person_id, reference, level, created_us, due_us, kind, watch)
-         VALUES ($1, $2, 'mail', $3, $4, $5, $6, $6, $7, $8)",
+         (school_id, message_id, channel, person_id, reference, level, created_us, due_us, kind, watch, target)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)",
     )
     .bind(school.as_str())
     .bind(MessageId::random()?.as_bytes().as_slice())
-    .bind(message.person.as_bytes().as_slice())
+    .bind(place.kind.as_str())
+    .bind(person)
     .bind(message.reference)
     .bind(i64::from(message.level.number()))
     .bind(now_us)
     .bind(message.purpose.as_str())
     .bind(message.watch.as_str())
+    .bind(place.target)
     .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-/// Claims the most urgent message that is due at `now_us`, for as long as `terms` say.
+/// Shared channels that may carry concerns, and have no message of this event yet.
+async fn untold(
+    tx: &mut Tx,
+    school: &SchoolId,
+    message: &Message<'_>,
+    now_us: i64,
+) -> Result<Vec<(String, Kind)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT s.name, s.kind FROM channels AS s WHERE s.school_id = $1 AND s.has_readers = 1 AND NOT EXISTS
+         (SELECT 1 FROM outbox AS o WHERE o.school_id = $1 AND o.target <> '' AND o.target = s.name
+         AND o.reference = $2 AND o.level = $3 AND o.kind = $4 AND o.created_us = $5)",
+    )
+    .bind(school.as_str())
+    .bind(message.reference)
+    .bind(i64::from(message.level.number()))
+    .bind(message.purpose.as_str())
+    .bind(now_us)
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, parsed(row, 1)?))).collect()
+}
+
+/// Claims the most urgent message of `kind` that is due at `now_us`, for as long as `terms` say.
 pub(crate) async fn claim(
     tx: &mut Tx,
     school: &SchoolId,
+    kind: Kind,
     now_us: i64,
     terms: Terms,
 ) -> Result<Option<Claimed>, StoreError> {
     let row = sqlx::query(concat!(
         "UPDATE outbox SET leased_until_us = $2 + $3, attempts = attempts + 1
          WHERE school_id = $1 AND message_id = (SELECT w.message_id FROM outbox AS w
-         WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL AND ",
+         WHERE w.school_id = $1 AND w.channel = $6 AND w.sent_us IS NULL AND w.dead_us IS NULL AND ",
         waits_until!(),
         " <= $2 ORDER BY w.level DESC, w.due_us LIMIT 1)
-         RETURNING message_id, reference, level, attempts, kind, watch, COALESCE(
-         (SELECT NULLIF(i.mail, '') FROM sign_ins AS i
-         WHERE i.school_id = $1 AND i.person_id = outbox.person_id AND i.mail <> '' ORDER BY i.login LIMIT 1),
-         (SELECT NULLIF(p.mail, '') FROM persons AS p WHERE p.school_id = $1 AND p.person_id = outbox.person_id))",
+         RETURNING message_id, reference, level, attempts, kind, watch, ",
+        address_of!("outbox.person_id"),
+        ", target, person_id, created_us",
     ))
     .bind(school.as_str())
     .bind(now_us)
     .bind(micros(terms.lease))
     .bind(micros(terms.first_wait))
     .bind(micros(terms.longest_wait))
+    .bind(kind.as_str())
     .fetch_optional(tx.connection())
     .await?;
     row.as_ref().map(read_claimed).transpose()
 }
 
-/// When the next waiting message may be claimed, as it looks at `now_us`; in the past where it may be now.
+/// When the next waiting message of `kind` may be claimed, as it looks at `now_us`; in the past where it may be now.
 pub(crate) async fn next_due(
     store: &Store,
     school: &SchoolId,
+    kind: Kind,
     now_us: i64,
     terms: Terms,
 ) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar(concat!(
         "SELECT MIN(",
         waits_until!(),
-        ") FROM outbox AS w WHERE w.school_id = $1 AND w.sent_us IS NULL AND w.dead_us IS NULL",
+        ") FROM outbox AS w WHERE w.school_id = $1 AND w.channel = $6 AND w.sent_us IS NULL AND w.dead_us IS NULL",
     ))
     .bind(school.as_str())
     .bind(now_us)
     .bind(micros(terms.lease))
     .bind(micros(terms.first_wait))
     .bind(micros(terms.longest_wait))
+    .bind(kind.as_str())
     .fetch_one(store.reader())
     .await?)
 }
@@ -195,11 +312,42 @@ pub(crate) async fn set_dead(
     Ok(())
 }
 
+/// Takes a message out that must not be sent any more.
+pub(crate) async fn withdraw(tx: &mut Tx, school: &SchoolId, message: MessageId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM outbox WHERE school_id = $1 AND message_id = $2")
+        .bind(school.as_str())
+        .bind(message.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Whether a message of that purpose about `reference` waits for `person`.
+pub(crate) async fn waits(
+    tx: &mut Tx,
+    school: &SchoolId,
+    purpose: Purpose,
+    reference: &str,
+    person: PersonId,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM outbox
+         WHERE school_id = $1 AND sent_us IS NULL AND kind = $2 AND reference = $3 AND person_id = $4)",
+    )
+    .bind(school.as_str())
+    .bind(purpose.as_str())
+    .bind(reference)
+    .bind(person.as_bytes().as_slice())
+    .fetch_one(tx.connection())
+    .await?)
+}
+
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
+    let target: String = row.try_get(7)?;
     Ok(Claimed {
         id: id(row, 0)?,
         reference: row.try_get(1)?,
@@ -208,5 +356,8 @@ fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
         purpose: parsed(row, 4)?,
         watch: parsed(row, 5)?,
         address: row.try_get(6)?,
+        person: if target.is_empty() { Some(id(row, 8)?) } else { None },
+        target,
+        created_us: row.try_get(9)?,
     })
 }

@@ -26,12 +26,25 @@ pub(super) enum Answer {
     Never,
 }
 
+/// What it does at a stage of the talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trap {
+    /// Says nothing more, and keeps the connection.
+    Hang,
+    /// Hangs up.
+    HangUp,
+}
+
+/// The stages of a talk with STARTTLS, in order.
+pub(super) const STAGES: [&str; 8] = ["greeting", "EHLO", "STARTTLS", "handshake", "MAIL", "RCPT", "DATA", "."];
+
 pub(super) struct FakeServer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     certificate: String,
     offer: Offer,
     answer: Mutex<Answer>,
+    trap: Mutex<Option<(&'static str, Trap)>>,
     mails: Mutex<Vec<String>>,
     heard: Mutex<Vec<String>>,
     parted: Notify,
@@ -53,6 +66,7 @@ impl FakeServer {
             certificate: made.cert.pem(),
             offer,
             answer: Mutex::new(Answer::Accept),
+            trap: Mutex::default(),
             mails: Mutex::default(),
             heard: Mutex::default(),
             parted: Notify::new(),
@@ -73,6 +87,20 @@ impl FakeServer {
 
     pub(super) fn answer(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
+    }
+
+    /// From now on `trap` is what happens at a stage; `None` is nothing.
+    pub(super) fn set_trap(&self, trap: Option<(&'static str, Trap)>) {
+        *self.trap.lock().unwrap() = trap;
+    }
+
+    async fn pass(&self, stage: &str) -> io::Result<()> {
+        let trap = *self.trap.lock().unwrap();
+        match trap.filter(|(at, _)| *at == stage) {
+            None => Ok(()),
+            Some((_, Trap::Hang)) => std::future::pending().await,
+            Some((_, Trap::HangUp)) => Err(io::Error::other("hangs up")),
+        }
     }
 
     pub(super) fn mails(&self) -> Vec<String> {
@@ -105,12 +133,15 @@ impl FakeServer {
             return self.talk(&mut stream).await;
         }
         let mut stream = BufStream::new(stream);
+        self.pass("greeting").await?;
         say(&mut stream, "220 fake").await?;
         while let Some(line) = self.hear(&mut stream).await? {
             self.heard.lock().unwrap().push(line.clone());
+            self.pass(line.split(' ').next().unwrap_or_default()).await?;
             match (line.as_str(), self.offer) {
                 ("STARTTLS", Offer::StartTls) => {
                     say(&mut stream, "220 go on").await?;
+                    self.pass("handshake").await?;
                     let mut stream = BufStream::new(self.acceptor.accept(stream.into_inner()).await?);
                     return self.talk(&mut stream).await;
                 }
@@ -124,14 +155,19 @@ impl FakeServer {
 
     async fn talk<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut BufStream<S>) -> io::Result<()> {
         while let Some(line) = self.hear(stream).await? {
+            if line.starts_with("MAIL") || line.starts_with("RCPT") {
+                self.pass(line.get(..4).unwrap_or_default()).await?;
+            }
             match line.as_str() {
                 "DATA" => {
                     say(stream, "354 go on").await?;
+                    self.pass("DATA").await?;
                     let mut mail = String::new();
                     while let Some(line) = self.hear(stream).await?.filter(|line| line != ".") {
                         mail.push_str(&line);
                         mail.push('\n');
                     }
+                    self.pass(".").await?;
                     self.mails.lock().unwrap().push(mail);
                     say(stream, "250 taken").await?;
                 }
