@@ -53,6 +53,8 @@ pub enum ActKind {
     ConcernClimbed,
     /// A concern's review date came.
     ConcernReviewDue,
+    /// A capture of whoever looks at a device on purpose was filed with the investigation.
+    CaptureInvestigated,
     /// A person opened a concern and its evidence.
     ConcernViewed,
     /// A person acknowledged a concern.
@@ -128,6 +130,7 @@ impl ActKind {
             Self::ConcernRaised => "concern_raised",
             Self::ConcernClimbed => "concern_climbed",
             Self::ConcernReviewDue => "concern_review_due",
+            Self::CaptureInvestigated => "capture_investigated",
             Self::ConcernViewed => "concern_viewed",
             Self::ConcernAcknowledged => "concern_acknowledged",
             Self::ConcernNoted => "concern_noted",

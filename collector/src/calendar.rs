@@ -194,10 +194,10 @@ impl Calendar {
         self.stretches(at_us).next()
     }
 
-    /// The end of the school day that holds `at_us`, or of the next one.
+    /// The end of the school day that holds `at_us`, or of the next one that counts.
     #[must_use]
     pub fn day_ends(&self, at_us: i64) -> Option<i64> {
-        Some(self.open_from(at_us)?.until_us)
+        Some(self.counted(at_us).next()?.until_us)
     }
 
     /// The end of the last school day of the week that holds `at_us`, or of the next week with one after it.
@@ -215,10 +215,13 @@ impl Calendar {
     }
 
     /// When `open_us` microseconds of school time have passed since `at_us`; `None` beyond a year.
+    ///
+    /// Weekdays count from the end of the last term that was written on: what waits does not wait for ever because nobody
+    /// wrote the next year's.
     #[must_use]
     pub fn after(&self, at_us: i64, open_us: i64) -> Option<i64> {
         let mut left_us = open_us;
-        for open in self.stretches(at_us) {
+        for open in self.counted(at_us) {
             let from_us = open.from_us.max(at_us);
             if left_us <= open.until_us - from_us {
                 return Some(from_us + left_us);
@@ -241,6 +244,18 @@ impl Calendar {
     fn stretches(&self, at_us: i64) -> impl Iterator<Item = Open> {
         let days = self.date(at_us).series(Span::new().days(1)).take(HORIZON_DAYS);
         days.filter_map(|date| self.open_on(date)).filter(move |open| open.until_us > at_us)
+    }
+
+    /// As [`Self::stretches`], and weekdays once every term is over.
+    fn counted(&self, at_us: i64) -> impl Iterator<Item = Open> {
+        let last = self.terms.iter().map(|term| term.to).max();
+        let weekdays = Self::weekdays(self.zone.clone());
+        let days = self.date(at_us).series(Span::new().days(1)).take(HORIZON_DAYS);
+        days.filter_map(move |date| match self.open_on(date) {
+            None if last.is_some_and(|last| date > last) => weekdays.open_on(date),
+            open => open,
+        })
+        .filter(move |open| open.until_us > at_us)
     }
 
     fn hours(&self, date: Date) -> Option<Hours> {

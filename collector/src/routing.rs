@@ -85,11 +85,11 @@ pub fn route(about: &About, level: Level, staffing: &Staffing, table: &Table) ->
             known.0 = at.max(known.0);
         }
     };
-    for role in &entry.first {
-        staffing.with(*role).for_each(|person| add(person, told_from(Level::High, level), row.as_str()));
-    }
-    for role in &entry.also {
-        staffing.with(*role).for_each(|person| add(person, told_from(Level::Critical, level), row.as_str()));
+    for (place, roles) in [(Place::First, &entry.first), (Place::Also, &entry.also)] {
+        let told = told_when(place.is_told(level));
+        for role in roles {
+            staffing.with(*role).for_each(|person| add(person, told, row.as_str()));
+        }
     }
     if about.is_behaviour() && level <= Level::Low {
         staffing.teachers_of(&about.form).for_each(|person| add(person, Told::Listed, BY_CLASS));
@@ -101,28 +101,61 @@ pub fn route(about: &About, level: Level, staffing: &Staffing, table: &Table) ->
     recipients
 }
 
-/// To whom a concern climbs, rung by rung: the row's first, then those who see it too, then each further role. Only people
-/// who can sign in; nobody twice; never the subject.
+/// People to whom a concern climbs together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Where in the row they stand.
+    pub place: Place,
+    /// Who can sign in; never the subject, and nobody stands on two rungs.
+    pub people: Vec<PersonId>,
+}
+
+/// Where in its row a role stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Told from level 4 on.
+    First,
+    /// Told at level 5.
+    Also,
+    /// Told when it climbs.
+    Otherwise,
+}
+
+impl Place {
+    /// Whether those who stand here are told of a concern of `level` when it opens.
+    #[must_use]
+    pub const fn is_told(self, level: Level) -> bool {
+        match self {
+            Self::First => level.number() >= Level::High.number(),
+            Self::Also => level.number() >= Level::Critical.number(),
+            Self::Otherwise => false,
+        }
+    }
+}
+
+/// To whom a concern climbs, rung by rung: the row's first, then those who see it too, then each further role. A rung on
+/// which nobody can sign in is none.
 #[must_use]
-pub fn ladder(about: &About, staffing: &Staffing, table: &Table) -> Vec<Vec<PersonId>> {
+pub fn ladder(about: &About, staffing: &Staffing, table: &Table) -> Vec<Rung> {
     let entry = table.entry(Row::of(about));
     let mut known = BTreeSet::new();
-    let rungs = [entry.first.as_slice(), entry.also.as_slice()].into_iter();
-    let rungs = rungs.chain(entry.otherwise.iter().map(std::slice::from_ref));
+    let rungs = [(Place::First, entry.first.as_slice()), (Place::Also, entry.also.as_slice())].into_iter();
+    let further = entry.otherwise.iter().map(|role| (Place::Otherwise, std::slice::from_ref(role)));
     rungs
-        .map(|roles| {
+        .chain(further)
+        .map(|(place, roles)| {
             let people = roles.iter().flat_map(|role| staffing.with(*role));
             let people = people.filter(|person| staffing.can_sign_in(*person) && about.person != Some(*person));
-            people.filter(|person| known.insert(*person)).collect::<Vec<_>>()
+            Rung { place, people: people.filter(|person| known.insert(*person)).collect() }
         })
-        .filter(|rung| !rung.is_empty())
+        .filter(|rung| !rung.people.is_empty())
         .collect()
 }
 
 /// Everybody whom routing could ever name for it.
 #[must_use]
 pub fn chain(about: &About, staffing: &Staffing, table: &Table) -> BTreeSet<PersonId> {
-    ladder(about, staffing, table).into_iter().flatten().collect()
+    ladder(about, staffing, table).into_iter().flat_map(|rung| rung.people).collect()
 }
 
 /// Who is told that an account which is on no list is concerned, so that no one person could let it vanish. They see
@@ -135,7 +168,8 @@ pub fn informed(about: &About, staffing: &Staffing, table: &Table) -> Vec<Person
 }
 
 /// Where none of the recipients is there, the first of the row's further roles that somebody present holds; where nobody
-/// is, somebody who can sign in. An illegal case has three people who can decide it together.
+/// is, somebody who can sign in. An illegal case has as many of three people who can
+/// decide it together as the row names.
 fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffing: &Staffing, table: &Table) {
     let row = Row::of(about);
     let wanted = if about.class().is_illegal() { TOGETHER } else { 1 };
@@ -156,7 +190,7 @@ fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffi
             if people.is_empty() {
                 break;
             }
-            let told = told_from(Level::High, level);
+            let told = told_when(Place::First.is_told(level));
             let reason = row.as_str();
             recipients.retain(|one| !people.contains(&one.person));
             recipients.extend(people.into_iter().map(|person| Recipient { person, reason, told }));
@@ -164,8 +198,8 @@ fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffi
     }
 }
 
-const fn told_from(threshold: Level, level: Level) -> Told {
-    if level.number() >= threshold.number() { Told::AtOnce } else { Told::Listed }
+const fn told_when(is_told: bool) -> Told {
+    if is_told { Told::AtOnce } else { Told::Listed }
 }
 
 #[cfg(test)]

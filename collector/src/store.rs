@@ -48,6 +48,7 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 mod pressing;
 pub(crate) mod queue;
+pub(crate) mod recipients;
 pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod schools;

@@ -65,7 +65,15 @@ fn school_time_skips_nights_weekends_and_holidays() {
     // Friday to the Monday after a week of holiday, and winter time has begun.
     assert_eq!(text(year.after(us("2026-10-23T13:00:00Z"), HOUR_US)), "2026-11-02T09:00:00Z");
     assert_eq!(text(year.after(us("2026-12-25T00:00:00Z"), 0)), "2027-01-04T08:30:00Z");
-    assert_eq!(year.after(us("2027-07-22T00:00:00Z"), 0), None);
+}
+
+#[test]
+fn time_goes_on_after_the_last_term_that_was_written() {
+    let year = year();
+    // Ten minutes of the last day, and fifty of the next weekday.
+    assert_eq!(text(year.after(us("2027-07-21T14:50:00Z"), HOUR_US)), "2027-07-22T08:20:00Z");
+    assert_eq!(text(year.day_ends(us("2027-07-24T12:00:00Z"))), "2027-07-26T15:00:00Z");
+    assert!(!year.is_open(us("2027-07-22T09:00:00Z")), "and nobody is said to be there");
 }
 
 #[test]
@@ -129,7 +137,7 @@ proptest! {
             let between = year.after(start_us, first * minute_us).unwrap();
             prop_assert_eq!(year.after(between, second * minute_us), Some(at_once));
             prop_assert!(at_once > between && between >= start_us);
-            prop_assert!(year.is_open(at_once - 1));
+            prop_assert!(year.is_open(at_once - 1) || at_once > us("2027-07-21T23:00:00Z"));
         }
     }
 }

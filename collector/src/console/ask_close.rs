@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::close::{self, Closed};
 use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::Recipient;
@@ -14,16 +15,22 @@ use crate::requests::Change;
 #[derive(Deserialize)]
 pub(super) struct Asked {
     reason: String,
+    #[serde(flatten)]
+    closing: Closed,
 }
 
 /// `POST /concerns/{reference}/ask-close`.
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Asked { reason } }: Posted<Recipient, Asked>,
+    Posted { by, form: Asked { reason, closing } }: Posted<Recipient, Asked>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
-    let asked = state.approvals().ask(by.actor(), Change::CloseIllegal { concern }, &reason).await;
+    let review = close::review(&by.present(), &closing).ok_or(Refusal::BadForm)?;
+    let prepared = state.desk().prepare_close(by.actor(), concern, closing.closing(review)).await;
+    let (changed_us, review_us) = prepared.map_err(decision::refused)?;
+    let change = Change::CloseIllegal { concern, changed_us, review_us };
+    let asked = state.approvals().ask(by.actor(), change, &reason).await;
     asked.map_err(requests::refused)?;
     Ok(decision::done(&reference, "asked"))
 }

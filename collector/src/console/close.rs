@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::Recipient;
+use super::words::Present;
 use super::{ConsoleState, decision};
 use crate::triage::commands::{Closing, Review};
 
@@ -33,18 +34,24 @@ pub(super) async fn submit(
     Posted { by, form }: Posted<Recipient, Closed>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
-    let review = match (form.review.trim(), form.no_review.is_empty()) {
-        ("", true) => Review::Unsaid,
-        ("", false) => Review::NotNeeded,
-        (date, true) => {
-            let Ok(date) = date.parse::<Date>() else { return Err(Refusal::BadForm) };
-            Review::At(by.present().morning_us(date))
-        }
-        // Both: nobody knows which.
-        (_, false) => return Err(Refusal::BadForm),
-    };
-    let lesson = form.lesson.replace("\r\n", "\n");
-    let closing = Closing { review, lesson: &lesson, elsewhere: &form.elsewhere };
-    state.desk().close(by.actor(), concern, closing).await.map_err(decision::refused)?;
+    let review = review(&by.present(), &form).ok_or(Refusal::BadForm)?;
+    state.desk().close(by.actor(), concern, form.closing(review)).await.map_err(decision::refused)?;
     Ok(decision::done(&reference, "closed"))
+}
+
+impl Closed {
+    /// What is said, with `review` read from it.
+    pub(super) fn closing(&self, review: Review) -> Closing<'_> {
+        Closing { review, lesson: &self.lesson, elsewhere: &self.elsewhere }
+    }
+}
+
+/// When it is looked at again; `None` for what is no date, and for both a date and that none is needed.
+pub(super) fn review(present: &Present, form: &Closed) -> Option<Review> {
+    match (form.review.trim(), form.no_review.is_empty()) {
+        ("", true) => Some(Review::Unsaid),
+        ("", false) => Some(Review::NotNeeded),
+        (date, true) => Some(Review::At(present.morning_us(date.parse::<Date>().ok()?))),
+        (_, false) => None,
+    }
 }

@@ -50,13 +50,12 @@ pub(super) fn done(reference: &str, code: &'static str) -> Response {
 pub(super) fn refused(error: CommandError) -> Refusal {
     match error {
         CommandError::NotFound => Refusal::NotYours,
-        CommandError::Invalid(_)
-        | CommandError::NeedsApprovers
-        | CommandError::Erased
-        | CommandError::IsMerged
-        | CommandError::IsHeld => Refusal::OutOfTurn,
+        CommandError::Invalid(_) | CommandError::NeedsApprovers | CommandError::Erased | CommandError::IsMerged => {
+            Refusal::OutOfTurn
+        }
+        CommandError::NotForRole => Refusal::WrongRole,
         CommandError::NeedsReview => Refusal::NeedsReview,
-        CommandError::CannotMerge => Refusal::CannotMerge,
+        CommandError::CannotMerge | CommandError::IsHeld => Refusal::CannotMerge,
         CommandError::NotForThem | CommandError::CannotAttribute => Refusal::NotForThem,
         CommandError::NoteLength(_) | CommandError::ReviewDate => Refusal::BadForm,
         CommandError::Store(_) | CommandError::Seal(_) => Refusal::not_saved(&error),
@@ -77,6 +76,7 @@ pub(super) fn refused_opening(error: CommandError) -> Refusal {
         | CommandError::IsMerged
         | CommandError::CannotMerge
         | CommandError::IsHeld
+        | CommandError::NotForRole
         | CommandError::NotForThem
         | CommandError::CannotAttribute => refused(error),
     }

@@ -257,7 +257,7 @@ fn refused(error: &RequestError) -> Refusal {
         RequestError::NotTheirs => Refusal::WrongRole,
         RequestError::Settled(_) => Refusal::OutOfTurn,
         RequestError::ReasonLength(_) => Refusal::BadForm,
-        RequestError::TooFewApprovers { .. } | RequestError::Fault(_) => Refusal::OutOfTurn,
+        RequestError::TooFewApprovers { .. } | RequestError::TooMany | RequestError::Fault(_) => Refusal::OutOfTurn,
         RequestError::Store(_) => Refusal::not_saved(error),
     }
 }

@@ -9,16 +9,16 @@ use crate::store::names::Names;
 pub(super) fn what(present: &Present, names: &Names, change: &Change) -> String {
     match change {
         Change::GrantRole { person, role } => {
-            format!("Make {} {}", names.of(*person), frame::role_words(*role).to_lowercase())
+            format!("Give {} the role {}", names.of(*person), frame::role_words(*role))
         }
         Change::WithdrawRole { person, role } => {
-            format!("{} is no longer {}", names.of(*person), frame::role_words(*role).to_lowercase())
+            format!("Take the role {} away from {}", frame::role_words(*role), names.of(*person))
         }
         Change::Calendar { .. } => "Put another calendar of school hours in force".to_owned(),
         Change::Routing { .. } => "Change who sees which concerns".to_owned(),
-        Change::CloseIllegal { concern } => match names.reference(*concern) {
-            Some(reference) => format!("Close the illegal case {reference}, and let go of what it keeps"),
-            None => "Close an illegal case, and let go of what it keeps".to_owned(),
+        Change::CloseIllegal { concern, .. } => match names.reference(*concern) {
+            Some(reference) => format!("Close {reference}, which the police may need, and stop keeping its records"),
+            None => "Close a concern that the police may need".to_owned(),
         },
         Change::Investigate { device, purpose, from_us, until_us } => format!(
             "Look at {} on purpose from {} until {}: {purpose}",
@@ -43,11 +43,25 @@ pub(super) fn what(present: &Present, names: &Names, change: &Change) -> String 
 /// What was written, word by word.
 pub(super) fn text(change: &Change) -> Option<String> {
     match change {
-        Change::Calendar { text } | Change::Routing { text } => Some(text.clone()),
+        Change::Calendar { text, .. } | Change::Routing { text, .. } => Some(text.clone()),
         Change::Exempt { exemption } => Some(exemption.risks.clone()),
         Change::GrantRole { .. }
         | Change::WithdrawRole { .. }
         | Change::CloseIllegal { .. }
         | Change::Investigate { .. } => None,
     }
+}
+
+/// What stands in force, where a text takes its place.
+pub(super) fn in_force(names: &Names, change: &Change) -> Option<String> {
+    let text = match change {
+        Change::Calendar { .. } => &names.texts().calendar,
+        Change::Routing { .. } => &names.texts().routing,
+        Change::GrantRole { .. }
+        | Change::WithdrawRole { .. }
+        | Change::CloseIllegal { .. }
+        | Change::Investigate { .. }
+        | Change::Exempt { .. } => return None,
+    };
+    Some(if text.is_empty() { "Nothing was written: the standard holds.".to_owned() } else { text.clone() })
 }

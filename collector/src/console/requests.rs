@@ -1,7 +1,7 @@
 //! Changes that take more than one person: asking for them, approving, refusing, withdrawing.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{self, Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
@@ -12,8 +12,8 @@ use super::role::{Anyone, SignedIn};
 use super::words::{self, Present};
 use super::{ConsoleState, request_words};
 use crate::requests::desk::Shown;
-use crate::requests::{Answer, Change, RequestError, Standing};
-use crate::store::names::{self, Names};
+use crate::requests::{Answer, Change, RequestError, Standing, State};
+use crate::store::names::{self, Digests, Names};
 
 /// What was just done, by its code.
 #[derive(Default, Deserialize)]
@@ -40,6 +40,11 @@ struct RequestView {
     reason: String,
     who: String,
     standing: String,
+    is_waiting: bool,
+    /// What stands in force, where a text takes its place.
+    in_force: Option<String>,
+    /// The concern's page, where whoever looks may open it.
+    concern: Option<String>,
     answer: bool,
     see: bool,
     withdraw: bool,
@@ -47,22 +52,22 @@ struct RequestView {
 
 /// What the forms offer.
 struct Forms {
-    staff: Vec<Option_>,
-    roles: Vec<Option_>,
-    devices: Vec<Option_>,
+    staff: Vec<Choice>,
+    roles: Vec<Choice>,
+    devices: Vec<Choice>,
     calendar: String,
     routing: String,
 }
 
-/// A choice of a list.
-pub(super) struct Option_ {
+/// One of a list.
+pub(super) struct Choice {
     pub(super) value: String,
     pub(super) words: String,
 }
 
 /// `GET /requests`.
 pub(super) async fn page(
-    State(state): State<ConsoleState>,
+    extract::State(state): extract::State<ConsoleState>,
     person: Anyone,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
@@ -70,8 +75,8 @@ pub(super) async fn page(
     let names = names::read(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
     let present = person.present();
     let views = shown.iter().map(|one| view(&present, &names, one));
-    let (waiting, settled) = views.partition(|view: &RequestView| view.standing.starts_with("Waits"));
-    let forms = if asks(&person) { Some(forms(&state, &names).await?) } else { None };
+    let (waiting, settled) = views.partition(|view: &RequestView| view.is_waiting);
+    let forms = if asks(&person) { Some(forms(&state, &person, &names).await?) } else { None };
     let said = asked.done.as_deref().and_then(done_words);
     frame::shown(&RequestsPage { frame: Frame::of(&person, "/requests"), said, waiting, settled, forms })
 }
@@ -84,7 +89,7 @@ pub(super) struct Answered {
 
 /// `POST /requests/{reference}/answer`.
 pub(super) async fn answer(
-    State(state): State<ConsoleState>,
+    extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
     Posted { by, form: Answered { answer } }: Posted<Anyone, Answered>,
 ) -> Result<Response, Refusal> {
@@ -95,7 +100,7 @@ pub(super) async fn answer(
 
 /// `POST /requests/{reference}/withdraw`.
 pub(super) async fn withdraw(
-    State(state): State<ConsoleState>,
+    extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
     Posted { by, form: Bare {} }: Posted<Anyone, Bare>,
 ) -> Result<Response, Refusal> {
@@ -124,10 +129,11 @@ pub(super) struct Requested {
 
 /// `POST /requests`.
 pub(super) async fn ask(
-    State(state): State<ConsoleState>,
+    extract::State(state): extract::State<ConsoleState>,
     Posted { by, form }: Posted<Anyone, Requested>,
 ) -> Result<Response, Refusal> {
-    let Some(change) = change(&by.present(), &form) else { return Err(Refusal::BadForm) };
+    let digests = names::digests(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let Some(change) = change(&by.present(), &form, digests) else { return Err(Refusal::BadForm) };
     state.approvals().ask(by.actor(), change, &form.reason).await.map_err(refused)?;
     Ok(Redirect::to("/requests?done=asked").into_response())
 }
@@ -140,7 +146,7 @@ pub(super) fn refused(error: RequestError) -> Refusal {
         RequestError::Settled(_) => Refusal::OutOfTurn,
         RequestError::Store(_) => Refusal::not_saved(&error),
         RequestError::ReasonLength(_) => Refusal::BadForm,
-        RequestError::TooFewApprovers { .. } | RequestError::Fault(_) => {
+        RequestError::TooFewApprovers { .. } | RequestError::TooMany | RequestError::Fault(_) => {
             let mut letters = error.to_string().chars().collect::<Vec<_>>();
             if let Some(first) = letters.first_mut() {
                 *first = first.to_ascii_uppercase();
@@ -150,13 +156,13 @@ pub(super) fn refused(error: RequestError) -> Refusal {
     }
 }
 
-fn change(present: &Present, form: &Requested) -> Option<Change> {
+fn change(present: &Present, form: &Requested, over: Digests) -> Option<Change> {
     let text = form.text.replace("\r\n", "\n");
     Some(match form.change.as_str() {
         "grant_role" => Change::GrantRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
         "withdraw_role" => Change::WithdrawRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
-        "calendar" => Change::Calendar { text },
-        "routing" => Change::Routing { text },
+        "calendar" => Change::Calendar { text, over: over.calendar },
+        "routing" => Change::Routing { text, over: over.routing },
         "investigate" => Change::Investigate {
             device: form.device.parse().ok()?,
             purpose: form.reason.trim().to_owned(),
@@ -175,46 +181,50 @@ fn view(present: &Present, names: &Names, shown: &Shown) -> RequestView {
         text: request_words::text(&request.change),
         reason: request.reason.clone(),
         who: format!("{}, {}", names.of(request.by), present.when(request.asked_us)),
-        standing: standing_words(request.state.as_str(), *standing),
+        standing: standing_words(request.state, *standing),
+        is_waiting: request.state == State::Waiting,
+        in_force: request_words::in_force(names, &request.change),
+        concern: request.change.concern().and_then(|concern| names.reference(concern)).map(str::to_owned),
         answer: may.answer,
         see: may.see,
         withdraw: may.withdraw,
     }
 }
 
-fn standing_words(state: &str, standing: Standing) -> String {
-    match (state, standing) {
-        ("waiting", Standing::Waits { missing, unseen_by }) => {
-            let approvals = words::plural(i64::try_from(missing).unwrap_or(i64::MAX), "approval");
-            let unseen = unseen_by.map(|_| ", and a technician has to read the risk assessment").unwrap_or_default();
-            if missing == 0 {
-                format!("Waits{}", unseen.trim_start_matches(", and"))
-            } else {
-                format!("Waits for {approvals}{unseen}")
-            }
-        }
-        ("waiting", Standing::Approved | Standing::Refused) => "Waits".to_owned(),
-        ("done", _) => "In force".to_owned(),
-        ("refused", _) => "Refused".to_owned(),
-        ("withdrawn", _) => "Withdrawn".to_owned(),
-        ("lapsed", _) => "Lapsed: nobody answered in two weeks".to_owned(),
-        _ => "Approved, but it could not be done any more".to_owned(),
+fn standing_words(state: State, standing: Standing) -> String {
+    match state {
+        State::Waiting => waiting_words(standing),
+        State::Done => "In force".to_owned(),
+        State::Refused => "Refused".to_owned(),
+        State::Withdrawn => "Withdrawn".to_owned(),
+        State::Lapsed => "Lapsed: nobody answered in two weeks".to_owned(),
+        State::Failed => "Approved, but things had changed: ask again".to_owned(),
     }
 }
 
-async fn forms(state: &ConsoleState, names: &Names) -> Result<Forms, Refusal> {
-    let texts = names::settings(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+fn waiting_words(standing: Standing) -> String {
+    let Standing::Waits { missing, unseen_by } = standing else { return "Waits".to_owned() };
+    let approvals = words::plural(i64::try_from(missing).unwrap_or(i64::MAX), "approval");
+    match (missing, unseen_by.is_some()) {
+        (0, _) => "Waits for a technician to read the risk assessment".to_owned(),
+        (_, false) => format!("Waits for {approvals}"),
+        (_, true) => format!("Waits for {approvals}, and for a technician to read the risk assessment"),
+    }
+}
+
+async fn forms(state: &ConsoleState, person: &SignedIn, names: &Names) -> Result<Forms, Refusal> {
     let devices = names::devices(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
-    let staff = names.staff().map(|(id, name)| Option_ { value: id.to_string(), words: name.to_owned() });
+    let others = names.staff().filter(|(id, _)| person.actor().person() != Some(*id));
+    let staff = others.map(|(id, name)| Choice { value: id.to_string(), words: name.to_owned() });
     let roles = crate::actor::Role::ALL
-        .map(|role| Option_ { value: role.to_string(), words: frame::role_words(role).to_owned() });
-    let devices = devices.into_iter().map(|(id, hostname)| Option_ { value: id.to_string(), words: hostname });
+        .map(|role| Choice { value: role.to_string(), words: frame::role_words(role).to_owned() });
+    let devices = devices.into_iter().map(|(id, hostname)| Choice { value: id.to_string(), words: hostname });
     Ok(Forms {
         staff: staff.collect(),
         roles: roles.into_iter().collect(),
         devices: devices.collect(),
-        calendar: texts.calendar,
-        routing: texts.routing,
+        calendar: names.texts().calendar.clone(),
+        routing: names.texts().routing.clone(),
     })
 }
 

@@ -8,12 +8,12 @@ use crate::audit::{self, Act, ActKind};
 use crate::calendar::{Calendar, CalendarFault};
 use crate::exemption::{Plan, PlanFault};
 use crate::ids::{InvestigationId, StepId};
-use crate::routing::{RoutingFault, Table};
+use crate::routing::{RoutingFault, Staffing, Table};
 use crate::store::concerns::{self, Standing};
 use crate::store::investigations::{self, NewInvestigation};
 use crate::store::settings::{self, Setting};
 use crate::store::steps::{self, NewStep};
-use crate::store::{StoreError, Tx, devices, exemptions, holds, people};
+use crate::store::{StoreError, Tx, devices, exemptions, holds, people, reviews};
 use crate::triage::{self, Move};
 
 /// Longest purpose of an investigation, in bytes.
@@ -30,6 +30,12 @@ pub enum Fault {
     /// Nobody would be left in a role that the school cannot be without.
     #[error("nobody else holds that role and can sign in")]
     LastOne,
+    /// Something changed since it was asked for.
+    #[error("it has changed since this was asked for: ask again")]
+    Overtaken,
+    /// With people as they would be then, a concern would reach nobody.
+    #[error("a concern would reach nobody then: give somebody else the role first")]
+    Unreached,
     /// The calendar cannot be used.
     #[error(transparent)]
     Calendar(#[from] CalendarFault),
@@ -58,32 +64,51 @@ pub enum Fault {
 pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i64) -> Result<(), Fault> {
     let school = actor.school();
     match change {
-        Change::GrantRole { person, .. } => {
-            if people::is_staff(tx, school, *person).await? {
-                Ok(())
-            } else {
-                Err(Fault::Person)
+        Change::GrantRole { person, role } => {
+            if !people::is_staff(tx, school, *person).await? {
+                return Err(Fault::Person);
             }
+            let mut staffing = people::staffing(tx, school, now_us).await?;
+            let reached = settings::routing(tx, school).await?.reaches(&staffing).is_ok();
+            staffing.grant(*person, *role);
+            still_reaches(tx, actor, &staffing, reached).await
         }
         Change::WithdrawRole { person, role } => {
-            let staffing = people::staffing(tx, school, now_us).await?;
+            let mut staffing = people::staffing(tx, school, now_us).await?;
             if !staffing.holds(*person, *role) {
                 return Err(Fault::Person);
             }
             let others = staffing.with(*role).any(|one| one != *person && staffing.can_sign_in(one));
-            if !role.is_privileged() || others { Ok(()) } else { Err(Fault::LastOne) }
+            if role.is_privileged() && !others {
+                return Err(Fault::LastOne);
+            }
+            let reached = settings::routing(tx, school).await?.reaches(&staffing).is_ok();
+            staffing.withdraw(*person, *role);
+            still_reaches(tx, actor, &staffing, reached).await
         }
-        Change::Calendar { text } => {
+        Change::Calendar { text, over } => {
+            if *over != settings::digest(tx, school, Setting::Calendar).await? {
+                return Err(Fault::Overtaken);
+            }
+            if text.trim().is_empty() {
+                return Ok(());
+            }
             let zone = settings::zone(tx, school).await?;
             let today = Calendar::weekdays(zone.clone()).date(now_us);
             Ok(Calendar::parse(text, zone, today).map(drop)?)
         }
-        Change::Routing { text } => {
+        Change::Routing { text, over } => {
+            if *over != settings::digest(tx, school, Setting::Routing).await? {
+                return Err(Fault::Overtaken);
+            }
             let staffing = people::staffing(tx, school, now_us).await?;
             Ok(Table::parse(text)?.reaches(&staffing)?)
         }
-        Change::CloseIllegal { concern } => {
+        Change::CloseIllegal { concern, changed_us, .. } => {
             let Some(standing) = concerns::standing(tx, actor, *concern).await? else { return Err(Fault::Concern) };
+            if standing.changed_us != *changed_us {
+                return Err(Fault::Overtaken);
+            }
             if can_close(&standing) { Ok(()) } else { Err(Fault::Concern) }
         }
         Change::Investigate { device, purpose, from_us, until_us } => {
@@ -115,6 +140,12 @@ async fn check_exemption(tx: &mut Tx, actor: &Actor, plan: &Plan, now_us: i64) -
     if reads { Ok(()) } else { Err(PlanFault::NoReader.into()) }
 }
 
+/// Whether concerns reach people as they would be then; a school that is not there yet may come nearer.
+async fn still_reaches(tx: &mut Tx, actor: &Actor, staffing: &Staffing, reached: bool) -> Result<(), Fault> {
+    let table = settings::routing(tx, actor.school()).await?;
+    if !reached || table.reaches(staffing).is_ok() { Ok(()) } else { Err(Fault::Unreached) }
+}
+
 /// Carries `request` out. What could be asked for and cannot be any more has failed.
 ///
 /// # Errors
@@ -137,12 +168,15 @@ pub(super) async fn carry_out(tx: &mut Tx, actor: &Actor, request: &Request, now
             triage::unroute(tx, actor, *person, now_us).await?;
             triage::reroute(tx, actor, now_us).await?;
         }
-        Change::Calendar { text } => settings::write(tx, school, Setting::Calendar, text, now_us).await?,
-        Change::Routing { text } => {
+        Change::Calendar { text, .. } => settings::write(tx, school, Setting::Calendar, text, now_us).await?,
+        Change::Routing { text, .. } => {
             settings::write(tx, school, Setting::Routing, text, now_us).await?;
             triage::reroute(tx, actor, now_us).await?;
         }
-        Change::CloseIllegal { concern } => close(tx, actor, *concern, now_us).await?,
+        Change::CloseIllegal { concern, review_us, .. } => {
+            close(tx, actor, *concern, now_us).await?;
+            reviews::set(tx, school, *concern, *review_us).await?;
+        }
         Change::Investigate { device, purpose, from_us, until_us } => {
             let investigation = NewInvestigation {
                 id: InvestigationId::random()?,
@@ -152,6 +186,7 @@ pub(super) async fn carry_out(tx: &mut Tx, actor: &Actor, request: &Request, now
                 from_us: *from_us,
                 until_us: *until_us,
                 opened_by: request.by,
+                approved_by: actor.person().unwrap_or(request.by),
             };
             investigations::insert(tx, school, &investigation, now_us).await?;
         }

@@ -35,19 +35,27 @@ pub enum Change {
     },
     /// Puts a calendar in force.
     Calendar {
-        /// The calendar, as TOML.
+        /// The calendar, as TOML; empty for weekdays from 08:30 to 16:00.
         text: String,
+        /// Digest of the one it takes the place of: what was agreed on over another is not carried out.
+        over: String,
     },
     /// Puts changes to the routing table in force.
     Routing {
         /// All of the school's changes, as TOML; empty for the table as it comes.
         text: String,
+        /// Digest of those it takes the place of.
+        over: String,
     },
     /// Closes an illegal case, and releases what it holds.
     CloseIllegal {
         /// The concern.
         #[serde(with = "as_text")]
         concern: ConcernId,
+        /// When it last changed, microseconds of UTC: what happens to it afterwards was not agreed on.
+        changed_us: i64,
+        /// When it is looked at again, microseconds of UTC.
+        review_us: Option<i64>,
     },
     /// Looks at a device on purpose: its captures are filed with the investigation and concern nobody.
     Investigate {
@@ -84,6 +92,13 @@ pub struct Terms {
 }
 
 impl Change {
+    /// SHA-256 of what is asked for, in hexadecimal digits: as in the audit log.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        lapwing_rules::Digest::of(&text).to_string()
+    }
+
     /// The stable code, as in the audit log.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -137,7 +152,7 @@ impl Change {
     #[must_use]
     pub const fn concern(&self) -> Option<ConcernId> {
         match self {
-            Self::CloseIllegal { concern } => Some(*concern),
+            Self::CloseIllegal { concern, .. } => Some(*concern),
             Self::GrantRole { .. }
             | Self::WithdrawRole { .. }
             | Self::Calendar { .. }

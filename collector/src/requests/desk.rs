@@ -13,13 +13,15 @@ use crate::audit::{self, Act, ActKind};
 use crate::clock::Clock;
 use crate::ids::RequestId;
 use crate::notify::Purpose;
-use crate::routing::{self, Staffing};
+use crate::routing::{self, Staffing, Table};
 use crate::store::outbox::{self, Message};
-use crate::store::{Store, StoreError, Tx, concerns, people, requests as rows, settings, subjects};
+use crate::store::{Store, StoreError, Tx, concerns, people, recipients, requests as rows, settings, subjects};
 use crate::triage::random_reference;
 
-/// Requests on one page.
+/// Settled requests on one page.
 const LIMIT: u32 = 200;
+/// Requests that one person has waiting at most.
+const MOST_WAITING: i64 = 20;
 /// Tries to find a free reference.
 const REFERENCE_TRIES: usize = 16;
 
@@ -69,19 +71,28 @@ pub enum RequestError {
     #[error("a reason has 1 to {MAX_REASON_BYTES} bytes, not {0}")]
     ReasonLength(usize),
     /// Too few people could approve it.
-    #[error("it takes {needed} approvals, and {able} people could give one: give further people roles and sign-ins")]
+    #[error("it takes {needed} approvals, and only {able} could give one: give further people roles and sign-ins")]
     TooFewApprovers {
         /// Approvals it takes.
         needed: usize,
         /// People who could.
         able: usize,
     },
+    /// Whoever asks has enough requests waiting.
+    #[error("you have {MOST_WAITING} requests waiting: withdraw one first")]
+    TooMany,
     /// What is asked for cannot be.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The database did not do it.
     #[error("cannot store the request")]
     Store(#[from] StoreError),
+}
+
+/// The people and the table of the moment.
+struct Moment {
+    staffing: Staffing,
+    table: Table,
 }
 
 /// The people of the moment, and who of them may approve one change.
@@ -177,10 +188,11 @@ impl Approvals {
         let now_us = self.clock.wall_us();
         let mut tx = self.store.view().await?;
         let requests = rows::list(&mut tx, actor.school(), LIMIT).await?;
+        let moment = Moment::read(&mut tx, actor, now_us).await?;
         let mut shown = Vec::new();
         for request in requests {
             let request = as_of(request, now_us);
-            let able = able(&mut tx, actor, &request.change, request.by, now_us).await?;
+            let able = moment.able(&mut tx, actor, &request.change, request.by).await?;
             if is_visible(&request, actor, &able) {
                 let standing = standing(&request, &able.people, &able.staffing);
                 let may = may(&request, actor, &able);
@@ -209,8 +221,11 @@ pub(crate) async fn ask(
     if !asks || change.about() == Some(by) {
         return Err(RequestError::NotTheirs);
     }
+    if rows::waiting_of(tx, actor.school(), by).await? >= MOST_WAITING {
+        return Err(RequestError::TooMany);
+    }
     carry_out::check(tx, actor, &change, now_us).await?;
-    let able = able(tx, actor, &change, by, now_us).await?;
+    let able = Moment::read(tx, actor, now_us).await?.able(tx, actor, &change, by).await?;
     if able.people.len() < terms.needed {
         return Err(RequestError::TooFewApprovers { needed: terms.needed, able: able.people.len() });
     }
@@ -228,7 +243,9 @@ pub(crate) async fn ask(
     };
     rows::insert(tx, school, &request).await?;
     tell(tx, actor, &request, &able, now_us).await?;
-    let act = Act::new(actor, now_us, ActKind::RequestMade, request.id).with("change", request.change.code());
+    let act = Act::new(actor, now_us, ActKind::RequestMade, request.id)
+        .with("change", request.change.code())
+        .with("digest", request.change.digest());
     audit::append(tx, &act).await?;
     Ok(request.reference)
 }
@@ -252,6 +269,7 @@ async fn settle(tx: &mut Tx, actor: &Actor, request: &Request, state: State, now
     rows::settle(tx, actor.school(), request.id, state, now_us).await?;
     let act = Act::new(actor, now_us, ActKind::RequestSettled, request.id)
         .with("change", request.change.code())
+        .with("digest", request.change.digest())
         .with("state", state);
     audit::append(tx, &act).await?;
     Ok(())
@@ -261,7 +279,7 @@ async fn settle(tx: &mut Tx, actor: &Actor, request: &Request, state: State, now
 async fn find(tx: &mut Tx, actor: &Actor, reference: &str, now_us: i64) -> Result<(Request, Able), RequestError> {
     let found = rows::by_reference(tx, actor.school(), reference).await?;
     let Some(request) = found.map(|one| as_of(one, now_us)) else { return Err(RequestError::NotFound) };
-    let able = able(tx, actor, &request.change, request.by, now_us).await?;
+    let able = Moment::read(tx, actor, now_us).await?.able(tx, actor, &request.change, request.by).await?;
     if is_visible(&request, actor, &able) { Ok((request, able)) } else { Err(RequestError::NotFound) }
 }
 
@@ -271,21 +289,31 @@ fn as_of(request: Request, now_us: i64) -> Request {
     Request { state: if lapsed { State::Lapsed } else { request.state }, ..request }
 }
 
-async fn able(tx: &mut Tx, actor: &Actor, change: &Change, by: PersonId, now_us: i64) -> Result<Able, StoreError> {
-    let school = actor.school();
-    let staffing = people::staffing(tx, school, now_us).await?;
-    let chain = match change.concern() {
-        Some(concern) => {
-            let Some(routed) = concerns::routed(tx, school, concern).await? else {
-                return Ok(Able { staffing, people: BTreeSet::new() });
-            };
-            let about = subjects::read(tx, school, routed.subject).await?.about(&routed.category);
-            Some(routing::chain(&about, &staffing, &settings::routing(tx, school).await?))
-        }
-        None => None,
-    };
-    let people = eligible(change, by, &staffing, chain.as_ref());
-    Ok(Able { staffing, people })
+impl Moment {
+    async fn read(tx: &mut Tx, actor: &Actor, now_us: i64) -> Result<Self, StoreError> {
+        let school = actor.school();
+        let staffing = people::staffing(tx, school, now_us).await?;
+        Ok(Self { staffing, table: settings::routing(tx, school).await? })
+    }
+
+    async fn able(&self, tx: &mut Tx, actor: &Actor, change: &Change, by: PersonId) -> Result<Able, StoreError> {
+        let (school, staffing) = (actor.school(), self.staffing.clone());
+        let chain = match change.concern() {
+            Some(concern) => {
+                let Some(routed) = concerns::routed(tx, school, concern).await? else {
+                    return Ok(Able { staffing, people: BTreeSet::new() });
+                };
+                let about = subjects::read(tx, school, routed.subject).await?.about(&routed.category);
+                let recused = recipients::recused(tx, school, concern).await?;
+                let mut chain = routing::chain(&about, &staffing, &self.table);
+                chain.retain(|person| !recused.contains(person));
+                Some(chain)
+            }
+            None => None,
+        };
+        let people = eligible(change, by, &staffing, chain.as_ref());
+        Ok(Able { staffing, people })
+    }
 }
 
 fn is_visible(request: &Request, actor: &Actor, able: &Able) -> bool {

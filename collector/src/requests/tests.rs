@@ -54,6 +54,17 @@ impl Office {
     }
 }
 
+/// A calendar that takes the place of `before`.
+fn calendar(text: &str, before: &str) -> Change {
+    let over = lapwing_rules::Digest::of(before.as_bytes()).to_string();
+    Change::Calendar { text: text.to_owned(), over }
+}
+
+/// Routing that takes the place of the standard.
+fn routing(text: &str) -> Change {
+    Change::Routing { text: text.to_owned(), over: lapwing_rules::Digest::of(b"").to_string() }
+}
+
 #[tokio::test]
 async fn a_privileged_role_takes_two_besides_whoever_asks() {
     let office = Office::open().await;
@@ -165,16 +176,16 @@ async fn whoever_loses_a_role_no_longer_sees_its_concerns() {
 async fn a_calendar_and_routing_come_into_force_when_they_are_approved() {
     let office = Office::open().await;
     let text = "[hours]\nmonday = [\"09:00\", \"15:00\"]".to_owned();
-    let bad = Change::Calendar { text: "[hours]".to_owned() };
+    let bad = calendar("[hours]", "");
     assert!(matches!(office.desk.ask(&office.head, bad, "hours").await, Err(RequestError::Fault(_))));
-    let reference = office.desk.ask(&office.head, Change::Calendar { text: text.clone() }, "hours").await.unwrap();
+    let reference = office.desk.ask(&office.head, calendar(&text, ""), "hours").await.unwrap();
     assert!(office.school.texts("SELECT value FROM settings").await.is_empty());
     office.desk.answer(&office.dsl, &reference, Answer::Approved).await.unwrap();
     assert_eq!(office.school.texts("SELECT value FROM settings").await, [text]);
 
-    let nobody = Change::Routing { text: "[guest]\nfirst = [\"site_lead\"]\nalso = []\notherwise = []".to_owned() };
+    let nobody = routing("[guest]\nfirst = [\"site_lead\"]\nalso = []\notherwise = []");
     assert!(matches!(office.desk.ask(&office.head, nobody, "guests").await, Err(RequestError::Fault(_))));
-    let change = Change::Routing { text: "[staff]\nalso = [\"dsl\"]".to_owned() };
+    let change = routing("[staff]\nalso = [\"dsl\"]");
     let reference = office.desk.ask(&office.head, change, "shared").await.unwrap();
     office.desk.answer(&office.dsl, &reference, Answer::Approved).await.unwrap();
     assert_eq!(office.desk.answer(&office.chair, &reference, Answer::Approved).await.unwrap(), State::Done);
@@ -189,7 +200,8 @@ async fn an_illegal_case_is_closed_by_three_who_may_all_see_it() {
     school.intake().take(delivery(Level::Critical, 1, vec![capture])).await.unwrap();
     school.triage_all().await;
     let [concern] = school.concerns().await.try_into().unwrap();
-    let close = Change::CloseIllegal { concern };
+    let changed_us = school.count("SELECT changed_us FROM concerns").await;
+    let close = Change::CloseIllegal { concern, changed_us, review_us: None };
     let early = office.desk.ask(&office.dsl, close.clone(), "police have it").await;
     assert!(matches!(early, Err(RequestError::Fault(_))), "nobody has decided yet");
     school.write("UPDATE concerns SET state = 'referred'").await;
@@ -200,6 +212,45 @@ async fn an_illegal_case_is_closed_by_three_who_may_all_see_it() {
     assert_eq!(school.texts("SELECT state FROM concerns").await, ["referred"]);
     assert_eq!(office.desk.answer(&office.deputy, &reference, Answer::Approved).await.unwrap(), State::Done);
     assert_eq!(school.texts("SELECT state FROM concerns").await, ["closed"]);
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_asked_for_is_not_carried_out() {
+    let office = Office::open().await;
+    let hours = |day: &str| format!("[hours]\n{day} = [\"09:00\", \"15:00\"]");
+    let first = office.desk.ask(&office.head, calendar(&hours("monday"), ""), "hours").await.unwrap();
+    let second = office.desk.ask(&office.chair, calendar(&hours("friday"), ""), "hours").await.unwrap();
+    assert_eq!(office.desk.answer(&office.dsl, &second, Answer::Approved).await.unwrap(), State::Done);
+    assert_eq!(office.desk.answer(&office.dsl, &first, Answer::Approved).await.unwrap(), State::Failed);
+    assert_eq!(office.school.texts("SELECT value FROM settings").await, [hours("friday")]);
+    let standard = office.desk.ask(&office.head, calendar("", &hours("friday")), "as it was").await.unwrap();
+    assert_eq!(office.desk.answer(&office.dsl, &standard, Answer::Approved).await.unwrap(), State::Done);
+}
+
+#[tokio::test]
+async fn a_role_that_concerns_depend_on_is_not_taken_away() {
+    let office = Office::open().await;
+    let head = office.head.person().unwrap();
+    let chair = Change::GrantRole { person: head, role: Role::Chair };
+    // The head could not read about themselves: the chair stays the one who does.
+    let reference = office.desk.ask(&office.dsl, chair, "for a while").await.unwrap();
+    for actor in [&office.deputy, &office.chair] {
+        office.desk.answer(actor, &reference, Answer::Approved).await.unwrap();
+    }
+    let change = Change::WithdrawRole { person: office.chair.person().unwrap(), role: Role::Chair };
+    let asked = office.desk.ask(&office.dsl, change, "leaves").await;
+    assert!(matches!(asked, Err(RequestError::Fault(_))), "{asked:?}");
+}
+
+#[tokio::test]
+async fn nobody_floods_the_list() {
+    let office = Office::open().await;
+    for _ in 0..20 {
+        office.desk.ask(&office.head, office.grant(Role::Technician), "from Monday on").await.unwrap();
+    }
+    let more = office.desk.ask(&office.head, office.grant(Role::Technician), "from Monday on").await;
+    assert!(matches!(more, Err(RequestError::TooMany)));
+    assert_eq!(office.desk.list(&office.dsl).await.unwrap().len(), 20);
 }
 
 #[tokio::test]
@@ -235,9 +286,13 @@ fn any_change() -> impl Strategy<Value = Change> {
             .prop_map(|(person, role)| Change::GrantRole { person, role }),
         (person(), proptest::sample::select(Role::ALL.to_vec()))
             .prop_map(|(person, role)| Change::WithdrawRole { person, role }),
-        Just(Change::Routing { text: String::new() }),
-        Just(Change::Calendar { text: String::new() }),
-        Just(Change::CloseIllegal { concern: crate::ids::ConcernId::from_bytes([9; 16]) }),
+        Just(Change::Routing { text: String::new(), over: String::new() }),
+        Just(Change::Calendar { text: String::new(), over: String::new() }),
+        Just(Change::CloseIllegal {
+            concern: crate::ids::ConcernId::from_bytes([9; 16]),
+            changed_us: 1,
+            review_us: None
+        }),
     ]
 }
 

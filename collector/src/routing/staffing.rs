@@ -37,6 +37,18 @@ impl Staffing {
         self.0.insert(person, holder);
     }
 
+    /// Gives a role to somebody.
+    pub fn grant(&mut self, person: PersonId, role: Role) {
+        self.0.entry(person).or_default().roles.insert(role);
+    }
+
+    /// Takes a role from somebody.
+    pub fn withdraw(&mut self, person: PersonId, role: Role) {
+        if let Some(holder) = self.0.get_mut(&person) {
+            holder.roles.remove(&role);
+        }
+    }
+
     /// Everybody, in order of their ids.
     pub fn people(&self) -> impl Iterator<Item = PersonId> {
         self.0.keys().copied()

@@ -196,10 +196,11 @@ proptest! {
     #[test]
     fn nothing_climbs_to_the_subject_and_nobody_stands_on_two_rungs((about, _, staffing) in any_case()) {
         let rungs = ladder(&about, &staffing, &Table::standard());
-        let all: Vec<_> = rungs.iter().flatten().collect();
+        let all: Vec<_> = rungs.iter().flat_map(|rung| &rung.people).collect();
         prop_assert!(all.iter().all(|person| Some(**person) != about.person && staffing.can_sign_in(**person)));
         prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        prop_assert!(rungs.iter().all(|rung| !rung.is_empty()));
+        prop_assert!(rungs.iter().all(|rung| !rung.people.is_empty()));
+        prop_assert!(rungs.is_sorted_by_key(|rung| rung.place));
     }
 
     #[test]
@@ -225,9 +226,12 @@ fn an_account_on_no_list_is_the_headteachers_and_the_chair_hears_of_it() {
 #[test]
 fn a_concern_climbs_from_the_dsl_to_the_deputy_the_headteacher_and_the_chair() {
     let rungs = ladder(&about(Audience::Pupil, SOMEBODY, &[]), &staffing(), &Table::standard());
-    assert_eq!(rungs, [[DSL], [DEPUTY], [HEAD], [CHAIR]]);
+    let places: Vec<_> = rungs.iter().map(|rung| rung.place).collect();
+    let people: Vec<_> = rungs.into_iter().map(|rung| rung.people).collect();
+    assert_eq!(people, [[DSL], [DEPUTY], [HEAD], [CHAIR]]);
+    assert_eq!(places, [Place::First, Place::Also, Place::Otherwise, Place::Otherwise]);
     let of_head = ladder(&about(Audience::Staff, HEAD, &[Role::Headteacher]), &staffing(), &Table::standard());
-    assert_eq!(of_head, [[CHAIR]]);
+    assert_eq!(of_head, [Rung { place: Place::First, people: vec![CHAIR] }]);
 }
 
 #[test]

@@ -137,7 +137,8 @@ pub(crate) async fn rules(store: &Store, actor: &Actor, concern: ConcernId) -> R
     let sql = "SELECT DISTINCT k.rule FROM concerns AS c
          JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
          JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
-         WHERE {} AND (c.concern_id = $3 OR c.merged_into = $3) ORDER BY k.rule LIMIT $4";
+         WHERE {} AND c.concern_id IN (SELECT $3
+         UNION ALL SELECT m.concern_id FROM concerns AS m WHERE m.school_id = $1 AND m.merged_into = $3) ORDER BY k.rule LIMIT $4";
     rows(store, actor, concern, sql, OTHERS, 0).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

@@ -10,9 +10,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, escalations, id, level, parsed, visible_to};
-use crate::actor::{Actor, PersonId};
+use crate::actor::Actor;
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
-use crate::routing::Recipient;
 use crate::triage::{State, Topic};
 
 /// A concern to be made.
@@ -42,6 +41,7 @@ pub(crate) struct Standing {
     pub(crate) reference: String,
     /// The concern that it counts towards.
     pub(crate) merged_into: Option<ConcernId>,
+    pub(crate) changed_us: i64,
 }
 
 /// A concern that captures may join or bring back.
@@ -171,7 +171,7 @@ pub(crate) async fn count(
     Ok(())
 }
 
-/// Raises a concern's level, and takes back what was decided of it at the lower one. Answers its reference.
+/// Raises a concern's level. Answers its reference.
 pub(crate) async fn raise(
     tx: &mut Tx,
     school: &SchoolId,
@@ -180,7 +180,7 @@ pub(crate) async fn raise(
     acknowledge_by_us: Option<i64>,
 ) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar(
-        "UPDATE concerns SET level = $3, acknowledge_by_us = $4, causes = $5, verdict = NULL, outcome = NULL
+        "UPDATE concerns SET level = $3, acknowledge_by_us = $4, causes = $5
          WHERE school_id = $1 AND concern_id = $2 RETURNING reference",
     )
     .bind(school.as_str())
@@ -208,31 +208,7 @@ pub(crate) async fn link(tx: &mut Tx, school: &SchoolId, links: &[(ConcernId, Ca
     Ok(())
 }
 
-/// Lets `recipients` see a concern; who sees it already keeps the older reason.
-pub(crate) async fn add_recipients(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    recipients: &[Recipient],
-    since_us: i64,
-) -> Result<(), StoreError> {
-    for recipient in recipients {
-        sqlx::query(
-            "INSERT INTO concern_recipients (school_id, concern_id, person_id, reason, since_us)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (school_id, concern_id, person_id) DO NOTHING",
-        )
-        .bind(school.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(recipient.person.as_bytes().as_slice())
-        .bind(recipient.reason)
-        .bind(since_us)
-        .execute(tx.connection())
-        .await?;
-    }
-    Ok(())
-}
-
-/// Up to `limit` undecided concerns after `after`, in the order of their ids.
+/// Up to `limit` concerns after `after` that are not closed, in the order of their ids.
 pub(crate) async fn undecided(
     tx: &mut Tx,
     school: &SchoolId,
@@ -241,7 +217,7 @@ pub(crate) async fn undecided(
 ) -> Result<Vec<Undecided>, StoreError> {
     let rows = sqlx::query(
         "SELECT concern_id, subject_id, category, level FROM concerns WHERE school_id = $1 AND concern_id > $2
-         AND state IN ('new', 'acknowledged', 'under_review', 'reopened', 'transferred') ORDER BY concern_id LIMIT $3",
+         AND state NOT IN ('closed', 'signed_off') ORDER BY concern_id LIMIT $3",
     )
     .bind(school.as_str())
     .bind(after.map_or_else(Vec::new, |after| after.as_bytes().to_vec()))
@@ -249,62 +225,6 @@ pub(crate) async fn undecided(
     .fetch_all(tx.connection())
     .await?;
     rows.iter().map(read_undecided).collect()
-}
-
-/// Up to `limit` concerns after `after` that routing lets `person` see, in the order of their ids.
-pub(crate) async fn routed_to(
-    tx: &mut Tx,
-    school: &SchoolId,
-    person: PersonId,
-    after: Option<ConcernId>,
-    limit: u32,
-) -> Result<Vec<Undecided>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT c.concern_id, c.subject_id, c.category, c.level FROM concern_recipients AS r
-         JOIN concerns AS c ON c.school_id = r.school_id AND c.concern_id = r.concern_id
-         WHERE r.school_id = $1 AND r.person_id = $2 AND r.concern_id > $3 AND r.reason <> 'shared_by_person'
-         ORDER BY r.concern_id LIMIT $4",
-    )
-    .bind(school.as_str())
-    .bind(person.as_bytes().as_slice())
-    .bind(after.map_or_else(Vec::new, |after| after.as_bytes().to_vec()))
-    .bind(i64::from(limit))
-    .fetch_all(tx.connection())
-    .await?;
-    rows.iter().map(read_undecided).collect()
-}
-
-/// Whether `person` sees a concern.
-pub(crate) async fn is_recipient(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    person: PersonId,
-) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND person_id = $3)",
-    )
-    .bind(school.as_str())
-    .bind(concern.as_bytes().as_slice())
-    .bind(person.as_bytes().as_slice())
-    .fetch_one(tx.connection())
-    .await?)
-}
-
-/// No longer lets `person` see a concern.
-pub(crate) async fn remove_recipient(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    person: PersonId,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND person_id = $3")
-        .bind(school.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(person.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await?;
-    Ok(())
 }
 
 /// What routing needs to know of one concern; no question of who asks.
@@ -337,7 +257,8 @@ pub(crate) async fn state(tx: &mut Tx, school: &SchoolId, concern: ConcernId) ->
 pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> Result<Option<Standing>, StoreError> {
     let visible = visible_to(actor);
     let sql = format!(
-        "SELECT c.state, c.category, s.key_id, c.subject_id, c.level, c.reference, c.merged_into FROM concerns AS c
+        "SELECT c.state, c.category, s.key_id, c.subject_id, c.level, c.reference, c.merged_into,
+         c.changed_us FROM concerns AS c
          JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
          WHERE {} AND c.concern_id = $3",
         visible.sql
@@ -349,22 +270,6 @@ pub(crate) async fn standing(tx: &mut Tx, actor: &Actor, concern: ConcernId) -> 
         .fetch_optional(tx.connection())
         .await?;
     row.as_ref().map(read_standing).transpose()
-}
-
-/// No longer lets those see a concern who saw it for `reason` alone.
-pub(crate) async fn remove_by_reason(
-    tx: &mut Tx,
-    school: &SchoolId,
-    concern: ConcernId,
-    reason: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM concern_recipients WHERE school_id = $1 AND concern_id = $2 AND reason = $3")
-        .bind(school.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(reason)
-        .execute(tx.connection())
-        .await?;
-    Ok(())
 }
 
 /// Topics of level 3 and more that were seen of each of `subjects` since `since_us` and not judged wrong.
@@ -391,6 +296,22 @@ pub(crate) async fn lately(
         }
     }
     Ok(lately)
+}
+
+/// By when it should be acknowledged.
+pub(crate) async fn set_due(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    due_us: Option<i64>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE concerns SET acknowledge_by_us = $3 WHERE school_id = $1 AND concern_id = $2")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(due_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Moves a concern to another state.
@@ -458,7 +379,8 @@ pub(crate) async fn captures(
         "SELECT k.capture_id, k.device_id, k.received_us, k.category, k.key_id, k.sealed FROM concerns AS c
          JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
          JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
-         WHERE {} AND (c.concern_id = $3 OR c.merged_into = $3)
+         WHERE {} AND c.concern_id IN (SELECT $3
+         UNION ALL SELECT m.concern_id FROM concerns AS m WHERE m.school_id = $1 AND m.merged_into = $3)
          ORDER BY k.lane DESC, k.wall_us DESC, k.capture_id LIMIT $4",
         visible.sql
     );
@@ -472,17 +394,6 @@ pub(crate) async fn captures(
     rows.iter().map(read_sealed).collect()
 }
 
-/// Persons who may see a concern.
-#[cfg(test)]
-pub(crate) async fn recipients(store: &Store, concern: ConcernId) -> Vec<PersonId> {
-    let rows = sqlx::query("SELECT person_id FROM concern_recipients WHERE concern_id = $1 ORDER BY person_id")
-        .bind(concern.as_bytes().as_slice())
-        .fetch_all(store.reader())
-        .await
-        .unwrap();
-    rows.iter().map(|row| id(row, 0).unwrap()).collect()
-}
-
 fn read_standing(row: &SqliteRow) -> Result<Standing, StoreError> {
     let merged_into: Option<Vec<u8>> = row.try_get(6)?;
     Ok(Standing {
@@ -493,6 +404,7 @@ fn read_standing(row: &SqliteRow) -> Result<Standing, StoreError> {
         level: level(row, 4)?,
         reference: row.try_get(5)?,
         merged_into: merged_into.map(|bytes| ConcernId::try_from(bytes.as_slice())).transpose()?,
+        changed_us: row.try_get(7)?,
     })
 }
 
@@ -508,7 +420,7 @@ fn read_joinable(row: &SqliteRow) -> Result<(Topic, Joinable), StoreError> {
     Ok(((id(row, 0)?, row.try_get(1)?), joinable))
 }
 
-fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {
+pub(super) fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {
     Ok(Undecided { id: id(row, 0)?, subject: id(row, 1)?, category: row.try_get(2)?, level: level(row, 3)? })
 }
 

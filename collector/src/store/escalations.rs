@@ -96,8 +96,9 @@ pub(crate) async fn bring_forward(
 ) -> Result<(), StoreError> {
     for (level, latest_us) in latest {
         sqlx::query(
-            "UPDATE escalations SET due_us = $3 WHERE school_id = $1 AND due_us > $3 AND concern_id IN
-             (SELECT c.concern_id FROM concerns AS c WHERE c.school_id = $1 AND c.level = $2)",
+            "UPDATE escalations SET due_us = $3 WHERE school_id = $1 AND due_us > $3 AND EXISTS
+             (SELECT 1 FROM concerns AS c WHERE c.school_id = $1 AND c.concern_id = escalations.concern_id
+              AND c.level = $2)",
         )
         .bind(school.as_str())
         .bind(i64::from(level.number()))

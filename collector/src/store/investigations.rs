@@ -19,6 +19,7 @@ pub(crate) struct NewInvestigation<'a> {
     pub(crate) from_us: i64,
     pub(crate) until_us: i64,
     pub(crate) opened_by: PersonId,
+    pub(crate) approved_by: PersonId,
 }
 
 /// An investigation that captures of a device may belong to.
@@ -28,6 +29,8 @@ pub(crate) struct Open {
     pub(crate) from_us: i64,
     /// Does not count.
     pub(crate) until_us: i64,
+    /// Who asked, and whose approval opened it: what they do is filed, and nobody else's.
+    pub(crate) people: [PersonId; 2],
 }
 
 /// Opens one.
@@ -39,8 +42,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO investigations
-         (school_id, investigation_id, reference, device_id, purpose, from_us, until_us, opened_by, opened_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         (school_id, investigation_id, reference, device_id, purpose, from_us, until_us, opened_by, opened_us,
+          approved_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(school.as_str())
     .bind(new.id.as_bytes().as_slice())
@@ -51,6 +54,7 @@ pub(crate) async fn insert(
     .bind(new.until_us)
     .bind(new.opened_by.as_bytes().as_slice())
     .bind(now_us)
+    .bind(new.approved_by.as_bytes().as_slice())
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -63,7 +67,7 @@ pub(crate) async fn open(
     since_us: i64,
 ) -> Result<BTreeMap<DeviceId, Vec<Open>>, StoreError> {
     let rows = sqlx::query(
-        "SELECT device_id, investigation_id, from_us, until_us FROM investigations
+        "SELECT device_id, investigation_id, from_us, until_us, opened_by, approved_by FROM investigations
          WHERE school_id = $1 AND until_us > $2 ORDER BY from_us, investigation_id",
     )
     .bind(school.as_str())
@@ -72,7 +76,8 @@ pub(crate) async fn open(
     .await?;
     let mut open: BTreeMap<DeviceId, Vec<Open>> = BTreeMap::new();
     for row in &rows {
-        let one = Open { id: id(row, 1)?, from_us: row.try_get(2)?, until_us: row.try_get(3)? };
+        let people = [id(row, 4)?, id(row, 5)?];
+        let one = Open { id: id(row, 1)?, from_us: row.try_get(2)?, until_us: row.try_get(3)?, people };
         open.entry(id(row, 0)?).or_default().push(one);
     }
     Ok(open)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lapwing_proto::{DeviceId, SchoolId};
+use lapwing_rules::Digest;
 use sqlx::Row as _;
 
 use super::{Store, StoreError, id};
@@ -18,6 +19,14 @@ pub(crate) struct Names {
     staff: BTreeMap<PersonId, String>,
     devices: BTreeMap<DeviceId, String>,
     references: BTreeMap<ConcernId, String>,
+    texts: Texts,
+}
+
+/// Digests of what the school wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Digests {
+    pub(crate) calendar: String,
+    pub(crate) routing: String,
 }
 
 /// What the school wrote; empty where the standard holds.
@@ -43,6 +52,11 @@ impl Names {
         self.references.get(&concern).map(String::as_str)
     }
 
+    /// What the school wrote.
+    pub(crate) const fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
     /// The staff who are here, by name.
     pub(crate) fn staff(&self) -> impl Iterator<Item = (PersonId, &str)> {
         let mut staff: Vec<_> = self.staff.iter().map(|(person, name)| (*person, name.as_str())).collect();
@@ -53,7 +67,11 @@ impl Names {
 
 /// Everything that the school's requests name.
 pub(crate) async fn read(store: &Store, school: &SchoolId) -> Result<Names, StoreError> {
-    let mut names = Names { devices: devices(store, school).await?.into_iter().collect(), ..Names::default() };
+    let mut names = Names {
+        devices: devices(store, school).await?.into_iter().collect(),
+        texts: settings(store, school).await?,
+        ..Names::default()
+    };
     let staff =
         sqlx::query("SELECT person_id, name FROM persons WHERE school_id = $1 AND kind = 'staff' AND left_us IS NULL");
     for row in &staff.bind(school.as_str()).fetch_all(store.reader()).await? {
@@ -79,8 +97,15 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<(Dev
     rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
 }
 
+/// Digests of what the school wrote.
+pub(crate) async fn digests(store: &Store, school: &SchoolId) -> Result<Digests, StoreError> {
+    let texts = settings(store, school).await?;
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    Ok(Digests { calendar: digest(&texts.calendar), routing: digest(&texts.routing) })
+}
+
 /// What the school wrote.
-pub(crate) async fn settings(store: &Store, school: &SchoolId) -> Result<Texts, StoreError> {
+async fn settings(store: &Store, school: &SchoolId) -> Result<Texts, StoreError> {
     let rows = sqlx::query("SELECT name, value FROM settings WHERE school_id = $1");
     let mut texts = Texts::default();
     for row in &rows.bind(school.as_str()).fetch_all(store.reader()).await? {

@@ -68,19 +68,22 @@ pub(crate) async fn by_reference(
     Ok(Some(request))
 }
 
-/// Up to `limit` requests, those that wait first, then the latest. Who may see which is for the caller to say.
+/// Every request that waits, and up to `limit` settled ones, the latest first. Who may see which is for the caller to say.
 pub(crate) async fn list(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<Vec<Request>, StoreError> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM requests WHERE school_id = $1
-         ORDER BY (state = 'waiting') DESC, asked_us DESC, reference LIMIT $2"
+        "SELECT {COLUMNS} FROM requests WHERE school_id = $1 AND (state = 'waiting' OR request_id IN
+         (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1 AND r.state <> 'waiting'
+          ORDER BY r.asked_us DESC, r.reference LIMIT $2))
+         ORDER BY (state = 'waiting') DESC, asked_us DESC, reference"
     ));
     let rows = sqlx::query(sql).bind(school.as_str()).bind(i64::from(limit)).fetch_all(tx.connection()).await?;
     let requests = rows.iter().map(read_request).collect::<Result<Vec<_>, _>>()?;
     let mut by_id: BTreeMap<RequestId, Request> = requests.iter().map(|one| (one.id, one.clone())).collect();
     let answers = sqlx::query(
         "SELECT request_id, person_id, answer FROM request_answers WHERE school_id = $1 AND request_id IN
-         (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1
-          ORDER BY (r.state = 'waiting') DESC, r.asked_us DESC, r.reference LIMIT $2)",
+         (SELECT w.request_id FROM requests AS w WHERE w.school_id = $1 AND (w.state = 'waiting' OR w.request_id IN
+          (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1 AND r.state <> 'waiting'
+           ORDER BY r.asked_us DESC, r.reference LIMIT $2)))",
     )
     .bind(school.as_str())
     .bind(i64::from(limit))
@@ -136,17 +139,24 @@ pub(crate) async fn settle(
     Ok(())
 }
 
-/// Lets every request lapse that nobody settled in time.
-pub(crate) async fn lapse(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
-    sqlx::query(
+/// How many requests of `person` wait.
+pub(crate) async fn waiting_of(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<i64, StoreError> {
+    let count = "SELECT COUNT(*) FROM requests WHERE school_id = $1 AND person_id = $2 AND state = 'waiting'";
+    let count = sqlx::query_scalar(count).bind(school.as_str()).bind(person.as_bytes().as_slice());
+    Ok(count.fetch_one(tx.connection()).await?)
+}
+
+/// Lets every request lapse that nobody settled in time. Answers which.
+pub(crate) async fn lapse(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<Vec<RequestId>, StoreError> {
+    let rows = sqlx::query(
         "UPDATE requests SET state = 'lapsed', settled_us = $2
-         WHERE school_id = $1 AND state = 'waiting' AND lapses_us <= $2",
+         WHERE school_id = $1 AND state = 'waiting' AND lapses_us <= $2 RETURNING request_id",
     )
     .bind(school.as_str())
     .bind(now_us)
-    .execute(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(())
+    rows.iter().map(|row| id(row, 0)).collect()
 }
 
 fn read_request(row: &SqliteRow) -> Result<Request, StoreError> {

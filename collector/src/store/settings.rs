@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use lapwing_proto::SchoolId;
+use lapwing_rules::Digest;
 
 use super::{StoreError, Tx};
 use crate::calendar::Calendar;
@@ -35,6 +36,12 @@ pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, setting: Setting) -> Re
         .await?)
 }
 
+/// SHA-256 of what the school wrote, in hexadecimal digits; of nothing where the standard holds.
+pub(crate) async fn digest(tx: &mut Tx, school: &SchoolId, setting: Setting) -> Result<String, StoreError> {
+    let text = read(tx, school, setting).await?.unwrap_or_default();
+    Ok(Digest::of(text.as_bytes()).to_string())
+}
+
 /// Puts what was agreed in force.
 pub(crate) async fn write(
     tx: &mut Tx,
@@ -66,6 +73,7 @@ pub(crate) async fn calendar(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Res
 /// The calendar that a school wrote, else weekdays. One that has run out gives way to weekdays: hours are never over.
 pub(crate) fn calendar_of(text: Option<&str>, zone: TimeZone, now_us: i64) -> Calendar {
     let weekdays = Calendar::weekdays(zone.clone());
+    let text = text.filter(|text| !text.trim().is_empty());
     let written = text.and_then(|text| Calendar::parse(text, zone, weekdays.date(now_us)).ok());
     written.unwrap_or(weekdays)
 }

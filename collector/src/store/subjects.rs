@@ -35,7 +35,7 @@ impl Subject {
 /// What weighs of a subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
-    pub(crate) is_staff: bool,
+    pub(crate) person: Option<PersonId>,
     pub(crate) is_vulnerable: bool,
     /// The class they are in; may be empty.
     pub(crate) form: String,
@@ -134,14 +134,14 @@ pub(crate) async fn replace_key(
     Ok(())
 }
 
-/// Those of `subjects` who are staff, and those whom the DSL marked.
+/// What weighs of each of `subjects`.
 pub(crate) async fn known(
     tx: &mut Tx,
     school: &SchoolId,
     subjects: &[SubjectId],
 ) -> Result<BTreeMap<SubjectId, Known>, StoreError> {
     static READ: LazyLock<Many> = LazyLock::new(|| {
-        let read = "SELECT s.subject_id, COALESCE(p.kind, s.audience), COALESCE(p.vulnerable, 0),
+        let read = "SELECT s.subject_id, s.person_id, COALESCE(p.vulnerable, 0),
              COALESCE(p.class, '') FROM subjects AS s LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
              WHERE s.school_id = ? AND s.subject_id IN";
         Many::new(read, "", 1)
@@ -151,10 +151,10 @@ pub(crate) async fn known(
         let filling = READ.filling(subjects.len())?.bind(school.as_str());
         let row = |filling: Filling, subject: &SubjectId| filling.bind(subject.as_bytes().as_slice()).row();
         for row in subjects.iter().fold(filling, row).filled().fetch_all(tx.connection()).await? {
-            let audience: Audience = parsed(&row, 1)?;
             let is_vulnerable = row.try_get::<i64, _>(2)? != 0;
-            let is_staff = audience == Audience::Staff;
-            known.insert(id(&row, 0)?, Known { is_staff, is_vulnerable, form: row.try_get(3)? });
+            let person: Option<Vec<u8>> = row.try_get(1)?;
+            let person = person.map(|bytes| PersonId::try_from(bytes.as_slice())).transpose()?;
+            known.insert(id(&row, 0)?, Known { person, is_vulnerable, form: row.try_get(3)? });
         }
     }
     Ok(known)

@@ -3,16 +3,16 @@
 use lapwing_proto::SchoolId;
 use sqlx::Row as _;
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, concerns};
 use crate::ids::ConcernId;
 
 /// The rules that captures of a concern, and of those merged into it, fired; each the highest of its capture.
 pub(crate) async fn rules(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(
-        "SELECT DISTINCT k.rule FROM concerns AS c
-         JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
-         JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
-         WHERE c.school_id = $1 AND (c.concern_id = $2 OR c.merged_into = $2) ORDER BY k.rule",
+        "SELECT DISTINCT k.rule FROM (SELECT $2 AS concern_id
+             UNION ALL SELECT m.concern_id FROM concerns AS m WHERE m.school_id = $1 AND m.merged_into = $2) AS c
+         JOIN concern_captures AS l ON l.school_id = $1 AND l.concern_id = c.concern_id
+         JOIN captures AS k ON k.school_id = $1 AND k.capture_id = l.capture_id ORDER BY k.rule",
     )
     .bind(school.as_str())
     .bind(concern.as_bytes().as_slice())
@@ -43,12 +43,12 @@ pub(crate) async fn set(
     Ok(())
 }
 
-/// Takes back what was judged of a concern.
-pub(crate) async fn clear(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<(), StoreError> {
+/// Takes back what was judged of a concern, and of each of its rules.
+pub(crate) async fn take_back(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM rule_verdicts WHERE school_id = $1 AND concern_id = $2")
         .bind(school.as_str())
         .bind(concern.as_bytes().as_slice())
         .execute(tx.connection())
         .await?;
-    Ok(())
+    concerns::set_verdict(tx, school, concern, None, None).await
 }

@@ -20,7 +20,7 @@ use crate::store::captures::Untriaged;
 use crate::store::concerns::{self, NewConcern};
 use crate::store::outbox::{self, Message};
 use crate::store::steps::{self, NewStep};
-use crate::store::{StoreError, Tx, escalations, holds, subjects};
+use crate::store::{StoreError, Tx, escalations, holds, recipients as rows, subjects, verdicts};
 
 /// References are 30 random bits; a few tries find a free one in any school.
 const REFERENCE_TRIES: usize = 16;
@@ -86,9 +86,12 @@ impl Announcer<'_> {
         let raised = concerns::raise(tx, school, concern, (level, &causes), due_us).await;
         let reference = failpoint!("triage.raise", raised?);
         concerns::set_state(tx, school, concern, to, now_us).await?;
+        if !from.is_undecided() {
+            verdicts::take_back(tx, school, concern).await?;
+        }
         self.record(tx, concern, "raised", (from, to)).await?;
         if level > Level::Low {
-            concerns::remove_by_reason(tx, school, concern, BY_CLASS).await?;
+            rows::remove_by_reason(tx, school, concern, BY_CLASS).await?;
         }
         self.tell(tx, capture, Announced { concern, reference: &reference, level, due_us }).await?;
         let act = Act::new(self.actor, now_us, ActKind::ConcernRaised, concern).with("level", level);
@@ -105,10 +108,11 @@ impl Announcer<'_> {
         if recipients.is_empty() {
             tracing::error!(concern.id = %concern, "nobody at the school may see a concern: import people with roles");
         }
-        failpoint!("triage.recipients", concerns::add_recipients(tx, school, concern, &recipients, now_us).await?);
+        failpoint!("triage.recipients", rows::add(tx, school, concern, &recipients, now_us).await?);
         let watch = setting.calendar.watch(level, now_us);
-        for recipient in recipients.into_iter().filter(|one| one.told == Told::AtOnce) {
-            let person = recipient.person;
+        let recused = rows::recused(tx, school, concern).await?;
+        let told = recipients.into_iter().filter(|one| one.told == Told::AtOnce && !recused.contains(&one.person));
+        for person in told.map(|recipient| recipient.person) {
             let message = Message { person, purpose: Purpose::Concern, reference, level, watch };
             failpoint!("outbox.insert", outbox::insert(tx, school, &message, now_us).await?);
         }

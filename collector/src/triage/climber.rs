@@ -14,6 +14,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::ConcernChanged;
 use super::climbing::{climb, is_deserted, latest_us};
+use super::deadline::wait_anew;
 use super::state::{Move, State};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
@@ -21,13 +22,13 @@ use crate::calendar::Calendar;
 use crate::clock::Clock;
 use crate::ids::{ConcernId, StepId};
 use crate::notify::Purpose;
-use crate::routing::{Recipient, Staffing, Table, Told, ladder};
+use crate::routing::{About, Recipient, Rung, Staffing, Table, Told, ladder, route};
 use crate::shutdown::Shutdown;
 use crate::store::escalations::{self, Waiting};
 use crate::store::outbox::{self, Message};
 use crate::store::reviews::{self, Due};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, concerns, people, requests, settings, subjects};
+use crate::store::{Store, StoreError, Tx, concerns, people, recipients, requests, settings, subjects, verdicts};
 
 /// Longest sleep: a clock that was set forward, an absence that begins, are noticed within it.
 const EVERY: Duration = Duration::from_secs(20);
@@ -125,7 +126,10 @@ impl Climber {
             self.bring_back(&mut tx, review, &moment).await?;
             changed.insert(review.concern);
         }
-        requests::lapse(&mut tx, school, now_us).await?;
+        for request in requests::lapse(&mut tx, school, now_us).await? {
+            let act = Act::new(&self.actor, now_us, ActKind::RequestSettled, request).with("state", "lapsed");
+            audit::append(&mut tx, &act).await?;
+        }
         let next_us = escalations::next_due(&mut tx, school).await?;
         failpoint!("climber.commit", tx.commit().await?);
         let step = if changed.is_empty() { Step::Idle(next_us) } else { Step::Worked };
@@ -146,18 +150,15 @@ impl Climber {
     async fn climb(&self, tx: &mut Tx, waiting: &Waiting, moment: &Moment) -> Result<(), StoreError> {
         let school = self.actor.school();
         let about = subjects::read(tx, school, waiting.subject).await?.about(&waiting.category);
-        let rungs = ladder(&about, &moment.staffing, &moment.table);
+        let rungs = moment.rungs(tx, school, waiting.concern, &about).await?;
         let present = |person: PersonId| moment.staffing.is_present(person);
-        let climb = climb(waiting.level, waiting.step, &rungs, present, (moment.now_us, &moment.calendar));
-        let recipients: Vec<_> = climb
-            .to
-            .iter()
-            .map(|person| Recipient { person: *person, reason: "climbed", told: Told::AtOnce })
-            .collect();
-        failpoint!(
-            "climber.recipients",
-            concerns::add_recipients(tx, school, waiting.concern, &recipients, moment.now_us).await?
-        );
+        let climbed = usize::try_from(waiting.step).unwrap_or(usize::MAX);
+        let climb = climb(waiting.level, climbed, &rungs, present, (moment.now_us, &moment.calendar));
+        // Whoever is told again can read it: a role may have come or gone since it opened.
+        let named = climb.to.iter().chain(&climb.again);
+        let named: Vec<_> =
+            named.map(|person| Recipient { person: *person, reason: "climbed", told: Told::AtOnce }).collect();
+        failpoint!("climber.recipients", recipients::add(tx, school, waiting.concern, &named, moment.now_us).await?);
         let told = climb.to.iter().map(|person| (*person, Purpose::Climbed));
         let again = climb.again.iter().map(|person| (*person, Purpose::Again));
         for (person, purpose) in told.chain(again) {
@@ -167,7 +168,7 @@ impl Climber {
         }
         match climb.next_us {
             Some(next_us) => {
-                let step = waiting.step.saturating_add(1);
+                let step = waiting.step.saturating_add(u32::try_from(climb.passed).unwrap_or(u32::MAX));
                 escalations::climbed(tx, school, waiting.concern, step, next_us).await?;
             }
             None => escalations::stop(tx, school, waiting.concern).await?,
@@ -189,7 +190,15 @@ impl Climber {
         reviews::clear(tx, school, due.concern).await?;
         let Ok(to) = due.state.after(Move::Review) else { return Ok(()) };
         concerns::set_state(tx, school, due.concern, to, now_us).await?;
+        verdicts::take_back(tx, school, due.concern).await?;
         self.record(tx, due.concern, "review_due", (due.state, to), now_us).await?;
+        // Years may have gone by: whoever is in the roles now reads it.
+        if let Some(routed) = concerns::routed(tx, school, due.concern).await? {
+            let about = subjects::read(tx, school, routed.subject).await?.about(&routed.category);
+            let named = route(&about, routed.level, &moment.staffing, &moment.table);
+            recipients::add(tx, school, due.concern, &named, now_us).await?;
+        }
+        wait_anew(tx, school, (due.concern, due.level), (now_us, &moment.calendar)).await?;
         let watch = moment.calendar.watch(due.level, now_us);
         for person in reviews::readers(tx, school, due.concern).await? {
             let message =
@@ -221,9 +230,26 @@ impl Moment {
         Level::ALL.into_iter().filter_map(latest).collect()
     }
 
+    /// The ladder of a concern, without whoever handed it over.
+    async fn rungs(
+        &self,
+        tx: &mut Tx,
+        school: &SchoolId,
+        concern: ConcernId,
+        about: &About,
+    ) -> Result<Vec<Rung>, StoreError> {
+        let recused = recipients::recused(tx, school, concern).await?;
+        let mut rungs = ladder(about, &self.staffing, &self.table);
+        for rung in &mut rungs {
+            rung.people.retain(|person| !recused.contains(person));
+        }
+        rungs.retain(|rung| !rung.people.is_empty());
+        Ok(rungs)
+    }
+
     async fn is_deserted(&self, tx: &mut Tx, school: &SchoolId, waiting: &Waiting) -> Result<bool, StoreError> {
         let about = subjects::read(tx, school, waiting.subject).await?.about(&waiting.category);
-        let rungs = ladder(&about, &self.staffing, &self.table);
+        let rungs = self.rungs(tx, school, waiting.concern, &about).await?;
         Ok(is_deserted(waiting.level, &rungs, |person| self.staffing.is_present(person)))
     }
 }

@@ -13,6 +13,7 @@ use lapwing_rules::Level;
 use super::deadline::{acknowledge_by, within_us};
 use crate::actor::PersonId;
 use crate::calendar::Calendar;
+use crate::routing::Rung;
 
 /// What one step does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,36 +22,35 @@ pub(super) struct Climb {
     pub(super) to: Vec<PersonId>,
     /// Is told again.
     pub(super) again: Vec<PersonId>,
+    /// Rungs that it passed.
+    pub(super) passed: usize,
     /// When the next step is due; `None` where there is none.
     pub(super) next_us: Option<i64>,
 }
 
-/// Rungs that were told when the concern opened.
-const fn told_at_first(level: Level) -> usize {
-    match level {
-        Level::Critical => 2,
-        Level::High => 1,
-        Level::Moderate | Level::Low | Level::Info => 0,
-    }
-}
-
-/// The step after `steps` others, at `now_us`. `is_present` says who is there.
+/// The step of a concern that climbed `climbed` rungs beyond those who were told when it opened, at `now_us`. `is_present`
+/// says who is there.
 pub(super) fn climb(
     level: Level,
-    steps: u32,
-    rungs: &[Vec<PersonId>],
+    climbed: usize,
+    rungs: &[Rung],
     is_present: impl Fn(PersonId) -> bool,
     (now_us, calendar): (i64, &Calendar),
 ) -> Climb {
-    let reached = told_at_first(level).saturating_add(usize::try_from(steps).unwrap_or(usize::MAX)).min(rungs.len());
+    let reached = told_at_first(level, rungs).saturating_add(climbed).min(rungs.len());
     let (below, above) = rungs.split_at(reached);
-    let below: Vec<_> = below.iter().flatten().copied().collect();
-    let present = |rung: &Vec<PersonId>| rung.iter().any(|person| is_present(*person));
-    let passed = above.iter().position(present).map_or(usize::from(!above.is_empty()), |index| index + 1);
-    let to: Vec<_> = above.iter().take(passed).flatten().copied().collect();
+    let below: Vec<_> = below.iter().flat_map(|rung| &rung.people).copied().collect();
+    let present = |rung: &Rung| rung.people.iter().any(|person| is_present(*person));
+    let passed = above.iter().position(present).map_or(above.len().min(1), |index| index + 1);
+    let to: Vec<_> = above.iter().take(passed).flat_map(|rung| &rung.people).copied().collect();
     let is_last = reached.saturating_add(passed) >= rungs.len();
     let again = if level == Level::Critical || (level == Level::High && to.is_empty()) { below } else { Vec::new() };
-    Climb { to, again, next_us: next_us(level, is_last, now_us, calendar) }
+    Climb { to, again, passed, next_us: next_us(level, is_last, now_us, calendar) }
+}
+
+/// Rungs whose people were told when the concern opened.
+fn told_at_first(level: Level, rungs: &[Rung]) -> usize {
+    rungs.iter().take_while(|rung| rung.place.is_told(level)).count()
 }
 
 fn next_us(level: Level, is_last: bool, now_us: i64, calendar: &Calendar) -> Option<i64> {
@@ -71,9 +71,9 @@ fn next_us(level: Level, is_last: bool, now_us: i64, calendar: &Calendar) -> Opt
 }
 
 /// Whether it climbs before its time: of those who were told at first nobody is there, and somebody further up is.
-pub(super) fn is_deserted(level: Level, rungs: &[Vec<PersonId>], is_present: impl Fn(PersonId) -> bool) -> bool {
-    let (below, above) = rungs.split_at(told_at_first(level).min(rungs.len()));
-    let someone = |rungs: &[Vec<PersonId>]| rungs.iter().flatten().any(|person| is_present(*person));
+pub(super) fn is_deserted(level: Level, rungs: &[Rung], is_present: impl Fn(PersonId) -> bool) -> bool {
+    let (below, above) = rungs.split_at(told_at_first(level, rungs));
+    let someone = |rungs: &[Rung]| rungs.iter().flat_map(|rung| &rung.people).any(|person| is_present(*person));
     !someone(below) && someone(above)
 }
 
@@ -89,14 +89,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::routing::Place;
 
     const DSL: PersonId = PersonId::from_bytes([1; 16]);
     const DEPUTY: PersonId = PersonId::from_bytes([2; 16]);
     const HEAD: PersonId = PersonId::from_bytes([3; 16]);
     const CHAIR: PersonId = PersonId::from_bytes([4; 16]);
 
-    fn rungs() -> Vec<Vec<PersonId>> {
-        [DSL, DEPUTY, HEAD, CHAIR].map(|one| vec![one]).to_vec()
+    fn rungs() -> Vec<Rung> {
+        [(Place::First, DSL), (Place::Also, DEPUTY), (Place::Otherwise, HEAD), (Place::Otherwise, CHAIR)]
+            .map(|(place, person)| Rung { place, people: vec![person] })
+            .to_vec()
     }
 
     fn calendar() -> Calendar {
@@ -107,8 +110,8 @@ mod tests {
         text.parse::<Timestamp>().unwrap().as_microsecond()
     }
 
-    fn step(level: Level, steps: u32, at: &str) -> (Vec<PersonId>, Vec<PersonId>, Option<String>) {
-        let climb = climb(level, steps, &rungs(), |_| true, (us(at), &calendar()));
+    fn step(level: Level, climbed: usize, at: &str) -> (Vec<PersonId>, Vec<PersonId>, Option<String>) {
+        let climb = climb(level, climbed, &rungs(), |_| true, (us(at), &calendar()));
         let next = climb.next_us.map(|next_us| Timestamp::from_microsecond(next_us).unwrap().to_string());
         (climb.to, climb.again, next)
     }
@@ -145,7 +148,7 @@ mod tests {
     fn a_rung_on_which_nobody_is_there_is_passed() {
         let without_deputy = |person| person != DEPUTY;
         let climb = climb(Level::High, 0, &rungs(), without_deputy, (us("2026-09-07T09:00:00Z"), &calendar()));
-        assert_eq!(climb.to, [DEPUTY, HEAD]);
+        assert_eq!((climb.to, climb.passed), (vec![DEPUTY, HEAD], 2));
         let nobody = super::climb(Level::High, 0, &rungs(), |_| false, (us("2026-09-07T09:00:00Z"), &calendar()));
         assert_eq!(nobody.to, [DEPUTY], "somebody is told, there or not");
     }
@@ -158,28 +161,47 @@ mod tests {
         assert!(!is_deserted(Level::High, &rungs(), |_| false), "nobody is there at all");
     }
 
+    #[test]
+    fn where_nobody_sees_it_too_the_next_is_told_at_the_first_step() {
+        // A school without a deputy, and the row of a member of staff.
+        let short = [(Place::First, DSL), (Place::Otherwise, HEAD)];
+        let short = short.map(|(place, person)| Rung { place, people: vec![person] });
+        for level in [Level::Critical, Level::High] {
+            let climb = climb(level, 0, &short, |_| true, (us("2026-09-07T09:15:00Z"), &calendar()));
+            assert_eq!(climb.to, [HEAD], "{level}");
+        }
+        assert!(is_deserted(Level::Critical, &short, |person| person != DSL));
+    }
+
     proptest! {
         #[test]
-        fn whoever_could_be_told_is_told_in_the_end_and_nobody_is_dropped(
-            number in 0_u8..6,
+        fn whoever_could_be_told_is_told_in_the_end_and_nobody_is_told_again_who_was_not(
+            places in proptest::collection::vec(
+                prop_oneof![Just(Place::First), Just(Place::Also), Just(Place::Otherwise)], 0..6),
             away in proptest::collection::btree_set(1_u8..6, 0..6),
             level in prop_oneof![Just(Level::Critical), Just(Level::High), Just(Level::Moderate)],
             start in 0_i64..14 * 24 * 60,
         ) {
-            let rungs: Vec<_> = (1..=number).map(|one| vec![PersonId::from_bytes([one; 16])]).collect();
+            let mut places = places;
+            places.sort_unstable();
+            let rungs: Vec<_> = (1_u8..).zip(places)
+                .map(|(one, place)| Rung { place, people: vec![PersonId::from_bytes([one; 16])] }).collect();
             let present = |person: PersonId| !away.contains(person.as_bytes().first().unwrap());
-            let mut told: Vec<_> = rungs.iter().take(told_at_first(level)).flatten().copied().collect();
-            let mut now_us = us("2026-10-19T00:00:00Z") + start * 60_000_000;
-            for steps in 0..8 {
-                let climb = climb(level, steps, &rungs, present, (now_us, &calendar()));
+            let first = rungs.iter().filter(|rung| rung.place.is_told(level));
+            let mut told: Vec<_> = first.flat_map(|rung| &rung.people).copied().collect();
+            let (mut now_us, mut climbed) = (us("2026-10-19T00:00:00Z") + start * 60_000_000, 0);
+            for _ in 0..8 {
+                let climb = climb(level, climbed, &rungs, present, (now_us, &calendar()));
                 prop_assert!(climb.again.iter().all(|person| told.contains(person)));
+                prop_assert!(climb.to.iter().all(|person| !told.contains(person)));
                 told.extend(climb.to);
+                climbed += climb.passed;
                 let Some(next_us) = climb.next_us else { break };
                 prop_assert!(next_us > now_us && next_us <= latest_us(level, now_us, &calendar()).unwrap());
                 now_us = next_us;
             }
-            for rung in rungs.iter().flatten() {
-                prop_assert!(told.contains(rung));
+            for person in rungs.iter().flat_map(|rung| &rung.people) {
+                prop_assert!(told.contains(person));
             }
         }
     }

@@ -22,15 +22,16 @@ pub use evidence::{Evidence, Note, Opened, OpenedCapture};
 pub use judgement::{Judgement, Outcome, Verdict};
 
 use super::ConcernChanged;
+use super::deadline::wait_anew;
 use super::state::{InvalidTransition, Move, State};
-use crate::actor::Actor;
+use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
 use crate::clock::Clock;
 use crate::ids::{ConcernId, KeyId, StepId};
 use crate::seal::{Place, SealError, Vault};
 use crate::store::concerns::{self, Standing};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, verdicts};
+use crate::store::{Store, StoreError, Tx, holds, settings, verdicts};
 
 /// Longest note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 8 * 1024;
@@ -77,6 +78,9 @@ pub enum CommandError {
     /// An illegal case keeps what belongs to its subject as it is.
     #[error("an illegal case keeps everything about this person as it is")]
     IsHeld,
+    /// Whoever teaches a class decides, and does no more.
+    #[error("the actor's role does not do that")]
+    NotForRole,
     /// Somebody who may not see it.
     #[error("that person may not see this concern")]
     NotForThem,
@@ -146,7 +150,8 @@ impl Desk {
         Ok(state)
     }
 
-    /// Takes a decided or closed concern up again. Its verdict and outcome are taken back; the steps keep them.
+    /// Takes a decided or closed concern up again: it waits to be acknowledged. Its verdict and outcome are taken back; the
+    /// steps keep them. An illegal case keeps what belongs to its subject again.
     ///
     /// # Errors
     ///
@@ -155,8 +160,13 @@ impl Desk {
         let step = Step { moved: Move::Reopen, kind: "reopened", act: ActKind::ConcernReopened, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
-        concerns::set_verdict(&mut tx, actor.school(), concern, None, None).await?;
-        verdicts::clear(&mut tx, actor.school(), concern).await?;
+        let (school, now_us) = (actor.school(), self.clock.wall_us());
+        verdicts::take_back(&mut tx, school, concern).await?;
+        let calendar = settings::calendar(&mut tx, school, now_us).await?;
+        wait_anew(&mut tx, school, (concern, standing.level), (now_us, &calendar)).await?;
+        if is_illegal(&standing.category) {
+            holds::again(&mut tx, school, concern, now_us).await?;
+        }
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
@@ -170,6 +180,16 @@ impl Desk {
         audit::append(&mut tx, &Act::new(actor, self.clock.wall_us(), ActKind::ConcernRefused, concern)).await?;
         tx.commit().await?;
         Err(CommandError::NotFound)
+    }
+
+    /// As [`Self::begin`], for what the DSL's team, the headteacher and the chair do alone.
+    async fn begin_as_senior(&self, actor: &Actor, concern: ConcernId) -> Result<(Tx, Standing), CommandError> {
+        let begun = self.begin(actor, concern).await?;
+        if Role::ALL.into_iter().any(|role| role.is_senior() && actor.has(role)) {
+            Ok(begun)
+        } else {
+            Err(CommandError::NotForRole)
+        }
     }
 
     async fn carry_out(

@@ -1,8 +1,11 @@
 //! By when a concern should be acknowledged, in the school's own hours.
 
+use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
 
 use crate::calendar::{Calendar, Watch};
+use crate::ids::ConcernId;
+use crate::store::{StoreError, Tx, concerns, escalations};
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -28,6 +31,21 @@ pub(crate) fn acknowledge_by(level: Level, opened_us: i64, calendar: &Calendar) 
         return Some(opened_us.saturating_add(within_us));
     }
     calendar.after(opened_us, within_us)
+}
+
+/// A concern waits to be acknowledged from now on: its clock on the page and its ladder, together.
+pub(super) async fn wait_anew(
+    tx: &mut Tx,
+    school: &SchoolId,
+    (concern, level): (ConcernId, Level),
+    (now_us, calendar): (i64, &Calendar),
+) -> Result<(), StoreError> {
+    let due_us = acknowledge_by(level, now_us, calendar);
+    concerns::set_due(tx, school, concern, due_us).await?;
+    match due_us {
+        Some(due_us) => escalations::start(tx, school, concern, due_us).await,
+        None => escalations::stop(tx, school, concern).await,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lapwing_proto::{DeviceId, SchoolId};
-use lapwing_rules::Category;
+use lapwing_rules::{Category, Level};
 
 use super::level::Context;
 use crate::calendar::Calendar;
@@ -18,8 +18,8 @@ use crate::store::{StoreError, Tx, concerns, devices, exemptions, investigations
 
 /// How long another topic counts as lately: a week.
 const LATELY_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
-/// How long after an investigation its captures may still arrive: as long as a device keeps them.
-const LATE_US: i64 = 14 * 24 * 60 * 60 * 1_000_000;
+/// How long after an investigation its captures may still arrive, and after an exemption: a day.
+const LATE_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The school at one moment.
 pub(super) struct Setting {
@@ -86,12 +86,19 @@ impl Setting {
         in_force(&self.exemptions, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
     }
 
-    /// The investigation that `capture` belongs to: one of its device and hour. A pupil who uses the device meanwhile is
-    /// looked after like any other.
+    /// The investigation that `capture` belongs to: of its device and hour, and about one of the two who opened it. Whoever
+    /// else uses the device meanwhile is looked after like anybody, and nothing illegal or critical is filed away.
     pub(super) fn investigation(&self, capture: &Untriaged, seen_us: i64) -> Option<InvestigationId> {
-        let known = self.known.get(&capture.subject)?;
-        let open = self.investigations.get(&capture.device).filter(|_| known.is_staff)?;
-        let holds = |one: &&Open| one.from_us <= seen_us && seen_us < one.until_us;
-        open.iter().find(holds).map(|one| one.id)
+        let person = self.known.get(&capture.subject)?.person?;
+        let is_illegal = capture.category.parse::<Category>().is_ok_and(|category| category.class().is_illegal());
+        if is_illegal || capture.level == Level::Critical {
+            return None;
+        }
+        // A device's clock that was set back reaches into no investigation that is over.
+        let holds = |one: &&Open| {
+            let is_in_time = one.from_us <= seen_us && seen_us < one.until_us;
+            is_in_time && capture.received_us < one.until_us.saturating_add(LATE_US) && one.people.contains(&person)
+        };
+        self.investigations.get(&capture.device)?.iter().find(holds).map(|one| one.id)
     }
 }

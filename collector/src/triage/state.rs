@@ -138,6 +138,12 @@ impl State {
         matches!(self, Self::New | Self::Acknowledged | Self::UnderReview | Self::Reopened | Self::Transferred)
     }
 
+    /// Whether it is a case on the child's file or with another body: it closes with a review date and what was learnt.
+    #[must_use]
+    pub const fn is_case(self) -> bool {
+        matches!(self, Self::ConcernOpened | Self::Referred)
+    }
+
     /// Whether somebody still has to acknowledge it.
     #[must_use]
     pub const fn is_waiting(self) -> bool {
@@ -180,7 +186,7 @@ impl State {
             Move::Raise if matches!(self, Self::New) => Self::New,
             Move::Raise if self.is_undecided() || self.is_decided() || matches!(self, Self::Closed) => Self::Reopened,
             Move::Transfer if self.is_undecided() => Self::Transferred,
-            Move::Hold if !matches!(self, Self::LegalHold) => Self::LegalHold,
+            Move::Hold if !matches!(self, Self::LegalHold) && !self.is_waiting() => Self::LegalHold,
             Move::Release if matches!(self, Self::LegalHold) => Self::UnderReview,
             Move::Review if self.is_decided() || matches!(self, Self::Closed | Self::SignedOff) => Self::Reopened,
             Move::Acknowledge

@@ -20,6 +20,7 @@ use super::level::Facts;
 use super::setting::Setting;
 use super::state::State;
 use crate::actor::Actor;
+use crate::audit::{self, Act, ActKind};
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::ConcernId;
 use crate::shutdown::Shutdown;
@@ -144,6 +145,9 @@ impl Triage {
         let (facts, seen_us) = (facts(capture), docket::seen_us(capture));
         if let Some(investigation) = setting.investigation(capture, seen_us) {
             investigations::file(tx, self.actor.school(), investigation, capture.id).await?;
+            let act = Act::new(&self.actor, setting.now_us, ActKind::CaptureInvestigated, capture.id)
+                .with("investigation", investigation);
+            audit::append(tx, &act).await?;
             return Ok((None, false));
         }
         let topic = (capture.subject, capture.category.clone());

@@ -38,7 +38,7 @@ pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool) -> Can {
         acknowledge: allows(Move::Acknowledge),
         judge: allows(Move::Decide(Decision::NoAction)),
         close: allows(Move::Close) && !needs_approvers,
-        needs_review: matches!(standing, State::ConcernOpened | State::Referred),
+        needs_review: standing.is_case(),
         needs_approvers,
         reopen: allows(Move::Reopen),
         merge: is_undecided && !is_illegal(&row.category),

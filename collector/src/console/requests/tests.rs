@@ -13,7 +13,7 @@ async fn a_role_is_asked_for_by_one_and_given_by_two_others() {
     let asked = head.post("/requests", &fields).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
     let page = head.get("/requests?done=asked").await.body;
-    assert!(page.contains("Make Tom Reed deputy dsl") && page.contains("Waits for 2 approvals"), "{page}");
+    assert!(page.contains("Give Tom Reed the role Deputy DSL") && page.contains("Waits for 2 approvals"), "{page}");
     assert!(!page.contains(">Approve<"), "not by whoever asked");
     let reference = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap();
     let address = format!("/requests/R-{reference}/answer");
@@ -47,7 +47,10 @@ async fn an_illegal_case_is_closed_by_three_on_their_own_pages() {
     let address = format!("/concerns/{reference}");
     dsl.post(&format!("{address}/acknowledge"), &[]).await;
     dsl.post(&format!("{address}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
-    let asked = dsl.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
+    let unsaid = dsl.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
+    assert_eq!(unsaid.status, StatusCode::BAD_REQUEST, "neither a review date nor what was learnt");
+    let said = [("reason", "The police have it."), ("no_review", "on"), ("lesson", "Look earlier.")];
+    let asked = dsl.post(&format!("{address}/ask-close"), &said).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
     let page = dsl.get("/requests").await.body;
     let request = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap().to_owned();
@@ -62,6 +65,12 @@ async fn an_illegal_case_is_closed_by_three_on_their_own_pages() {
 #[tokio::test]
 async fn a_request_about_an_illegal_case_of_oneself_is_not_seen() {
     let seeded = Seeded::open().await;
+    // Two vice-chairs, so that there are three who can close it.
+    for account in ["deputy", "governor"] {
+        let person = data_encoding::HEXUPPER.encode(seeded.person(account).as_bytes());
+        let row = format!("INSERT INTO person_roles VALUES ('hill-school', x'{person}', 'chair')");
+        seeded.school.write(&row).await;
+    }
     let mut head = seeded.visitor("head").await;
     let without = head.get("/requests").await.body;
     let reference = seeded.concern("head", Category::Grooming, Level::Critical, "words").await;
@@ -69,6 +78,36 @@ async fn a_request_about_an_illegal_case_of_oneself_is_not_seen() {
     let address = format!("/concerns/{reference}");
     chair.post(&format!("{address}/acknowledge"), &[]).await;
     chair.post(&format!("{address}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
-    chair.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
+    let said = [("reason", "The police have it."), ("no_review", "on"), ("lesson", "Look earlier.")];
+    let asked = chair.post(&format!("{address}/ask-close"), &said).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    assert!(seeded.visitor("deputy").await.get("/requests").await.body.contains(&reference));
     assert_eq!(head.get("/requests").await.body, without);
+}
+
+#[tokio::test]
+async fn whoever_teaches_a_class_decides_and_does_no_more() {
+    let seeded = Seeded::open().await;
+    let teacher = data_encoding::HEXUPPER.encode(seeded.person("teacher").as_bytes());
+    for row in [
+        "person_roles VALUES ('hill-school', x'{}', 'class_teacher')",
+        "person_classes VALUES ('hill-school', x'{}', '8B')",
+    ] {
+        seeded.school.write(&format!("INSERT INTO {}", row.replace("{}", &teacher))).await;
+    }
+    let first = seeded.concern("amelia", Category::Profanity, Level::Low, "words").await;
+    let second = seeded.concern("amelia", Category::Gambling, Level::Low, "words").await;
+    let mut visitor = seeded.visitor("teacher").await;
+    assert_eq!(visitor.get(&format!("/concerns/{first}")).await.status, StatusCode::OK);
+    let head = seeded.person("head").to_string();
+    for (action, fields) in [
+        ("merge", vec![("into", second.as_str())]),
+        ("share", vec![("person", head.as_str())]),
+        ("transfer", vec![("person", head.as_str()), ("reason", "mine")]),
+        ("hold", vec![("reason", "mine")]),
+    ] {
+        let status = visitor.post(&format!("/concerns/{first}/{action}"), &fields).await.status;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{action}");
+    }
+    assert_eq!(visitor.post(&format!("/concerns/{first}/acknowledge"), &[]).await.status, StatusCode::SEE_OTHER);
 }

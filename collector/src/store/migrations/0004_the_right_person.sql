@@ -75,6 +75,15 @@ CREATE INDEX concerns_by_review ON concerns (school_id, review_us) WHERE review_
 CREATE INDEX concerns_by_merge ON concerns (school_id, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX concerns_by_change ON concerns (school_id, state, changed_us);
 
+-- Who handed a concern over because of a conflict of interest: nothing lets them see it again.
+CREATE TABLE concern_recusals (
+    school_id   TEXT NOT NULL,
+    concern_id  BLOB NOT NULL,
+    person_id   BLOB NOT NULL,
+    since_us    INTEGER NOT NULL,
+    PRIMARY KEY (school_id, concern_id, person_id)
+) STRICT, WITHOUT ROWID;
+
 -- One row a concern that still has to climb or to be told again.
 CREATE TABLE escalations (
     school_id   TEXT NOT NULL,
@@ -108,7 +117,8 @@ CREATE TABLE investigations (
     purpose     TEXT NOT NULL,
     from_us     INTEGER NOT NULL,
     until_us    INTEGER NOT NULL,
-    opened_by   BLOB NOT NULL,
+    opened_by   BLOB NOT NULL,                 -- who asked
+    approved_by BLOB NOT NULL,                 -- whose approval opened it
     opened_us   INTEGER NOT NULL,
     PRIMARY KEY (school_id, investigation_id)
 ) STRICT;

@@ -12,7 +12,7 @@ use crate::ids::{ConcernId, StepId, SubjectId};
 use crate::routing::{BY_CLASS, route};
 use crate::seal::{Place, SealError, SubjectKey};
 use crate::store::attributions::{self, Moving};
-use crate::store::{StoreError, people, settings, subjects};
+use crate::store::{StoreError, holds, merges, people, recipients, settings, subjects};
 use crate::subject::{Audience, Named};
 
 impl Desk {
@@ -30,11 +30,11 @@ impl Desk {
     ) -> Result<(), CommandError> {
         let reason = checked(reason)?;
         let key = self.vault.new_key(self.clock.wall_us()).await?;
-        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         let (school, Some(by)) = (actor.school(), actor.person()) else { return Err(CommandError::NotFound) };
         let fit = attributions::is_session(&mut tx, school, standing.subject).await?
             && people::is_pupil(&mut tx, school, person).await?;
-        if !fit {
+        if !fit || standing.merged_into.is_some() || merges::has_any(&mut tx, school, concern).await? {
             return Err(CommandError::CannotAttribute);
         }
         let to = self.pupil(&mut tx, actor, person, &key).await?;
@@ -55,14 +55,17 @@ impl Desk {
     /// [`CommandError::CannotAttribute`] where nobody said so; otherwise [`CommandError`].
     pub async fn unattribute(&self, actor: &Actor, concern: ConcernId, reason: &str) -> Result<(), CommandError> {
         let reason = checked(reason)?;
-        let (mut tx, _) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
+        if standing.merged_into.is_some() || merges::has_any(&mut tx, school, concern).await? {
+            return Err(CommandError::CannotAttribute);
+        }
         let Some(stands) = attributions::standing(&mut tx, school, concern).await? else {
             return Err(CommandError::CannotAttribute);
         };
         self.move_to(&mut tx, actor, concern, stands.from).await?;
         attributions::undo(&mut tx, school, stands.id, now_us).await?;
-        concerns::remove_by_reason(&mut tx, school, concern, BY_CLASS).await?;
+        recipients::remove_by_reason(&mut tx, school, concern, BY_CLASS).await?;
         self.write_step(&mut tx, actor, concern, (stands.from, "unattributed", reason)).await?;
         audit::append(&mut tx, &Act::new(actor, now_us, ActKind::ConcernUnattributed, concern)).await?;
         self.finish(tx, actor, concern).await
@@ -111,7 +114,9 @@ impl Desk {
                 attributions::move_note(tx, school, &Moving { id: note.id, key: key.id(), sealed }).await?;
             }
         }
-        Ok(attributions::move_concern(tx, school, concern, subject).await?)
+        attributions::move_concern(tx, school, concern, subject).await?;
+        // What an illegal case keeps, it keeps of both.
+        Ok(holds::follow(tx, school, concern, subject, self.clock.wall_us()).await?)
     }
 
     /// `None` where the key was erased: nothing of it comes back.
@@ -140,8 +145,8 @@ impl Desk {
         let staffing = people::staffing(tx, school, now_us).await?;
         let table = settings::routing(tx, school).await?;
         let about = subjects::read(tx, school, subject).await?.about(&routed.category);
-        let recipients = route(&about, routed.level, &staffing, &table);
-        concerns::add_recipients(tx, school, concern, &recipients, now_us).await
+        let named = route(&about, routed.level, &staffing, &table);
+        recipients::add(tx, school, concern, &named, now_us).await
     }
 
     async fn write_step(

@@ -43,23 +43,14 @@ impl Desk {
     /// [`CommandError::NeedsApprovers`] for an illegal class; [`CommandError::NeedsReview`] for a case on the child's file
     /// or with another body that says neither when it is reviewed nor what was learnt; otherwise [`CommandError`].
     pub async fn close(&self, actor: &Actor, concern: ConcernId, closing: Closing<'_>) -> Result<State, CommandError> {
+        let review_us = self.check_closing(&closing)?;
         let (lesson, elsewhere) = (closing.lesson.trim(), closing.elsewhere.trim());
-        if lesson.len() > MAX_NOTE_BYTES || elsewhere.len() > MAX_ELSEWHERE_BYTES {
-            return Err(CommandError::NoteLength(lesson.len().max(elsewhere.len())));
-        }
-        let now_us = self.clock.wall_us();
-        let review_us = match closing.review {
-            Review::Unsaid | Review::NotNeeded => None,
-            Review::At(at_us) if now_us < at_us && at_us <= now_us.saturating_add(FURTHEST_US) => Some(at_us),
-            Review::At(_) => return Err(CommandError::ReviewDate),
-        };
         let step = Step { moved: Move::Close, kind: "closed", act: ActKind::ConcernClosed, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         if is_illegal(&standing.category) {
             return Err(CommandError::NeedsApprovers);
         }
-        let is_case = matches!(standing.state, State::ConcernOpened | State::Referred);
-        if is_case && (closing.review == Review::Unsaid || lesson.is_empty()) {
+        if standing.state.is_case() && (closing.review == Review::Unsaid || lesson.is_empty()) {
             return Err(CommandError::NeedsReview);
         }
         if !lesson.is_empty() {
@@ -72,6 +63,45 @@ impl Desk {
         }
         self.finish(tx, actor, concern).await?;
         Ok(state)
+    }
+
+    /// Writes down what was learnt of an illegal case that others are asked to let be closed. Answers when the concern last
+    /// changed, and when it is looked at again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::close`].
+    pub async fn prepare_close(
+        &self,
+        actor: &Actor,
+        concern: ConcernId,
+        closing: Closing<'_>,
+    ) -> Result<(i64, Option<i64>), CommandError> {
+        let review_us = self.check_closing(&closing)?;
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let lesson = closing.lesson.trim();
+        if standing.state.is_case() && (closing.review == Review::Unsaid || lesson.is_empty()) {
+            return Err(CommandError::NeedsReview);
+        }
+        if !lesson.is_empty() {
+            self.write_lesson(&mut tx, actor, concern, &standing, lesson).await?;
+        }
+        tx.commit().await?;
+        Ok((standing.changed_us, review_us))
+    }
+
+    /// The review date, where everything is of its length and in its time.
+    fn check_closing(&self, closing: &Closing<'_>) -> Result<Option<i64>, CommandError> {
+        let (lesson, elsewhere) = (closing.lesson.trim(), closing.elsewhere.trim());
+        if lesson.len() > MAX_NOTE_BYTES || elsewhere.len() > MAX_ELSEWHERE_BYTES {
+            return Err(CommandError::NoteLength(lesson.len().max(elsewhere.len())));
+        }
+        let now_us = self.clock.wall_us();
+        match closing.review {
+            Review::Unsaid | Review::NotNeeded => Ok(None),
+            Review::At(at_us) if now_us < at_us && at_us <= now_us.saturating_add(FURTHEST_US) => Ok(Some(at_us)),
+            Review::At(_) => Err(CommandError::ReviewDate),
+        }
     }
 
     async fn write_lesson(

@@ -13,7 +13,7 @@ use crate::seal::{Place, SealError};
 use crate::store::concerns::{self, Sealed, Standing};
 use crate::store::outbox::{self, Message};
 use crate::store::steps::{self, NewStep, SealedNote};
-use crate::store::{StoreError, Tx, people, settings, subjects};
+use crate::store::{StoreError, Tx, people, recipients, settings, subjects};
 
 /// Step of a critical concern that one person read alone.
 const READ_ALONE: &str = "read_alone";
@@ -114,8 +114,10 @@ impl Desk {
         let about = subjects::read(tx, school, standing.subject).await?.person;
         let watch = settings::calendar(tx, school, now_us).await?.watch(standing.level, now_us);
         let staffing = people::staffing(tx, school, now_us).await?;
-        for person in staffing.with(Role::Headteacher).filter(|person| about != Some(*person)) {
-            if actor.person() == Some(person) || concerns::is_recipient(tx, school, concern, person).await? {
+        let recused = recipients::recused(tx, school, concern).await?;
+        let heads = staffing.with(Role::Headteacher).filter(|person| about != Some(*person));
+        for person in heads.filter(|person| !recused.contains(person)) {
+            if actor.person() == Some(person) || recipients::holds(tx, school, concern, person).await? {
                 continue;
             }
             let (reference, level) = (standing.reference.as_str(), standing.level);
@@ -178,7 +180,7 @@ fn evidence(category: &str, plain: &[u8]) -> Result<Evidence, StoreError> {
 }
 
 /// Whether any of its hits is of a class whose evidence nobody views.
-fn is_withheld(category: &str, capture: &Capture) -> bool {
+pub(super) fn is_withheld(category: &str, capture: &Capture) -> bool {
     let hits = capture.verdict.hits.iter().map(|hit| hit.category.id());
     hits.chain([category])
         .any(|id| id.parse::<Category>().is_ok_and(|category| category.class() == Class::IllegalNoEvidence))

@@ -1,27 +1,27 @@
 //! Letting somebody else see a concern, and handing it over where there is a conflict of interest.
 
-use super::{CommandError, Desk, Move, NewStep, Standing, Step, Tx, audit, concerns, steps};
+use super::{CommandError, Desk, Move, NewStep, Standing, Step, Tx, audit, steps};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{Act, ActKind};
 use crate::ids::{ConcernId, StepId};
 use crate::notify::Purpose;
 use crate::routing::{Recipient, Told};
 use crate::store::outbox::{self, Message};
-use crate::store::{StoreError, escalations, people, settings, subjects};
+use crate::store::{StoreError, people, recipients, settings, subjects};
 use crate::triage::State;
-use crate::triage::deadline::acknowledge_by;
+use crate::triage::deadline::wait_anew;
 
 /// Reason of a recipient whom a colleague named; no change of roles takes it away.
 const BY_PERSON: &str = "shared_by_person";
 
 impl Desk {
-    /// Lets `person` see a concern: somebody with a role that reads concerns and a sign-in, never whom it is about.
+    /// Lets `person` see a concern: a DSL, deputy, headteacher or chair with a sign-in, never whom it is about.
     ///
     /// # Errors
     ///
     /// [`CommandError::NotForThem`]; otherwise [`CommandError`].
     pub async fn share(&self, actor: &Actor, concern: ConcernId, person: PersonId) -> Result<(), CommandError> {
-        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         self.let_see(&mut tx, actor, (concern, &standing), person).await?;
         let (from, at_us) = (standing.state, self.clock.wall_us());
         let id = StepId::random().map_err(StoreError::from)?;
@@ -46,18 +46,16 @@ impl Desk {
         reason: &str,
     ) -> Result<State, CommandError> {
         let reason = checked(reason)?;
-        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         let Some(own) = actor.person().filter(|own| *own != person) else { return Err(CommandError::NotForThem) };
         self.let_see(&mut tx, actor, (concern, &standing), person).await?;
         let act = ActKind::ConcernTransferred;
         let step = Step { moved: Move::Transfer, kind: "transferred", act, note: Some(reason) };
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
-        concerns::remove_recipient(&mut tx, school, concern, own).await?;
+        recipients::recuse(&mut tx, school, concern, own, now_us).await?;
         let calendar = settings::calendar(&mut tx, school, now_us).await?;
-        if let Some(due_us) = acknowledge_by(standing.level, now_us, &calendar) {
-            escalations::start(&mut tx, school, concern, due_us).await?;
-        }
+        wait_anew(&mut tx, school, (concern, standing.level), (now_us, &calendar)).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
@@ -72,12 +70,13 @@ impl Desk {
         let (school, now_us) = (actor.school(), self.clock.wall_us());
         let staffing = people::staffing(tx, school, now_us).await?;
         let about = subjects::read(tx, school, standing.subject).await?.person;
-        let reads = staffing.roles(person).iter().any(|role| role.reads_concerns());
-        if !reads || !staffing.can_sign_in(person) || about == Some(person) {
+        let is_senior = staffing.roles(person).iter().any(|role| role.is_senior());
+        let recused = recipients::recused(tx, school, concern).await?.contains(&person);
+        if !is_senior || recused || !staffing.can_sign_in(person) || about == Some(person) {
             return Err(CommandError::NotForThem);
         }
         let recipient = Recipient { person, reason: BY_PERSON, told: Told::AtOnce };
-        concerns::add_recipients(tx, school, concern, &[recipient], now_us).await?;
+        recipients::add(tx, school, concern, &[recipient], now_us).await?;
         let watch = settings::calendar(tx, school, now_us).await?.watch(standing.level, now_us);
         let (reference, level) = (standing.reference.as_str(), standing.level);
         let message = Message { person, purpose: Purpose::Concern, reference, level, watch };

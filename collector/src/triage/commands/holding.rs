@@ -31,7 +31,7 @@ impl Desk {
     }
 
     async fn move_on(&self, actor: &Actor, concern: ConcernId, step: Step<'_>) -> Result<State, CommandError> {
-        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)

@@ -6,12 +6,14 @@ use lapwing_proto::{Capture, Open, wire};
 use lapwing_rules::Scope;
 use prost::Message as _;
 
-use super::{CommandError, Desk, Judgement, Move, Outcome, Step, Verdict, concerns};
-use crate::actor::{Actor, Role};
-use crate::audit::ActKind;
+use super::evidence::is_withheld;
+use super::{CommandError, Desk, Judgement, Move, Outcome, Step, Verdict, audit, concerns, is_illegal};
+use crate::actor::Actor;
+use crate::audit::{Act, ActKind};
 use crate::ids::ConcernId;
 use crate::seal::{Place, SealError};
 use crate::store::{settings, subjects, tickets, verdicts};
+use crate::subject::Audience;
 use crate::triage::State;
 
 /// Captures looked through for hosts.
@@ -49,20 +51,28 @@ impl Desk {
             let verdict = rules.get(&rule).copied().unwrap_or(judgement.verdict());
             verdicts::set(&mut tx, school, concern, (&rule, verdict.as_str()), now_us).await?;
         }
-        // A technician would read of themselves in the list that all technicians see.
-        let about_technician =
-            subjects::read(&mut tx, school, standing.subject).await?.roles.contains(&Role::Technician);
+        // Technicians are staff: one would read of themselves in the list that all of them see.
+        let audience = subjects::read(&mut tx, school, standing.subject).await?.audience;
+        let is_for_list = matches!(audience, Audience::Pupil | Audience::Shared | Audience::UnmappedPupil);
         let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
-        for host in hosts.into_iter().filter(|_| !about_technician) {
+        for host in hosts.into_iter().filter(|_| is_for_list) {
             tickets::ask(&mut tx, school, (&host, &standing.category), day).await?;
         }
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
 
-    /// The hosts of a concern's addresses, as far as `actor` may see it. Evidence that was erased has none.
+    /// The hosts of a concern's addresses, as far as `actor` may see it; looking for them is a view, and in the log before.
+    /// Nobody is sent to look at what is illegal, and evidence that was erased has none.
     async fn hosts(&self, actor: &Actor, concern: ConcernId) -> Result<BTreeSet<String>, CommandError> {
         let mut hosts = BTreeSet::new();
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        if is_illegal(&standing.category) {
+            return Ok(hosts);
+        }
+        let act = Act::new(actor, self.clock.wall_us(), ActKind::ConcernViewed, concern).with("for", "filter_change");
+        audit::append(&mut tx, &act).await?;
+        tx.commit().await?;
         for row in concerns::captures(&self.store, actor, concern, MAX_CAPTURES).await? {
             let place = Place { table: "captures", row: row.id.as_bytes() };
             let plain = match self.vault.unseal(row.key, place, &row.sealed).await {
@@ -71,6 +81,7 @@ impl Desk {
                 Err(error) => return Err(error.into()),
             };
             let capture = wire::Capture::decode(plain.as_slice()).ok().and_then(|wire| Capture::try_from(wire).ok());
+            let capture = capture.filter(|capture| !is_withheld(&row.category, capture));
             let excerpts = capture.into_iter().flat_map(|capture| capture.excerpts);
             let of_host = excerpts.filter(|excerpt| excerpt.scope == Open::Known(Scope::UrlHost));
             hosts.extend(of_host.map(|excerpt| excerpt.text.to_lowercase()));

@@ -1,11 +1,11 @@
 //! Merging and splitting: a link that can be taken back, never a copy.
 
-use super::{CommandError, Desk, NewStep, Standing, Tx, audit, concerns, steps};
+use super::{CommandError, Desk, NewStep, Standing, Tx, audit, concerns, is_illegal, steps};
 use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
 use crate::ids::{ConcernId, StepId};
 use crate::store::{StoreError, escalations, holds, merges, settings};
-use crate::triage::deadline::acknowledge_by;
+use crate::triage::deadline::wait_anew;
 
 impl Desk {
     /// Lets `concern` count towards `into`: both undecided, about the same person, `into` the higher or equal. What is
@@ -16,7 +16,7 @@ impl Desk {
     /// [`CommandError::CannotMerge`], [`CommandError::IsHeld`] where an illegal case keeps things as they are; otherwise
     /// [`CommandError`].
     pub async fn merge(&self, actor: &Actor, concern: ConcernId, into: ConcernId) -> Result<(), CommandError> {
-        let (mut tx, lower) = self.begin(actor, concern).await?;
+        let (mut tx, lower) = self.begin_as_senior(actor, concern).await?;
         let Some(higher) = concerns::standing(&mut tx, actor, into).await? else {
             return Err(CommandError::NotFound);
         };
@@ -24,7 +24,9 @@ impl Desk {
         let fit = concern != into
             && lower.subject == higher.subject
             && lower.level <= higher.level
-            && [&lower, &higher].iter().all(|one| one.state.is_undecided() && one.merged_into.is_none());
+            && [&lower, &higher]
+                .iter()
+                .all(|one| one.state.is_undecided() && one.merged_into.is_none() && !is_illegal(&one.category));
         if !fit || merges::has_any(&mut tx, school, concern).await? {
             return Err(CommandError::CannotMerge);
         }
@@ -47,16 +49,15 @@ impl Desk {
     ///
     /// [`CommandError::CannotMerge`] where it is not merged; otherwise [`CommandError`].
     pub async fn split(&self, actor: &Actor, concern: ConcernId) -> Result<(), CommandError> {
-        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         if standing.merged_into.is_none() {
             return Err(CommandError::CannotMerge);
         }
         let (school, now_us) = (actor.school(), self.clock.wall_us());
         merges::link(&mut tx, school, concern, None, now_us).await?;
         let calendar = settings::calendar(&mut tx, school, now_us).await?;
-        let due_us = acknowledge_by(standing.level, now_us, &calendar).filter(|_| standing.state.is_waiting());
-        if let Some(due_us) = due_us {
-            escalations::start(&mut tx, school, concern, due_us).await?;
+        if standing.state.is_waiting() {
+            wait_anew(&mut tx, school, (concern, standing.level), (now_us, &calendar)).await?;
         }
         self.note_link(&mut tx, actor, (concern, &standing), "split").await?;
         audit::append(&mut tx, &Act::new(actor, now_us, ActKind::ConcernSplit, concern)).await?;

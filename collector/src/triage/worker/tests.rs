@@ -86,8 +86,8 @@ async fn a_concern_about_the_dsl_is_the_headteachers_alone() {
     let head = school.person("head", Kind::Staff, &[Role::Headteacher]).await;
     arrive(&school, vec![drugs("dsl"), drugs("amy")]).await;
     let [about_dsl, about_amy] = school.concerns().await.try_into().unwrap();
-    assert_eq!(concerns::recipients(&school.store, about_dsl).await, [head]);
-    assert_eq!(concerns::recipients(&school.store, about_amy).await, [dsl]);
+    assert_eq!(crate::store::recipients::all(&school.store, about_dsl).await, [head]);
+    assert_eq!(crate::store::recipients::all(&school.store, about_amy).await, [dsl]);
 }
 
 #[tokio::test]
@@ -268,20 +268,25 @@ async fn what_a_device_captured_under_an_exemption_it_had_not_heard_of_is_low() 
 }
 
 #[tokio::test]
-async fn an_investigation_keeps_what_staff_do_and_not_what_a_pupil_does() {
+async fn an_investigation_keeps_what_its_openers_do_and_nobody_elses_nor_what_is_illegal() {
     let school = School::open().await;
-    school.person("head", Kind::Staff, &[Role::Headteacher]).await;
+    let head = school.person("head", Kind::Staff, &[Role::Headteacher]).await;
+    school.person("teacher", Kind::Staff, &[]).await;
     school.person("amy", Kind::Pupil, &[]).await;
     let (from, until) = (NINE_US - MINUTE_US, NINE_US + MINUTE_US);
-    let device = data_encoding::HEXUPPER.encode(crate::store::fixture::DEVICE.as_bytes());
-    let investigation = format!(
-        "INSERT INTO investigations VALUES ('hill-school', x'01010101010101010101010101010101', 'R-1', \
-                 x'{device}', 'a test', {from}, {until}, x'02', 1)"
-    );
-    school.write(&investigation).await;
-    arrive(&school, vec![drugs("head"), drugs("amy")]).await;
+    let hex = |bytes: &[u8]| data_encoding::HEXUPPER.encode(bytes);
+    let (device, head) = (hex(crate::store::fixture::DEVICE.as_bytes()), hex(head.as_bytes()));
+    let id = "01010101010101010101010101010101";
+    school
+        .write(&format!(
+            "INSERT INTO investigations VALUES \
+             ('hill-school', x'{id}', 'R-1', x'{device}', 'a test', {from}, {until}, x'{head}', x'{head}', 1)"
+        ))
+        .await;
+    let illegal = title("head", Category::Grooming, Level::High, "words");
+    arrive(&school, vec![drugs("head"), drugs("teacher"), drugs("amy"), illegal]).await;
     assert_eq!(school.count("SELECT COUNT(*) FROM investigation_captures").await, 1);
-    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 1);
+    assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 3);
     arrive(&school, vec![at(0, drugs("head"))]).await;
     assert_eq!(school.count("SELECT COUNT(*) FROM investigation_captures").await, 1, "seen before it began");
 }
@@ -297,8 +302,8 @@ async fn a_concern_that_is_raised_leaves_the_class_teachers_list() {
     let low = || title("amy", Category::Profanity, Level::Low, "words");
     arrive(&school, vec![low()]).await;
     let [concern] = school.concerns().await.try_into().unwrap();
-    assert!(concerns::recipients(&school.store, concern).await.contains(&teacher));
+    assert!(crate::store::recipients::all(&school.store, concern).await.contains(&teacher));
     arrive(&school, (0..4).map(|_| low()).collect()).await;
     assert_eq!(school.texts("SELECT level || causes FROM concerns").await, ["3repeats"]);
-    assert!(!concerns::recipients(&school.store, concern).await.contains(&teacher));
+    assert!(!crate::store::recipients::all(&school.store, concern).await.contains(&teacher));
 }

@@ -94,6 +94,15 @@ async fn whoever_has_a_conflict_of_interest_hands_a_concern_over_and_sees_it_no_
     assert_eq!(day.desk.open(&day.head, day.concern).await.unwrap().notes.len(), 1);
     assert_eq!(day.desk.acknowledge(&day.head, day.concern).await.unwrap(), State::Acknowledged);
     assert_eq!(day.school.count("SELECT COUNT(*) FROM outbox").await, 2, "and is told");
+
+    // Whatever happens next does not bring it back to them.
+    let mut tx = day.school.store.begin().await.unwrap();
+    crate::triage::reroute(&mut tx, &day.dsl, NINE_US).await.unwrap();
+    tx.commit().await.unwrap();
+    second(&day, Category::SelfHarm, Level::Critical).await;
+    assert_eq!(day.school.texts("SELECT level || state FROM concerns").await, ["5reopened"]);
+    assert!(matches!(day.desk.open(&day.dsl, day.concern).await, Err(CommandError::NotFound)));
+    assert_eq!(day.school.count("SELECT COUNT(*) FROM outbox").await, 2, "nor to them");
 }
 
 #[tokio::test]
@@ -166,6 +175,9 @@ async fn a_change_of_the_filter_tells_the_technician_host_and_topic_alone() {
 #[tokio::test]
 async fn a_held_concern_stays_as_it_is_until_it_is_released() {
     let day = day(Category::SelfHarm).await;
+    let waiting = day.desk.hold(&day.dsl, day.concern, "court order").await;
+    assert!(matches!(waiting, Err(CommandError::Invalid(_))), "what nobody acknowledged goes on climbing");
+    day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
     assert_eq!(day.desk.hold(&day.dsl, day.concern, "court order").await.unwrap(), State::LegalHold);
     assert!(matches!(day.desk.acknowledge(&day.dsl, day.concern).await, Err(CommandError::Invalid(_))));
     assert!(matches!(day.desk.release(&day.dsl, day.concern, " ").await, Err(CommandError::NoteLength(0))));
@@ -220,6 +232,48 @@ async fn what_a_class_log_on_did_becomes_a_pupils_is_sealed_anew_and_comes_back(
     let again = day.desk.unattribute(&day.dsl, day.concern, "again").await;
     assert!(matches!(again, Err(CommandError::CannotAttribute)));
     assert!(audit::verify(&day.school.store, &day.school.id).await.unwrap().faults.is_empty());
+}
+
+#[tokio::test]
+async fn an_illegal_case_keeps_what_belongs_to_the_pupil_it_was_said_to_be_of() {
+    let (day, ben) = class_log_on().await;
+    let capture = title("ks1", Category::Grooming, Level::Critical, SEEN);
+    day.school.intake().take(delivery(Level::Critical, 1, vec![capture])).await.unwrap();
+    settle(&day.school).await;
+    let illegal = *day.school.concerns().await.last().unwrap();
+    day.desk.attribute(&day.dsl, illegal, ben, "sat there").await.unwrap();
+    let kept = "SELECT COUNT(*) FROM holds AS h JOIN subjects AS s ON s.subject_id = h.subject_id
+        WHERE h.released_us IS NULL AND s.person_id IS NOT NULL";
+    assert_eq!(day.school.count(kept).await, 1);
+    assert_eq!(day.school.count("SELECT COUNT(*) FROM holds WHERE released_us IS NULL").await, 2, "and of the log-on");
+}
+
+#[tokio::test]
+async fn the_filter_is_never_asked_about_what_is_illegal() {
+    let day = day(Category::Grooming).await;
+    let mut capture = title("amy", Category::Grooming, Level::High, SEEN);
+    capture.excerpts.push(lapwing_proto::Excerpt {
+        scope: lapwing_proto::Open::Known(lapwing_rules::Scope::UrlHost),
+        text: "site.example".to_owned(),
+    });
+    day.school.intake().take(delivery(Level::High, 2, vec![capture])).await.unwrap();
+    settle(&day.school).await;
+    day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
+    let filter = Judgement::new(Verdict::True, Outcome::FilterChange).unwrap();
+    day.desk.judge(&day.dsl, day.concern, filter, &BTreeMap::new()).await.unwrap();
+    assert_eq!(day.school.count("SELECT COUNT(*) FROM filter_tickets").await, 0);
+}
+
+#[tokio::test]
+async fn a_reopened_concern_has_its_time_anew_and_climbs() {
+    let day = day(Category::SelfHarm).await;
+    day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, pastoral(), &BTreeMap::new()).await.unwrap();
+    day.school.write("UPDATE concerns SET acknowledge_by_us = 1").await;
+    day.desk.reopen(&day.dsl, day.concern).await.unwrap();
+    let hour_us = NINE_US + 3_600_000_000;
+    assert_eq!(day.school.count("SELECT acknowledge_by_us FROM concerns").await, hour_us);
+    assert_eq!(day.school.count("SELECT due_us FROM escalations").await, hour_us);
 }
 
 #[tokio::test]
