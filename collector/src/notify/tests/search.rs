@@ -97,7 +97,9 @@ async fn no_message_of_any_purpose_by_any_channel_says_who_or_what() {
     assert_eq!(server.mails().len(), Purpose::ALL.len() * levels);
     assert_eq!((pager.posts().len(), room.posts().len()), ((shared + 2) * levels, (shared + 2) * levels));
     for message in server.mails().into_iter().chain(pager.posts()).chain(room.posts()) {
-        let message = message.to_lowercase().replace("\n", " ");
+        // A signature is random, and may spell anything.
+        let lines = message.lines().filter(|line| !line.starts_with("webhook-signature:"));
+        let message = lines.collect::<Vec<_>>().join(" ").to_lowercase();
         for unsaid in SEEDED {
             assert!(!message.contains(unsaid), "`{unsaid}` is in {message}");
         }
