@@ -101,6 +101,8 @@ pub enum ActKind {
     AbsenceRecorded,
     /// Somebody is back, or will not be away.
     AbsenceEnded,
+    /// Devices were put in rooms by a list.
+    RoomsImported,
     /// A sign-in was added or changed.
     SignInChanged,
     /// A person signed in.
@@ -158,6 +160,7 @@ impl ActKind {
             Self::PeopleRolledOver => "people_rolled_over",
             Self::AbsenceRecorded => "absence_recorded",
             Self::AbsenceEnded => "absence_ended",
+            Self::RoomsImported => "rooms_imported",
             Self::SignInChanged => "sign_in_changed",
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",

@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod notify;
 pub mod people;
 pub mod requests;
+pub mod rooms;
 pub mod routing;
 pub mod seal;
 pub mod sheet;

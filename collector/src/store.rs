@@ -52,6 +52,7 @@ pub(crate) mod queue;
 pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roll_overs;
+pub(crate) mod rooms;
 pub(crate) mod schools;
 #[cfg(test)]
 pub(crate) mod seeded;
