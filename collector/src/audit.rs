@@ -97,6 +97,14 @@ pub enum ActKind {
     ExemptionEnded,
     /// People were imported.
     PeopleImported,
+    /// Pupils moved up a year.
+    PeopleRolledOver,
+    /// Somebody is away.
+    AbsenceRecorded,
+    /// Somebody is back, or will not be away.
+    AbsenceEnded,
+    /// Devices were put in rooms by a list.
+    RoomsImported,
     /// A sign-in was added or changed.
     SignInChanged,
     /// A person signed in.
@@ -152,6 +160,10 @@ impl ActKind {
             Self::RequestSettled => "request_settled",
             Self::ExemptionEnded => "exemption_ended",
             Self::PeopleImported => "people_imported",
+            Self::PeopleRolledOver => "people_rolled_over",
+            Self::AbsenceRecorded => "absence_recorded",
+            Self::AbsenceEnded => "absence_ended",
+            Self::RoomsImported => "rooms_imported",
             Self::SignInChanged => "sign_in_changed",
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",

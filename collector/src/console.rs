@@ -30,6 +30,7 @@ mod acknowledge;
 mod ask_close;
 mod assets;
 mod attribute;
+mod away;
 mod blank;
 mod close;
 mod concern;
@@ -143,6 +144,8 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/exemptions", get(exemptions::page).post(exemptions::ask))
         .route("/exemptions/{reference}/answer", post(exemptions::answer))
         .route("/exemptions/{reference}/end", post(exemptions::end))
+        .route("/away", get(away::page).post(away::record))
+        .route("/away/end", post(away::end))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))
         .fallback(refusal::no_such_page)

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod absence;
 pub mod actor;
 pub mod audit;
 pub mod authority;
@@ -19,8 +20,10 @@ pub mod lifecycle;
 pub mod notify;
 pub mod people;
 pub mod requests;
+pub mod rooms;
 pub mod routing;
 pub mod seal;
+pub mod sheet;
 pub mod shutdown;
 pub mod store;
 pub mod subject;

@@ -1,26 +1,44 @@
-//! The school's people, from a small people.csv.
+//! The school's people, from people.csv.
 //!
 //! ```text
-//! account,name,role,class,band,mail
-//! amy.b;abrown,Amy Brown,pupil,7B,ks3,
-//! j.okafor,Joy Okafor,staff;dsl,,,j.okafor@hill.example
-//! ks1-laptop,Key stage 1 log-on,shared,,ks1,
+//! account,name,role,class,band,mail,reference,gender,year,vulnerable,teaches
+//! amy.b;abrown,Amy Brown,pupil,7B,,,A8001,Female,7,,
+//! j.okafor,Joy Okafor,staff;dsl,,,j.okafor@hill.example,S14,,,,7B;7C
+//! ks1-laptop,Key stage 1 log-on,shared,,ks1,,,,,,
 //! ```
 //!
-//! Accounts and roles are separated by `;`. An import is checked whole, shown as differences, and applied in one
-//! transaction or not at all. Who is not in the file stays as they are: a part of a school's list never takes a role
-//! away.
+//! Accounts, roles and classes taught are separated by `;`. Columns may stand in any order; those after `band` may be
+//! left out, and what they hold stays then as it is known. An empty band is that of the year. An empty address or
+//! reference changes nothing.
+//!
+//! An import is checked whole, shown as differences, and applied in one transaction or not at all. It is planned beside
+//! whoever writes; the database is held for the writing alone. Who is not in the file stays as they are: a part of a
+//! school's list never takes a role away. A file that is said to be complete lets the others leave: they keep their
+//! accounts and what is recorded, and lose roles and the use of their sign-in.
+//!
+//! Once a school has enough people to approve, a privileged role is granted and taken away by requests alone.
 
 mod changes;
 mod csv_file;
+mod matching;
+mod plan;
+mod privileged;
+pub mod roll_over;
+pub mod set_up;
+mod told;
+mod year;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use lapwing_rules::Band;
 
-pub use changes::{Changes, ImportError, Imported, Mode, import};
-pub use csv_file::{MAX_FILE_BYTES, MAX_PEOPLE, RowFault, parse};
+pub use changes::{ImportError, Mode, Wanted, import};
+pub use csv_file::{MAX_FILE_BYTES, MAX_PEOPLE, parse};
+pub use plan::Absentees;
+pub use privileged::{Asked, Step};
+pub use told::{Changes, Imported};
+pub use year::YearGroup;
 
 use crate::actor::Role;
 use crate::subject::Kind;
@@ -30,7 +48,7 @@ use crate::subject::Kind;
 pub struct Listed {
     /// Line of the file.
     pub line: u64,
-    /// Accounts in lower case; may be empty for somebody who has a mail address.
+    /// Accounts in lower case; may be empty for somebody who is known by something else.
     pub accounts: BTreeSet<String>,
     /// Name.
     pub name: String,
@@ -44,6 +62,16 @@ pub struct Listed {
     pub band: Band,
     /// Mail address in lower case; may be empty.
     pub mail: String,
+    /// The roster's own number of them; may be empty.
+    pub reference: String,
+    /// As the roster says it; `None` where the file has no such column.
+    pub gender: Option<String>,
+    /// Year group, or none; `None` where the file has no such column.
+    pub year: Option<Option<YearGroup>>,
+    /// Whether they are marked as vulnerable; `None` where the file has no such column.
+    pub vulnerable: Option<bool>,
+    /// Classes they teach; `None` where the file has no such column.
+    pub teaches: Option<BTreeSet<String>>,
 }
 
 impl fmt::Debug for Listed {

@@ -19,6 +19,7 @@ use sqlx::{Connection, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::ids::InvalidId;
 
+pub(crate) mod absences;
 pub(crate) mod accounts;
 pub mod artefacts;
 pub(crate) mod attributions;
@@ -51,6 +52,8 @@ pub(crate) mod queue;
 pub(crate) mod recipients;
 pub(crate) mod requests;
 pub(crate) mod reviews;
+pub(crate) mod roll_overs;
+pub(crate) mod rooms;
 pub(crate) mod schools;
 #[cfg(test)]
 pub(crate) mod seeded;
@@ -75,12 +78,13 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
     (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
     (5, "notifications", include_str!("store/migrations/0005_notifications.sql")),
+    (6, "people", include_str!("store/migrations/0006_people.sql")),
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
 ];
 

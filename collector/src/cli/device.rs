@@ -1,17 +1,34 @@
-//! `device`: what is done to one enrolled device.
+//! `device`: what is done to enrolled devices.
+
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use lapwing_proto::DeviceId;
 
-use super::{ConfigFile, Failure, say};
+use super::{ConfigFile, Failure, read_given, say};
 use crate::audit::{self, Act, ActKind};
+use crate::people::Mode;
+use crate::rooms::{self, MAX_ROOMS_BYTES};
 use crate::store::devices;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     /// Deny a device: from now on nothing it sends is taken.
     Revoke(Revoke),
+    /// Put devices into rooms by a list, whole or not at all.
+    Rooms(Rooms),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rooms {
+    /// rooms.csv: host,room
+    rooms: PathBuf,
+    /// Only print what would change.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    file: ConfigFile,
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +43,7 @@ impl Device {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Revoke(revoke) => revoke.run().await,
+            Self::Rooms(rooms) => rooms.run().await,
         }
     }
 }
@@ -43,5 +61,28 @@ impl Revoke {
         tx.commit().await?;
         desk.store.close().await;
         say(format!("{} is denied", self.device))
+    }
+}
+
+impl Rooms {
+    async fn run(self) -> Result<(), Failure> {
+        let bytes = read_given(&self.rooms, MAX_ROOMS_BYTES as u64)?;
+        let placed = rooms::parse(&bytes).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(|fault| format!("{}: {fault}", self.rooms.display())).collect();
+            Failure::Unusable(anyhow!("no device was moved\n{}", faults.join("\n")))
+        })?;
+        let desk = self.file.open().await?;
+        let mode = if self.dry_run { Mode::DryRun } else { Mode::Apply };
+        let moves = rooms::import(&desk.store, &desk.product(), desk.clock.wall_us(), &placed, mode).await?;
+        desk.store.close().await;
+        for line in &moves.lines {
+            say(line)?;
+        }
+        for line in &moves.unknown {
+            say(format!("{}: line {line}: no enrolled device has that host name", self.rooms.display()))?;
+        }
+        let done = if self.dry_run { "would change" } else { "changed" };
+        let (changed, same, unknown) = (moves.lines.len(), moves.same, moves.unknown.len());
+        say(format!("{changed} rooms {done}, {same} the same, {unknown} hosts not enrolled"))
     }
 }

@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_rules::{Digest, Release, RuleSet, TrustedKeys, VerifyingKey};
 
+use super::people::lacks_of;
 use super::{ConfigFile, Desk, Failure, read_given, say};
 use crate::audit::{self, Act, ActKind};
 use crate::config::Config;
+use crate::people::set_up::Weight;
 use crate::store::artefacts::{self, ArtefactKind, Stored};
 
 /// Signatures needed.
@@ -61,6 +63,10 @@ impl Publish {
             .with_context(|| format!("`{}` is not published", self.artefact.display()))
             .map_err(Failure::Unusable)?;
         let desk = self.file.open().await?;
+        match kind {
+            ArtefactKind::RuleSet => {}
+            ArtefactKind::Policy => check_people(&desk).await?,
+        }
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
         store(&desk, kind, &artefact).await?;
         desk.store.close().await;
@@ -85,6 +91,20 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
 
 fn trusted(key: &str, keys: &[VerifyingKey]) -> anyhow::Result<TrustedKeys> {
     TrustedKeys::new(keys.to_vec(), THRESHOLD).with_context(|| format!("`{key}` in the configuration is not usable"))
+}
+
+/// Refuses to watch a school whose people are too few for what one of them may not do alone.
+async fn check_people(desk: &Desk) -> Result<(), Failure> {
+    let lacks = lacks_of(desk).await?;
+    let refused: Vec<_> =
+        lacks.iter().filter(|lack| lack.act.weight() == Weight::Refused).map(ToString::to_string).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Unusable(anyhow!(
+        "the policy is not published: the school's people are too few; `people check` says so too\n{}",
+        refused.join("\n")
+    )))
 }
 
 async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored) -> Result<(), Failure> {

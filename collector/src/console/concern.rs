@@ -90,6 +90,7 @@ struct StepView {
 struct Read {
     row: QueueRow,
     decided: Decided,
+    is_marked: bool,
     places: Vec<Whereabouts>,
     around: Vec<Other>,
     before: Vec<Other>,
@@ -132,6 +133,7 @@ async fn read(state: &ConsoleState, person: &SignedIn, concern: ConcernId) -> Re
             colleagues: concern_page::colleagues(store, actor, concern).await?,
             row,
             decided,
+            is_marked: concern_page::is_marked(store, actor, concern).await?,
             places: concern_page::whereabouts(store, actor, concern).await?,
             around: concern_page::around(store, actor, concern).await?,
             before: concern_page::before(store, actor, concern).await?,
@@ -201,6 +203,9 @@ fn facts(present: &Present, read: &Read) -> Vec<Fact> {
         value: account.unwrap_or_else(|| "Nobody was signed in, or it is not known".to_owned()),
     }];
     facts.push(Fact { name: "Belongs to", value: queue::in_full(&row.subject) });
+    if read.is_marked {
+        facts.push(Fact { name: "Marked", value: "As vulnerable. Shown to you and the DSL's team alone".to_owned() });
+    }
     facts.push(Fact { name: "Device", value: places.collect::<Vec<_>>().join("; ") });
     facts.push(Fact { name: "When", value: present.when(row.last_us) });
     facts.push(Fact { name: "How often", value: words::how_often(present, row.captures, row.first_us, row.last_us) });
@@ -271,6 +276,21 @@ mod tests {
         for words in expected {
             assert!(page.contains(words), "{words}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_vulnerable_mark_is_shown_to_the_dsls_team_and_to_nobody_else() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Grooming, Level::Critical, "words").await;
+        let address = format!("/concerns/{reference}");
+        let unmarked = seeded.visitor("head").await.get(&address).await;
+        seeded.school.write("UPDATE persons SET vulnerable = 1 WHERE name = 'Amelia Jones'").await;
+        for person in ["dsl", "deputy"] {
+            assert!(seeded.visitor(person).await.get(&address).await.body.contains("As vulnerable"), "{person}");
+        }
+        let page = seeded.visitor("head").await.get(&address).await;
+        assert_eq!((unmarked.status, page.status), (StatusCode::OK, StatusCode::OK));
+        assert!(!page.body.contains("vulnerable"));
     }
 
     #[tokio::test]

@@ -125,6 +125,11 @@ role!(
     Governor,
     [Role::Governor]
 );
+role!(
+    /// Leads safeguarding or the school: says who is away.
+    Leader,
+    [Role::Dsl, Role::DeputyDsl, Role::Headteacher]
+);
 /// Anybody who is signed in, with whatever role or none: for pages that show nothing of anybody.
 pub(super) struct Anyone(SignedIn);
 

@@ -6,11 +6,12 @@ use lapwing_rules::{Category, Level};
 use super::seeded::Seeded;
 
 /// Everybody but those named is refused; whoever is not signed in is sent to the door.
-const PAGES: [(&str, &[&str]); 4] = [
+const PAGES: [(&str, &[&str]); 5] = [
     ("/queue", &["dsl", "deputy", "head", "chair"]),
     ("/devices", &["tech"]),
     ("/counts", &["governor"]),
     ("/exemptions", &["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"]),
+    ("/away", &["dsl", "deputy", "head"]),
 ];
 const PEOPLE: [&str; 8] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher", "amelia"];
 
@@ -73,8 +74,13 @@ async fn every_answer_carries_the_security_headers() {
 #[tokio::test]
 async fn pages_hold_no_script_or_style_of_their_own() {
     let seeded = Seeded::open().await;
-    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("governor", "/counts"), ("teacher", "/exemptions")]
-    {
+    for (person, path) in [
+        ("dsl", "/queue"),
+        ("tech", "/devices"),
+        ("governor", "/counts"),
+        ("teacher", "/exemptions"),
+        ("head", "/away"),
+    ] {
         let page = seeded.visitor(person).await.get(path).await.body;
         assert!(page.contains("<!doctype html>"), "{person} at {path}");
         assert!(!page.contains(" style=") && !page.contains("<style") && !page.contains(" onclick="));

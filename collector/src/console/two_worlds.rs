@@ -16,7 +16,7 @@ use crate::store::fixture::title;
 
 const STAFF: [&str; 7] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"];
 const PUPILS: [&str; 2] = ["amelia", "ben"];
-const PAGES: [&str; 6] = ["/", "/queue", "/queue?show=closed", "/devices", "/counts", "/requests"];
+const PAGES: [&str; 7] = ["/", "/queue", "/queue?show=closed", "/devices", "/counts", "/requests", "/away"];
 const MINUTE_US: i64 = 60_000_000;
 const CASES: u64 = 24;
 

@@ -74,6 +74,11 @@ impl Present {
         }
     }
 
+    /// "3 March 2026, 09:41".
+    pub(crate) fn at(&self, at_us: i64) -> String {
+        self.zoned(at_us).strftime("%-d %B %Y, %H:%M").to_string()
+    }
+
     /// "today", "yesterday", "Monday" within a week, else "3 March 2026".
     pub(crate) fn day(&self, at_us: i64) -> String {
         let (at, now) = (self.zoned(at_us), self.zoned(self.now_us));

@@ -1,15 +1,20 @@
-//! What an import changes, and doing it.
+//! An import, from the plan to the rows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-
-use super::Listed;
+use super::plan::{Absentees, Plan, plan};
+use super::privileged::{self, Asked, Grants};
+use super::set_up;
+use super::{Changes, Listed};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
-use crate::store::people::{self, Row};
-use crate::store::{Store, StoreError};
+use crate::requests::RequestError;
+use crate::sheet::RowFault;
+use crate::store::people::{self, Known, Written};
+use crate::store::{Store, StoreError, Tx};
 use crate::subject::Kind;
 use crate::triage;
+
+/// Times that an import is planned anew because people were changed meanwhile.
+const TRIES: usize = 3;
 
 /// Whether an import is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,46 +25,50 @@ pub enum Mode {
     Apply,
 }
 
-/// How many rows of each sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// People who were not known.
-    pub added: usize,
-    /// People of whom something differs.
-    pub changed: usize,
-    /// People who stay as they are.
-    pub same: usize,
-    /// Known people who are not in the file; they stay too.
-    pub absent: usize,
-}
-
-/// What an import changes. Holds names: show it to whoever imports, log only [`Imported`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct Changes {
-    /// How many.
-    pub counts: Imported,
-    /// One line of text a person who is added, or of whom something differs.
-    pub lines: Vec<String>,
+/// How an import is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether it is carried out.
+    pub mode: Mode,
+    /// What becomes of people who are not in the file.
+    pub absentees: Absentees,
+    /// Who asks for the privileged roles that it would grant or take away.
+    pub asked_by: Option<PersonId>,
 }
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// A row's accounts and address belong to different people.
-    #[error("line {0}: accounts or address belong to different people; split the row")]
-    Ambiguous(u64),
-    /// Two rows mean the same person.
-    #[error("line {0}: the person stands in line {1} already")]
-    Twice(u64, u64),
+    /// Rows contradict what is known, or each other.
+    #[error("{} rows cannot be matched with the school's people", .0.len())]
+    Rows(Vec<RowFault>),
+    /// More people would leave than a school loses at once.
+    #[error("{leave} of {here} people of kind `{}` are not in the file: a part of a list lets nobody leave", .kind.as_str())]
+    TooManyLeave {
+        /// Pupils, or staff.
+        kind: Kind,
+        /// How many would leave.
+        leave: usize,
+        /// How many are here.
+        here: usize,
+    },
+    /// Roles that are granted and taken away by request, and nobody asks.
+    #[error("{} privileged roles would change, which takes somebody who asks and two others who approve", .0.len())]
+    TakesTwo(Vec<Asked>),
+    /// A role cannot be asked for.
+    #[error("{asked}: {source}")]
+    Request {
+        /// The role.
+        asked: Asked,
+        /// Why not.
+        source: Box<RequestError>,
+    },
+    /// Somebody else kept changing people.
+    #[error("people were changed by another command meanwhile; try again")]
+    Overtaken,
     /// The database did not do it.
     #[error("cannot store people")]
     Store(#[from] StoreError),
-}
-
-impl fmt::Debug for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Changes({:?}, <redacted>)", self.counts)
-    }
 }
 
 /// Brings the school's people in line with `listed`, and tells the difference. With [`Mode::DryRun`] nothing is
@@ -73,99 +82,86 @@ pub async fn import(
     actor: &Actor,
     now_us: i64,
     listed: &[Listed],
-    mode: Mode,
+    wanted: Wanted,
 ) -> Result<Changes, ImportError> {
-    let school = actor.school();
+    for _ in 0..TRIES {
+        let known = people::known(store, actor.school()).await?;
+        let grants = grants(&mut store.view().await?, actor, now_us).await?;
+        let planned = plan(&known.people, listed, wanted.absentees, grants, now_us)?;
+        if wanted.mode == Mode::DryRun {
+            return Ok(planned.changes);
+        }
+        if !planned.changes.asked.is_empty() && wanted.asked_by.is_none() {
+            return Err(ImportError::TakesTwo(planned.changes.asked));
+        }
+        if let Some(tx) = begin(store, actor, &known, grants, now_us).await? {
+            write(tx, actor, now_us, &known, &planned, wanted).await?;
+            return Ok(planned.changes);
+        }
+    }
+    Err(ImportError::Overtaken)
+}
+
+async fn grants(tx: &mut Tx, actor: &Actor, now_us: i64) -> Result<Grants, StoreError> {
+    let staffing = people::staffing(tx, actor.school(), now_us).await?;
+    Ok(if set_up::grants_roles(&staffing) { Grants::ByRequest } else { Grants::ByImport })
+}
+
+/// Begins to write, unless what was planned upon is no more.
+pub(super) async fn begin(
+    store: &Store,
+    actor: &Actor,
+    known: &Known,
+    planned: Grants,
+    now_us: i64,
+) -> Result<Option<Tx>, StoreError> {
     let mut tx = store.begin().await?;
-    let known = people::all(&mut tx, school).await?;
-    let matched = match_rows(&known, listed)?;
-    let mut changes = Changes { counts: Imported::default(), lines: Vec::new() };
-    for (listed, person) in listed.iter().zip(&matched) {
-        let before = person.and_then(|person| known.get(&person));
-        let id = match person {
-            Some(person) => *person,
-            None => PersonId::random().map_err(StoreError::from)?,
-        };
-        let after = row(listed, before);
-        note(&mut changes, before, &after);
-        if before != Some(&after) {
-            people::put(&mut tx, school, id, &after).await?;
-        }
-        if after.kind != Kind::Shared {
-            people::own_subjects(&mut tx, school, id).await?;
+    let stands = people::revision(&mut tx, actor.school()).await? == known.revision
+        && grants(&mut tx, actor, now_us).await? == planned;
+    Ok(stands.then_some(tx))
+}
+
+async fn write(
+    mut tx: Tx,
+    actor: &Actor,
+    now_us: i64,
+    known: &Known,
+    plan: &Plan,
+    wanted: Wanted,
+) -> Result<(), ImportError> {
+    let written = plan.written(&known.people);
+    if !written.is_empty() {
+        people::put(&mut tx, actor.school(), &written).await?;
+        let owned = people::own_subjects(&mut tx, actor.school()).await?;
+        if owned || written.iter().any(Written::moves_concerns) {
+            route_again(&mut tx, actor, &written, now_us).await?;
         }
     }
-    changes.counts.absent = known.len() - matched.iter().flatten().count();
-    if mode == Mode::DryRun {
-        return Ok(changes);
+    if let Some(by) = wanted.asked_by {
+        privileged::ask(&mut tx, actor, by, &plan.changes.asked, now_us).await?;
     }
-    triage::reroute(&mut tx, actor, now_us).await?;
-    let counts = changes.counts;
+    let counts = plan.changes.counts;
     let act = Act::new(actor, now_us, ActKind::PeopleImported, "")
         .with("added", counts.added)
         .with("changed", counts.changed)
         .with("same", counts.same)
-        .with("absent", counts.absent);
+        .with("absent", counts.absent)
+        .with("left", counts.left)
+        .with("marked", counts.marked)
+        .with("unmarked", counts.unmarked);
     audit::append(&mut tx, &act).await?;
-    tx.commit().await?;
-    Ok(changes)
+    Ok(tx.commit().await?)
 }
 
-/// The known person of each row, by account or address.
-fn match_rows(known: &BTreeMap<PersonId, Row>, listed: &[Listed]) -> Result<Vec<Option<PersonId>>, ImportError> {
-    let by_account: BTreeMap<&str, PersonId> =
-        known.iter().flat_map(|(person, row)| row.accounts.iter().map(|account| (account.as_str(), *person))).collect();
-    let by_mail: BTreeMap<&str, PersonId> = known
-        .iter()
-        .filter(|(_, row)| !row.mail.is_empty())
-        .map(|(person, row)| (row.mail.as_str(), *person))
-        .collect();
-    let mut taken: BTreeMap<PersonId, u64> = BTreeMap::new();
-    let mut matched = Vec::with_capacity(listed.len());
-    for row in listed {
-        let accounts = row.accounts.iter().filter_map(|account| by_account.get(account.as_str()));
-        let found: BTreeSet<_> = accounts.chain(by_mail.get(row.mail.as_str())).copied().collect();
-        if found.len() > 1 {
-            return Err(ImportError::Ambiguous(row.line));
-        }
-        let person = found.first().copied();
-        if let Some(first) = person.and_then(|person| taken.insert(person, row.line)) {
-            return Err(ImportError::Twice(row.line, first));
-        }
-        matched.push(person);
+/// Takes from whoever lost a role or class what only that showed them, and shows others what nobody has decided.
+pub(super) async fn route_again(
+    tx: &mut Tx,
+    actor: &Actor,
+    written: &[Written<'_>],
+    now_us: i64,
+) -> Result<(), StoreError> {
+    for one in written.iter().filter(|one| one.loses()) {
+        triage::unroute(tx, actor, one.person, now_us).await?;
     }
-    Ok(matched)
-}
-
-/// The row as it shall stand. Accounts only ever add up: one that a capture named must not lose its person.
-fn row(listed: &Listed, before: Option<&Row>) -> Row {
-    let mut accounts = listed.accounts.clone();
-    accounts.extend(before.into_iter().flat_map(|row| row.accounts.iter().cloned()));
-    let mail = match (listed.mail.is_empty(), before) {
-        (true, Some(before)) => before.mail.clone(),
-        (true, None) | (false, _) => listed.mail.clone(),
-    };
-    Row {
-        name: listed.name.clone(),
-        kind: listed.kind,
-        band: listed.band.as_str().to_owned(),
-        class: listed.class.clone(),
-        mail,
-        roles: listed.roles.clone(),
-        accounts,
-    }
-}
-
-fn note(changes: &mut Changes, before: Option<&Row>, after: &Row) {
-    let Some(before) = before else {
-        changes.counts.added += 1;
-        changes.lines.push(format!("+ {}", after.describe()));
-        return;
-    };
-    if before == after {
-        changes.counts.same += 1;
-        return;
-    }
-    changes.counts.changed += 1;
-    changes.lines.push(format!("~ {} -> {}", before.describe(), after.describe()));
+    triage::reroute(tx, actor, now_us).await
 }

@@ -1,58 +1,44 @@
 //! Reading people.csv. Every fault names line and column, and never a value: the message may reach a log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 use lapwing_proto::bounds::MAX_ACCOUNT_BYTES;
 use lapwing_rules::Band;
 
-use super::Listed;
+use super::{Listed, YearGroup};
 use crate::actor::Role;
+use crate::sheet::{self, Cells, Faults, RowFault, Shape};
 use crate::subject::{Kind, account_key};
 
 /// Largest file, in bytes.
-pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 /// Most rows.
-pub const MAX_PEOPLE: usize = 20_000;
-/// Faults reported of one file; more would not be read.
-const MAX_FAULTS: usize = 50;
+pub const MAX_PEOPLE: usize = 100_000;
 const MAX_NAME_BYTES: usize = 128;
 const MAX_CLASS_BYTES: usize = 32;
+const MAX_REFERENCE_BYTES: usize = 64;
+const MAX_GENDER_BYTES: usize = 32;
 const MAX_MAIL_BYTES: usize = 254;
 const MAX_ACCOUNTS: usize = 8;
-const COLUMNS: [&str; 6] = ["account", "name", "role", "class", "band", "mail"];
-
-/// What is wrong with a row, or with the file (line 0 or 1).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct RowFault {
-    /// Line, from 1; 0 for the file.
-    pub line: u64,
-    /// Column by its name; empty for the row.
-    pub column: &'static str,
-    /// What is wrong.
-    pub problem: String,
-}
-
-impl fmt::Display for RowFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.column {
-            "" => write!(f, "line {}: {}", self.line, self.problem),
-            column => write!(f, "line {}, column `{column}`: {}", self.line, self.problem),
-        }
-    }
-}
-
-/// Where each column stands.
-struct Columns([Option<usize>; 6]);
-
-/// The fields of one row, with what is wrong with them.
-struct Row<'a> {
-    line: u64,
-    columns: &'a Columns,
-    record: &'a StringRecord,
-    faults: &'a mut Vec<RowFault>,
-}
+const MAX_TAUGHT: usize = 64;
+const SHAPE: Shape = Shape {
+    columns: &[
+        "account",
+        "name",
+        "role",
+        "class",
+        "band",
+        "mail",
+        "reference",
+        "gender",
+        "year",
+        "vulnerable",
+        "teaches",
+    ],
+    needed: &["account", "name", "role", "class", "band"],
+    max_bytes: MAX_FILE_BYTES,
+    max_rows: MAX_PEOPLE,
+};
 
 /// Reads the whole file.
 ///
@@ -60,206 +46,180 @@ struct Row<'a> {
 ///
 /// Every fault found, at most 50; then nothing of the file is to be used.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Listed>, Vec<RowFault>> {
-    let text = decode(bytes).map_err(|fault| vec![fault])?;
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_bytes());
-    let columns = columns(&mut reader).map_err(|fault| vec![fault])?;
-    let mut people = Vec::new();
-    let mut faults = Vec::new();
-    for record in reader.records() {
-        match record {
-            Ok(record) => read_row(&columns, &record, &mut people, &mut faults),
-            Err(error) => faults.push(unreadable(&error)),
-        }
-        if people.len() > MAX_PEOPLE {
-            faults.push(fault(0, "", format!("more than {MAX_PEOPLE} people")));
-        }
-        if faults.len() >= MAX_FAULTS {
-            break;
-        }
-    }
+    let (people, mut faults) = sheet::read(bytes, &SHAPE, read_row)?;
     find_doubles(&people, &mut faults);
-    if people.is_empty() && faults.is_empty() {
-        faults.push(fault(1, "", "no people below the header"));
-    }
-    faults.truncate(MAX_FAULTS);
-    faults.sort_by_key(|fault| fault.line);
-    if faults.is_empty() { Ok(people) } else { Err(faults) }
+    faults.settle(people)
 }
 
-fn decode(bytes: &[u8]) -> Result<&str, RowFault> {
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(fault(0, "", format!("the file is larger than {MAX_FILE_BYTES} bytes")));
-    }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(fault(1, "", "the file is UTF-16: save it as CSV UTF-8"));
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-        fault(line, "", "the text is not UTF-8: save the file as CSV UTF-8")
-    })
-}
-
-fn columns(reader: &mut Reader<&[u8]>) -> Result<Columns, RowFault> {
-    let header = reader.headers().map_err(|error| unreadable(&error))?;
-    let mut columns = Columns([None; 6]);
-    for (index, name) in header.iter().enumerate() {
-        let place = COLUMNS.iter().zip(&mut columns.0).find(|(column, _)| name.eq_ignore_ascii_case(column));
-        match place {
-            Some((_, place @ None)) => *place = Some(index),
-            Some((column, Some(_))) => return Err(fault(1, column, "the column stands twice")),
-            None => return Err(fault(1, "", format!("unknown column in place {}: expected {COLUMNS:?}", index + 1))),
-        }
-    }
-    match COLUMNS.iter().zip(&columns.0).find(|(name, place)| place.is_none() && **name != "mail") {
-        Some((name, _)) => Err(fault(1, name, "the column is missing")),
-        None => Ok(columns),
-    }
-}
-
-fn read_row(columns: &Columns, record: &StringRecord, people: &mut Vec<Listed>, faults: &mut Vec<RowFault>) {
-    let line = record.position().map_or(0, csv::Position::line);
-    let before = faults.len();
-    let expected = columns.0.iter().flatten().count();
-    if record.len() != expected {
-        faults.push(fault(line, "", format!("{} fields where the header has {expected}", record.len())));
-        return;
-    }
-    let mut row = Row { line, columns, record, faults };
-    let (kind, roles) = row.roles();
+fn read_row(row: &mut Cells<'_>) -> Listed {
+    let (kind, roles) = roles(row);
+    let year = year(row, kind);
     let listed = Listed {
-        line,
-        accounts: row.accounts(),
+        line: row.line(),
+        accounts: accounts(row),
         name: row.text("name", MAX_NAME_BYTES),
         kind,
         roles,
         class: row.text("class", MAX_CLASS_BYTES),
-        band: row.band(kind),
-        mail: row.mail(),
+        band: band(row, kind, year.flatten()),
+        mail: mail(row),
+        reference: row.text("reference", MAX_REFERENCE_BYTES),
+        gender: row.has("gender").then(|| row.text("gender", MAX_GENDER_BYTES)),
+        year,
+        vulnerable: vulnerable(row, kind),
+        teaches: teaches(row, kind),
     };
     if listed.name.is_empty() {
         row.fault("name", "it is empty");
     }
-    if listed.accounts.is_empty() && (listed.mail.is_empty() || matches!(kind, Kind::Pupil | Kind::Shared)) {
+    if listed.accounts.is_empty() && !has_other_key(&listed) {
         row.fault("account", "it is empty, and no mail address of a member of staff stands in its place");
     }
-    if faults.len() == before {
-        people.push(listed);
+    listed
+}
+
+/// A member of staff without an account may be known by an address, anybody but a log-on by the roster's number.
+fn has_other_key(listed: &Listed) -> bool {
+    match listed.kind {
+        Kind::Staff | Kind::Guest => !listed.mail.is_empty() || !listed.reference.is_empty(),
+        Kind::Pupil => !listed.reference.is_empty(),
+        Kind::Shared => false,
     }
 }
 
-impl Row<'_> {
-    fn get(&self, column: &str) -> &str {
-        let places = COLUMNS.iter().zip(&self.columns.0);
-        let place = places.into_iter().find(|(name, _)| **name == column).and_then(|(_, place)| *place);
-        place.and_then(|place| self.record.get(place)).unwrap_or_default()
-    }
+fn accounts(row: &mut Cells<'_>) -> BTreeSet<String> {
+    let accounts = row.parts("account", MAX_ACCOUNT_BYTES, MAX_ACCOUNTS);
+    accounts.iter().map(|account| account_key(account)).collect()
+}
 
-    fn fault(&mut self, column: &'static str, problem: impl Into<String>) {
-        self.faults.push(fault(self.line, column, problem));
-    }
-
-    fn text(&mut self, column: &'static str, max_bytes: usize) -> String {
-        let text = self.get(column).to_owned();
-        if text.len() > max_bytes {
-            self.fault(column, format!("longer than {max_bytes} bytes"));
-        } else if text.chars().any(char::is_control) {
-            self.fault(column, "it has a control character");
+/// One kind at most; roles go with staff alone.
+fn roles(row: &mut Cells<'_>) -> (Kind, BTreeSet<Role>) {
+    let text = row.get("role").to_lowercase();
+    let mut kinds = BTreeSet::new();
+    let mut roles = BTreeSet::new();
+    for word in text.split(';').map(str::trim).filter(|word| !word.is_empty()) {
+        match (word.parse::<Kind>(), word.parse::<Role>()) {
+            (Ok(kind), _) => drop(kinds.insert(kind)),
+            (_, Ok(role)) => drop(roles.insert(role)),
+            (Err(_), Err(_)) => row.fault("role", format!("unknown role: expected some of {}", role_words())),
         }
-        text
     }
-
-    fn accounts(&mut self) -> BTreeSet<String> {
-        let text = self.get("account").to_owned();
-        let accounts: Vec<_> = text.split(';').map(account_key).filter(|account| !account.is_empty()).collect();
-        if accounts.len() > MAX_ACCOUNTS {
-            self.fault("account", format!("more than {MAX_ACCOUNTS} accounts"));
-        }
-        for account in &accounts {
-            if account.len() > MAX_ACCOUNT_BYTES || account.chars().any(char::is_control) {
-                self.fault("account", format!("an account has 1 to {MAX_ACCOUNT_BYTES} bytes, no control character"));
+    let mut kinds = kinds.into_iter();
+    let kind = match (kinds.next(), kinds.next()) {
+        (Some(kind), None) => kind,
+        (None, _) if !roles.is_empty() => Kind::Staff,
+        (None, _) => {
+            if text.trim().is_empty() {
+                row.fault("role", "it is empty");
             }
+            Kind::Staff
         }
-        accounts.into_iter().collect()
+        (Some(kind), Some(_)) => {
+            row.fault("role", "only one of pupil, staff, shared and guest fits a row");
+            kind
+        }
+    };
+    if kind != Kind::Staff && !roles.is_empty() {
+        row.fault("role", format!("a {} holds no role", kind.as_str()));
     }
+    (kind, roles)
+}
 
-    /// One kind at most; roles go with staff alone.
-    fn roles(&mut self) -> (Kind, BTreeSet<Role>) {
-        let text = self.get("role").to_lowercase();
-        let mut kinds = BTreeSet::new();
-        let mut roles = BTreeSet::new();
-        for word in text.split(';').map(str::trim).filter(|word| !word.is_empty()) {
-            match (word.parse::<Kind>(), word.parse::<Role>()) {
-                (Ok(kind), _) => drop(kinds.insert(kind)),
-                (_, Ok(role)) => drop(roles.insert(role)),
-                (Err(_), Err(_)) => self.fault("role", format!("unknown role: expected some of {}", role_words())),
-            }
-        }
-        let mut kinds = kinds.into_iter();
-        let kind = match (kinds.next(), kinds.next()) {
-            (Some(kind), None) => kind,
-            (None, _) if !roles.is_empty() => Kind::Staff,
-            (None, _) => {
-                if text.trim().is_empty() {
-                    self.fault("role", "it is empty");
-                }
-                Kind::Staff
-            }
-            (Some(kind), Some(_)) => {
-                self.fault("role", "only one of pupil, staff, shared and guest fits a row");
-                kind
-            }
-        };
-        if kind != Kind::Staff && !roles.is_empty() {
-            self.fault("role", format!("a {} holds no role", kind.as_str()));
-        }
-        (kind, roles)
+/// `None` without the column; `Some(None)` where the field is empty.
+fn year(row: &mut Cells<'_>, kind: Kind) -> Option<Option<YearGroup>> {
+    if !row.has("year") {
+        return None;
     }
-
-    fn band(&mut self, kind: Kind) -> Band {
-        let text = self.get("band").to_lowercase();
-        if let Ok(band) = text.parse() {
-            return band;
-        }
-        if !text.is_empty() {
-            self.fault("band", "unknown band: expected eyfs, ks1 to ks5, post19, staff, guest or shared");
-            return Band::Shared;
-        }
-        match kind {
-            Kind::Pupil => {
-                self.fault("band", "it is empty, and a pupil's rules depend on it");
-                Band::Shared
-            }
-            Kind::Staff => Band::Staff,
-            Kind::Guest => Band::Guest,
-            Kind::Shared => Band::Shared,
-        }
+    let text = row.get("year").to_owned();
+    if text.is_empty() {
+        return Some(None);
     }
+    if kind != Kind::Pupil {
+        row.fault("year", "only a pupil has a year group");
+    }
+    let year = text.parse().ok();
+    if year.is_none() {
+        row.fault("year", "unknown year group: expected nursery, reception, or 1 to 13");
+    }
+    Some(year)
+}
 
-    fn mail(&mut self) -> String {
-        let mail = self.text("mail", MAX_MAIL_BYTES).to_lowercase();
-        let sound = mail.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'));
-        if !mail.is_empty() && (!sound || mail.chars().any(char::is_whitespace)) {
-            self.fault("mail", "it is no mail address");
+fn band(row: &mut Cells<'_>, kind: Kind, year: Option<YearGroup>) -> Band {
+    let text = row.get("band").to_lowercase();
+    if let Ok(band) = text.parse() {
+        return band;
+    }
+    if !text.is_empty() {
+        row.fault("band", "unknown band: expected eyfs, ks1 to ks5, post19, staff, guest or shared");
+        return Band::Shared;
+    }
+    match (kind, year) {
+        (Kind::Pupil, Some(year)) => year.band(),
+        (Kind::Pupil, None) => {
+            row.fault("band", "it is empty, and a pupil's rules depend on it");
+            Band::Shared
         }
-        mail
+        (Kind::Staff, _) => Band::Staff,
+        (Kind::Guest, _) => Band::Guest,
+        (Kind::Shared, _) => Band::Shared,
     }
 }
 
-fn find_doubles(people: &[Listed], faults: &mut Vec<RowFault>) {
-    let mut accounts = BTreeMap::new();
-    let mut mails = BTreeMap::new();
+fn mail(row: &mut Cells<'_>) -> String {
+    let mail = row.text("mail", MAX_MAIL_BYTES).to_lowercase();
+    let sound = mail.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.'));
+    if !mail.is_empty() && (!sound || mail.chars().any(char::is_whitespace)) {
+        row.fault("mail", "it is no mail address");
+    }
+    mail
+}
+
+fn vulnerable(row: &mut Cells<'_>, kind: Kind) -> Option<bool> {
+    if !row.has("vulnerable") {
+        return None;
+    }
+    let marked = match row.get("vulnerable").to_lowercase().as_str() {
+        "" | "no" | "n" | "0" | "false" => false,
+        "yes" | "y" | "1" | "true" => true,
+        _ => {
+            row.fault("vulnerable", "expected yes, no or nothing");
+            false
+        }
+    };
+    if marked && kind != Kind::Pupil {
+        row.fault("vulnerable", "only a pupil is marked");
+    }
+    Some(marked)
+}
+
+fn teaches(row: &mut Cells<'_>, kind: Kind) -> Option<BTreeSet<String>> {
+    if !row.has("teaches") {
+        return None;
+    }
+    let classes: BTreeSet<_> = row.parts("teaches", MAX_CLASS_BYTES, MAX_TAUGHT).into_iter().collect();
+    if kind != Kind::Staff && !classes.is_empty() {
+        row.fault("teaches", "only a member of staff teaches a class");
+    }
+    Some(classes)
+}
+
+fn find_doubles(people: &[Listed], faults: &mut Faults) {
+    let (mut accounts, mut mails, mut references) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for listed in people {
         for account in &listed.accounts {
             if let Some(first) = accounts.insert(account, listed.line) {
-                faults.push(fault(listed.line, "account", format!("an account stands in line {first} already")));
+                faults.add(listed.line, "account", format!("an account stands in line {first} already"));
             }
         }
         if !listed.mail.is_empty()
             && let Some(first) = mails.insert(&listed.mail, listed.line)
         {
-            faults.push(fault(listed.line, "mail", format!("the address stands in line {first} already")));
+            faults.add(listed.line, "mail", format!("the address stands in line {first} already"));
+        }
+        if !listed.reference.is_empty()
+            && let Some(first) = references.insert(&listed.reference, listed.line)
+        {
+            faults.add(listed.line, "reference", format!("the reference stands in line {first} already"));
         }
     }
 }
@@ -267,12 +227,4 @@ fn find_doubles(people: &[Listed], faults: &mut Vec<RowFault>) {
 fn role_words() -> String {
     let kinds = Kind::ALL.iter().map(|kind| kind.as_str());
     kinds.chain(Role::ALL.iter().map(|role| role.as_str())).collect::<Vec<_>>().join(", ")
-}
-
-fn unreadable(error: &csv::Error) -> RowFault {
-    fault(error.position().map_or(1, csv::Position::line), "", "the row cannot be read as CSV")
-}
-
-fn fault(line: u64, column: &'static str, problem: impl Into<String>) -> RowFault {
-    RowFault { line, column, problem: problem.into() }
 }

@@ -142,6 +142,19 @@ pub(crate) async fn rules(store: &Store, actor: &Actor, concern: ConcernId) -> R
     rows(store, actor, concern, sql, OTHERS, 0).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
+/// Whether whom it is about is marked as vulnerable, for the DSL's team where they may know of the concern; no for
+/// everybody else.
+pub(crate) async fn is_marked(store: &Store, actor: &Actor, concern: ConcernId) -> Result<bool, StoreError> {
+    if !actor.has(Role::Dsl) && !actor.has(Role::DeputyDsl) {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM concerns AS c
+         JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
+         JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
+         WHERE {} AND c.concern_id = $3 AND p.vulnerable = 1";
+    Ok(!rows(store, actor, concern, sql, 0, 0).await?.is_empty())
+}
+
 /// The devices its captures came from.
 pub(crate) async fn whereabouts(
     store: &Store,

@@ -1,15 +1,20 @@
 //! Rows of persons, their roles and accounts.
 
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::TryStreamExt as _;
 use lapwing_proto::SchoolId;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{StoreError, Tx, id, parsed};
+use super::{Store, StoreError, Tx, id, parsed};
 use crate::actor::{PersonId, Role};
 use crate::routing::{Holder, Reach, Staffing};
 use crate::subject::Kind;
+
+pub(crate) use written::{Written, own_subjects, put};
 
 /// A person as the database holds them.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,103 +24,66 @@ pub(crate) struct Row {
     pub(crate) band: String,
     pub(crate) class: String,
     pub(crate) mail: String,
+    /// The roster's own number of them; may be empty.
+    pub(crate) reference: String,
+    pub(crate) gender: String,
+    pub(crate) year: String,
+    /// Shown to the DSL's team alone.
+    pub(crate) vulnerable: bool,
+    /// `None`: is here.
+    pub(crate) left_us: Option<i64>,
     pub(crate) roles: BTreeSet<Role>,
     pub(crate) accounts: BTreeSet<String>,
+    /// Classes they teach or head.
+    pub(crate) teaches: BTreeSet<String>,
 }
 
-impl Row {
-    /// One line for whoever imports.
-    pub(crate) fn describe(&self) -> String {
-        let roles: Vec<_> = self.roles.iter().map(|role| role.as_str()).collect();
-        let accounts: Vec<_> = self.accounts.iter().map(String::as_str).collect();
-        let fields = [self.kind.as_str(), &roles.join(";"), &self.class, &self.band, &self.mail];
-        let fields: Vec<_> = fields.into_iter().filter(|field| !field.is_empty()).collect();
-        format!("{} [{}] {}", self.name, accounts.join(";"), fields.join(", "))
-    }
+/// Everybody, as they stood together at one moment.
+pub(crate) struct Known {
+    /// Changes with every change to persons; roles that are granted one by one leave it.
+    pub(crate) revision: i64,
+    pub(crate) people: BTreeMap<PersonId, Row>,
 }
 
-/// Everybody.
-pub(crate) async fn all(tx: &mut Tx, school: &SchoolId) -> Result<BTreeMap<PersonId, Row>, StoreError> {
-    let rows = sqlx::query("SELECT person_id, name, kind, band, class, mail FROM persons WHERE school_id = $1")
-        .bind(school.as_str())
-        .fetch_all(tx.connection())
-        .await?;
-    let mut people = rows.iter().map(read_person).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let roles = sqlx::query("SELECT person_id, role FROM person_roles WHERE school_id = $1")
-        .bind(school.as_str())
-        .fetch_all(tx.connection())
-        .await?;
-    for row in &roles {
-        if let Some(person) = people.get_mut(&id(row, 0)?) {
-            person.roles.insert(parsed(row, 1)?);
-        }
-    }
-    let accounts = sqlx::query("SELECT person_id, account FROM accounts WHERE school_id = $1")
-        .bind(school.as_str())
-        .fetch_all(tx.connection())
-        .await?;
-    for row in &accounts {
-        if let Some(person) = people.get_mut(&id(row, 0)?) {
-            person.accounts.insert(row.try_get(1)?);
-        }
-    }
-    Ok(people)
-}
-
-/// Makes a person's rows what `row` says.
-pub(crate) async fn put(tx: &mut Tx, school: &SchoolId, person: PersonId, row: &Row) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO persons (school_id, person_id, name, kind, band, class, mail) VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (school_id, person_id) DO UPDATE SET name = excluded.name, kind = excluded.kind,
-         band = excluded.band, class = excluded.class, mail = excluded.mail",
+/// Reads everybody, those who left too, beside whoever writes.
+pub(crate) async fn known(store: &Store, school: &SchoolId) -> Result<Known, StoreError> {
+    let mut view = store.view().await?;
+    let revision = revision(&mut view, school).await?;
+    let mut people = BTreeMap::new();
+    // Row by row: a row as the driver holds it takes many times what is kept of it.
+    let mut rows = sqlx::query(
+        "SELECT person_id, name, kind, band, class, mail, reference, gender, year_group, vulnerable, left_us
+         FROM persons WHERE school_id = $1",
     )
     .bind(school.as_str())
-    .bind(person.as_bytes().as_slice())
-    .bind(&row.name)
-    .bind(row.kind.as_str())
-    .bind(&row.band)
-    .bind(&row.class)
-    .bind(&row.mail)
-    .execute(tx.connection())
-    .await?;
-    sqlx::query("DELETE FROM person_roles WHERE school_id = $1 AND person_id = $2")
-        .bind(school.as_str())
-        .bind(person.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await?;
-    for role in &row.roles {
-        sqlx::query("INSERT INTO person_roles (school_id, person_id, role) VALUES ($1, $2, $3)")
-            .bind(school.as_str())
-            .bind(person.as_bytes().as_slice())
-            .bind(role.as_str())
-            .execute(tx.connection())
-            .await?;
+    .fetch(view.connection());
+    while let Some(row) = rows.try_next().await? {
+        people.extend([read_person(&row)?]);
     }
-    for account in &row.accounts {
-        sqlx::query(
-            "INSERT INTO accounts (school_id, account, person_id) VALUES ($1, $2, $3)
-             ON CONFLICT (school_id, account) DO UPDATE SET person_id = excluded.person_id",
-        )
-        .bind(school.as_str())
-        .bind(account)
-        .bind(person.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await?;
+    drop(rows);
+    let of_people = [
+        "SELECT person_id, role FROM person_roles WHERE school_id = $1",
+        "SELECT person_id, account FROM accounts WHERE school_id = $1",
+        "SELECT person_id, class FROM person_classes WHERE school_id = $1",
+    ];
+    for (sql, add) in of_people.into_iter().zip([add_role, add_account, add_class]) {
+        let mut rows = sqlx::query(sql).bind(school.as_str()).fetch(view.connection());
+        while let Some(row) = rows.try_next().await? {
+            if let Some(person) = people.get_mut(&id(&row, 0)?) {
+                add(person, &row)?;
+            }
+        }
     }
-    Ok(())
+    Ok(Known { revision, people })
 }
 
-/// Says of what was captured under an account before it was mapped whose it is, so that they never see it.
-pub(crate) async fn own_subjects(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE subjects SET person_id = $2 WHERE school_id = $1 AND kind = 'account' AND person_id IS DISTINCT FROM $2
-         AND account IN (SELECT a.account FROM accounts AS a WHERE a.school_id = $1 AND a.person_id = $2)",
-    )
-    .bind(school.as_str())
-    .bind(person.as_bytes().as_slice())
-    .execute(tx.connection())
-    .await?;
-    Ok(())
+/// The number of the last change to persons.
+pub(crate) async fn revision(tx: &mut Tx, school: &SchoolId) -> Result<i64, StoreError> {
+    let revision = sqlx::query_scalar("SELECT revision FROM people_revisions WHERE school_id = $1")
+        .bind(school.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(revision.unwrap_or(0))
 }
 
 fn read_person(row: &SqliteRow) -> Result<(PersonId, Row), StoreError> {
@@ -125,10 +93,31 @@ fn read_person(row: &SqliteRow) -> Result<(PersonId, Row), StoreError> {
         band: row.try_get(3)?,
         class: row.try_get(4)?,
         mail: row.try_get(5)?,
+        reference: row.try_get(6)?,
+        gender: row.try_get(7)?,
+        year: row.try_get(8)?,
+        vulnerable: row.try_get(9)?,
+        left_us: row.try_get(10)?,
         roles: BTreeSet::new(),
         accounts: BTreeSet::new(),
+        teaches: BTreeSet::new(),
     };
     Ok((id(row, 0)?, person))
+}
+
+fn add_role(person: &mut Row, row: &SqliteRow) -> Result<(), StoreError> {
+    person.roles.insert(parsed(row, 1)?);
+    Ok(())
+}
+
+fn add_account(person: &mut Row, row: &SqliteRow) -> Result<(), StoreError> {
+    person.accounts.insert(row.try_get(1)?);
+    Ok(())
+}
+
+fn add_class(person: &mut Row, row: &SqliteRow) -> Result<(), StoreError> {
+    person.teaches.insert(row.try_get(1)?);
+    Ok(())
 }
 
 /// Everybody with a role: whether they can sign in, are there at `at_us`, and which classes they teach. Who left holds

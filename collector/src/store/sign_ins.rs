@@ -197,14 +197,17 @@ pub(crate) async fn school_name(store: &Store, school: &SchoolId) -> Result<Stri
     Ok(name.unwrap_or_default())
 }
 
-/// The sign-in of that name.
+/// The sign-in of that name, unless its person left.
 pub(crate) async fn find(store: &Store, school: &SchoolId, login: &Login) -> Result<Option<SignIn>, StoreError> {
-    let row =
-        sqlx::query("SELECT person_id, password, locked_until_us FROM sign_ins WHERE school_id = $1 AND login = $2")
-            .bind(school.as_str())
-            .bind(login.as_str())
-            .fetch_optional(store.reader())
-            .await?;
+    let row = sqlx::query(
+        "SELECT i.person_id, i.password, i.locked_until_us FROM sign_ins AS i
+         JOIN persons AS p ON p.school_id = i.school_id AND p.person_id = i.person_id
+         WHERE i.school_id = $1 AND i.login = $2 AND p.left_us IS NULL",
+    )
+    .bind(school.as_str())
+    .bind(login.as_str())
+    .fetch_optional(store.reader())
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(SignIn {
         person: id(&row, 0)?,
@@ -302,7 +305,7 @@ pub(crate) async fn session(
          JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
          JOIN schools AS s ON s.school_id = w.school_id
          WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4
-         AND w.used_us <= $5",
+         AND w.used_us <= $5 AND p.left_us IS NULL",
     )
     .bind(school.as_str())
     .bind(hash.as_slice())

@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::device::{Device, code_of};
+use crate::people::staff;
 use crate::school::School;
 
 pub(crate) struct Control {
@@ -45,7 +46,7 @@ pub(crate) fn status(titles: wire::Health) -> wire::Status {
     wire::Status { boot_id: vec![1; 16], sensors: vec![sensor], ..wire::Status::default() }
 }
 
-fn signed_policy(release: u64, school: &str) -> Vec<u8> {
+pub(crate) fn signed_policy(release: u64, school: &str) -> Vec<u8> {
     let json = format!(
         r#"{{"release": {release}, "school": "{school}", "zone": "Europe/London", "hours": "always", "sites": "any",
             "staff_watched": true, "group_off": {{}}, "notice_version": 1}}"#
@@ -109,6 +110,7 @@ async fn a_malformed_status_ends_control() {
 #[tokio::test]
 async fn a_policy_published_by_command_is_announced_and_fetched_whole() {
     let school = School::open().await;
+    staff(&school, 3).await;
     let device = Device::enrol(&school).await;
     let mut control = Control::open(&device, &school).await;
     control.received(status(wire::Health::Working)).await;
@@ -140,6 +142,7 @@ async fn a_policy_published_by_command_is_announced_and_fetched_whole() {
 #[tokio::test]
 async fn what_was_never_published_or_was_replaced_is_not_found() {
     let school = School::open().await;
+    staff(&school, 3).await;
     let device = Device::enrol(&school).await;
     let mut uplink = device.uplink(&school).await;
     let mut answers = async |artefact, release| match uplink.fetch(wire::FetchRequest { artefact, release }).await {
@@ -167,6 +170,7 @@ async fn what_was_never_published_or_was_replaced_is_not_found() {
 #[tokio::test]
 async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published() {
     let school = School::open().await;
+    staff(&school, 3).await;
     let publish = async |artefact: &[u8]| {
         std::fs::write(school.path("policy"), artefact).unwrap();
         school.run(&["policy", "publish", &school.path("policy").display().to_string()]).await

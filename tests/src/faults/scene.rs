@@ -10,6 +10,7 @@ use super::oracle::Gaps;
 use super::rig::Rig;
 use super::template::Template;
 use super::twin::ORIGINAL;
+use crate::PEOPLE;
 
 /// A certificate of 30 days is renewed from its tenth day on.
 const RENEWAL_DUE: i64 = 12 * 24 * 60 * 60;
@@ -167,6 +168,10 @@ fn change_a_byte(file: &Path) -> anyhow::Result<()> {
 pub(super) fn set_up_school(rig: &Rig, template: &Template) -> anyhow::Result<()> {
     let file = |name: &str| template.folder().join(name);
     collect(rig, template, &["people", "import"], &[&file("people.csv")])?;
+    for person in PEOPLE.iter().take(3) {
+        let sign_in = ["user", "add", "--login", person.login, "--password-file"];
+        collect(rig, template, &sign_in, &[&file("password")])?;
+    }
     collect(rig, template, &["rules", "publish"], &[&file("phrases.lwrs")])?;
     collect(rig, template, &["policy", "publish"], &[&file("policy.lwpl")])?;
     let token = collect(rig, template, &["token", "create", "--group", "sample-room", "--uses", "5"], &[])?;
