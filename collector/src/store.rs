@@ -56,6 +56,7 @@ pub(crate) mod seeded;
 pub(crate) mod settings;
 pub(crate) mod shadows;
 pub mod sign_ins;
+pub(crate) mod silences;
 pub(crate) mod steps;
 pub(crate) mod subjects;
 pub(crate) mod tickets;
@@ -74,12 +75,13 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
     (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
     (5, "notifications", include_str!("store/migrations/0005_notifications.sql")),
+    (7, "proof of monitoring", include_str!("store/migrations/0007_proof_of_monitoring.sql")),
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
 ];
 
