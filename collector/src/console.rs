@@ -63,6 +63,7 @@ mod shadows;
 mod share;
 mod sign_in;
 mod sign_out;
+mod silences;
 mod suppression;
 mod tickets;
 mod transfer;

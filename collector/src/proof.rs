@@ -8,7 +8,9 @@
 //!
 //! The decisions are pure; [`Lookout`] carries them out once a minute.
 
+pub mod expected;
 mod lookout;
 pub(crate) mod silence;
+pub(crate) mod table;
 
 pub use lookout::Lookout;

@@ -34,6 +34,7 @@ pub(crate) mod devices;
 mod dialect;
 pub(crate) mod escalations;
 pub(crate) mod exemptions;
+pub(crate) mod expected;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;

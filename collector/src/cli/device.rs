@@ -1,17 +1,26 @@
 //! `device`: what is done to one enrolled device.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use lapwing_proto::DeviceId;
 
-use super::{ConfigFile, Failure, say};
+use super::{ConfigFile, Failure, read_given, say};
 use crate::audit::{self, Act, ActKind};
+use crate::people::Mode;
+use crate::proof::expected::{self, MAX_FILE_BYTES};
 use crate::store::devices;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     /// Deny a device: from now on nothing it sends is taken.
     Revoke(Revoke),
+    /// Say which devices the school expects to hear, whole: what the file does not name is expected no more.
+    ///
+    /// The file is CSV: `hostname,serial,room,group`, of which only `hostname` is needed, or an export of Microsoft
+    /// Intune or Jamf Pro as it is.
+    Expect(Expect),
 }
 
 #[derive(Debug, Args)]
@@ -22,10 +31,22 @@ pub(super) struct Revoke {
     file: ConfigFile,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Expect {
+    /// The list.
+    devices: PathBuf,
+    /// Only print what would change.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
 impl Device {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Revoke(revoke) => revoke.run().await,
+            Self::Expect(expect) => expect.run().await,
         }
     }
 }
@@ -43,5 +64,28 @@ impl Revoke {
         tx.commit().await?;
         desk.store.close().await;
         say(format!("{} is denied", self.device))
+    }
+}
+
+impl Expect {
+    async fn run(self) -> Result<(), Failure> {
+        let bytes = read_given(&self.devices, MAX_FILE_BYTES as u64)?;
+        let list = expected::parse(&bytes).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(|fault| format!("{}: {fault}", self.devices.display())).collect();
+            Failure::Unusable(anyhow!("nothing was imported\n{}", faults.join("\n")))
+        })?;
+        let desk = self.file.open().await?;
+        let mode = if self.dry_run { Mode::DryRun } else { Mode::Apply };
+        let now_us = desk.clock.wall_us();
+        let changes = expected::import(&desk.store, &desk.product(), now_us, &list, mode).await?;
+        desk.store.close().await;
+        for line in &changes.lines {
+            say(line)?;
+        }
+        let would = if self.dry_run { "would be " } else { "" };
+        say(format!(
+            "{} {would}added, {} changed, {} the same, {} {would}removed; {} of systems without an agent left out",
+            changes.added, changes.changed, changes.same, changes.removed, list.left_out
+        ))
     }
 }

@@ -11,6 +11,7 @@ use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
+use crate::store::expected::{self, Coverage};
 use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
 use crate::store::{coverage, losses};
 
@@ -119,13 +120,24 @@ pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<Str
     if heard.devices == 0 {
         return Ok("No device is enrolled yet, so nothing is being watched.".to_owned());
     }
-    let today = format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device"));
+    let expected = expected::coverage(&state.store, &state.school, today_us).await;
+    let expected = expected.map_err(|error| Refusal::failed(&error))?;
+    let today = match expected {
+        Some(list) => expected_words(&list),
+        None => format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device")),
+    };
     Ok(match (heard.silent, heard.silent_since_us) {
         (0, _) => format!("{today}."),
         (silent, None) => format!("{today}; {silent} silent since enrolment."),
         (1, Some(since)) => format!("{today}; 1 silent since {}.", present.when(since)),
         (silent, Some(since)) => format!("{today}; {silent} silent, the longest since {}.", present.when(since)),
     })
+}
+
+/// Where the school says which devices it expects.
+fn expected_words(list: &Coverage) -> String {
+    let today = format!("{} of {} heard today", list.today, words::plural(list.expected, "expected device"));
+    if list.never == 0 { today } else { format!("{today}; {} never", words::thousands(list.never)) }
 }
 
 /// What devices said is lost, in a sentence that follows another; empty where nothing is.
@@ -262,6 +274,14 @@ mod tests {
         assert!(page.contains("No concerns.") && page.contains("1 of 1 device heard today."), "{page}");
         seeded.clock.advance_us(10 * 60_000_000);
         assert!(dsl.get("/queue").await.body.contains("1 silent since 10:00."));
+    }
+
+    #[tokio::test]
+    async fn where_devices_are_expected_the_queue_counts_them_and_not_those_that_enrolled() {
+        let seeded = Seeded::open().await;
+        seeded.expects("hostname\npc-12\nPC-13\nPC-14\n").await;
+        let page = seeded.visitor("dsl").await.get("/queue").await.body;
+        assert!(page.contains("1 of 3 expected devices heard today; 2 never."), "{page}");
     }
 
     #[tokio::test]

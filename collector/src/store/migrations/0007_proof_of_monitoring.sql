@@ -45,6 +45,7 @@ CREATE TABLE expected_devices (
     imported_us INTEGER NOT NULL,
     PRIMARY KEY (school_id, hostname_key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX devices_by_hostname ON devices (school_id, LOWER(hostname));
 
 -- ---- checks ------------------------------------------------------------------------------------------------------
 
