@@ -6,6 +6,7 @@
 mod audit;
 mod authority;
 mod check;
+mod checks;
 mod device;
 mod init;
 mod notify;
@@ -75,6 +76,9 @@ enum What {
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
+    /// The log of checks that monitoring works.
+    #[command(subcommand)]
+    Checks(checks::Checks),
     /// Rule sets.
     #[command(subcommand)]
     Rules(publish::Rules),
@@ -143,6 +147,7 @@ impl What {
             Self::User(user) => user.run().await,
             Self::Notify(notify) => notify.run().await,
             Self::Device(device) => device.run().await,
+            Self::Checks(checks) => checks.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,
             Self::Ca(ca) => ca.run(),

@@ -31,6 +31,7 @@ mod ask_close;
 mod assets;
 mod attribute;
 mod blank;
+mod checks;
 mod close;
 mod concern;
 mod counts;
@@ -140,6 +141,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/requests/{reference}/withdraw", post(requests::withdraw))
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
+        .route("/checks", get(checks::page).post(checks::submit))
         .route("/counts", get(counts::page))
         .route("/exemptions", get(exemptions::page).post(exemptions::ask))
         .route("/exemptions/{reference}/answer", post(exemptions::answer))

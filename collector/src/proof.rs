@@ -8,6 +8,9 @@
 //!
 //! The decisions are pure; [`Lookout`] carries them out once a minute.
 
+pub(crate) mod canary;
+pub mod checks;
+mod daily;
 pub mod expected;
 mod lookout;
 pub(crate) mod silence;

@@ -6,9 +6,10 @@ use lapwing_rules::{Category, Level};
 use super::seeded::Seeded;
 
 /// Everybody but those named is refused; whoever is not signed in is sent to the door.
-const PAGES: [(&str, &[&str]); 4] = [
+const PAGES: [(&str, &[&str]); 5] = [
     ("/queue", &["dsl", "deputy", "head", "chair"]),
     ("/devices", &["tech"]),
+    ("/checks", &["dsl", "deputy", "head", "tech"]),
     ("/counts", &["governor"]),
     ("/exemptions", &["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"]),
 ];
@@ -73,7 +74,7 @@ async fn every_answer_carries_the_security_headers() {
 #[tokio::test]
 async fn pages_hold_no_script_or_style_of_their_own() {
     let seeded = Seeded::open().await;
-    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("governor", "/counts"), ("teacher", "/exemptions")]
+    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("tech", "/checks"), ("governor", "/counts"), ("teacher", "/exemptions")]
     {
         let page = seeded.visitor(person).await.get(path).await.body;
         assert!(page.contains("<!doctype html>"), "{person} at {path}");

@@ -1,4 +1,5 @@
-//! The lookout: once a minute it compares what was heard with what should have been, and tells people.
+//! The lookout: once a minute it compares what was heard with what should have been, tells people, and writes the daily
+//! check of each device into the log.
 //!
 //! One silence a room and day. Its rows, the messages and the audit leaves are one transaction.
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lapwing_proto::{DeviceId, SchoolId};
 use lapwing_rules::Level;
 
+use super::daily::Daily;
 use super::silence::{self, Moment, Silent, Watched};
 use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
@@ -31,6 +33,7 @@ const LASTING: [Role; 2] = [Role::Dsl, Role::DeputyDsl];
 pub struct Lookout {
     actor: Actor,
     store: Store,
+    daily: Daily,
     /// Since when the collector listens without a break, and when it looked last.
     listening: Option<(i64, i64)>,
 }
@@ -46,8 +49,8 @@ struct Found {
 impl Lookout {
     /// A lookout that has not looked yet.
     #[must_use]
-    pub const fn new(school: SchoolId, store: Store) -> Self {
-        Self { actor: Actor::Product { school }, store, listening: None }
+    pub fn new(school: SchoolId, store: Store) -> Self {
+        Self { actor: Actor::Product { school: school.clone() }, store, daily: Daily::new(school), listening: None }
     }
 
     /// What was heard up to now is not all written down: silence until now says nothing.
@@ -78,6 +81,9 @@ impl Lookout {
         for standing in silences::standing(&mut tx, self.actor.school()).await? {
             told |= self.follow(&mut tx, &standing, &moment, &calendar).await?;
         }
+        tx.commit().await?;
+        let mut tx = self.store.begin().await?;
+        self.daily.look(&mut tx, &calendar, now_us).await?;
         tx.commit().await?;
         Ok(told)
     }
