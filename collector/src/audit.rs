@@ -125,6 +125,8 @@ pub enum ActKind {
     ExpectedImported,
     /// A check that monitoring works was recorded.
     CheckRecorded,
+    /// Alerts of the web filter were imported.
+    FilterImported,
 }
 
 impl ActKind {
@@ -172,6 +174,7 @@ impl ActKind {
             Self::SilenceEnded => "silence_ended",
             Self::ExpectedImported => "expected_imported",
             Self::CheckRecorded => "check_recorded",
+            Self::FilterImported => "filter_imported",
         }
     }
 }

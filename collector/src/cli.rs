@@ -8,6 +8,7 @@ mod authority;
 mod check;
 mod checks;
 mod device;
+mod filter;
 mod init;
 mod notify;
 mod people;
@@ -76,6 +77,9 @@ enum What {
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
+    /// Alerts of the school's web filter.
+    #[command(subcommand)]
+    Filter(filter::Filter),
     /// The log of checks that monitoring works.
     #[command(subcommand)]
     Checks(checks::Checks),
@@ -147,6 +151,7 @@ impl What {
             Self::User(user) => user.run().await,
             Self::Notify(notify) => notify.run().await,
             Self::Device(device) => device.run().await,
+            Self::Filter(filter) => filter.run().await,
             Self::Checks(checks) => checks.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,

@@ -321,6 +321,7 @@ impl Collector {
             rules: Arc::clone(&self.rules),
             lookout: Lookout::new(self.config.load().school.id.clone(), self.store.clone()),
             mail: Arc::clone(&self.waking.mail),
+            triage: Arc::clone(&self.waking.triage),
             shutdown: self.shutdown.clone(),
         };
         self.spawn_part("upkeep", &self.tasks, upkeep.run());

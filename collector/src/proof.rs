@@ -12,6 +12,7 @@ pub(crate) mod canary;
 pub mod checks;
 mod daily;
 pub mod expected;
+pub mod filter;
 mod lookout;
 pub(crate) mod silence;
 pub(crate) mod table;

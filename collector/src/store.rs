@@ -37,6 +37,7 @@ mod dialect;
 pub(crate) mod escalations;
 pub(crate) mod exemptions;
 pub(crate) mod expected;
+pub(crate) mod filter_alerts;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;

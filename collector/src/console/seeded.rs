@@ -22,6 +22,7 @@ use crate::actor::{Actor, PersonId};
 use crate::clock::ManualClock;
 use crate::intake::Delivery;
 use crate::people::Mode;
+use crate::proof::filter::{self, BringIn, Source};
 use crate::proof::{Lookout, expected};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, GapRow, Lane};
@@ -208,6 +209,16 @@ impl Seeded {
         let list = expected::parse(list.as_bytes()).unwrap();
         let product = Actor::Product { school: self.school.id.clone() };
         expected::import(&self.school.store, &product, NINE_US, &list, Mode::Apply).await.unwrap();
+    }
+
+    /// The school's web filter reports; triage takes what it says.
+    pub(super) async fn filter_reports(&self, export: &str) {
+        let file = filter::parse(export.as_bytes(), Source::Generic, &jiff::tz::TimeZone::UTC).unwrap();
+        let (school, store, vault) = (self.school.id.clone(), self.school.store.clone(), self.school.vault.clone());
+        let product = Actor::Product { school: school.clone() };
+        let bring_in = BringIn { school, store, vault };
+        bring_in.run(&product, Source::Generic, &file.alerts, NINE_US).await.unwrap();
+        while self.triage().step().await.unwrap().is_some() {}
     }
 
     /// The collector looks for silent devices, every minute for `minutes`.

@@ -34,6 +34,8 @@ pub(super) struct Upkeep {
     pub(super) lookout: Lookout,
     /// Told of messages that wait.
     pub(super) mail: Arc<Notify>,
+    /// Told once a minute: another process may have brought captures in.
+    pub(super) triage: Arc<Notify>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -53,6 +55,7 @@ impl Upkeep {
             self.refresh().await;
             if is_due(&mut heard_us, now_us, HEARD_EVERY_US) {
                 self.write_heard().await;
+                self.triage.notify_one();
             }
             if is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
                 self.renew_certificates();

@@ -76,3 +76,17 @@ CREATE TABLE canaries (
     PRIMARY KEY (school_id, day, device_id, signal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX captures_of_canary ON captures (school_id, received_us) WHERE category = 'canary';
+
+-- ---- the filter --------------------------------------------------------------------------------------------------
+
+-- Which rows of a filter's exports were imported, by a keyed hash, and where each came in the filter's lanes.
+CREATE TABLE filter_alerts (
+    school_id   TEXT NOT NULL,
+    device_id   BLOB NOT NULL,                 -- what stands for the filter
+    row_hash    BLOB NOT NULL,
+    lane        INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
+    imported_us INTEGER NOT NULL,
+    PRIMARY KEY (school_id, device_id, row_hash)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX filter_alerts_by_place ON filter_alerts (school_id, device_id, lane, seq);
