@@ -74,8 +74,13 @@ async fn every_answer_carries_the_security_headers() {
 #[tokio::test]
 async fn pages_hold_no_script_or_style_of_their_own() {
     let seeded = Seeded::open().await;
-    for (person, path) in [("dsl", "/queue"), ("tech", "/devices"), ("tech", "/checks"), ("governor", "/counts"), ("teacher", "/exemptions")]
-    {
+    for (person, path) in [
+        ("dsl", "/queue"),
+        ("tech", "/devices"),
+        ("tech", "/checks"),
+        ("governor", "/counts"),
+        ("teacher", "/exemptions"),
+    ] {
         let page = seeded.visitor(person).await.get(path).await.body;
         assert!(page.contains("<!doctype html>"), "{person} at {path}");
         assert!(!page.contains(" style=") && !page.contains("<style") && !page.contains(" onclick="));

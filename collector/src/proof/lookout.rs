@@ -65,7 +65,7 @@ impl Lookout {
     /// When the database cannot be used; then nobody was told, and the next look finds the same.
     pub async fn look(&mut self, now_us: i64) -> Result<bool, StoreError> {
         let listening_us = self.listens_at(now_us);
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.view().await?;
         let calendar = settings::calendar(&mut tx, self.actor.school(), now_us).await?;
         drop(tx);
         let moment = Moment::new(now_us, listening_us, &calendar);

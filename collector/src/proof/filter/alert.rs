@@ -124,7 +124,7 @@ impl Alert {
         let topic = |(text, excerpt): (usize, &Excerpt)| {
             // A path alone says nothing of why.
             let is_told = excerpt.scope != Open::Known(Scope::UrlPath);
-            is_told.then(|| Span { text, start: 0, end: excerpt.text.len(), mark: Mark::Topic, weight: 0 })
+            is_told.then_some(Span { text, start: 0, end: excerpt.text.len(), mark: Mark::Topic, weight: 0 })
         };
         let hit = Hit {
             rule,
