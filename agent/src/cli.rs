@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -14,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, DEFAULT_SOCKET, Watched, load_or_last_good};
 use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
-use crate::{browser_host, doctor, pipeline, platform, session, uplink};
+use crate::{browser_host, check, doctor, pipeline, platform, session, uplink};
 
 mod spool;
 
@@ -50,6 +51,25 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Tests the watching of this computer, whole: a file, a window and a page with a harmless phrase have to reach the
+    /// collector. Run it as root, once a school day, while somebody is signed in.
+    Check {
+        #[command(flatten)]
+        configured: Configured,
+        /// How long to wait, in seconds.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
+        within: u16,
+    },
+    /// Shows what `check` has to see, as whoever is signed in.
+    #[command(hide = true)]
+    CheckAct {
+        /// A folder to drop the file into; the first that takes it is used.
+        #[arg(long)]
+        folder: Vec<PathBuf>,
+        /// Open a page.
+        #[arg(long)]
+        page: bool,
     },
     /// Checks a configuration and shows where each value comes from.
     CheckConfig {
@@ -130,6 +150,11 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         }
         Command::Enrol(configured) => in_runtime(enrol(&configured.config)),
         Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
+        Command::Check { configured, within } => in_runtime(run_check(&configured.config, within)),
+        Command::CheckAct { folder, page } => in_runtime(async {
+            check::act(&check::Act { folders: folder, opens_page: page }).await;
+            Ok(0)
+        }),
         Command::CheckConfig { file } => check_config(&file),
         Command::Notice(connected) => in_runtime(notice(&connected.socket())),
         Command::Spool(command) => spool::run(command),
@@ -204,6 +229,15 @@ async fn examine(path: &Path, json: bool) -> anyhow::Result<u8> {
     let findings = doctor::examine(&config).await;
     say(&if json { findings.to_json()? } else { findings.to_text() })?;
     Ok(if findings.are_healthy() { 0 } else { PROBLEMS })
+}
+
+async fn run_check(path: &Path, within_s: u16) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let found = check::run(&config, &program, Duration::from_secs(within_s.into())).await;
+    let found = found.with_context(|| format!("failed to check by the service at `{}`", config.socket.display()))?;
+    say(&found.to_text())?;
+    Ok(if found.is_sound() { 0 } else { PROBLEMS })
 }
 
 fn check_config(path: &Path) -> anyhow::Result<u8> {

@@ -114,7 +114,8 @@ pub async fn ask_notice(socket: &Path) -> io::Result<Told> {
     Ok(told)
 }
 
-async fn ask_status(socket: &Path) -> io::Result<Report> {
+/// Asks the service at `socket` how it is.
+pub(crate) async fn ask_status(socket: &Path) -> io::Result<Report> {
     let Message::Report(report) = ask(socket, Ask::Status).await? else { return Err(unexpected()) };
     Ok(report)
 }

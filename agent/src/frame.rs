@@ -181,6 +181,19 @@ pub struct Report {
     pub seen: u64,
     /// Signals that matched since the start.
     pub matched: u64,
+    /// How far the daily checks came since the start.
+    pub canaries: Vec<CanaryReport>,
+}
+
+/// How far the daily checks of one sensor came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryReport {
+    /// The sensor's name.
+    pub sensor: String,
+    /// Seen and spooled.
+    pub spooled: u64,
+    /// Acknowledged by the collector.
+    pub delivered: u64,
 }
 
 /// How a sensor is.

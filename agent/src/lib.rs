@@ -1,6 +1,8 @@
 //! The agent on each school computer: watches four signals, matches them there, and delivers only what matched.
 
 pub mod browser_host;
+mod canary;
+mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::notice::Notice;
@@ -41,6 +42,8 @@ pub(crate) struct Ears {
     pub(crate) notice: watch::Receiver<Notice>,
     /// How the service is.
     pub(crate) status: watch::Receiver<StatusFacts>,
+    /// How far the daily checks came.
+    pub(crate) canaries: Canaries,
     /// For allowances.
     pub(crate) clock: Arc<dyn Clock>,
 }

@@ -26,6 +26,7 @@ use lapwing_proto::{Capture, wire};
 use tokio::sync::{mpsc, watch as watching};
 use tokio_util::task::TaskTracker;
 
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::config::{Change, Config, LoadedFrom, Watched};
 use crate::counters::Counters;
@@ -112,6 +113,7 @@ struct Shared {
     force: Force,
     status: watching::Receiver<StatusFacts>,
     notice: watching::Receiver<Notice>,
+    canaries: Canaries,
 }
 
 /// Runs the service until it is told to stop.
@@ -152,6 +154,7 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         force: keeper.force(),
         status,
         notice,
+        canaries: Canaries::of(Arc::clone(&spool) as Arc<dyn Backlog>),
     };
     let (artefacts_in, artefacts) = mpsc::channel(ARTEFACTS);
     let mut service = Service {
@@ -242,7 +245,8 @@ impl Service {
         };
         self.crew.start("judging", watching.run(observations));
         let spool = Arc::clone(&self.spool);
-        self.crew.start("spooling", spooling::run(captured, spool, self.diagnostics.clone(), self.eyes.clone()));
+        let told = spooling::Told { diagnostics: self.diagnostics.clone(), canaries: shared.canaries.clone() };
+        self.crew.start("spooling", spooling::run(captured, spool, told, self.eyes.clone()));
         let folders = self.config.current().folders.to_vec();
         let files = platform::Files::new(Some(LEAST_UID), folders, Arc::clone(&shared.clock));
         let files = files.easing(self.limits.effort());
@@ -263,6 +267,7 @@ impl Service {
             counters: shared.counters.clone(),
             notice: shared.notice.clone(),
             status: shared.status.clone(),
+            canaries: shared.canaries.clone(),
             clock: Arc::clone(&shared.clock),
         };
         let socket = self.config.current().socket.to_path_buf();

@@ -13,8 +13,9 @@ use linux as imp;
 use windows as imp;
 
 pub(crate) use imp::{
-    LocalListener, LocalStream, Orders, account, alive_within, boot_id, boot_us, connect, give_back_memory,
-    machine_stops, own_uid, own_usage, peer, peer_uid, tell_alive, tell_ready, tell_stopping,
+    Desktop, LocalListener, LocalStream, Orders, account, alive_within, boot_id, boot_us, connect, desktop,
+    give_back_memory, machine_stops, open_page, own_uid, own_usage, peer, peer_uid, show_window, tell_alive,
+    tell_ready, tell_stopping,
 };
 
 pub use imp::{

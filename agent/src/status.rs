@@ -2,6 +2,7 @@
 
 use lapwing_proto::wire;
 
+use crate::canary::Canaries;
 use crate::counters::Counters;
 use crate::frame::{Health, HealthKind, Report, SensorReport};
 use crate::observation::SessionId;
@@ -48,8 +49,7 @@ impl StatusFacts {
 
 impl StatusFacts {
     /// The same for a technician at the computer.
-    #[must_use]
-    pub fn to_report(&self, counters: &Counters) -> Report {
+    pub(crate) fn to_report(&self, counters: &Counters, canaries: &Canaries) -> Report {
         let numbers = counters.to_wire();
         let code = |entry: &wire::Diagnostic| (entry.code.clone(), entry.detail.clone());
         Report {
@@ -60,6 +60,7 @@ impl StatusFacts {
             scoped_out: self.scoped_out,
             seen: numbers.seen,
             matched: numbers.matched,
+            canaries: canaries.report(),
         }
     }
 }

@@ -127,6 +127,16 @@ pub enum ActKind {
     PolicyPublished,
     /// An evidence key was deleted.
     KeyErased,
+    /// Devices of a room fell silent.
+    SilenceRaised,
+    /// All of them were heard again, or are no longer the school's.
+    SilenceEnded,
+    /// The list of expected devices was imported.
+    ExpectedImported,
+    /// A check that monitoring works was recorded.
+    CheckRecorded,
+    /// Alerts of the web filter were imported.
+    FilterImported,
 }
 
 impl ActKind {
@@ -175,6 +185,11 @@ impl ActKind {
             Self::RuleSetPublished => "rule_set_published",
             Self::PolicyPublished => "policy_published",
             Self::KeyErased => "key_erased",
+            Self::SilenceRaised => "silence_raised",
+            Self::SilenceEnded => "silence_ended",
+            Self::ExpectedImported => "expected_imported",
+            Self::CheckRecorded => "check_recorded",
+            Self::FilterImported => "filter_imported",
         }
     }
 }

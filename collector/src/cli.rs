@@ -6,7 +6,9 @@
 mod audit;
 mod authority;
 mod check;
+mod checks;
 mod device;
+mod filter;
 mod init;
 mod notify;
 mod people;
@@ -75,6 +77,12 @@ enum What {
     /// Enrolled devices.
     #[command(subcommand)]
     Device(device::Device),
+    /// Alerts of the school's web filter.
+    #[command(subcommand)]
+    Filter(filter::Filter),
+    /// The log of checks that monitoring works.
+    #[command(subcommand)]
+    Checks(checks::Checks),
     /// Rule sets.
     #[command(subcommand)]
     Rules(publish::Rules),
@@ -143,6 +151,8 @@ impl What {
             Self::User(user) => user.run().await,
             Self::Notify(notify) => notify.run().await,
             Self::Device(device) => device.run().await,
+            Self::Filter(filter) => filter.run().await,
+            Self::Checks(checks) => checks.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,
             Self::Ca(ca) => ca.run(),

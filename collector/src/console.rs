@@ -32,6 +32,7 @@ mod assets;
 mod attribute;
 mod away;
 mod blank;
+mod checks;
 mod close;
 mod concern;
 mod counts;
@@ -64,6 +65,7 @@ mod shadows;
 mod share;
 mod sign_in;
 mod sign_out;
+mod silences;
 mod suppression;
 mod tickets;
 mod transfer;
@@ -140,6 +142,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/requests/{reference}/withdraw", post(requests::withdraw))
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
+        .route("/checks", get(checks::page).post(checks::submit))
         .route("/counts", get(counts::page))
         .route("/exemptions", get(exemptions::page).post(exemptions::ask))
         .route("/exemptions/{reference}/answer", post(exemptions::answer))
@@ -157,5 +160,3 @@ pub fn router(state: ConsoleState) -> Router {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod two_worlds;

@@ -59,6 +59,14 @@ random_id!(
     TicketId, "ticket id", "tic-"
 );
 random_id!(
+    /// Devices of one room that went silent on one day.
+    SilenceId, "silence id", "sil-"
+);
+random_id!(
+    /// A check that monitoring works.
+    CheckId, "check id", "chk-"
+);
+random_id!(
     /// An evidence key in the vault.
     KeyId, "key id", "key-"
 );

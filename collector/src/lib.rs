@@ -19,6 +19,7 @@ pub mod intake;
 pub mod lifecycle;
 pub mod notify;
 pub mod people;
+pub mod proof;
 pub mod requests;
 pub mod rooms;
 pub mod routing;

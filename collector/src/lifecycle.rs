@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! start   store, vault, authority -> intake, welcomer, ingest -> three listeners, console, triage, notifier -> ready
-//! run     accept loops | gRPC | console | upkeep (who is denied, what is published, certificates, last heard);
-//!         a part that ends before it is told to ends all
+//! run     accept loops | gRPC | console | upkeep (who is denied, what is published, certificates, last heard,
+//!         who is silent); a part that ends before it is told to ends all
 //! stop    no new connections, streams end after the message they are in, at most 10 s; what was taken is committed;
 //!         then the store closes
 //! ```
@@ -36,6 +36,7 @@ use crate::durable;
 use crate::ingest::{self, Ingest, IngestParts, Welcomer};
 use crate::intake::{Intake, IntakeParts, IntakeWorker};
 use crate::notify::{ChannelError, Channels, Notifier};
+use crate::proof::Lookout;
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
@@ -318,6 +319,9 @@ impl Collector {
             ingest: Arc::clone(&self.ingest),
             store: self.store.clone(),
             rules: Arc::clone(&self.rules),
+            lookout: Lookout::new(self.config.load().school.id.clone(), self.store.clone()),
+            mail: Arc::clone(&self.waking.mail),
+            triage: Arc::clone(&self.waking.triage),
             shutdown: self.shutdown.clone(),
         };
         self.spawn_part("upkeep", &self.tasks, upkeep.run());

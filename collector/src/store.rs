@@ -24,8 +24,10 @@ pub(crate) mod accounts;
 pub mod artefacts;
 pub(crate) mod attributions;
 pub(crate) mod audit;
+pub(crate) mod canaries;
 pub(crate) mod captures;
 pub(crate) mod channels;
+pub(crate) mod checks;
 pub(crate) mod concern_page;
 pub(crate) mod concerns;
 pub(crate) mod coverage;
@@ -35,6 +37,8 @@ pub(crate) mod devices;
 mod dialect;
 pub(crate) mod escalations;
 pub(crate) mod exemptions;
+pub(crate) mod expected;
+pub(crate) mod filter_alerts;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;
@@ -60,6 +64,7 @@ pub(crate) mod seeded;
 pub(crate) mod settings;
 pub(crate) mod shadows;
 pub mod sign_ins;
+pub(crate) mod silences;
 pub(crate) mod steps;
 pub(crate) mod subjects;
 pub(crate) mod tickets;
@@ -78,13 +83,14 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
     (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
     (5, "notifications", include_str!("store/migrations/0005_notifications.sql")),
     (6, "people", include_str!("store/migrations/0006_people.sql")),
+    (7, "proof of monitoring", include_str!("store/migrations/0007_proof_of_monitoring.sql")),
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
 ];
 

@@ -77,6 +77,7 @@ impl Browser {
             arguments.push(format!("--load-extension={}", state.join("extension").display()));
             arguments.push("--disable-features=DisableLoadExtensionCommandLineSwitch".to_owned());
         }
+        write_opener(&desktop.opener(), &arguments)?;
         let name = format!("browser-{}", desktop.account().name());
         let mut browser = Self { program: "chromium", arguments, name, logs: logs.to_owned(), process: None };
         browser.restart(desktop).await?;
@@ -111,6 +112,14 @@ impl Browser {
     pub fn close(&mut self) {
         self.process = None;
     }
+}
+
+/// What a desktop starts to open an address: the same browser, with the same profile.
+fn write_opener(path: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
+    std::fs::write(path, format!("#!/bin/sh\nexec chromium {} \"$1\"\n", quoted.join(" ")))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).context("failed to let the opener run")
 }
 
 fn install(agent: &Agent, words: &[&OsStr]) -> anyhow::Result<()> {

@@ -108,6 +108,15 @@ impl Classroom {
         self.desks.get_mut(&who).with_context(|| format!("{who:?} is not signed in"))
     }
 
+    /// Somebody's screen.
+    ///
+    /// # Errors
+    ///
+    /// When they are not signed in.
+    pub fn desktop(&self, who: Who) -> anyhow::Result<&Desktop> {
+        self.desks.get(&who).map(|desk| &desk.desktop).with_context(|| format!("{who:?} is not signed in"))
+    }
+
     /// Waits until the agent has spooled `count` captures since it was started first.
     ///
     /// # Errors

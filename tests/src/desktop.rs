@@ -59,8 +59,15 @@ impl Desktop {
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.account.command("env");
-        command.arg(format!("DISPLAY={}", self.display)).arg(program);
+        command.arg(format!("DISPLAY={}", self.display));
+        command.arg(format!("BROWSER={}", self.opener().display())).arg(program);
         command
+    }
+
+    /// The program that opens an address in the browser of whoever is signed in, where they have one.
+    #[must_use]
+    pub fn opener(&self) -> PathBuf {
+        self.account.home().join("open-address")
     }
 
     /// Opens a window titled `title` and waits until it has the focus: two that open at once would race for it, and

@@ -412,6 +412,12 @@ impl Agent {
         &self.program
     }
 
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Its local socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

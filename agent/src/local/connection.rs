@@ -142,9 +142,9 @@ impl Peer {
                 let notice = self.ears.notice.borrow();
                 Taken::Answer(Message::Notice(Told { version: notice.version, text: notice.text.clone() }))
             }
-            Ask::Status if self.session.uid == 0 || self.session.uid == platform::own_uid() => {
-                Taken::Answer(Message::Report(self.ears.status.borrow().to_report(&self.ears.counters)))
-            }
+            Ask::Status if self.session.uid == 0 || self.session.uid == platform::own_uid() => Taken::Answer(
+                Message::Report(self.ears.status.borrow().to_report(&self.ears.counters, &self.ears.canaries)),
+            ),
             // Which sensor is blind is nothing for those it watches.
             Ask::Status => Taken::Answer(Message::Report(Report::default())),
         }

@@ -28,7 +28,15 @@ async fn beside<F: Future<Output = ()>>(story: impl FnOnce(Pair) -> F) {
     let (_notice, notice) = watch::channel(Notice { version: 3, text: "told".to_owned() });
     let (_status, status) = watch::channel(StatusFacts { rule_set_release: 9, ..StatusFacts::default() });
     let clock = Arc::new(ManualClock::at(0));
-    let ears = Ears { out, health: health.clone(), counters: counters.clone(), notice, status, clock };
+    let ears = Ears {
+        out,
+        health: health.clone(),
+        counters: counters.clone(),
+        notice,
+        status,
+        canaries: Canaries::default(),
+        clock,
+    };
     let program = Framed::new(platform::connect(&path).await.unwrap(), FrameCodec::default());
     let pair = Pair { program, heard, health, counters, _folder: folder };
     tokio::select! {
@@ -161,6 +169,7 @@ async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
         counters: Counters::new(),
         notice: watch::channel(Notice { version: 3, text: "told".to_owned() }).1,
         status: watch::channel(StatusFacts::default()).1,
+        canaries: Canaries::default(),
         clock: Arc::new(ManualClock::at(0)),
     };
     let (service, _program) = LocalStream::pair().unwrap();

@@ -66,6 +66,7 @@ mod tests {
     use tokio_util::codec::Framed;
 
     use super::*;
+    use crate::canary::Canaries;
     use crate::clock::ManualClock;
     use crate::counters::Counters;
     use crate::frame::{FrameCodec, Hello, Message, Received, Role};
@@ -81,6 +82,7 @@ mod tests {
             counters: Counters::new(),
             notice: watch::channel(Notice::without_policy()).1,
             status: watch::channel(StatusFacts::default()).1,
+            canaries: Canaries::default(),
             clock: Arc::new(ManualClock::at(0)),
         };
         Hearing { socket: socket.to_owned(), ears, diagnostics: diagnostics.clone() }

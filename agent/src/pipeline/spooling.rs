@@ -8,6 +8,7 @@ use lapwing_rules::Level;
 use tokio::sync::mpsc;
 
 use super::ServiceError;
+use crate::canary::Canaries;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
@@ -19,12 +20,18 @@ use crate::spool::{Appended, KeySource, Opened, Spool, SpoolError, SpoolLimits};
 /// Between attempts to write to a spool that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Whom the writing tells what came of it.
+pub(super) struct Told {
+    pub(super) diagnostics: Diagnostics,
+    pub(super) canaries: Canaries,
+}
+
 /// Writes every capture, one after the other, until all that judge have let go of their end. A spool that fails is
 /// tried again, and judging waits meanwhile; once the service stops, it is tried once more.
 pub(super) async fn run(
     mut captures: mpsc::Receiver<Capture>,
     spool: Arc<Spool>,
-    diagnostics: Diagnostics,
+    Told { diagnostics, canaries }: Told,
     shutdown: Shutdown,
 ) {
     while let Some(capture) = captures.recv().await {
@@ -34,6 +41,9 @@ pub(super) async fn run(
             let appended = tokio::task::spawn_blocking(move || spool.append(level, &record)).await;
             match appended {
                 Ok(Ok(appended)) => {
+                    if let Appended::Stored(seq) = appended {
+                        canaries.spooled(&capture, level, seq);
+                    }
                     report(level, appended, &diagnostics);
                     break;
                 }

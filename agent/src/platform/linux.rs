@@ -2,6 +2,7 @@
 
 mod account;
 mod boot;
+mod check;
 mod facts;
 mod files;
 mod hardening;
@@ -15,6 +16,7 @@ mod usage;
 
 pub(crate) use account::{account, own_uid, peer, peer_uid};
 pub(crate) use boot::{boot_id, boot_us};
+pub(crate) use check::{Desktop, desktop, open_page, show_window};
 pub use facts::{hardware_hash, host_name};
 pub use files::Files;
 pub use hardening::{hide_memory, keep_memory_small};

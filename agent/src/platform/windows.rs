@@ -80,6 +80,45 @@ pub(crate) fn own_uid() -> u32 {
     0
 }
 
+/// The desktop of somebody who is signed in.
+#[derive(Debug)]
+pub(crate) struct Desktop;
+
+impl Desktop {
+    /// The home of whoever is signed in.
+    pub(crate) fn home(&self) -> &Path {
+        Path::new("")
+    }
+
+    /// `program`, to be run by them on their desktop.
+    pub(crate) fn command(&self, program: &Path) -> std::process::Command {
+        std::process::Command::new(program)
+    }
+}
+
+/// None: Windows is not served yet.
+pub(crate) fn desktop(_program: &Path) -> Option<Desktop> {
+    None
+}
+
+/// Shows a window titled `title`.
+///
+/// # Errors
+///
+/// Always: Windows is not served yet.
+pub(crate) fn show_window(_title: &str) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Opens `address` in a browser.
+///
+/// # Errors
+///
+/// Always: Windows is not served yet.
+pub(crate) fn open_page(_address: &str) -> io::Result<()> {
+    Err(unsupported())
+}
+
 /// The orders a running service takes: Ctrl-C stops it.
 #[derive(Debug)]
 pub(crate) struct Orders;

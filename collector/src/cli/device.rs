@@ -9,6 +9,7 @@ use lapwing_proto::DeviceId;
 use super::{ConfigFile, Failure, read_given, say};
 use crate::audit::{self, Act, ActKind};
 use crate::people::Mode;
+use crate::proof::expected::{self, MAX_FILE_BYTES};
 use crate::rooms::{self, MAX_ROOMS_BYTES};
 use crate::store::devices;
 
@@ -18,6 +19,11 @@ pub(super) enum Device {
     Revoke(Revoke),
     /// Put devices into rooms by a list, whole or not at all.
     Rooms(Rooms),
+    /// Say which devices the school expects to hear, whole: what the file does not name is expected no more.
+    ///
+    /// The file is CSV: `hostname,serial,room,group`, of which only `hostname` is needed, or an export of Microsoft
+    /// Intune or Jamf Pro as it is.
+    Expect(Expect),
 }
 
 #[derive(Debug, Args)]
@@ -39,11 +45,23 @@ pub(super) struct Revoke {
     file: ConfigFile,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Expect {
+    /// The list.
+    devices: PathBuf,
+    /// Only print what would change.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
 impl Device {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Revoke(revoke) => revoke.run().await,
             Self::Rooms(rooms) => rooms.run().await,
+            Self::Expect(expect) => expect.run().await,
         }
     }
 }
@@ -84,5 +102,28 @@ impl Rooms {
         let done = if self.dry_run { "would change" } else { "changed" };
         let (changed, same, unknown) = (moves.lines.len(), moves.same, moves.unknown.len());
         say(format!("{changed} rooms {done}, {same} the same, {unknown} hosts not enrolled"))
+    }
+}
+
+impl Expect {
+    async fn run(self) -> Result<(), Failure> {
+        let bytes = read_given(&self.devices, MAX_FILE_BYTES as u64)?;
+        let list = expected::parse(&bytes).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(|fault| format!("{}: {fault}", self.devices.display())).collect();
+            Failure::Unusable(anyhow!("nothing was imported\n{}", faults.join("\n")))
+        })?;
+        let desk = self.file.open().await?;
+        let mode = if self.dry_run { Mode::DryRun } else { Mode::Apply };
+        let now_us = desk.clock.wall_us();
+        let changes = expected::import(&desk.store, &desk.product(), now_us, &list, mode).await?;
+        desk.store.close().await;
+        for line in &changes.lines {
+            say(line)?;
+        }
+        let would = if self.dry_run { "would be " } else { "" };
+        say(format!(
+            "{} {would}added, {} changed, {} the same, {} {would}removed; {} of systems without an agent left out",
+            changes.added, changes.changed, changes.same, changes.removed, list.left_out
+        ))
     }
 }

@@ -12,10 +12,12 @@ use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::Technician;
 use super::shadows::{self, ShadowView};
+use super::silences::{self, SilenceView};
 use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
 use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
+use crate::store::expected::{self, Missing};
 
 #[derive(Template)]
 #[template(path = "devices.html")]
@@ -26,9 +28,19 @@ struct DevicesPage {
 
 struct DevicesView {
     heard: String,
+    silences: Vec<SilenceView>,
+    missing: Option<MissingView>,
     rooms: Vec<RoomView>,
     shadows: Vec<ShadowView>,
     tickets: Vec<TicketView>,
+}
+
+/// Devices that are expected and were never heard.
+struct MissingView {
+    heading: String,
+    lines: Vec<String>,
+    /// How many more there are.
+    more: Option<String>,
 }
 
 struct RoomView {
@@ -63,8 +75,32 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let heard = queue::heard(&state, &present).await?;
     let shadows = shadows::views(&state, &present).await?;
     let tickets = tickets::views(&state).await?;
-    let view = DevicesView { heard, rooms: rooms(&present, devices), shadows, tickets };
+    let silences = silences::views(&state, &present).await?;
+    let missing = missing(&state, &present).await?;
+    let view = DevicesView { heard, silences, missing, rooms: rooms(&present, devices), shadows, tickets };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
+}
+
+async fn missing(state: &ConsoleState, present: &Present) -> Result<Option<MissingView>, Refusal> {
+    let coverage = expected::coverage(&state.store, &state.school, present.today_us()).await;
+    let Some(coverage) = coverage.map_err(|error| Refusal::failed(&error))?.filter(|list| list.never > 0) else {
+        return Ok(None);
+    };
+    let named = expected::missing(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
+    let more = coverage.never.saturating_sub(i64::try_from(named.len()).unwrap_or(i64::MAX));
+    Ok(Some(MissingView {
+        heading: format!("{} expected and never heard", words::thousands(coverage.never)),
+        lines: named.iter().map(missing_words).collect(),
+        more: (more > 0).then(|| format!("And {} more.", words::thousands(more))),
+    }))
+}
+
+fn missing_words(device: &Missing) -> String {
+    let what = if device.is_enrolled { "enrolled, and never heard" } else { "not enrolled" };
+    let serial = Some(&device.serial).filter(|serial| !serial.is_empty()).map(|serial| format!("serial {serial}"));
+    let room = Some(&device.room).filter(|room| !room.is_empty()).cloned();
+    let facts = [Some(what.to_owned()), room, serial];
+    format!("{}: {}", device.hostname, facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// `devices` come sorted by room.
@@ -300,6 +336,24 @@ mod tests {
         assert!(queue.contains("1,000,035 captures of 1 device were lost since 10:00"), "{queue}");
         seeded.clock.advance_us(15 * 24 * 60 * 60 * 1_000_000);
         assert!(!dsl.get("/queue").await.body.contains("were lost since"));
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_and_was_never_heard_is_named_with_what_is_known_of_it() {
+        let seeded = Seeded::open().await;
+        assert!(!seeded.visitor("tech").await.get("/devices").await.body.contains("never heard"));
+        seeded.expects("hostname,serial,room\nPC-12,,\nPC-13,5CG1,Library\n").await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("1 expected and never heard"), "{page}");
+        assert!(page.contains("PC-13: not enrolled, Library, serial 5CG1") && !page.contains("PC-12: "), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_room_that_is_silent_stands_first_with_its_devices() {
+        let seeded = Seeded::open().await;
+        seeded.looks_out(6).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("<strong>IT room</strong>: 1 device silent since 10:00: PC-12"), "{page}");
     }
 
     #[tokio::test]

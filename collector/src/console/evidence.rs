@@ -7,6 +7,7 @@ use lapwing_rules::{Mark, Scope};
 
 use super::rule_book::RuleBook;
 use super::words::{self, Present};
+use crate::proof::filter::RULE_PREFIX;
 use crate::triage::commands::{Evidence, OpenedCapture};
 
 /// Matched words listed under one capture.
@@ -75,14 +76,23 @@ fn known(present: &Present, rules: &RuleBook, capture: &Capture) -> SeenView {
     let release = capture.verdict.release;
     let rule = capture.verdict.hits.first().map(|hit| rule_words(rules, hit)).unwrap_or_default();
     SeenView {
-        source: source(capture.signal).to_owned(),
+        source: if is_from_filter(capture) { "From the filter".to_owned() } else { source(capture.signal).to_owned() },
         when: present.when(capture.wall_us),
         excerpts: Vec::new(),
         instead: None,
-        rule: format!("{rule}, release {release}"),
+        rule: if is_from_filter(capture) {
+            "the filter's own".to_owned()
+        } else {
+            format!("{rule}, release {release}")
+        },
         words: matched(capture),
         remarks: remarks(rules, capture),
     }
+}
+
+/// Whether the school's web filter reported it, and no agent.
+fn is_from_filter(capture: &Capture) -> bool {
+    capture.verdict.hits.first().is_some_and(|hit| hit.rule.as_str().starts_with(RULE_PREFIX))
 }
 
 /// The title of a rule where the set in force has it, and its id.

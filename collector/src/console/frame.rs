@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse as _, Response};
 
 use super::refusal::Refusal;
-use super::role::{Governor, Leader, Recipient, SignedIn, Technician};
+use super::role::{Governor, Leader, Overseer, Recipient, SignedIn, Technician};
 use super::session::Secret;
 use super::undelivered;
 use crate::actor::Role;
@@ -41,9 +41,10 @@ pub(super) struct Place {
 }
 
 /// With the roles that open them; none: everybody who is let in.
-const PLACES: [(Place, Option<&[Role]>); 6] = [
+const PLACES: [(Place, Option<&[Role]>); 7] = [
     (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
     (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
+    (Place { address: "/checks", words: "Checks" }, Some(Overseer::ROLES)),
     (Place { address: "/counts", words: "Counts" }, Some(Governor::ROLES)),
     (Place { address: "/requests", words: "Requests" }, Some(&ASKERS)),
     (Place { address: "/exemptions", words: "Exemptions" }, None),

@@ -124,22 +124,28 @@ impl Live {
 
     async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {
         let row = rows::row(&self.state.store, &session.actor, concern).await?;
-        Ok(row.iter().filter(|row| !row.is_done()).filter_map(|row| self.event(session, row)).collect())
+        let rows: Vec<_> = row.into_iter().filter(|row| !row.is_done()).collect();
+        self.events(session, &rows).await
     }
 
     async fn all(&self, session: &Session) -> Result<Vec<Event>, StoreError> {
         let rows = rows::rows(&self.state.store, &session.actor, Shelf::Open, queue::LIMIT).await?;
-        let mut events: Vec<Event> = rows.iter().filter_map(|row| self.event(session, row)).collect();
+        let mut events = self.events(session, &rows).await?;
         events.push(Event::default().comment("round"));
         Ok(events)
     }
 
-    fn event(&self, session: &Session, row: &rows::QueueRow) -> Option<Event> {
+    async fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Result<Vec<Event>, StoreError> {
         let present = Present::new(self.state.clock.wall_us(), &session.calendar);
-        let row = queue::row_view(&present, row);
-        let html = RowPart { row: &row, current: None }.render().ok()?;
-        Some(Event::default().event("row").data(html))
+        let mut views: Vec<RowView> = rows.iter().map(|row| queue::row_view(&present, row)).collect();
+        queue::mark(&self.state, &mut views).await?;
+        Ok(views.iter().filter_map(event).collect())
     }
+}
+
+fn event(row: &RowView) -> Option<Event> {
+    let html = RowPart { row, current: None }.render().ok()?;
+    Some(Event::default().event("row").data(html))
 }
 
 #[cfg(test)]

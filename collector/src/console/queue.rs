@@ -11,8 +11,9 @@ use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
+use crate::store::expected::{self, Coverage};
 use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
-use crate::store::{coverage, losses};
+use crate::store::{StoreError, coverage, filter_alerts, losses};
 
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
@@ -63,6 +64,8 @@ pub(super) struct RowView {
     pub(super) clock: String,
     pub(super) is_late: bool,
     pub(super) is_new: bool,
+    /// The school's web filter reported some of it.
+    pub(super) is_from_filter: bool,
 }
 
 /// `GET /queue`.
@@ -82,10 +85,11 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) 
     let found = rows::rows(&state.store, person.actor(), shelf, LIMIT).await;
     let found = found.map_err(|error| Refusal::failed(&error))?;
     let is_cut = found.len() >= LIMIT as usize;
-    let views = found.iter().map(|row| row_view(&present, row));
+    let mut views: Vec<RowView> = found.iter().map(|row| row_view(&present, row)).collect();
+    mark(state, &mut views).await.map_err(|error| Refusal::failed(&error))?;
     let (rows, low) = match shelf {
-        Shelf::Open => views.partition(|row: &RowView| row.level > Level::Low),
-        Shelf::Closed => (views.collect(), Vec::new()),
+        Shelf::Open => views.into_iter().partition(|row: &RowView| row.level > Level::Low),
+        Shelf::Closed => (views, Vec::new()),
     };
     let (heading, nothing, other, live) = match shelf {
         Shelf::Open => (
@@ -119,13 +123,24 @@ pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<Str
     if heard.devices == 0 {
         return Ok("No device is enrolled yet, so nothing is being watched.".to_owned());
     }
-    let today = format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device"));
+    let expected = expected::coverage(&state.store, &state.school, today_us).await;
+    let expected = expected.map_err(|error| Refusal::failed(&error))?;
+    let today = match expected {
+        Some(list) => expected_words(&list),
+        None => format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device")),
+    };
     Ok(match (heard.silent, heard.silent_since_us) {
         (0, _) => format!("{today}."),
         (silent, None) => format!("{today}; {silent} silent since enrolment."),
         (1, Some(since)) => format!("{today}; 1 silent since {}.", present.when(since)),
         (silent, Some(since)) => format!("{today}; {silent} silent, the longest since {}.", present.when(since)),
     })
+}
+
+/// Where the school says which devices it expects.
+fn expected_words(list: &Coverage) -> String {
+    let today = format!("{} of {} heard today", list.today, words::plural(list.expected, "expected device"));
+    if list.never == 0 { today } else { format!("{today}; {} never", words::thousands(list.never)) }
 }
 
 /// What devices said is lost, in a sentence that follows another; empty where nothing is.
@@ -141,6 +156,16 @@ async fn lost(state: &ConsoleState, present: &Present) -> Result<String, Refusal
     ))
 }
 
+/// Marks the rows that hold something from the filter. Who may not know of a concern has no row of it.
+pub(super) async fn mark(state: &ConsoleState, rows: &mut [RowView]) -> Result<(), StoreError> {
+    let references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
+    let marked = filter_alerts::among(&state.store, &state.school, &references).await?;
+    for row in rows {
+        row.is_from_filter = marked.contains(&row.reference);
+    }
+    Ok(())
+}
+
 /// A row as the list shows it.
 pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
     let Clock { words: clock, is_late } = clock(present, row);
@@ -153,6 +178,7 @@ pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
         clock,
         is_late,
         is_new: row.is_waiting(),
+        is_from_filter: false,
     }
 }
 
@@ -262,6 +288,34 @@ mod tests {
         assert!(page.contains("No concerns.") && page.contains("1 of 1 device heard today."), "{page}");
         seeded.clock.advance_us(10 * 60_000_000);
         assert!(dsl.get("/queue").await.body.contains("1 silent since 10:00."));
+    }
+
+    #[tokio::test]
+    async fn what_the_filter_reports_stands_in_the_same_list_and_says_so_on_its_row_and_its_page() {
+        let seeded = Seeded::open().await;
+        let agents = seeded.concern("ben", Category::Drugs, Level::Moderate, "words").await;
+        let export = "time,account,url,category\n2026-09-28T08:55:00Z,amelia,https://forum.example/ways,Suicide\n";
+        seeded.filter_reports(export).await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let page = dsl.get("/queue").await.body;
+        assert!(page.contains("A. J., 8B") && page.contains(&agents), "{page}");
+        assert_eq!(page.matches("From the filter").count(), 1, "{page}");
+        let reference =
+            page.split("/concerns/").find_map(|rest| rest.get(..7).filter(|one| *one != agents && one.contains('-')));
+        let concern = dsl.get(&format!("/concerns/{}", reference.unwrap())).await.body;
+        for words in ["From the filter", "forum.example", "The filter"] {
+            assert!(concern.contains(words), "{words}: {concern}");
+        }
+        let devices = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(!devices.contains("The filter") && devices.contains("1 of 1 device heard today"), "{devices}");
+    }
+
+    #[tokio::test]
+    async fn where_devices_are_expected_the_queue_counts_them_and_not_those_that_enrolled() {
+        let seeded = Seeded::open().await;
+        seeded.expects("hostname\npc-12\nPC-13\nPC-14\n").await;
+        let page = seeded.visitor("dsl").await.get("/queue").await.body;
+        assert!(page.contains("1 of 3 expected devices heard today; 2 never."), "{page}");
     }
 
     #[tokio::test]

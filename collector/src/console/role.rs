@@ -130,6 +130,11 @@ role!(
     Leader,
     [Role::Dsl, Role::DeputyDsl, Role::Headteacher]
 );
+role!(
+    /// Answers for monitoring that works: the checks log, and silent devices; no content.
+    Overseer,
+    [Role::Technician, Role::Dsl, Role::DeputyDsl, Role::Headteacher]
+);
 /// Anybody who is signed in, with whatever role or none: for pages that show nothing of anybody.
 pub(super) struct Anyone(SignedIn);
 

@@ -18,9 +18,12 @@ use tower::ServiceExt as _;
 
 use super::session::{self, Secret};
 use super::{ConsoleState, RuleBook, RuleWords, router};
-use crate::actor::PersonId;
+use crate::actor::{Actor, PersonId};
 use crate::clock::ManualClock;
 use crate::intake::Delivery;
+use crate::people::Mode;
+use crate::proof::filter::{self, BringIn, Source};
+use crate::proof::{Lookout, expected};
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, GapRow, Lane};
 use crate::store::device_health::{self, Health};
@@ -199,6 +202,32 @@ impl Seeded {
         let gap = GapRow { lane, from, to, reason: reason.into(), received_us: now_us };
         captures::insert_gaps(&mut tx, &self.school.id, &[gap]).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// The school expects these devices, as its list of them says.
+    pub(super) async fn expects(&self, list: &str) {
+        let list = expected::parse(list.as_bytes()).unwrap();
+        let product = Actor::Product { school: self.school.id.clone() };
+        expected::import(&self.school.store, &product, NINE_US, &list, Mode::Apply).await.unwrap();
+    }
+
+    /// The school's web filter reports; triage takes what it says.
+    pub(super) async fn filter_reports(&self, export: &str) {
+        let file = filter::parse(export.as_bytes(), Source::Generic, &jiff::tz::TimeZone::UTC).unwrap();
+        let (school, store, vault) = (self.school.id.clone(), self.school.store.clone(), self.school.vault.clone());
+        let product = Actor::Product { school: school.clone() };
+        let bring_in = BringIn { school, store, vault };
+        bring_in.run(&product, Source::Generic, &file.alerts, NINE_US).await.unwrap();
+        while self.triage().step().await.unwrap().is_some() {}
+    }
+
+    /// The collector looks for silent devices, every minute for `minutes`.
+    pub(super) async fn looks_out(&self, minutes: u8) {
+        let mut lookout = Lookout::new(self.school.id.clone(), self.school.store.clone());
+        for _ in 0..minutes {
+            lookout.look(crate::clock::Clock::wall_us(&*self.clock)).await.unwrap();
+            self.clock.advance_us(60_000_000);
+        }
     }
 
     fn triage(&self) -> Triage {

@@ -1,14 +1,17 @@
 //! Who may open what: every route against every role.
 
+mod two_worlds;
+
 use http::StatusCode;
 use lapwing_rules::{Category, Level};
 
 use super::seeded::Seeded;
 
 /// Everybody but those named is refused; whoever is not signed in is sent to the door.
-const PAGES: [(&str, &[&str]); 5] = [
+const PAGES: [(&str, &[&str]); 6] = [
     ("/queue", &["dsl", "deputy", "head", "chair"]),
     ("/devices", &["tech"]),
+    ("/checks", &["dsl", "deputy", "head", "tech"]),
     ("/counts", &["governor"]),
     ("/exemptions", &["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"]),
     ("/away", &["dsl", "deputy", "head"]),
@@ -77,6 +80,7 @@ async fn pages_hold_no_script_or_style_of_their_own() {
     for (person, path) in [
         ("dsl", "/queue"),
         ("tech", "/devices"),
+        ("tech", "/checks"),
         ("governor", "/counts"),
         ("teacher", "/exemptions"),
         ("head", "/away"),

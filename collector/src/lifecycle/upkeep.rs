@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use super::rule_words;
 use crate::authority::Authority;
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::RuleBook;
 use crate::ingest::{Ingest, Refreshed};
+use crate::proof::Lookout;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::tls::TlsConfigs;
@@ -29,11 +31,16 @@ pub(super) struct Upkeep {
     pub(super) ingest: Arc<Ingest>,
     pub(super) store: Store,
     pub(super) rules: Arc<ArcSwap<RuleBook>>,
+    pub(super) lookout: Lookout,
+    /// Told of messages that wait.
+    pub(super) mail: Arc<Notify>,
+    /// Told once a minute: another process may have brought captures in.
+    pub(super) triage: Arc<Notify>,
     pub(super) shutdown: Shutdown,
 }
 
 impl Upkeep {
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         rule_words::refresh(&self.store, &self.config, &self.rules).await;
@@ -48,6 +55,7 @@ impl Upkeep {
             self.refresh().await;
             if is_due(&mut heard_us, now_us, HEARD_EVERY_US) {
                 self.write_heard().await;
+                self.triage.notify_one();
             }
             if is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
                 self.renew_certificates();
@@ -68,9 +76,18 @@ impl Upkeep {
         }
     }
 
-    async fn write_heard(&self) {
+    async fn write_heard(&mut self) {
         if let Err(error) = self.ingest.write_heard().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "times of last hearing are not written");
+            self.lookout.interrupted();
+            return;
+        }
+        match self.lookout.look(self.clock.wall_us()).await {
+            Ok(true) => self.mail.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "silent devices are not looked for")
+            }
         }
     }
 

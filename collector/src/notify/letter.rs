@@ -184,6 +184,11 @@ fn of_one(purpose: Purpose, reference: &str, level: Level) -> (String, String, &
             format!("A message about concern {reference}, level {level}, {word}, did not reach one of its readers."),
             "Please see that somebody has it in hand.",
         ),
+        Purpose::Silence => (
+            format!("devices are silent, {reference}"),
+            format!("Devices of a room are silent, and nothing explains it: {reference}."),
+            "While they are silent, nothing that happens on them is seen. The page of checks names the room and the devices.",
+        ),
         Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
             ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")
         }

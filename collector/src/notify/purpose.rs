@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     AllWell,
     /// A channel has failed for a while; told by the others.
     CannotSend,
+    /// Devices of a room fell silent.
+    Silence,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -44,7 +46,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -56,6 +58,7 @@ impl Purpose {
         Self::Digest,
         Self::AllWell,
         Self::CannotSend,
+        Self::Silence,
     ];
 
     /// The one text form.
@@ -72,6 +75,7 @@ impl Purpose {
             Self::Digest => "digest",
             Self::AllWell => "all_well",
             Self::CannotSend => "cannot_send",
+            Self::Silence => "silence",
         }
     }
 
@@ -80,7 +84,7 @@ impl Purpose {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
             Self::Request | Self::ReadAlone | Self::Unmapped => Bond::NotTheSubject,
-            Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
+            Self::Digest | Self::AllWell | Self::CannotSend | Self::Silence => Bond::None,
         }
     }
 
@@ -94,7 +98,8 @@ impl Purpose {
             | Self::Unmapped
             | Self::Digest
             | Self::AllWell
-            | Self::CannotSend => false,
+            | Self::CannotSend
+            | Self::Silence => false,
         }
     }
 }

@@ -182,6 +182,7 @@ pub(crate) async fn around(store: &Store, actor: &Actor, concern: ConcernId) -> 
              JOIN concern_captures AS this_l ON this_l.school_id = c.school_id AND this_l.concern_id = $3
              JOIN captures AS this_k ON this_k.school_id = c.school_id AND this_k.capture_id = this_l.capture_id
              WHERE l.school_id = c.school_id AND l.concern_id = c.concern_id AND k.device_id = this_k.device_id
+             AND k.rule NOT LIKE 'filter.%'
              AND k.wall_us BETWEEN this_k.wall_us - $5 AND this_k.wall_us + $5)
          ORDER BY c.first_us DESC, c.reference LIMIT $4";
     rows(store, actor, concern, sql, OTHERS, AROUND_US).await?.iter().map(other).collect()

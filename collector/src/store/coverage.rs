@@ -77,7 +77,7 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Re
     let rows = sqlx::query(
         "SELECT device_id, hostname, room, os, agent_version, heard_us, goodbye, rule_set_release, revoked_us,
          scoped_out, waiting, dropped
-         FROM devices WHERE school_id = $1",
+         FROM devices WHERE school_id = $1 AND os <> 'filter'",
     )
     .bind(school.as_str())
     .fetch_all(store.reader())

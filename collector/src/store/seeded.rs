@@ -1,5 +1,8 @@
 //! Rows that pages of the console show: for tests.
 
+use lapwing_proto::DeviceId;
+
+use super::devices::{self, NewDevice};
 use super::fixture::{DEVICE, NINE_US, School};
 use crate::actor::PersonId;
 
@@ -91,6 +94,44 @@ pub(crate) async fn add_device(school: &School) {
             .execute(tx.connection())
             .await
             .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// A device that enrols.
+pub(crate) struct Enrolling<'a> {
+    pub(crate) device: DeviceId,
+    pub(crate) hostname: &'a str,
+    pub(crate) room: &'a str,
+    pub(crate) enrolled_us: i64,
+}
+
+/// Enrols a device.
+pub(crate) async fn enrol(school: &School, new: &Enrolling<'_>) {
+    let mut tx = school.store.begin().await.unwrap();
+    let new = NewDevice {
+        device: new.device,
+        hostname: new.hostname,
+        room: new.room,
+        device_group: "pupils",
+        hardware_hash: &[],
+        os: "linux",
+        agent_version: "0.1.0",
+        enrolled_us: new.enrolled_us,
+    };
+    devices::insert(&mut tx, &school.id, &new).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Devices were heard, and some said goodbye after it.
+pub(crate) async fn say(school: &School, words: &[(DeviceId, i64, Option<i64>)], now_us: i64) {
+    let heard: Vec<_> = words.iter().map(|(device, heard_us, _)| (*device, *heard_us)).collect();
+    devices::heard(&school.store, &school.id, &heard, now_us).await.unwrap();
+    let mut tx = school.store.begin().await.unwrap();
+    for (device, _, goodbye_us) in words {
+        if let Some(goodbye_us) = goodbye_us {
+            devices::goodbye(&mut tx, &school.id, *device, "shutdown", *goodbye_us).await.unwrap();
+        }
     }
     tx.commit().await.unwrap();
 }

@@ -71,3 +71,49 @@ async fn a_page_that_mirrors_typing_never_mirrors_it_to_the_dsl() {
     let told = told(&classroom, "dsl").await.expect("the queue");
     assert_eq!(told, [("filter_bypass".to_owned(), 3)]);
 }
+
+/// Runs a command of the agent that looks at this computer. Says whether all is well, and what it printed.
+fn looks(word: &str, classroom: &Classroom, who: Who, privileges: Privileges) -> anyhow::Result<(bool, String)> {
+    let program = classroom.agent.program().display().to_string();
+    let mut command = match privileges {
+        Privileges::Root => std::process::Command::new(program),
+        // Whoever runs the service is signed in as well.
+        Privileges::User => classroom.desktop(who)?.command(&program),
+    };
+    let output = command.args([word, "--config"]).arg(classroom.agent.config()).output()?;
+    anyhow::ensure!(output.status.code() != Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daily_check_goes_the_whole_way_into_the_log_and_a_sensor_that_is_broken_fails_it() {
+    let privileges = e2e::privileges().expect("a private namespace");
+    let mut classroom = Classroom::open(privileges).await.expect("a classroom");
+    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
+    classroom.start_browser(Who::Pupil).await.expect("the pupil's browser");
+    eventually("the browser's extension", async || {
+        let (_, told) = looks("doctor", &classroom, Who::Pupil, privileges).ok()?;
+        told.contains("ok    urls").then_some(())
+    })
+    .await
+    .expect("all sensors at work");
+
+    let (passed, told) = looks("check", &classroom, Who::Pupil, privileges).expect("the check runs");
+
+    assert!(passed, "{told}");
+    let logged = async || {
+        let log = classroom.school.collect(&["checks", "list", "--all"], &[]).ok()?;
+        log.lines().any(|line| line.contains("passed\tlapwing\tdaily check of")).then_some(())
+    };
+    // The collector looks once a minute.
+    if eventually("the check in the log", logged).await.is_err() {
+        eventually("the check in the log", logged).await.expect("a device that passed is in the log");
+    }
+    assert_eq!(self::told(&classroom, "dsl").await.expect("the queue"), [], "nobody is troubled by it");
+
+    classroom.desk(Who::Pupil).expect("a desk").desktop.lose_window_manager();
+    let (passed, told) = looks("check", &classroom, Who::Pupil, privileges).expect("the check runs");
+    assert!(!passed && told.contains("WRONG titles: not seen: no window manager"), "{told}");
+    assert!(told.contains("ok    files: seen"), "{told}");
+}

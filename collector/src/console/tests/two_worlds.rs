@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use lapwing_proto::{Capture, Excerpt, Open};
 use lapwing_rules::{Category, Level, Scope};
 
-use super::seeded::{Seeded, Visitor};
+use super::super::seeded::{Seeded, Visitor};
 use crate::actor::Role;
 use crate::clock::Clock as _;
 use crate::store::fixture::title;
@@ -133,7 +133,7 @@ async fn view(seeded: &Seeded, account: &str, references: &[String], unknown: &s
 fn without_ids(seen: &str) -> String {
     let mut parts = seen.split("tic-");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |seen, part| seen + "TICKET" + &part[32..])
+    parts.fold(first, |seen, part| seen + "TICKET" + part.get(32..).unwrap_or_default())
 }
 
 async fn look(visitor: &mut Visitor, path: &str, seen: &mut String) {
