@@ -229,6 +229,7 @@ async fn a_collector_that_stops_tells_devices_to_come_back() {
 #[tokio::test]
 async fn a_policy_that_looks_at_more_takes_two_signatures_and_a_newer_notice() {
     let school = School::open().await;
+    staff(&school, 3).await;
     let second = lapwing_rules::SigningKey::from_bytes(&[8; 32]);
     let config = std::fs::read_to_string(school.config()).unwrap();
     let both = format!("policy_keys = [\"{}\", ", lapwing_rules::key_text(&second.verifying_key()));
