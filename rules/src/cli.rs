@@ -16,6 +16,7 @@ mod keys;
 mod lint;
 mod local;
 mod mutate;
+mod policy_diff;
 mod policy_sign;
 mod progress;
 mod question;
@@ -95,6 +96,10 @@ enum Command {
     Verify(verify::Verify),
     /// Check a policy written as JSON and sign it.
     PolicySign(policy_sign::PolicySign),
+    /// Say what a policy would look at that another does not.
+    ///
+    /// Anything ends with 1: two people sign it, and its notice is a new one.
+    PolicyDiff(policy_diff::PolicyDiff),
     /// Say what a code of a diagnostic means, with an example and its mend.
     Codes(codes::Codes),
     /// List the categories rules can name.
@@ -216,6 +221,7 @@ impl Command {
             Self::Sign(command) => command.run(out),
             Self::Verify(command) => command.run(out),
             Self::PolicySign(command) => command.run(out),
+            Self::PolicyDiff(command) => command.run(out),
             Self::Codes(command) => command.run(out),
             Self::Categories(command) => command.run(out),
             Self::Hash(command) => command.run(out),

@@ -145,7 +145,7 @@
 //! ```
 //!
 //! The tool `lapwing-rules` does the same from a shell: `check`, `test`, `lint`, `mutate`, `cost`, `fmt`, `compile`,
-//! `explain`, `diff`, `classify`, `score`, `keygen`, `sign`, `verify`, `policy-sign`, `codes`, `categories`, `hash`.
+//! `explain`, `diff`, `classify`, `score`, `keygen`, `sign`, `verify`, `policy-sign`, `policy-diff`, `codes`, `categories`, `hash`.
 
 #![forbid(unsafe_code)]
 
@@ -201,7 +201,7 @@ pub use level::Level;
 pub use overlay::Tuned;
 pub use policy::{
     Acceptability, Action, Day, Decision, Doer, Hours, InvalidNetwork, InvalidTime, Network, Period, Policy,
-    PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, sign_policy,
+    PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, Widening, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
 pub use rule_set::{Extent, MAX_TEXTS, RuleSet, Scored};

@@ -21,6 +21,7 @@
 mod acceptability;
 mod hours;
 mod sites;
+mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,7 @@ use crate::{Artefact, ArtefactError, Category, Kind, Level, Release, TrustedKeys
 pub use acceptability::{Acceptability, Action, Doer, Role, Standing};
 pub use hours::{Day, Hours, InvalidTime, Period, TimeOfDay, WeekMinute};
 pub use sites::{InvalidNetwork, Network, Sites};
+pub use widening::Widening;
 
 const SECTION: u16 = 1;
 /// Largest policy, in bytes of JSON.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_proto::failpoint;
-use lapwing_rules::{ArtefactError, Policy, PolicyError, Release, RuleSet, TrustedKeys};
+use lapwing_rules::{ArtefactError, Policy, PolicyError, Release, RuleSet, TrustedKeys, Widening};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -44,6 +44,8 @@ pub(crate) enum Refused {
     NoIllegalBase,
     #[error("release {found} is older than release {held} in force")]
     Older { found: Release, held: Release },
+    #[error("it looks at more than the notice said ({0}), and names no newer notice")]
+    NoNewNotice(Widening),
     #[error("it cannot be kept: {0}")]
     Unkept(#[from] io::Error),
 }
@@ -154,12 +156,25 @@ impl Keeper {
         let policy = Policy::load(bytes, keys)?;
         let held = self.force.policy().map(|held| held.policy().release);
         refuse_older(policy.release, held)?;
+        self.refuse_untold(&policy)?;
         let force = InForce::new(policy)?;
         self.notice.send_replace(Notice::of(force.policy()));
         self.force.policy.store(Some(Arc::new(force)));
         tracing::info!(policy.release = self.force.releases().1, "a policy is in force");
         self.diagnostics.clear(Code::NoPolicy);
         Ok(())
+    }
+
+    /// Refuses to look at more than people were told, where the policy names no notice that tells them.
+    fn refuse_untold(&self, policy: &Policy) -> Result<(), Refused> {
+        let Some(held) = self.force.policy() else { return Ok(()) };
+        if policy.notice_version > held.policy().notice_version {
+            return Ok(());
+        }
+        match policy.widened_from(held.policy()).into_iter().next() {
+            Some(widening) => Err(Refused::NoNewNotice(widening)),
+            None => Ok(()),
+        }
     }
 
     fn keep(&self, file: &str, bytes: &[u8]) -> Result<(), Refused> {

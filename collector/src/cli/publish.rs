@@ -1,11 +1,13 @@
 //! `rules publish` and `policy publish`: verified before stored; a running collector announces them within a second.
+//!
+//! A policy that looks at more than the one in force is signed by two people, and names a newer notice.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
-use lapwing_rules::{Digest, Release, RuleSet, TrustedKeys, VerifyingKey};
+use lapwing_rules::{Artefact, Digest, Kind, Release, RuleSet, TrustedKeys, VerifyingKey};
 
 use super::people::lacks_of;
 use super::{ConfigFile, Desk, Failure, read_given, say};
@@ -16,6 +18,8 @@ use crate::store::artefacts::{self, ArtefactKind, Stored};
 
 /// Signatures needed.
 const THRESHOLD: usize = 1;
+/// Signatures that a wider policy needs.
+const WIDENING_THRESHOLD: usize = 2;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rules {
@@ -65,7 +69,10 @@ impl Publish {
         let desk = self.file.open().await?;
         match kind {
             ArtefactKind::RuleSet => {}
-            ArtefactKind::Policy => check_people(&desk).await?,
+            ArtefactKind::Policy => {
+                check_people(&desk).await?;
+                check_widening(&desk, &bytes).await?;
+            }
         }
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
         store(&desk, kind, &artefact).await?;
@@ -87,6 +94,40 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
     let (theirs, ours) = (&policy.school, config.school.id.as_str());
     anyhow::ensure!(theirs == ours, "the policy is of school `{theirs}`, this collector serves `{ours}`");
     Ok(policy.release)
+}
+
+/// Refuses to look at more than the policy in force does, unless two people signed that and people are told. The first
+/// policy has none before it.
+async fn check_widening(desk: &Desk, bytes: &[u8]) -> Result<(), Failure> {
+    let (school, keys) = (&desk.config.school.id, &desk.config.trust.policy_keys);
+    let newest = artefacts::releases(&desk.store, school).await?.policy;
+    let Some(held) = artefacts::find(&desk.store, school, ArtefactKind::Policy, newest).await? else { return Ok(()) };
+    let trusted = trusted("trust.policy_keys", keys).map_err(Failure::Unusable)?;
+    let read = |bytes: &[u8]| lapwing_rules::Policy::load(bytes, &trusted);
+    let policy = read(bytes).map_err(Failure::unusable)?;
+    let (widened, is_told) = match read(&held.bytes) {
+        Ok(held) => (policy.widened_from(&held), policy.notice_version > held.notice_version),
+        // Of keys that are no longer trusted: nobody can say what it looked at.
+        Err(_) => {
+            return check_two(bytes, keys, "the policy in force cannot be compared: its key is not trusted any more");
+        }
+    };
+    let Some(first) = widened.first() else { return Ok(()) };
+    if !is_told {
+        return Err(Failure::Unusable(anyhow!(
+            "it looks at more than the policy in force ({first}), so that `notice_version` has to grow"
+        )));
+    }
+    check_two(bytes, keys, &format!("it looks at more than the policy in force: {first}"))
+}
+
+fn check_two(bytes: &[u8], keys: &[VerifyingKey], why: &str) -> Result<(), Failure> {
+    let signers = Artefact::read(bytes, Kind::Policy).map_err(Failure::unusable)?.signers();
+    if signers.iter().filter(|signer| keys.contains(signer)).count() >= WIDENING_THRESHOLD {
+        return Ok(());
+    }
+    let reason = anyhow!("two people sign it, with keys of `trust.policy_keys` (`lapwing-rules sign`): {why}");
+    Err(Failure::Unusable(reason))
 }
 
 fn trusted(key: &str, keys: &[VerifyingKey]) -> anyhow::Result<TrustedKeys> {

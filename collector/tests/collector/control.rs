@@ -225,3 +225,41 @@ async fn a_collector_that_stops_tells_devices_to_come_back() {
 
     assert!(matches!(directive, Some(Directive::Reconnect(_))), "{directive:?}");
 }
+
+#[tokio::test]
+async fn a_policy_that_looks_at_more_takes_two_signatures_and_a_newer_notice() {
+    let school = School::open().await;
+    staff(&school, 3).await;
+    let second = lapwing_rules::SigningKey::from_bytes(&[8; 32]);
+    let config = std::fs::read_to_string(school.config()).unwrap();
+    let both = format!("policy_keys = [\"{}\", ", lapwing_rules::key_text(&second.verifying_key()));
+    std::fs::write(school.config(), config.replace("policy_keys = [", &both)).unwrap();
+    let signed = |release: u64, staff_watched: bool, notice_version: u32, twice: bool| {
+        let json = format!(
+            r#"{{"release": {release}, "school": "sample-school", "zone": "Europe/London", "hours": "always",
+                "sites": "any", "staff_watched": {staff_watched}, "notice_version": {notice_version}}}"#
+        );
+        let signed = sign_policy(&Policy::from_json(&json).unwrap(), &School::key()).unwrap();
+        let mut artefact = lapwing_rules::Artefact::read(&signed, lapwing_rules::Kind::Policy).unwrap();
+        if twice {
+            artefact.add_signature(&second);
+        }
+        artefact.to_bytes()
+    };
+    let publish = async |artefact: &[u8]| {
+        std::fs::write(school.path("policy"), artefact).unwrap();
+        let output = school.run(&["policy", "publish", &school.path("policy").display().to_string()]).await;
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+
+    assert_eq!(publish(&signed(1, false, 1, false)).await.0, Some(0), "there was none to be wider than");
+    for (artefact, said) in
+        [(signed(2, true, 2, false), "two people sign it"), (signed(2, true, 1, true), "`notice_version` has to grow")]
+    {
+        let (code, words) = publish(&artefact).await;
+        assert_eq!(code, Some(64));
+        assert!(words.contains(said) && words.contains("staff, beyond illegal content"), "{words}");
+    }
+    assert_eq!(publish(&signed(2, true, 2, true)).await.0, Some(0));
+    assert_eq!(publish(&signed(3, false, 2, false)).await.0, Some(0), "one person makes it narrower");
+}

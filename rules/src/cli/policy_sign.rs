@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
-use lapwing_rules::{Digest, Policy, key_text, sign_policy};
+use lapwing_rules::{Digest, key_text, sign_policy};
 use serde_json::json;
 
-use super::{Failure, Outcome, files, keys, say};
-
-const MAX_JSON_BYTES: u64 = 256 * 1024;
+use super::{Failure, Outcome, files, keys, policy_diff, say};
 
 #[derive(Debug, Args)]
 pub(super) struct PolicySign {
@@ -31,12 +28,7 @@ impl PolicySign {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         files::refuse_input_as_output(&self.out, [&self.key, &self.policy].into_iter())?;
         let key = keys::signing_key(&self.key)?;
-        let json = files::read(&self.policy, MAX_JSON_BYTES)?;
-        let policy = String::from_utf8(files::without_mark(&json).to_vec())
-            .map_err(anyhow::Error::from)
-            .and_then(|json| Ok(Policy::from_json(&json)?))
-            .with_context(|| format!("cannot use `{}`", self.policy.display()))
-            .map_err(Failure::BadInput)?;
+        let policy = policy_diff::read(&self.policy)?;
         let bytes = sign_policy(&policy, &key).map_err(Failure::bad_input)?;
         files::replace(&self.out, &bytes)?;
         let (release, school) = (policy.release, &policy.school);

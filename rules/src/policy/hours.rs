@@ -92,6 +92,24 @@ impl Hours {
         }
     }
 
+    /// What of the week is in these hours and not in `other`, day by day.
+    pub(super) fn beyond(&self, other: &Self) -> Vec<Period> {
+        let mut periods: Vec<Period> = Vec::new();
+        for day in Day::ALL {
+            for minute in 0..DAY_MINUTES {
+                let at = WeekMinute { day, minute };
+                if !self.hold(at) || other.hold(at) {
+                    continue;
+                }
+                match periods.last_mut() {
+                    Some(period) if period.day == day && period.to.0 == minute => period.to = TimeOfDay(minute + 1),
+                    Some(_) | None => periods.push(Period { day, from: TimeOfDay(minute), to: TimeOfDay(minute + 1) }),
+                }
+            }
+        }
+        periods
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         let Self::Weekly(periods) = self else { return Ok(()) };
         if periods.is_empty() || periods.len() > MAX_PERIODS {

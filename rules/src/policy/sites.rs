@@ -59,6 +59,13 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether all of it is in `other`.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        other.bits <= self.bits && other.holds(self.address)
+    }
+}
+
 /// The first `bits` bits of an address.
 fn masked(address: IpAddr, bits: u8) -> u128 {
     let (number, width) = match address {

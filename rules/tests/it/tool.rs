@@ -156,6 +156,28 @@ fn a_policy_is_checked_before_it_is_signed() {
 }
 
 #[test]
+fn a_policy_says_what_it_looks_at_besides_another() {
+    let desk = Desk::new(&good());
+    let policy = r#"{"release": 2, "school": "sample-school", "zone": "Europe/London", "hours": "always", "sites": "any",
+        "staff_watched": false, "notice_version": 1}"#;
+    std::fs::write(desk.path("old.json"), policy).unwrap();
+    std::fs::write(desk.path("new.json"), policy.replace("false", "true")).unwrap();
+    assert!(desk.ends("policy-diff old.json old.json", 0).contains("nothing more is looked at"));
+    assert!(desk.ends("policy-diff new.json old.json", 0).contains("nothing more is looked at"));
+    let told = desk.ends("policy-diff old.json new.json", 1);
+    for words in
+        ["newly looked at: staff, beyond illegal content", "two people sign it", "`notice_version` has to grow"]
+    {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let told: serde_json::Value = serde_json::from_str(&desk.ends("policy-diff old.json new.json --json", 1)).unwrap();
+    assert_eq!(told["widened"][0], "staff, beyond illegal content");
+    assert_eq!(told["notice_is_newer"], false);
+    std::fs::write(desk.path("new.json"), "{}").unwrap();
+    assert!(desk.ends("policy-diff old.json new.json", 64).contains("new.json"));
+}
+
+#[test]
 fn usage_that_makes_no_sense_ends_with_64() {
     let desk = Desk::new(&good());
     desk.ends("explain --packs packs --band ks3", 64);

@@ -83,3 +83,21 @@ fn without_a_trusted_key_nothing_is_taken() {
     assert_eq!(desk.keeper.force().releases(), (0, 0));
     assert!(desk.diagnostics.snapshot().contains_key(&Code::RuleSetRefused));
 }
+
+#[test]
+fn a_policy_that_looks_at_more_needs_a_newer_notice() {
+    let mut desk = desk();
+    desk.keeper.take_policy(&signed_policy(1));
+    let signed = |release: u64, staff_watched: bool, notice_version: u32| {
+        let policy = crate::sample::policy(release, staff_watched, r#""any""#);
+        lapwing_rules::sign_policy(&Policy { notice_version, ..policy }, &signing_key()).unwrap()
+    };
+    desk.keeper.take_policy(&signed(2, true, 4));
+    assert_eq!(desk.keeper.force().releases(), (0, 1));
+    let told = desk.diagnostics.snapshot().remove(&Code::PolicyRefused).unwrap();
+    assert!(told.contains("staff, beyond illegal content"), "{told}");
+    desk.keeper.take_policy(&signed(3, true, 5));
+    assert_eq!((desk.keeper.force().releases(), desk.notice.borrow().version), ((0, 3), 5));
+    desk.keeper.take_policy(&signed(4, false, 5));
+    assert_eq!(desk.keeper.force().releases(), (0, 4), "a narrower one needs none");
+}

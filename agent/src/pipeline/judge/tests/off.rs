@@ -55,7 +55,10 @@ impl Off {
 
     fn policy(self, category: Category) -> Policy {
         let sites = if self == Self::Site { r#"{"networks": ["10.2.0.0/16"]}"# } else { r#""any""# };
-        let mut policy = crate::sample::policy(1, self != Self::Staff, sites);
+        // What was off for the category before is on again: people are told each time.
+        let number = Category::all().position(|one| one == category).unwrap() + 1;
+        let mut policy = crate::sample::policy(u64::try_from(number).unwrap(), self != Self::Staff, sites);
+        policy.notice_version = u32::try_from(number).unwrap();
         if self == Self::Group && !category.class().is_illegal() {
             policy.group_off.insert("off".to_owned(), [category].into());
         }
