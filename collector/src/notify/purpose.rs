@@ -83,8 +83,8 @@ impl Purpose {
     pub(crate) const fn bond(self) -> Bond {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
-            Self::Request | Self::ReadAlone | Self::Unmapped => Bond::NotTheSubject,
-            Self::Digest | Self::AllWell | Self::CannotSend | Self::Silence => Bond::None,
+            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence => Bond::NotTheSubject,
+            Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
 
