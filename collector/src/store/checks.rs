@@ -75,6 +75,20 @@ pub(crate) async fn insert(
     Ok(inserted.rows_affected() > 0)
 }
 
+/// Devices whose daily check failed on the latest day that has any; `None` where none was ever made.
+pub(crate) async fn failed_lately(store: &Store, school: &SchoolId) -> Result<Option<u64>, StoreError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*), COUNT(CASE WHEN c.result = 'failed' THEN 1 END) FROM checks AS c
+         WHERE c.school_id = $1 AND c.kind = 'canary' AND c.day =
+         (SELECT MAX(m.day) FROM checks AS m WHERE m.school_id = $1 AND m.kind = 'canary')",
+    )
+    .bind(school.as_str())
+    .fetch_one(store.reader())
+    .await?;
+    let (checked, failed): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    Ok((checked > 0).then_some(failed.unsigned_abs()))
+}
+
 /// Whether the daily check of `day` is summed up.
 pub(crate) async fn is_summed_up(tx: &mut Tx, school: &SchoolId, day: i64) -> Result<bool, StoreError> {
     let found = "SELECT EXISTS (SELECT 1 FROM checks WHERE school_id = $1 AND kind = 'canary_day' AND day = $2)";

@@ -8,7 +8,7 @@ use lapwing_rules::Level;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::outbox::address_of;
-use super::{Store, StoreError, Tx, coverage, id, level, visible_to};
+use super::{Store, StoreError, Tx, checks, coverage, expected, id, level, visible_to};
 use crate::actor::{Actor, PersonId, Role};
 use crate::calendar::Calendar;
 use crate::notify::{Condition, Digest};
@@ -253,7 +253,10 @@ pub(crate) async fn condition(
     .bind(now_us.saturating_sub(coverage::SILENT_US))
     .fetch_one(store.reader())
     .await?;
+    let expected = expected::coverage(store, school, today_us).await?;
     Ok(Condition {
+        expected: expected.map(|coverage| coverage.expected.unsigned_abs()),
+        failed_checks: checks::failed_lately(store, school).await?,
         devices: heard.devices.unsigned_abs(),
         heard: heard.today.unsigned_abs(),
         silent: heard.silent.unsigned_abs(),
