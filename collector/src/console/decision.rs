@@ -97,7 +97,7 @@ pub(super) fn done_words(code: &str) -> Option<&'static str> {
         "released" => "This concern is under review again.",
         "attributed" => "This concern belongs to that pupil now. You can take that back below.",
         "unattributed" => "This concern belongs to the class log-on again.",
-        "asked" => "Your request was made. It is closed when two others have approved it.",
+        "asked" => "Your request was made. The concern is closed when two others have approved.",
         _ => return None,
     };
     Some(said)
@@ -123,8 +123,8 @@ pub(super) fn step_words(kind: &str, to_state: &str) -> String {
         "held" => "Kept for legal reasons".to_owned(),
         "released" => "No longer kept for legal reasons".to_owned(),
         "lesson" => "What was learnt".to_owned(),
-        "attributed" => "Said to be a pupil's".to_owned(),
-        "unattributed" => "No longer said to be a pupil's".to_owned(),
+        "attributed" => "A pupil was named for the class log-on".to_owned(),
+        "unattributed" => "That naming was taken back".to_owned(),
         "read_alone" => "Read at once; the headteacher was told".to_owned(),
         other => other.replace('_', " "),
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::Recipient;
-use super::{ConsoleState, decision};
+use super::{ConsoleState, decision, note};
 use crate::ids::InvalidId;
 use crate::triage::commands::Judgement;
 
@@ -18,6 +18,9 @@ use crate::triage::commands::Judgement;
 pub(super) struct Judged {
     verdict: String,
     outcome: String,
+    /// Why; a note, where it is not empty.
+    #[serde(default)]
+    reason: String,
     /// `rule.ID`: a verdict for one rule where it differs; empty where it does not.
     #[serde(flatten)]
     rules: BTreeMap<String, String>,
@@ -27,7 +30,7 @@ pub(super) struct Judged {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Judged { verdict, outcome, rules } }: Posted<Recipient, Judged>,
+    Posted { by, form: Judged { verdict, outcome, reason, rules } }: Posted<Recipient, Judged>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let (Ok(verdict), Ok(outcome)) = (verdict.parse(), outcome.parse()) else { return Err(Refusal::BadForm) };
@@ -37,6 +40,7 @@ pub(super) async fn submit(
     let differing = differing.map(|(rule, verdict)| Ok((rule.to_owned(), verdict.parse()?)));
     let differing: Result<BTreeMap<_, _>, InvalidId> = differing.collect();
     let Ok(differing) = differing else { return Err(Refusal::BadForm) };
-    state.desk().judge(by.actor(), concern, judgement, &differing).await.map_err(decision::refused)?;
+    let why = note::checked(&reason)?;
+    state.desk().judge(by.actor(), concern, judgement, &why, &differing).await.map_err(decision::refused)?;
     Ok(decision::done(&reference, "judged"))
 }

@@ -25,11 +25,14 @@ pub(super) async fn submit(
     Posted { by, form: Written { note } }: Posted<Recipient, Written>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
-    // A browser counts a line end as one character and sends two.
-    let note = note.replace("\r\n", "\n");
-    if note.chars().count() > MAX_CHARS {
-        return Err(Refusal::BadForm);
-    }
+    let note = checked(&note)?;
     state.desk().note(by.actor(), concern, &note).await.map_err(decision::refused)?;
     Ok(decision::done(&reference, "noted"))
+}
+
+/// What was written, with one character a line end, where it is as short as the form says.
+pub(super) fn checked(note: &str) -> Result<String, Refusal> {
+    // A browser counts a line end as one character and sends two.
+    let note = note.replace("\r\n", "\n");
+    if note.chars().count() > MAX_CHARS { Err(Refusal::BadForm) } else { Ok(note) }
 }

@@ -22,12 +22,15 @@ pub(super) const LIMIT: u32 = 200;
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
     show: Option<String>,
+    /// What was just done, by its code.
+    done: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "queue.html")]
 struct QueuePage {
     frame: Frame,
+    said: Option<&'static str>,
     list: ListView,
     current: Option<String>,
 }
@@ -76,7 +79,9 @@ pub(super) async fn page(
 ) -> Result<Response, Refusal> {
     let shelf = if asked.show.as_deref() == Some("closed") { Shelf::Closed } else { Shelf::Open };
     let list = list(&state, &recipient, shelf).await?;
-    frame::shown(&QueuePage { frame: Frame::of(&recipient, "/queue"), list, current: None })
+    let said = asked.done.as_deref().filter(|code| *code == "handed-over");
+    let said = said.map(|_| "You handed the concern over, and your colleague was told.");
+    frame::shown(&QueuePage { frame: Frame::of(&recipient, "/queue"), said, list, current: None })
 }
 
 /// The list of `shelf`, as `person` may see it.

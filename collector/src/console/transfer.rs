@@ -25,5 +25,5 @@ pub(super) async fn submit(
     let concern = decision::find(&state, &by, &reference).await?;
     let Ok(person) = person.parse() else { return Err(Refusal::BadForm) };
     state.desk().transfer(by.actor(), concern, person, &reason).await.map_err(decision::refused)?;
-    Ok(Redirect::to("/queue").into_response())
+    Ok(Redirect::to("/queue?done=handed-over").into_response())
 }

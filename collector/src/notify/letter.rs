@@ -121,7 +121,7 @@ impl Condition {
 pub(super) fn write(saying: &Saying, link: &str) -> Letter {
     let (kind, subject, paragraphs) = match saying {
         Saying::Of { purpose, reference, level, watch } => {
-            let (subject, opening, closing) = of_one(*purpose, reference, *level);
+            let (subject, opening, closing) = of_one(*purpose, reference, (*level, *watch));
             (purpose.as_str(), subject, vec![opening, closing.to_owned(), format!("{UNSAID} {}", watched(*watch))])
         }
         Saying::Digest(digest) => ("digest", daily::digest_subject(digest), daily::digest_paragraphs(digest)),
@@ -139,23 +139,23 @@ pub(super) fn write(saying: &Saying, link: &str) -> Letter {
 }
 
 /// Subject, opening and closing of what is about one concern or request.
-fn of_one(purpose: Purpose, reference: &str, level: Level) -> (String, String, &'static str) {
+fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> (String, String, &'static str) {
     let word = level.word();
     match purpose {
         Purpose::Concern => (
             format!("concern {reference}, {word}"),
             format!("A concern waits for you: {reference}, level {level}, {word}."),
-            urgency(level),
+            urgency(level, watch),
         ),
         Purpose::Climbed => (
             format!("concern {reference}, {word}, comes to you"),
             format!("Nobody acknowledged it in time, so it comes to you: concern {reference}, level {level}, {word}."),
-            urgency(level),
+            urgency(level, watch),
         ),
         Purpose::Again => (
             format!("concern {reference}, {word}, still waits"),
             format!("Nobody has acknowledged it yet: concern {reference}, level {level}, {word}."),
-            urgency(level),
+            urgency(level, watch),
         ),
         Purpose::Request => (
             format!("request {reference} waits for you"),
@@ -175,9 +175,9 @@ fn of_one(purpose: Purpose, reference: &str, level: Level) -> (String, String, &
             "It stands in your list again.",
         ),
         Purpose::Unmapped => (
-            format!("unmapped account, {reference}"),
+            format!("an account on no list, {reference}"),
             format!("Concern {reference} is about an account on no list of the school."),
-            "The headteacher has it. You are told so that no one person could let it vanish; you need not do anything.",
+            "Whoever your school named for this has it. You are told so that two people know of it; you need not do anything.",
         ),
         Purpose::Undelivered => (
             format!("concern {reference}, {word}: a message did not arrive"),
@@ -195,12 +195,18 @@ fn of_one(purpose: Purpose, reference: &str, level: Level) -> (String, String, &
     }
 }
 
-const fn urgency(level: Level) -> &'static str {
-    match level {
-        Level::Critical => "Please acknowledge it within 15 minutes. If a child is in immediate danger, call 999.",
-        Level::High => "Please acknowledge it within 60 minutes.",
-        Level::Moderate => "Please acknowledge it before the end of the school day.",
-        Level::Low | Level::Info => "It can wait for the weekly review.",
+const fn urgency(level: Level, watch: Watch) -> &'static str {
+    match (level, watch) {
+        (Level::Critical, Watch::Nobody) => {
+            "Please acknowledge it when the school opens. If a child is in immediate danger, call 999."
+        }
+        (Level::Critical, Watch::SchoolHours | Watch::OnCall) => {
+            "Please acknowledge it within 15 minutes. If a child is in immediate danger, call 999."
+        }
+        (Level::High, Watch::Nobody) => "Please acknowledge it when the school opens.",
+        (Level::High, Watch::SchoolHours | Watch::OnCall) => "Please acknowledge it within 60 minutes.",
+        (Level::Moderate, _) => "Please acknowledge it before the end of the school day.",
+        (Level::Low | Level::Info, _) => "It can wait for the weekly review.",
     }
 }
 

@@ -107,7 +107,7 @@ async fn case() -> Case {
     desk.acknowledge(&dsl, concern).await.unwrap();
     desk.note(&dsl, concern, NOTED).await.unwrap();
     let judgement = Judgement::new(Verdict::True, Outcome::Talked).unwrap();
-    desk.judge(&dsl, concern, judgement, &BTreeMap::new()).await.unwrap();
+    desk.judge(&dsl, concern, judgement, "", &BTreeMap::new()).await.unwrap();
     Case { school, desk, dsl, concern }
 }
 

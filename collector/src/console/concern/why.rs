@@ -58,9 +58,9 @@ fn marks(opened: &Opened) -> Option<&'static str> {
 const fn cause_words(cause: Cause) -> &'static str {
     match cause {
         Cause::Repeats => "it was seen again and again",
-        Cause::Linked | Cause::Vulnerable => "of what else is known",
+        Cause::Linked | Cause::Vulnerable => "what else is known",
         Cause::Unsupervised => "the school was closed",
-        Cause::HelpSeeking => "looking for help is no offence",
+        Cause::HelpSeeking => "the words look for help",
         Cause::Exempted => "an exemption for the topic was in force",
     }
 }

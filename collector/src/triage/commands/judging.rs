@@ -7,7 +7,7 @@ use lapwing_rules::Scope;
 use prost::Message as _;
 
 use super::evidence::is_withheld;
-use super::{CommandError, Desk, Judgement, Move, Outcome, Step, Verdict, audit, concerns, is_illegal};
+use super::{CommandError, Desk, Judgement, MAX_NOTE_BYTES, Move, Outcome, Step, Verdict, audit, concerns, is_illegal};
 use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
 use crate::ids::ConcernId;
@@ -22,7 +22,7 @@ const MAX_CAPTURES: u32 = 100;
 const MAX_HOSTS: usize = 5;
 
 impl Desk {
-    /// Decides. Every rule of the concern gets the judgement's verdict but those that `rules` names. May be done again while
+    /// Decides; `reason` is a note, and may be empty. Every rule of the concern gets the judgement's verdict but those that `rules` names. May be done again while
     /// the concern is not closed. A change of the filter becomes a ticket of host and topic, and nothing of anybody.
     ///
     /// # Errors
@@ -33,6 +33,7 @@ impl Desk {
         actor: &Actor,
         concern: ConcernId,
         judgement: Judgement,
+        reason: &str,
         rules: &BTreeMap<String, Verdict>,
     ) -> Result<State, CommandError> {
         let hosts = if judgement.outcome() == Outcome::FilterChange {
@@ -41,7 +42,12 @@ impl Desk {
             BTreeSet::new()
         };
         let moved = Move::Decide(judgement.decision());
-        let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note: None };
+        let reason = reason.trim();
+        if reason.len() > MAX_NOTE_BYTES {
+            return Err(CommandError::NoteLength(reason.len()));
+        }
+        let note = Some(reason).filter(|reason| !reason.is_empty());
+        let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());

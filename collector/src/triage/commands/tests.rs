@@ -63,7 +63,7 @@ async fn a_recipient_takes_a_concern_through_its_life() {
     let (desk, dsl, concern) = (&day.desk, &day.dsl, day.concern);
     assert_eq!(desk.acknowledge(dsl, concern).await.unwrap(), State::Acknowledged);
     assert_eq!(desk.note(dsl, concern, " spoke to her form tutor ").await.unwrap(), State::UnderReview);
-    assert_eq!(desk.judge(dsl, concern, pastoral(), &BTreeMap::new()).await.unwrap(), State::Pastoral);
+    assert_eq!(desk.judge(dsl, concern, pastoral(), "", &BTreeMap::new()).await.unwrap(), State::Pastoral);
     assert_eq!(desk.close(dsl, concern, Closing::default()).await.unwrap(), State::Closed);
     assert_eq!(day.school.texts("SELECT state || verdict || outcome FROM concerns").await, ["closedtruetalked"]);
     assert_eq!(desk.reopen(dsl, concern).await.unwrap(), State::Reopened);
@@ -95,7 +95,7 @@ async fn whoever_is_no_recipient_learns_nothing_and_is_in_the_log() {
         assert!(matches!(day.desk.acknowledge(&day.head, concern).await, Err(CommandError::NotFound)));
         assert!(matches!(day.desk.note(&day.head, concern, "x").await, Err(CommandError::NotFound)));
         assert!(matches!(
-            day.desk.judge(&day.head, concern, pastoral(), &BTreeMap::new()).await,
+            day.desk.judge(&day.head, concern, pastoral(), "", &BTreeMap::new()).await,
             Err(CommandError::NotFound)
         ));
         assert!(matches!(day.desk.close(&day.head, concern, Closing::default()).await, Err(CommandError::NotFound)));
@@ -147,7 +147,7 @@ async fn a_no_evidence_class_is_withheld_and_closes_with_approvers_only() {
     };
     assert!(capture.excerpts.is_empty() && capture.sealed_reference.is_empty());
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
-    day.desk.judge(&day.dsl, day.concern, pastoral(), &BTreeMap::new()).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, pastoral(), "", &BTreeMap::new()).await.unwrap();
     assert!(matches!(
         day.desk.close(&day.dsl, day.concern, Closing::default()).await,
         Err(CommandError::NeedsApprovers)

@@ -120,7 +120,7 @@ async fn a_case_on_the_childs_file_closes_with_a_review_date_and_what_was_learnt
     let day = day(Category::SelfHarm).await;
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
     let case = Judgement::new(Verdict::True, Outcome::Cpoms).unwrap();
-    day.desk.judge(&day.dsl, day.concern, case, &BTreeMap::new()).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, case, "", &BTreeMap::new()).await.unwrap();
     let week_us = NINE_US + 7 * 24 * 3_600_000_000;
     let closing = |review, lesson| Closing { review, lesson, elsewhere: "C-1041" };
     for bad in [closing(Review::Unsaid, "look earlier"), closing(Review::At(week_us), " ")] {
@@ -146,7 +146,7 @@ async fn each_rule_has_a_verdict_of_its_own_and_a_reopened_concern_has_none() {
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
     let rules =
         BTreeMap::from([("self_harm.other".to_owned(), Verdict::False), ("no.such".to_owned(), Verdict::False)]);
-    day.desk.judge(&day.dsl, day.concern, pastoral(), &rules).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, pastoral(), "", &rules).await.unwrap();
     let verdicts = "SELECT rule || ' ' || verdict FROM rule_verdicts ORDER BY rule";
     assert_eq!(day.school.texts(verdicts).await, ["self_harm.other false", "self_harm.words true"]);
     day.desk.reopen(&day.dsl, day.concern).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_change_of_the_filter_tells_the_technician_host_and_topic_alone() {
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
     let filter = Judgement::new(Verdict::True, Outcome::FilterChange).unwrap();
     for _ in 0..2 {
-        day.desk.judge(&day.dsl, day.concern, filter, &BTreeMap::new()).await.unwrap();
+        day.desk.judge(&day.dsl, day.concern, filter, "", &BTreeMap::new()).await.unwrap();
     }
     let tickets = day.school.texts("SELECT host || ' ' || category || ' ' || day FROM filter_tickets").await;
     assert_eq!(tickets, ["bets.example gambling 2026-09-28"]);
@@ -260,7 +260,7 @@ async fn the_filter_is_never_asked_about_what_is_illegal() {
     settle(&day.school).await;
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
     let filter = Judgement::new(Verdict::True, Outcome::FilterChange).unwrap();
-    day.desk.judge(&day.dsl, day.concern, filter, &BTreeMap::new()).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, filter, "", &BTreeMap::new()).await.unwrap();
     assert_eq!(day.school.count("SELECT COUNT(*) FROM filter_tickets").await, 0);
 }
 
@@ -268,7 +268,7 @@ async fn the_filter_is_never_asked_about_what_is_illegal() {
 async fn a_reopened_concern_has_its_time_anew_and_climbs() {
     let day = day(Category::SelfHarm).await;
     day.desk.acknowledge(&day.dsl, day.concern).await.unwrap();
-    day.desk.judge(&day.dsl, day.concern, pastoral(), &BTreeMap::new()).await.unwrap();
+    day.desk.judge(&day.dsl, day.concern, pastoral(), "", &BTreeMap::new()).await.unwrap();
     day.school.write("UPDATE concerns SET acknowledge_by_us = 1").await;
     day.desk.reopen(&day.dsl, day.concern).await.unwrap();
     let hour_us = NINE_US + 3_600_000_000;
