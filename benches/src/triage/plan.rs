@@ -29,7 +29,7 @@ const CATEGORIES: [Category; 16] = [
     Category::Weapons,
     Category::Misogyny,
     Category::Pornography,
-    Category::Grooming,
+    Category::StrangerContact,
     Category::Profanity,
     Category::FilterBypass,
     Category::OffTaskGaming,
@@ -37,7 +37,7 @@ const CATEGORIES: [Category; 16] = [
 ];
 
 /// Of a hundred concerns: how many have that many captures, from and how many more.
-const SIZES: [(usize, (usize, usize)); 4] = [(55, (1, 4)), (30, (5, 8)), (13, (15, 20)), (2, (90, 120))];
+const SIZES: [(usize, (usize, usize)); 4] = [(55, (1, 4)), (30, (5, 8)), (13, (15, 20)), (2, (70, 120))];
 /// Of a hundred concerns.
 const LEVELS: [(usize, Level); 4] = [(45, Level::Low), (35, Level::Moderate), (17, Level::High), (3, Level::Critical)];
 
