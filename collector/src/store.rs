@@ -92,6 +92,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "people", include_str!("store/migrations/0006_people.sql")),
     (7, "proof of monitoring", include_str!("store/migrations/0007_proof_of_monitoring.sql")),
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
+    (9, "pages at scale", include_str!("store/migrations/0009_pages_at_scale.sql")),
 ];
 
 /// The collector's database.
