@@ -10,7 +10,7 @@ use lapwing_collector::clock::{Clock as _, ManualClock};
 use lapwing_collector::console::{ConsoleState, router};
 use lapwing_collector::ids::ConcernId;
 use lapwing_collector::intake::{Delivery, Fate, Held, Intake, IntakeParts};
-use lapwing_collector::people::{self, Mode};
+use lapwing_collector::people::{self, Absentees, Mode, Wanted};
 use lapwing_collector::seal::Vault;
 use lapwing_collector::store::sign_ins::{self, HashedPassword, NewSignIn};
 use lapwing_collector::subject::AccountGroups;
@@ -253,7 +253,8 @@ async fn people(shared: &Shared, id: &SchoolId, size: Size, password: &HashedPas
     let listed = people::parse(list.as_bytes()).map_err(|faults| anyhow::anyhow!("people.csv: {faults:?}"))?;
     let product = Actor::Product { school: id.clone() };
     let now_us = shared.clock.wall_us();
-    people::import(&shared.store, &product, now_us, &listed, Mode::Apply).await?;
+    let wanted = Wanted { mode: Mode::Apply, absentees: Absentees::Stay, asked_by: None };
+    people::import(&shared.store, &product, now_us, &listed, wanted).await?;
     for (account, _) in STAFF {
         let person = people::person_of(&shared.store, id, account).await?.context("the import left somebody out")?;
         let (login, mail) = (account.parse()?, String::new());
