@@ -4,7 +4,7 @@
 //! Every repeat takes all of them in turn: a raw `fdatasync`, the collector, then each peer at the same connections,
 //! entries a batch and entries in flight, 300 bytes each. What is not installed is left out by name.
 
-mod disk;
+pub(crate) mod disk;
 mod peers;
 mod site;
 

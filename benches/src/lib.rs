@@ -16,6 +16,7 @@ mod report;
 mod sample;
 mod spool;
 mod titles;
+mod triage;
 
 pub use load::resident;
 pub use report::{Effort, Goal, Metric, Report};
@@ -33,5 +34,6 @@ pub const ALL: &[(&str, Run)] = &[
     ("ingest", ingest::run),
     ("herd", herd::run),
     ("titles", titles::run),
+    ("triage", triage::run),
     ("agent-footprint", footprint::run),
 ];

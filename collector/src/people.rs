@@ -31,6 +31,7 @@ mod year;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use lapwing_proto::SchoolId;
 use lapwing_rules::Band;
 
 pub use changes::{ImportError, Mode, Wanted, import};
@@ -40,8 +41,9 @@ pub use privileged::{Asked, Step};
 pub use told::{Changes, Imported};
 pub use year::YearGroup;
 
-use crate::actor::Role;
-use crate::subject::Kind;
+use crate::actor::{PersonId, Role};
+use crate::store::{Store, StoreError, subjects};
+use crate::subject::{Kind, account_key};
 
 /// Somebody, or a class log-on, as people.csv names them. `Debug` prints `<redacted>`.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,6 +80,17 @@ impl fmt::Debug for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Listed(line {}, <redacted>)", self.line)
     }
+}
+
+/// Whom the school's list maps `account` to.
+///
+/// # Errors
+///
+/// When the database cannot be read.
+pub async fn person_of(store: &Store, school: &SchoolId, account: &str) -> Result<Option<PersonId>, StoreError> {
+    let account = account_key(account);
+    let found = subjects::persons_of(store, school, std::slice::from_ref(&account)).await?;
+    Ok(found.get(&account).map(|(person, _)| *person))
 }
 
 #[cfg(test)]

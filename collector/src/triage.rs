@@ -20,9 +20,7 @@ mod setting;
 mod state;
 mod worker;
 
-pub use climber::Climber;
-#[cfg(test)]
-pub(crate) use climber::Step;
+pub use climber::{Climber, Step};
 pub(crate) use deadline::acknowledge_by;
 pub(crate) use docket::Topic;
 pub use grouping::WINDOW;

@@ -8,24 +8,24 @@ use std::time::Duration;
 use crate::report::{now, quantile};
 
 /// A file that is only ever added to.
-pub(super) struct Disk(File);
+pub(crate) struct Disk(File);
 
 /// Raw syncs of one record each.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Syncs {
+pub(crate) struct Syncs {
     /// A second.
-    pub(super) rate: f64,
-    pub(super) p99_ms: f64,
+    pub(crate) rate: f64,
+    pub(crate) p99_ms: f64,
 }
 
 impl Disk {
-    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         Ok(Self(File::create(folder.join("control"))?))
     }
 
     /// Writes and syncs records of the size of a batch, one after the other.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-    pub(super) fn sync_for(&mut self, lasting: Duration) -> anyhow::Result<Syncs> {
+    pub(crate) fn sync_for(&mut self, lasting: Duration) -> anyhow::Result<Syncs> {
         let record = vec![7; super::ENTRY_BYTES * 16];
         let started = now();
         let mut each = Vec::new();

@@ -9,9 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{ConfigFile, Desk, Failure, read_given, say};
 use crate::actor::PersonId;
+use crate::people::person_of;
 use crate::store::sign_ins::{self, Login, MAX_PASSWORD_BYTES, NewSignIn, hash_password};
-use crate::store::subjects;
-use crate::subject::account_key;
 use crate::triage;
 
 const MAX_MAIL_BYTES: usize = 254;
@@ -71,9 +70,8 @@ impl Add {
     }
 
     async fn person(&self, desk: &Desk) -> Result<PersonId, Failure> {
-        let account = account_key(self.account.as_deref().unwrap_or(self.login.as_str()));
-        let found = subjects::persons_of(&desk.store, &desk.config.school.id, std::slice::from_ref(&account)).await?;
-        let person = found.get(&account).map(|(person, _)| *person);
+        let account = self.account.as_deref().unwrap_or(self.login.as_str());
+        let person = person_of(&desk.store, &desk.config.school.id, account).await?;
         person.ok_or_else(|| Failure::Unusable(anyhow!("no person of the list has that account: import people first")))
     }
 

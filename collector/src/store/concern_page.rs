@@ -18,6 +18,9 @@ const OTHERS: i64 = 20;
 const STEPS: i64 = 500;
 /// How near in time another concern on the same device counts as around this one.
 const AROUND_US: i64 = 15 * 60_000_000;
+/// How long before this one another that still goes on may have begun: captures more than an hour apart are two concerns,
+/// and no school day is this long.
+const GOES_ON_US: i64 = 24 * 60 * 60_000_000;
 
 /// What was decided about a concern so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,6 +180,7 @@ pub(crate) async fn around(store: &Store, actor: &Actor, concern: ConcernId) -> 
     let sql = "SELECT c.reference, c.category, c.level, c.state, c.first_us FROM concerns AS c
          JOIN concerns AS this ON this.school_id = c.school_id AND this.concern_id = $3
          WHERE {} AND c.concern_id <> $3 AND c.last_us >= this.first_us - $5 AND c.first_us <= this.last_us + $5
+         AND c.first_us >= this.first_us - $5 - $6
          AND EXISTS (SELECT 1 FROM concern_captures AS l
              JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
              JOIN concern_captures AS this_l ON this_l.school_id = c.school_id AND this_l.concern_id = $3
@@ -210,7 +214,8 @@ pub(crate) async fn steps(store: &Store, actor: &Actor, concern: ConcernId) -> R
     rows(store, actor, concern, sql, STEPS, 0).await?.iter().map(step).collect()
 }
 
-/// Runs `sql` with the condition of [`visible_to`] for `{}`; `$4` is a limit, `$5` a stretch of time.
+/// Runs `sql` with the condition of [`visible_to`] for `{}`; `$4` is a limit, `$5` a stretch of time, `$6`
+/// [`GOES_ON_US`].
 async fn rows(
     store: &Store,
     actor: &Actor,
@@ -222,7 +227,7 @@ async fn rows(
     let visible = visible_to(actor);
     let query: Query<'_, Sqlite, SqliteArguments> = sqlx::query(AssertSqlSafe(sql.replace("{}", visible.sql)));
     let query = query.bind(visible.school()).bind(visible.person()).bind(concern.as_bytes().as_slice());
-    Ok(query.bind(limit).bind(stretch_us).fetch_all(store.reader()).await?)
+    Ok(query.bind(limit).bind(stretch_us).bind(GOES_ON_US).fetch_all(store.reader()).await?)
 }
 
 fn other(row: &SqliteRow) -> Result<Other, StoreError> {

@@ -56,7 +56,7 @@ struct Moment {
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Something was due; more may be.
     Worked,
     /// Nothing climbs before this time; `None` where nothing waits.
@@ -99,7 +99,11 @@ impl Climber {
     }
 
     /// Does what is due.
-    pub(crate) async fn step(&self) -> Result<Step, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used; nothing was done then.
+    pub async fn step(&self) -> Result<Step, StoreError> {
         let (school, now_us) = (self.actor.school(), self.clock.wall_us());
         let mut tx = self.store.begin().await?;
         let moment = Moment {

@@ -95,7 +95,11 @@ impl Triage {
     }
 
     /// Takes one batch; says the highest level it held, or that nothing waited.
-    pub(crate) async fn step(&self) -> Result<Option<Level>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used; nothing was taken then.
+    pub async fn step(&self) -> Result<Option<Level>, StoreError> {
         let school = self.actor.school();
         let mut tx = self.store.begin().await?;
         let batch = if self.store.is_pressed() { self.batch.min(PRESSED) } else { self.batch };
