@@ -198,7 +198,7 @@ impl School {
                     _ => (Verdict::True, Outcome::Talked),
                 };
                 let judgement = Judgement::new(verdict, outcome)?;
-                self.desk.judge(&self.dsl, concern, judgement, &BTreeMap::new()).await?;
+                self.desk.judge(&self.dsl, concern, judgement, "", &BTreeMap::new()).await?;
             }
             if steps >= 3 {
                 self.desk.close(&self.dsl, concern, Closing::default()).await?;

@@ -144,7 +144,7 @@ pub(crate) async fn standing(
          FROM concerns AS c JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
          WHERE {} AND s.person_id IS NOT NULL AND (c.reference = $3 OR c.concern_id IN
          (SELECT q.concern_id FROM requests AS q WHERE q.school_id = $1 AND q.reference = $3))",
-        visible.sql
+        visible.sql_of_many
     );
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(visible.school())
@@ -191,9 +191,9 @@ pub(crate) async fn digest(
     let visible = visible_to(&actor);
     let sql = format!(
         "SELECT c.reference, c.level, c.opened_us FROM concerns AS c
-         WHERE {} AND c.merged_into IS NULL AND c.state IN ('new', 'reopened') AND c.level >= 2
+         WHERE {} AND c.merged_into IS NULL AND c.state IN ('new', 'reopened', 'transferred') AND c.level >= 2
          ORDER BY c.level DESC, c.opened_us, c.reference LIMIT $3",
-        visible.sql
+        visible.sql_of_many
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(visible.school())
@@ -220,7 +220,7 @@ async fn minor(store: &Store, actor: &Actor, from_us: i64) -> Result<u64, StoreE
     let visible = visible_to(actor);
     let sql = format!(
         "SELECT COUNT(*) FROM concerns AS c WHERE {} AND c.merged_into IS NULL AND c.opened_us >= $3 AND c.level <= $4",
-        visible.sql
+        visible.sql_of_many
     );
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(visible.school())

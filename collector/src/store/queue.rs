@@ -74,7 +74,7 @@ pub(crate) async fn rows(store: &Store, actor: &Actor, shelf: Shelf, limit: u32)
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.merged_into IS NULL AND c.state {condition} {DONE} ORDER BY {order} LIMIT $3",
-        visible.sql
+        visible.sql_of_many
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(visible.school())
