@@ -75,8 +75,8 @@ mod words;
 pub use gate::Gate;
 pub use rule_book::{RuleBook, RuleWords};
 
-/// Longest form: a note of 2,000 characters, percent-encoded, and its tokens.
-const MAX_FORM_BYTES: usize = 32 * 1024;
+/// Longest form: a calendar of 64 KiB, percent-encoded, and its tokens.
+const MAX_FORM_BYTES: usize = 3 * crate::calendar::MAX_CALENDAR_BYTES + 4 * 1024;
 
 /// What the console stands on.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::frame::{self, Frame};
 use super::posted::{Bare, Posted};
 use super::refusal::Refusal;
-use super::role::{Anyone, SignedIn};
+use super::role::{SignedIn, StaffMember};
 use super::words::{self, Present};
 use super::{ConsoleState, request_words};
 use crate::requests::desk::Shown;
@@ -68,7 +68,7 @@ pub(super) struct Choice {
 /// `GET /requests`.
 pub(super) async fn page(
     extract::State(state): extract::State<ConsoleState>,
-    person: Anyone,
+    person: StaffMember,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     let shown = state.approvals().list(person.actor()).await.map_err(refused)?;
@@ -91,7 +91,7 @@ pub(super) struct Answered {
 pub(super) async fn answer(
     extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Answered { answer } }: Posted<Anyone, Answered>,
+    Posted { by, form: Answered { answer } }: Posted<StaffMember, Answered>,
 ) -> Result<Response, Refusal> {
     let Ok(answer) = answer.parse::<Answer>() else { return Err(Refusal::BadForm) };
     state.approvals().answer(by.actor(), &reference, answer).await.map_err(refused)?;
@@ -102,7 +102,7 @@ pub(super) async fn answer(
 pub(super) async fn withdraw(
     extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Bare {} }: Posted<Anyone, Bare>,
+    Posted { by, form: Bare {} }: Posted<StaffMember, Bare>,
 ) -> Result<Response, Refusal> {
     state.approvals().withdraw(by.actor(), &reference).await.map_err(refused)?;
     Ok(Redirect::to("/requests?done=withdrawn").into_response())
@@ -130,7 +130,7 @@ pub(super) struct Requested {
 /// `POST /requests`.
 pub(super) async fn ask(
     extract::State(state): extract::State<ConsoleState>,
-    Posted { by, form }: Posted<Anyone, Requested>,
+    Posted { by, form }: Posted<StaffMember, Requested>,
 ) -> Result<Response, Refusal> {
     let digests = names::digests(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
     let Some(change) = change(&by.present(), &form, digests) else { return Err(Refusal::BadForm) };
@@ -194,7 +194,7 @@ fn view(present: &Present, names: &Names, shown: &Shown) -> RequestView {
 fn standing_words(state: State, standing: Standing) -> String {
     match state {
         State::Waiting => waiting_words(standing),
-        State::Done => "In force".to_owned(),
+        State::Done => "Agreed, and carried out".to_owned(),
         State::Refused => "Refused".to_owned(),
         State::Withdrawn => "Withdrawn".to_owned(),
         State::Lapsed => "Lapsed: nobody answered in two weeks".to_owned(),

@@ -9,6 +9,7 @@ use super::role::Technician;
 use super::{ConsoleState, words};
 use crate::audit::{self, Act, ActKind};
 use crate::ids::TicketId;
+use crate::store::tickets::Wanted;
 use crate::store::{StoreError, tickets as rows};
 
 /// Tickets on the page.
@@ -20,6 +21,7 @@ pub(super) struct TicketView {
     pub(super) id: String,
     pub(super) host: String,
     pub(super) what: String,
+    pub(super) wanted: &'static str,
     pub(super) day: String,
 }
 
@@ -31,6 +33,10 @@ pub(super) async fn views(state: &ConsoleState) -> Result<Vec<TicketView>, Refus
         id: ticket.id.to_string(),
         host: ticket.host,
         what: words::category(&ticket.category),
+        wanted: match ticket.wanted {
+            Wanted::Block => "Block it",
+            Wanted::Check => "Check whether it should be allowed",
+        },
         day: ticket.day,
     };
     Ok(tickets.into_iter().map(view).collect())

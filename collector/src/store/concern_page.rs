@@ -117,20 +117,18 @@ pub(crate) async fn merged(
     Ok((towards.iter().map(other).collect::<Result<_, _>>()?, into.first().map(other).transpose()?))
 }
 
-/// Colleagues who may be let in on a concern: they read concerns, can sign in, and it is not about them. Nobody where
+/// Colleagues who may be let in on a concern: seniors who can sign in, and it is not about them. Nobody where
 /// `actor` may not know of it.
 pub(crate) async fn colleagues(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<Colleague>, StoreError> {
-    let roles = Role::ALL.into_iter().filter(|role| role.reads_concerns()).map(|role| format!("'{role}'"));
-    let sql = format!(
-        "SELECT DISTINCT p.person_id, p.name FROM concerns AS c
+    let roles = Role::ALL.into_iter().filter(|role| role.is_senior()).map(|role| format!("'{role}'"));
+    let sql = "SELECT DISTINCT p.person_id, p.name FROM concerns AS c
          JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
          JOIN persons AS p ON p.school_id = c.school_id AND p.left_us IS NULL
-         JOIN person_roles AS r ON r.school_id = p.school_id AND r.person_id = p.person_id AND r.role IN ({})
+         JOIN person_roles AS r ON r.school_id = p.school_id AND r.person_id = p.person_id AND r.role IN (ROLES)
          JOIN sign_ins AS i ON i.school_id = p.school_id AND i.person_id = p.person_id
-         WHERE {{}} AND c.concern_id = $3 AND p.person_id <> $2 AND s.person_id IS DISTINCT FROM p.person_id
-         ORDER BY p.name, p.person_id LIMIT $4",
-        roles.collect::<Vec<_>>().join(", ")
-    );
+         WHERE {} AND c.concern_id = $3 AND p.person_id <> $2 AND s.person_id IS DISTINCT FROM p.person_id
+         ORDER BY p.name, p.person_id LIMIT $4";
+    let sql = sql.replace("ROLES", &roles.collect::<Vec<_>>().join(", "));
     let rows = rows(store, actor, concern, &sql, STEPS, 0).await?;
     rows.iter().map(|row| Ok(Colleague { person: id(row, 0)?, name: row.try_get(1)? })).collect()
 }
@@ -158,7 +156,7 @@ pub(crate) async fn is_marked(store: &Store, actor: &Actor, concern: ConcernId) 
     Ok(!rows(store, actor, concern, sql, 0, 0).await?.is_empty())
 }
 
-/// The devices its captures came from.
+/// The devices its captures, and those of concerns merged into it, came from.
 pub(crate) async fn whereabouts(
     store: &Store,
     actor: &Actor,
@@ -168,7 +166,8 @@ pub(crate) async fn whereabouts(
          JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
          JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
          JOIN devices AS d ON d.school_id = k.school_id AND d.device_id = k.device_id
-         WHERE {} AND c.concern_id = $3 ORDER BY d.room, d.hostname LIMIT $4";
+         WHERE {} AND c.concern_id IN (SELECT $3
+         UNION ALL SELECT m.concern_id FROM concerns AS m WHERE m.school_id = $1 AND m.merged_into = $3) ORDER BY d.room, d.hostname LIMIT $4";
     let rows = rows(store, actor, concern, sql, OTHERS, 0).await?;
     let read =
         |row: &SqliteRow| Ok(Whereabouts { device: row.try_get(0)?, hostname: row.try_get(1)?, room: row.try_get(2)? });

@@ -1,13 +1,15 @@
 //! Rows of what technicians are asked to change in the filter: a host and a topic, and nothing of anybody. No time of day
 //! and no reference: neither says whose page it was.
 
+use std::str::FromStr;
+
 use jiff::civil::Date;
 use lapwing_proto::SchoolId;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, Tx, id};
-use crate::ids::TicketId;
+use super::{Store, StoreError, Tx, id, parsed};
+use crate::ids::{InvalidId, TicketId};
 
 /// A change to the filter that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,24 +17,54 @@ pub(crate) struct Ticket {
     pub(crate) id: TicketId,
     pub(crate) host: String,
     pub(crate) category: String,
+    pub(crate) wanted: Wanted,
     pub(crate) day: String,
+}
+
+/// What is asked of the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The rule was right: the site should not have opened.
+    Block,
+    /// The rule was wrong, or nobody can tell: whether it should be allowed.
+    Check,
+}
+
+impl Wanted {
+    /// The one text form.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Check => "check",
+        }
+    }
+}
+
+impl FromStr for Wanted {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let wanted = [Self::Block, Self::Check].into_iter().find(|one| one.as_str() == text);
+        wanted.ok_or(InvalidId { what: "change to the filter", expected: "block or check" })
+    }
 }
 
 /// Asks for a change; one that waits already is not asked for twice.
 pub(crate) async fn ask(
     tx: &mut Tx,
     school: &SchoolId,
-    (host, category): (&str, &str),
+    (host, category, wanted): (&str, &str, Wanted),
     day: Date,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO filter_tickets (school_id, ticket_id, host, category, day) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (school_id, host, category) WHERE done_us IS NULL DO NOTHING",
+        "INSERT INTO filter_tickets (school_id, ticket_id, host, category, wanted, day) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (school_id, host, category, wanted) WHERE done_us IS NULL DO NOTHING",
     )
     .bind(school.as_str())
     .bind(TicketId::random()?.as_bytes().as_slice())
     .bind(host)
     .bind(category)
+    .bind(wanted.as_str())
     .bind(day.to_string())
     .execute(tx.connection())
     .await?;
@@ -42,8 +74,8 @@ pub(crate) async fn ask(
 /// Up to `limit` that wait, by host.
 pub(crate) async fn waiting(store: &Store, school: &SchoolId, limit: u32) -> Result<Vec<Ticket>, StoreError> {
     let rows = sqlx::query(
-        "SELECT ticket_id, host, category, day FROM filter_tickets
-         WHERE school_id = $1 AND done_us IS NULL ORDER BY host, category LIMIT $2",
+        "SELECT ticket_id, host, category, wanted, day FROM filter_tickets
+         WHERE school_id = $1 AND done_us IS NULL ORDER BY host, category, wanted LIMIT $2",
     )
     .bind(school.as_str())
     .bind(i64::from(limit))
@@ -66,5 +98,6 @@ pub(crate) async fn done(tx: &mut Tx, school: &SchoolId, ticket: TicketId, now_u
 }
 
 fn read(row: &SqliteRow) -> Result<Ticket, StoreError> {
-    Ok(Ticket { id: id(row, 0)?, host: row.try_get(1)?, category: row.try_get(2)?, day: row.try_get(3)? })
+    let (host, category, wanted) = (row.try_get(1)?, row.try_get(2)?, parsed(row, 3)?);
+    Ok(Ticket { id: id(row, 0)?, host, category, wanted, day: row.try_get(4)? })
 }

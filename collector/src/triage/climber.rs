@@ -162,13 +162,13 @@ impl Climber {
         let named = climb.to.iter().chain(&climb.again);
         let named: Vec<_> =
             named.map(|person| Recipient { person: *person, reason: "climbed", told: Told::AtOnce }).collect();
-        failpoint!("climber.recipients", recipients::add(tx, school, waiting.concern, &named, moment.now_us).await?);
+        recipients::add(tx, school, waiting.concern, &named, moment.now_us).await?;
         let told = climb.to.iter().map(|person| (*person, Purpose::Climbed));
         let again = climb.again.iter().map(|person| (*person, Purpose::Again));
         for (person, purpose) in told.chain(again) {
             let watch = moment.calendar.watch(waiting.level, moment.now_us);
             let message = Message { person, purpose, reference: &waiting.reference, level: waiting.level, watch };
-            failpoint!("climber.message", outbox::insert(tx, school, &message, moment.now_us).await?);
+            outbox::insert(tx, school, &message, moment.now_us).await?;
         }
         match climb.next_us {
             Some(next_us) => {

@@ -99,10 +99,19 @@ const BANNED: [&str; 12] = [
 ];
 
 /// Functions of the store that read concerns for the product itself, or for everybody, and why they may.
-const READS_FOR_NOBODY: [(&str, &str, &str); 5] = [
+const READS_FOR_NOBODY: [(&str, &str, &str); 14] = [
     ("concerns", "joinable", "triage looks for a concern to add to"),
     ("concerns", "reference_exists", "references are not given out twice"),
     ("concerns", "undecided", "people changed: who may see a concern is decided anew"),
+    ("concerns", "routed", "who may see one concern is decided anew"),
+    ("concerns", "state", "a step of the product names where the concern stands"),
+    ("concerns", "lately", "triage weighs what else was seen of the same person"),
+    ("escalations", "bring_forward", "the clock: no concern is named to anybody"),
+    ("reviews", "due", "the clock: what comes back is told to its readers alone"),
+    ("merges", "has_any", "whether anything counts towards a concern that was looked up for the person"),
+    ("verdicts", "rules", "a judgement of a concern that was looked up for the person"),
+    ("names", "read", "references of concerns that a request would close, shown to whoever may answer it"),
+    ("filter_alerts", "among", "which of the concerns that were read for a person came from the filter"),
     ("coverage", "tallies", "the governors' counts, suppressed before they are shown"),
     ("queue", "", "the columns of a row; each query adds its condition"),
 ];

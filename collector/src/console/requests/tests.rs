@@ -22,8 +22,9 @@ async fn a_role_is_asked_for_by_one_and_given_by_two_others() {
         assert!(approver.get("/requests").await.body.contains(">Approve<"));
         assert_eq!(approver.post(&address, &[("answer", "approved")]).await.status, StatusCode::SEE_OTHER);
     }
-    assert!(head.get("/requests").await.body.contains("In force"));
+    assert!(head.get("/requests").await.body.contains("Agreed, and carried out"));
     assert_eq!(seeded.visitor("teacher").await.get("/queue").await.status, StatusCode::OK);
+    assert_eq!(seeded.visitor("amelia").await.get("/requests").await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

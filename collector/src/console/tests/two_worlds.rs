@@ -16,8 +16,8 @@ use crate::store::fixture::title;
 
 const STAFF: [&str; 7] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"];
 const PUPILS: [&str; 2] = ["amelia", "ben"];
-const PAGES: [&str; 8] =
-    ["/", "/queue", "/queue?show=closed", "/devices", "/counts", "/requests", "/away", "/exemptions"];
+const PAGES: [&str; 9] =
+    ["/", "/queue", "/queue?show=closed", "/devices", "/checks", "/counts", "/requests", "/away", "/exemptions"];
 const MINUTE_US: i64 = 60_000_000;
 const CASES: u64 = 24;
 

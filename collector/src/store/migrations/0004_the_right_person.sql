@@ -162,11 +162,12 @@ CREATE TABLE filter_tickets (
     ticket_id   BLOB NOT NULL,
     host        TEXT NOT NULL,
     category    TEXT NOT NULL,
+    wanted      TEXT NOT NULL,                 -- 'block', or 'check': whether it should be allowed
     day         TEXT NOT NULL,                 -- date in the school's zone
     done_us     INTEGER,
     PRIMARY KEY (school_id, ticket_id)
 ) STRICT;
-CREATE UNIQUE INDEX tickets_waiting ON filter_tickets (school_id, host, category) WHERE done_us IS NULL;
+CREATE UNIQUE INDEX tickets_waiting ON filter_tickets (school_id, host, category, wanted) WHERE done_us IS NULL;
 
 -- ---- notifications -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
 use crate::ids::ConcernId;
 use crate::seal::{Place, SealError};
-use crate::store::{settings, subjects, tickets, verdicts};
+use crate::store::tickets::{self, Wanted};
+use crate::store::{settings, subjects, verdicts};
 use crate::subject::Audience;
 use crate::triage::State;
 
@@ -60,9 +61,10 @@ impl Desk {
         // Technicians are staff: one would read of themselves in the list that all of them see.
         let audience = subjects::read(&mut tx, school, standing.subject).await?.audience;
         let is_for_list = matches!(audience, Audience::Pupil | Audience::Shared | Audience::UnmappedPupil);
+        let wanted = if judgement.verdict() == Verdict::True { Wanted::Block } else { Wanted::Check };
         let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
         for host in hosts.into_iter().filter(|_| is_for_list) {
-            tickets::ask(&mut tx, school, (&host, &standing.category), day).await?;
+            tickets::ask(&mut tx, school, (&host, &standing.category, wanted), day).await?;
         }
         self.finish(tx, actor, concern).await?;
         Ok(state)

@@ -168,8 +168,9 @@ async fn a_change_of_the_filter_tells_the_technician_host_and_topic_alone() {
     for _ in 0..2 {
         day.desk.judge(&day.dsl, day.concern, filter, "", &BTreeMap::new()).await.unwrap();
     }
-    let tickets = day.school.texts("SELECT host || ' ' || category || ' ' || day FROM filter_tickets").await;
-    assert_eq!(tickets, ["bets.example gambling 2026-09-28"]);
+    let tickets =
+        day.school.texts("SELECT host || ' ' || category || ' ' || wanted || ' ' || day FROM filter_tickets").await;
+    assert_eq!(tickets, ["bets.example gambling block 2026-09-28"]);
 }
 
 #[tokio::test]
