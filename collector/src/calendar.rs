@@ -54,6 +54,7 @@ pub struct Calendar {
     closed: Vec<Dates>,
     short: BTreeMap<Date, Hours>,
     on_call: BTreeSet<Level>,
+    is_written: bool,
     lesson_minutes: i64,
 }
 
@@ -133,8 +134,15 @@ impl Calendar {
             closed: Vec::new(),
             short: BTreeMap::new(),
             on_call: BTreeSet::new(),
+            is_written: false,
             lesson_minutes: LESSON_MINUTES,
         }
+    }
+
+    /// Whether the school wrote it: what nobody wrote is a guess, and tells nobody that the school is closed.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        self.is_written
     }
 
     /// The zone that all of it is in.

@@ -174,7 +174,9 @@ fn stand_in(recipients: &mut Vec<Recipient>, about: &About, level: Level, staffi
     let row = Row::of(about);
     let wanted = if about.class().is_illegal() { TOGETHER } else { 1 };
     let further = |there: fn(&Staffing, PersonId) -> bool, recipients: &[Recipient]| -> Vec<PersonId> {
-        let known: BTreeSet<_> = recipients.iter().map(|one| one.person).collect();
+        // Whoever teaches the class may stand on the row besides.
+        let named = recipients.iter().filter(|one| one.reason != BY_CLASS);
+        let known: BTreeSet<_> = named.map(|one| one.person).collect();
         let may =
             |person: &PersonId| there(staffing, *person) && about.person != Some(*person) && !known.contains(person);
         let of_role = |role: &Role| staffing.with(*role).filter(may).collect::<Vec<_>>();

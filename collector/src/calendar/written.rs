@@ -130,6 +130,7 @@ impl Calendar {
             closed: dates("closure", &written.closed)?,
             short: short.collect::<Result<BTreeMap<_, _>, _>>()?,
             on_call: on_call(&written.out_of_hours.on_call)?,
+            is_written: true,
             lesson_minutes: written.lesson.minutes,
         };
         if !(20..=120).contains(&calendar.lesson_minutes) {

@@ -1,8 +1,8 @@
 //! How much a capture weighs, given what came before it and whom it is about.
 //!
 //! The rule gives a level for the account's band. Repeats raise low behaviour; what else was seen of the same person, a mark
-//! that the DSL set, and a time at which nobody is there raise a matter of welfare by one level. Nothing becomes critical
-//! without words of wanting to, or of how to. An exemption and looking for help lower, never while such words stand, and
+//! that the DSL set, and a time at which the school says that it is closed raise a matter of welfare from moderate to high.
+//! What stands around it makes nothing critical: that takes the rule's own words. An exemption and looking for help lower, never while such words stand, and
 //! never an illegal class.
 
 use std::collections::BTreeSet;
@@ -161,8 +161,7 @@ fn raise_repeats(facts: Facts, context: &Context, weighed: &mut Weighed) {
     }
 }
 
-/// What stands around a matter of welfare raises it by one level, once. Only words of wanting to or of how to make it
-/// critical, and only where more is known of the person than the hour.
+/// What stands around a matter of welfare raises it from moderate to high, and no further.
 fn raise_around(facts: Facts, context: &Context, weighed: &mut Weighed) {
     let Some(category) = facts.category.filter(|category| is_welfare(*category)) else { return };
     let is_linked = context.lately.iter().any(|other| are_linked(category, *other));
@@ -172,14 +171,10 @@ fn raise_around(facts: Facts, context: &Context, weighed: &mut Weighed) {
         (context.is_unsupervised, Cause::Unsupervised),
     ];
     let causes: BTreeSet<_> = causes.into_iter().filter(|(holds, _)| *holds).map(|(_, cause)| cause).collect();
-    let known = causes.contains(&Cause::Linked) || causes.contains(&Cause::Vulnerable);
-    let to = match weighed.level {
-        Level::Moderate if !causes.is_empty() => Level::High,
-        Level::High if facts.marked && known => Level::Critical,
-        Level::Info | Level::Low | Level::Moderate | Level::High | Level::Critical => return,
-    };
-    weighed.level = to;
-    weighed.causes.extend(causes);
+    if weighed.level == Level::Moderate && !causes.is_empty() {
+        weighed.level = Level::High;
+        weighed.causes.extend(causes);
+    }
 }
 
 fn lower(facts: Facts, context: &Context, weighed: &mut Weighed) {
@@ -251,9 +246,7 @@ mod tests {
         assert_eq!(weigh(suicide, &all).level, Level::High, "once");
         assert_eq!(weigh(facts(Level::Moderate, Category::Pornography), &all).level, Level::Moderate);
         let wanting = Facts { marked: true, ..facts(Level::High, Category::Suicide) };
-        assert_eq!(weigh(wanting, &linked).level, Level::Critical);
-        let night = Context { is_unsupervised: true, ..Context::default() };
-        assert_eq!(weigh(wanting, &night).level, Level::High, "an hour makes nothing critical");
+        assert_eq!(weigh(wanting, &all).level, Level::High, "what stands around makes nothing critical");
     }
 
     #[test]
@@ -294,8 +287,8 @@ mod tests {
         }
 
         #[test]
-        fn nothing_becomes_critical_without_words_of_wanting_or_of_how(facts in any_facts(), context in any_context()) {
-            if !facts.marked && facts.level < Level::Critical {
+        fn nothing_becomes_critical_by_what_stands_around_it(facts in any_facts(), context in any_context()) {
+            if facts.level < Level::Critical {
                 prop_assert!(weigh(facts, &context).level < Level::Critical);
             }
         }

@@ -70,7 +70,7 @@ impl Setting {
             before: 0,
             lately: self.lately.get(&capture.subject).cloned().unwrap_or_default(),
             is_vulnerable: self.known.get(&capture.subject).is_some_and(|known| known.is_vulnerable),
-            is_unsupervised: !self.calendar.is_open(seen_us),
+            is_unsupervised: self.calendar.is_written() && !self.calendar.is_open(seen_us),
             is_exempted: self.is_exempted(capture, seen_us),
         }
     }
