@@ -184,4 +184,10 @@ impl Actor {
             Self::Product { .. } => false,
         }
     }
+
+    /// Whether it is a person with a role that may approve what one person may not do alone.
+    #[must_use]
+    pub fn is_senior(&self) -> bool {
+        Role::ALL.into_iter().any(|role| role.is_senior() && self.has(role))
+    }
 }

@@ -31,8 +31,14 @@ pub use state::{Decision, InvalidTransition, Move, State};
 pub use worker::Triage;
 
 use lapwing_proto::SchoolId;
+use lapwing_rules::Category;
 
 use crate::ids::ConcernId;
+
+/// Whether a concern of `category` is an illegal case: what it keeps and how it closes is not one person's to decide.
+pub(crate) fn is_illegal(category: &str) -> bool {
+    category.parse::<Category>().is_ok_and(|category| category.class().is_illegal())
+}
 
 /// Something about a concern changed. Carries no more than which: whoever listens asks again what they may see.
 #[derive(Clone, Debug, PartialEq, Eq)]

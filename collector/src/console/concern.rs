@@ -90,6 +90,7 @@ struct StepView {
 struct Read {
     row: QueueRow,
     decided: Decided,
+    is_senior: bool,
     is_marked: bool,
     places: Vec<Whereabouts>,
     around: Vec<Other>,
@@ -133,6 +134,7 @@ async fn read(state: &ConsoleState, person: &SignedIn, concern: ConcernId) -> Re
             colleagues: concern_page::colleagues(store, actor, concern).await?,
             row,
             decided,
+            is_senior: actor.is_senior(),
             is_marked: concern_page::is_marked(store, actor, concern).await?,
             places: concern_page::whereabouts(store, actor, concern).await?,
             around: concern_page::around(store, actor, concern).await?,
@@ -168,7 +170,7 @@ fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'stat
         around: read.around.iter().map(|other| other_view(present, other)).collect(),
         before: read.before.iter().map(|other| other_view(present, other)).collect(),
         steps: steps(present, &read.steps, &opened.notes),
-        can: may::can(row, decided, read.into.is_some()),
+        can: may::can(row, decided, read.into.is_some(), read.is_senior),
         verdicts: decision::verdicts(decided.verdict.as_deref()),
         outcomes: decision::outcomes(decided.outcome.as_deref()),
         rules: if read.rules.len() > 1 { read.rules.clone() } else { Vec::new() },
@@ -291,6 +293,25 @@ mod tests {
         let page = seeded.visitor("head").await.get(&address).await;
         assert_eq!((unmarked.status, page.status), (StatusCode::OK, StatusCode::OK));
         assert!(!page.body.contains("vulnerable"));
+    }
+
+    #[tokio::test]
+    async fn whoever_teaches_a_class_is_offered_what_they_may_do_and_no_more() {
+        let seeded = Seeded::open().await;
+        for (table, value) in [("person_roles", "class_teacher"), ("person_classes", "8B")] {
+            let teaches = "SELECT school_id, person_id, $ FROM persons WHERE name = 'Tom Reed'";
+            let teaches = teaches.replace('$', &format!("'{value}'"));
+            seeded.school.write(&format!("INSERT INTO {table} {teaches}")).await;
+        }
+        let reference = seeded.concern("amelia", Category::Profanity, Level::Low, "seeded words").await;
+        let address = format!("/concerns/{reference}");
+        let teacher = seeded.visitor("teacher").await.get(&address).await.body;
+        let dsl = seeded.visitor("dsl").await.get(&address).await.body;
+        for senior in ["share", "transfer", "merge"] {
+            let form = format!("action=\"{address}/{senior}\"");
+            assert!(dsl.contains(&form) && !teacher.contains(&form), "{senior}");
+        }
+        assert!(teacher.contains(&format!("action=\"{address}/acknowledge\"")));
     }
 
     #[tokio::test]

@@ -1,7 +1,5 @@
 //! What becomes of a change: whether it can be asked for, and doing it, in the transaction of the last approval.
 
-use lapwing_rules::Category;
-
 use super::{Change, Request, State};
 use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
@@ -212,8 +210,7 @@ async fn check_again(tx: &mut Tx, actor: &Actor, request: &Request, now_us: i64)
 }
 
 fn can_close(standing: &Standing) -> bool {
-    let illegal = standing.category.parse::<Category>().is_ok_and(|category| category.class().is_illegal());
-    illegal && standing.state.after(Move::Close).is_ok()
+    triage::is_illegal(&standing.category) && standing.state.after(Move::Close).is_ok()
 }
 
 async fn close(tx: &mut Tx, actor: &Actor, concern: crate::ids::ConcernId, now_us: i64) -> Result<(), StoreError> {

@@ -21,10 +21,10 @@ pub use closing::{Closing, MAX_ELSEWHERE_BYTES, Review};
 pub use evidence::{Evidence, Note, Opened, OpenedCapture};
 pub use judgement::{Judgement, Outcome, Verdict};
 
-use super::ConcernChanged;
 use super::deadline::wait_anew;
 use super::state::{InvalidTransition, Move, State};
-use crate::actor::{Actor, Role};
+use super::{ConcernChanged, is_illegal};
+use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::clock::Clock;
 use crate::ids::{ConcernId, KeyId, StepId};
@@ -185,11 +185,7 @@ impl Desk {
     /// As [`Self::begin`], for what the DSL's team, the headteacher and the chair do alone.
     async fn begin_as_senior(&self, actor: &Actor, concern: ConcernId) -> Result<(Tx, Standing), CommandError> {
         let begun = self.begin(actor, concern).await?;
-        if Role::ALL.into_iter().any(|role| role.is_senior() && actor.has(role)) {
-            Ok(begun)
-        } else {
-            Err(CommandError::NotForRole)
-        }
+        if actor.is_senior() { Ok(begun) } else { Err(CommandError::NotForRole) }
     }
 
     async fn carry_out(
@@ -232,10 +228,6 @@ impl Desk {
         let sealed = self.vault.seal(&key, Place { table: STEPS, row: step.as_bytes() }, text.as_bytes())?;
         Ok((key.id(), sealed))
     }
-}
-
-fn is_illegal(category: &str) -> bool {
-    category.parse::<lapwing_rules::Category>().is_ok_and(|category| category.class().is_illegal())
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ impl Docket {
     }
 
     /// `concern` gained `hits`, seen at `seen_us`.
-    pub(super) fn gained(&mut self, topic: &Topic, concern: ConcernId, seen_us: i64, hits: u64) {
-        if let Some(stands) = self.find(topic, concern) {
+    pub(super) fn gained(&mut self, concern: ConcernId, seen_us: i64, hits: u64) {
+        for stands in self.each(concern) {
             stands.hits = stands.hits.saturating_add(hits);
             stands.first_us = stands.first_us.min(seen_us);
             stands.last_us = stands.last_us.max(seen_us);
@@ -88,8 +88,8 @@ impl Docket {
     }
 
     /// `concern` was raised.
-    pub(super) fn raised(&mut self, topic: &Topic, concern: ConcernId, level: Level, state: State) {
-        if let Some(stands) = self.find(topic, concern) {
+    pub(super) fn raised(&mut self, concern: ConcernId, level: Level, state: State) {
+        for stands in self.each(concern) {
             (stands.level, stands.state) = (level, state);
         }
     }
@@ -109,8 +109,9 @@ impl Docket {
         &self.filed
     }
 
-    fn find(&mut self, topic: &Topic, concern: ConcernId) -> Option<&mut Joinable> {
-        self.joinable.get_mut(topic)?.iter_mut().find(|stands| stands.concern == concern)
+    /// Where `concern` stands: under its own topic, and under that of each concern that was merged into it.
+    fn each(&mut self, concern: ConcernId) -> impl Iterator<Item = &mut Joinable> {
+        self.joinable.values_mut().flatten().filter(move |stands| stands.concern == concern)
     }
 }
 
@@ -148,11 +149,23 @@ mod tests {
     fn what_a_concern_gains_counts_for_the_next_capture() {
         let mut docket = Docket::of(vec![(topic(), stands(1, 0, 0))]);
         let concern = ConcernId::from_bytes([1; 16]);
-        docket.gained(&topic(), concern, HOUR_US, 3);
-        docket.gained(&topic(), concern, -5, 1);
-        docket.raised(&topic(), concern, Level::Moderate, State::Reopened);
+        docket.gained(concern, HOUR_US, 3);
+        docket.gained(concern, -5, 1);
+        docket.raised(concern, Level::Moderate, State::Reopened);
         let candidate = docket.candidate(&topic(), 2 * HOUR_US).unwrap();
         assert_eq!((candidate.hits, candidate.level, candidate.state), (5, Level::Moderate, State::Reopened));
         assert_eq!(docket.gains()[&concern], Gain { hits: 4, first_us: -5, last_us: HOUR_US });
+    }
+    #[test]
+    fn a_concern_that_another_was_merged_into_changes_under_both_topics() {
+        let (own, merged) = (topic(), (topic().0, "hate".to_owned()));
+        let mut docket = Docket::of(vec![(own.clone(), stands(1, 0, 0)), (merged.clone(), stands(1, 0, 0))]);
+        let concern = ConcernId::from_bytes([1; 16]);
+        docket.raised(concern, Level::High, State::Reopened);
+        docket.gained(concern, 5, 3);
+        for topic in [own, merged] {
+            let candidate = docket.candidate(&topic, 5).unwrap();
+            assert_eq!((candidate.level, candidate.state, candidate.hits), (Level::High, State::Reopened, 4));
+        }
     }
 }

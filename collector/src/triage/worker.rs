@@ -160,7 +160,7 @@ impl Triage {
         let concern = match decide(facts, &context, docket.candidate(&topic, seen_us)) {
             Effect::None => return Ok((None, false)),
             Effect::Joins { concern } => {
-                docket.gained(&topic, concern, seen_us, facts.hits);
+                docket.gained(concern, seen_us, facts.hits);
                 docket.filed(concern, capture.id);
                 return Ok((Some(concern), false));
             }
@@ -174,8 +174,8 @@ impl Triage {
                 concern
             }
             Effect::Raises { concern, weighed, from, to } => {
-                docket.gained(&topic, concern, seen_us, facts.hits);
-                docket.raised(&topic, concern, weighed.level, to);
+                docket.gained(concern, seen_us, facts.hits);
+                docket.raised(concern, weighed.level, to);
                 announcer.raise(tx, capture, concern, &weighed, (from, to)).await?;
                 concern
             }

@@ -1,10 +1,8 @@
 //! What may be done with a concern as it stands.
 
-use lapwing_rules::{Category, Class};
-
 use crate::store::concern_page::Decided;
 use crate::store::queue::QueueRow;
-use crate::triage::{Decision, Move, State};
+use crate::triage::{Decision, Move, State, is_illegal};
 
 /// What may be done as the concern stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +14,7 @@ pub(super) struct Can {
     pub(super) needs_review: bool,
     pub(super) needs_approvers: bool,
     pub(super) reopen: bool,
+    pub(super) share: bool,
     pub(super) merge: bool,
     pub(super) split: bool,
     pub(super) transfer: bool,
@@ -25,15 +24,15 @@ pub(super) struct Can {
     pub(super) unattribute: bool,
 }
 
-/// What the concern's life allows next. One that counts towards another is worked on there.
-pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool) -> Can {
+/// What the concern's life allows next to whoever looks: those who are not senior decide, and do no more. A concern that
+/// counts towards another is worked on there.
+pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool, is_senior: bool) -> Can {
     let Ok(standing) = row.state.parse::<State>() else { return Can::default() };
     if is_merged {
-        return Can { split: true, ..Can::default() };
+        return Can { share: is_senior, split: is_senior, ..Can::default() };
     }
     let allows = |moved: Move| standing.after(moved).is_ok();
     let needs_approvers = is_illegal(&row.category) && allows(Move::Close);
-    let is_undecided = standing.is_undecided();
     Can {
         acknowledge: allows(Move::Acknowledge),
         judge: allows(Move::Decide(Decision::NoAction)),
@@ -41,16 +40,13 @@ pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool) -> Can {
         needs_review: standing.is_case(),
         needs_approvers,
         reopen: allows(Move::Reopen),
-        merge: is_undecided && !is_illegal(&row.category),
+        share: is_senior,
+        merge: is_senior && standing.is_undecided() && !is_illegal(&row.category),
         split: false,
-        transfer: allows(Move::Transfer),
-        hold: allows(Move::Hold),
-        release: allows(Move::Release),
-        attribute: decided.is_session,
-        unattribute: decided.is_attributed,
+        transfer: is_senior && allows(Move::Transfer),
+        hold: is_senior && allows(Move::Hold),
+        release: is_senior && allows(Move::Release),
+        attribute: is_senior && decided.is_session,
+        unattribute: is_senior && decided.is_attributed,
     }
-}
-
-pub(super) fn is_illegal(category: &str) -> bool {
-    category.parse::<Category>().is_ok_and(|category| category.class() != Class::Ordinary)
 }

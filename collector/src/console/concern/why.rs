@@ -7,11 +7,10 @@ use lapwing_rules::Mark;
 
 use super::super::words;
 use super::capture;
-use super::may::is_illegal;
 use crate::store::concern_page::Decided;
 use crate::store::queue::QueueRow;
-use crate::triage::Cause;
 use crate::triage::commands::{Evidence, Opened};
+use crate::triage::{Cause, is_illegal};
 
 /// Why the level is what it is, in sentences.
 pub(super) fn why(row: &QueueRow, decided: &Decided, opened: &Opened) -> Vec<String> {
