@@ -92,29 +92,6 @@ pub enum Watch {
     Nobody,
 }
 
-impl Watch {
-    /// The one text form.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SchoolHours => "school_hours",
-            Self::OnCall => "on_call",
-            Self::Nobody => "nobody",
-        }
-    }
-}
-
-impl std::str::FromStr for Watch {
-    type Err = crate::ids::InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::SchoolHours, Self::OnCall, Self::Nobody]
-            .into_iter()
-            .find(|one| one.as_str() == text)
-            .ok_or(crate::ids::InvalidId { what: "watch", expected: "school_hours, on_call or nobody" })
-    }
-}
-
 impl Dates {
     fn holds(self, date: Date) -> bool {
         self.from <= date && date <= self.to

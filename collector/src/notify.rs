@@ -68,6 +68,8 @@ const SEND: Duration = Duration::from_secs(30);
 /// Wait after the first failure; it doubles, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
+/// Of a message that is given up others are told once in so long: a day.
+const TOLD_ONCE_US: i64 = 24 * 60 * 60 * 1_000_000;
 /// What the times of a waiting message can be.
 const TERMS: Terms = Terms { lease: LEASE, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT };
 /// Longest sleep with nothing due: a clock that was set forward is noticed within it.
@@ -249,9 +251,9 @@ impl Notifier {
         let reference = claimed.reference.as_str();
         let notice = Notice { purpose: Purpose::Undelivered, reference, level: claimed.level };
         for person in notices::who_may_see(&self.store, &self.school, reference, &others).await? {
-            if !outbox::waits(tx, &self.school, Purpose::Undelivered, reference, person).await? {
-                let message = outbox::Message { watch: claimed.watch, ..notice.to(person) };
-                outbox::insert(tx, &self.school, &message, now_us).await?;
+            let since_us = now_us.saturating_sub(TOLD_ONCE_US);
+            if !outbox::is_told(tx, &self.school, Purpose::Undelivered, reference, person, since_us).await? {
+                outbox::insert(tx, &self.school, &notice.to(person), now_us).await?;
             }
         }
         Ok(())

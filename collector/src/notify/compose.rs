@@ -51,7 +51,7 @@ impl Notifier {
             (Bond::NotTheSubject, Some(_)) => true,
             (Bond::NotTheSubject, None) => false,
         };
-        if !may_be_told {
+        if !may_be_told || self.is_settled(claimed).await? {
             return Ok(Composed::Nothing);
         }
         if let Some(person) = claimed.person {
@@ -62,7 +62,8 @@ impl Notifier {
                 Standing::SharesAddress => return Ok(Composed::Misaddressed),
             }
         }
-        let Claimed { purpose, level, watch, .. } = *claimed;
+        let Claimed { purpose, level, .. } = *claimed;
+        let watch = self.calendar(now_us).await?.watch(level, now_us);
         Ok(Composed::Says(Saying::Of { purpose, reference: claimed.reference.clone(), level, watch }))
     }
 
@@ -73,13 +74,19 @@ impl Notifier {
         Ok(may_carry(readers, &may_see))
     }
 
+    /// Whether somebody has acknowledged meanwhile what the message says that nobody has.
+    async fn is_settled(&self, claimed: &Claimed) -> Result<bool, StoreError> {
+        let says_so = matches!(claimed.purpose, Purpose::Climbed | Purpose::Again);
+        Ok(says_so && !notices::is_waiting(&self.store, &self.school, &claimed.reference).await?)
+    }
+
     /// What is about no concern.
     async fn of_the_school(&self, claimed: &Claimed, now_us: i64) -> Result<Option<Saying>, StoreError> {
         let calendar = self.calendar(now_us).await?;
         match (claimed.purpose, claimed.person) {
             (Purpose::CannotSend, _) => self.failing(claimed, &calendar).await,
             (Purpose::Digest, Some(person)) if is_of_today(claimed, &calendar, now_us) => {
-                self.digest(person, &calendar, now_us).await
+                self.digest(person, claimed, &calendar, now_us).await
             }
             (Purpose::AllWell, _) if is_of_today(claimed, &calendar, now_us) => {
                 self.all_well(claimed, &calendar, now_us).await
@@ -90,7 +97,7 @@ impl Notifier {
 
     /// The school's calendar, as it stands.
     pub(super) async fn calendar(&self, now_us: i64) -> Result<Calendar, StoreError> {
-        settings::calendar(&mut self.store.begin().await?, &self.school, now_us).await
+        settings::calendar(&mut self.store.view().await?, &self.school, now_us).await
     }
 
     async fn failing(&self, claimed: &Claimed, calendar: &Calendar) -> Result<Option<Saying>, StoreError> {
@@ -102,9 +109,16 @@ impl Notifier {
         }))
     }
 
-    async fn digest(&self, person: PersonId, calendar: &Calendar, now_us: i64) -> Result<Option<Saying>, StoreError> {
+    async fn digest(
+        &self,
+        person: PersonId,
+        claimed: &Claimed,
+        calendar: &Calendar,
+        now_us: i64,
+    ) -> Result<Option<Saying>, StoreError> {
         let week_from_us = week_that_ends(calendar, calendar.date(now_us));
-        let digest = notices::digest(&self.store, &self.school, person, calendar, week_from_us).await?;
+        let reader = (person, claimed.address.as_deref());
+        let digest = notices::digest(&self.store, &self.school, reader, calendar, week_from_us).await?;
         let says_something = !digest.waiting.is_empty() || digest.week.unwrap_or(0) > 0;
         Ok(says_something.then_some(Saying::Digest(digest)))
     }
@@ -121,7 +135,8 @@ impl Notifier {
         condition.failing_channels = known.iter().filter(|channel| channel.is_failing(now_us)).count() as u64;
         if let Some(person) = claimed.person {
             let reader = Actor::Person { school: self.school.clone(), person, roles: BTreeSet::new() };
-            condition.undelivered = channels::undelivered(&self.store, &reader, now_us).await?;
+            condition.undelivered =
+                channels::undelivered(&self.store, &reader, claimed.address.as_deref(), now_us).await?;
         }
         Ok(Some(Saying::AllWell(condition)))
     }

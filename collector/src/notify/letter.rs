@@ -78,7 +78,7 @@ pub(crate) struct Condition {
     pub(crate) failed_checks: Option<u64>,
     /// Channels that cannot be used.
     pub(crate) failing_channels: u64,
-    /// Messages to the reader that wait for long or were given up.
+    /// Messages to the reader, or about what they may see, that wait for long or were given up.
     pub(crate) undelivered: u64,
 }
 
@@ -304,7 +304,7 @@ mod tests {
             (Condition { expected: Some(122), ..WELL }, "1 device is on the school's list and not enrolled"),
             (Condition { failed_checks: Some(2), ..WELL }, "The daily check failed on 2 devices."),
             (Condition { failing_channels: 1, ..WELL }, "1 way for messages cannot be used."),
-            (Condition { undelivered: 4, ..WELL }, "Messages to you that did not arrive: 4."),
+            (Condition { undelivered: 4, ..WELL }, "Messages that you should know of and that did not arrive: 4."),
         ] {
             let text = said(Saying::AllWell(condition));
             assert!(text.starts_with("Lapwing: not all is well") && text.contains(words), "{text}");

@@ -26,6 +26,9 @@ const ROUND: Duration = Duration::from_secs(30);
 /// At the latest so long before the school closes the day's messages are made: somebody can still act on them.
 const LAST: Duration = Duration::from_secs(60 * 60);
 
+/// Told by mail of a shared channel that fails: whoever can have it repaired.
+const LOOKS_AFTER: [Role; 2] = [Role::Technician, Role::Administrator];
+
 impl Notifier {
     /// Goes round until `shutdown`.
     pub(super) async fn rounds(&self, shutdown: &Shutdown) {
@@ -87,7 +90,7 @@ impl Notifier {
             if looked.is_failing(now_us) && channels::set_told(&mut tx, &self.school, &channel.name, now_us).await? {
                 let (name, code) = (channel.name.as_str(), failed.unwrap_or_default());
                 tracing::error!(channel.name = name, code, "messages cannot be sent by a channel: have it repaired");
-                self.tell_of(&mut tx, channels, name, now_us).await?;
+                self.tell_of(&mut tx, name, now_us).await?;
             }
             tx.commit().await?;
             self.wake.notify_one();
@@ -108,11 +111,11 @@ impl Notifier {
     }
 
     /// Tells of a channel that fails by the others.
-    async fn tell_of(&self, tx: &mut Tx, channels: &Channels, name: &str, now_us: i64) -> Result<(), StoreError> {
+    async fn tell_of(&self, tx: &mut Tx, name: &str, now_us: i64) -> Result<(), StoreError> {
         let notice = Notice { purpose: Purpose::CannotSend, reference: name, level: Level::High };
         outbox::insert_shared(tx, &self.school, notice, name, now_us).await?;
         if name != MAIL {
-            self.mail_to(tx, &channels.notices.all_well_to, notice, now_us).await?;
+            self.mail_to(tx, &LOOKS_AFTER, notice, now_us).await?;
         }
         Ok(())
     }

@@ -119,7 +119,7 @@ async fn a_mail_says_the_reference_and_nothing_of_the_person_or_the_title() {
         for said in [reference.as_str(), SIGN_IN, "high", "To: dana.dsl@hill.example"] {
             assert!(mail.contains(said), "{said}: {mail}");
         }
-        let mail = mail.to_lowercase();
+        let mail = mail.replace(&reference, "").to_lowercase();
         for unsaid in [TITLE, "amy", "pupil", "name of", "self-harm", "self_harm", "hill-school", "dev-"] {
             assert!(!mail.contains(unsaid), "{unsaid}");
         }

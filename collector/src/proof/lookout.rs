@@ -12,7 +12,6 @@ use super::daily::Daily;
 use super::silence::{self, Moment, Silent, Watched};
 use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
-use crate::calendar::Calendar;
 use crate::ids::{PersonId, SilenceId};
 use crate::notify::Purpose;
 use crate::store::outbox::{self, Message};
@@ -76,10 +75,10 @@ impl Lookout {
         }
         let mut told = false;
         for (room, devices) in &found.new {
-            told |= self.raise(&mut tx, room, devices, &moment, &calendar).await?;
+            told |= self.raise(&mut tx, room, devices, &moment).await?;
         }
         for standing in silences::standing(&mut tx, self.actor.school()).await? {
-            told |= self.follow(&mut tx, &standing, &moment, &calendar).await?;
+            told |= self.follow(&mut tx, &standing, &moment).await?;
         }
         tx.commit().await?;
         let mut tx = self.store.begin().await?;
@@ -112,11 +111,16 @@ impl Lookout {
         room: &str,
         devices: &[(DeviceId, Silent)],
         moment: &Moment<'_>,
-        calendar: &Calendar,
     ) -> Result<bool, StoreError> {
         let school = self.actor.school();
-        if let Some(silence) = silences::of_room(tx, school, room, moment.day()).await? {
+        let from_us = devices.iter().map(|(_, silent)| silent.since_us).min().unwrap_or(moment.now_us());
+        if let Some((silence, is_over)) = silences::of_room(tx, school, room, moment.day()).await? {
             self.add(tx, silence, devices).await?;
+            if is_over {
+                // Whether people are told again is seen when it is followed.
+                silences::resume(tx, school, silence, from_us, moment.now_us()).await?;
+                self.log_raised(tx, silence, count(devices.len()), moment).await?;
+            }
             return Ok(false);
         }
         let silence = SilenceId::random()?;
@@ -126,15 +130,26 @@ impl Lookout {
             reference: &reference,
             room,
             day: moment.day(),
-            from_us: devices.iter().map(|(_, silent)| silent.since_us).min().unwrap_or(moment.now_us()),
+            from_us,
             devices: count(devices.len()),
             raised_us: moment.now_us(),
         };
         silences::insert(tx, school, &new).await?;
         self.add(tx, silence, devices).await?;
-        let act = Act::new(&self.actor, moment.now_us(), ActKind::SilenceRaised, silence).with("devices", new.devices);
+        self.log_raised(tx, silence, new.devices, moment).await?;
+        self.tell_first(tx, &reference, moment).await
+    }
+
+    async fn log_raised(
+        &self,
+        tx: &mut Tx,
+        silence: SilenceId,
+        devices: i64,
+        moment: &Moment<'_>,
+    ) -> Result<(), StoreError> {
+        let act = Act::new(&self.actor, moment.now_us(), ActKind::SilenceRaised, silence).with("devices", devices);
         audit::append(tx, &act).await?;
-        self.tell_first(tx, &reference, moment, calendar).await
+        Ok(())
     }
 
     async fn add(&self, tx: &mut Tx, silence: SilenceId, devices: &[(DeviceId, Silent)]) -> Result<(), StoreError> {
@@ -145,13 +160,7 @@ impl Lookout {
     }
 
     /// Ends a silence of which every device is back; tells of one that grew or lasts.
-    async fn follow(
-        &self,
-        tx: &mut Tx,
-        standing: &Standing,
-        moment: &Moment<'_>,
-        calendar: &Calendar,
-    ) -> Result<bool, StoreError> {
+    async fn follow(&self, tx: &mut Tx, standing: &Standing, moment: &Moment<'_>) -> Result<bool, StoreError> {
         let (school, now_us) = (self.actor.school(), moment.now_us());
         if standing.devices == 0 {
             silences::end(tx, school, standing.id, now_us).await?;
@@ -159,9 +168,14 @@ impl Lookout {
             return Ok(false);
         }
         let mut told = false;
-        if silence::is_told_again(standing.told_devices, standing.told_us, standing.devices, now_us) {
+        if silence::is_told_again(
+            standing.raised_us,
+            (standing.told_devices, standing.told_us),
+            standing.devices,
+            now_us,
+        ) {
             silences::set_told(tx, school, standing.id, standing.devices, now_us).await?;
-            told |= self.tell_first(tx, &standing.reference, moment, calendar).await?;
+            told |= self.tell_first(tx, &standing.reference, moment).await?;
         }
         if !standing.is_dsl_told && silence::is_lasting(standing.raised_us, moment) {
             silences::set_dsl_told(tx, school, standing.id, now_us).await?;
@@ -169,23 +183,17 @@ impl Lookout {
             for role in LASTING {
                 people.extend(silences::holders(tx, school, role.as_str()).await?);
             }
-            told |= self.tell(tx, people, &standing.reference, moment, calendar).await?;
+            told |= self.tell(tx, people, &standing.reference, moment).await?;
         }
         Ok(told)
     }
 
     /// Tells technicians, or who stands in for them.
-    async fn tell_first(
-        &self,
-        tx: &mut Tx,
-        reference: &str,
-        moment: &Moment<'_>,
-        calendar: &Calendar,
-    ) -> Result<bool, StoreError> {
+    async fn tell_first(&self, tx: &mut Tx, reference: &str, moment: &Moment<'_>) -> Result<bool, StoreError> {
         for role in FIRST {
             let people = silences::holders(tx, self.actor.school(), role.as_str()).await?;
             if !people.is_empty() {
-                return self.tell(tx, people.into_iter().collect(), reference, moment, calendar).await;
+                return self.tell(tx, people.into_iter().collect(), reference, moment).await;
             }
         }
         tracing::error!("nobody can be told of a silence: import people with roles and give them a sign-in");
@@ -198,11 +206,9 @@ impl Lookout {
         people: BTreeSet<PersonId>,
         reference: &str,
         moment: &Moment<'_>,
-        calendar: &Calendar,
     ) -> Result<bool, StoreError> {
-        let watch = calendar.watch(LEVEL, moment.now_us());
         for person in &people {
-            let message = Message { person: *person, purpose: Purpose::Silence, reference, level: LEVEL, watch };
+            let message = Message { person: *person, purpose: Purpose::Silence, reference, level: LEVEL };
             outbox::insert(tx, self.actor.school(), &message, moment.now_us()).await?;
         }
         Ok(!people.is_empty())

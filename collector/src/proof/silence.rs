@@ -17,6 +17,8 @@ pub(crate) const ALLOWANCE_US: i64 = 210 * 1_000_000;
 pub(crate) const AWAY_DAYS: usize = 3;
 /// A silence that grew is told again no sooner than this: the devices behind one switch go quiet within a minute or two.
 const TOLD_AGAIN_US: i64 = 15 * 60_000_000;
+/// A room that fell silent again on the same day is told no sooner than this: a device that comes and goes is one trouble.
+const RESUMED_US: i64 = 60 * 60_000_000;
 /// A silence is told again when it has this many devices more, and twice as many as were told.
 const GROWN: i64 = 4;
 
@@ -150,12 +152,12 @@ pub(crate) fn is_lasting(raised_us: i64, moment: &Moment<'_>) -> bool {
     lasting_us.is_some_and(|lasting_us| moment.now_us >= lasting_us)
 }
 
-/// Whether technicians are told again of a silence that had `told` devices when they were told at `told_us`, and has
-/// `devices` now.
-pub(crate) const fn is_told_again(told: i64, told_us: i64, devices: i64, now_us: i64) -> bool {
-    devices >= told.saturating_mul(2)
-        && devices.saturating_sub(told) >= GROWN
-        && now_us.saturating_sub(told_us) >= TOLD_AGAIN_US
+/// Whether technicians are told again of a silence that was `raised_us`, had `told` devices when they were told at
+/// `told_us`, and has `devices` now: it grew, or it had ended and came back.
+pub(crate) const fn is_told_again(raised_us: i64, (told, told_us): (i64, i64), devices: i64, now_us: i64) -> bool {
+    let waited_us = now_us.saturating_sub(told_us);
+    let grew = devices >= told.saturating_mul(2) && devices.saturating_sub(told) >= GROWN;
+    grew && waited_us >= TOLD_AGAIN_US || told_us < raised_us && waited_us >= RESUMED_US
 }
 
 /// Only in school hours: nobody acts on it before, and devices have had the morning to come back.

@@ -252,14 +252,13 @@ pub(crate) async fn ask(
 
 /// Tells whoever may approve, and whoever has to read it first.
 async fn tell(tx: &mut Tx, actor: &Actor, request: &Request, able: &Able, now_us: i64) -> Result<(), StoreError> {
-    let watch = settings::calendar(tx, actor.school(), now_us).await?.watch(Level::Moderate, now_us);
     let mut readers = able.people.clone();
     if let Some(role) = request.change.terms().seen_by {
         readers.extend(able.staffing.with(role));
     }
     for person in readers {
         let reference = request.reference.as_str();
-        let message = Message { person, purpose: Purpose::Request, reference, level: Level::Moderate, watch };
+        let message = Message { person, purpose: Purpose::Request, reference, level: Level::Moderate };
         outbox::insert(tx, actor.school(), &message, now_us).await?;
     }
     Ok(())

@@ -62,18 +62,20 @@ pub(crate) async fn unjudged(
     for row in &rows {
         devices.entry(id(row, 0)?).or_default().signals.insert(row.try_get(1)?);
     }
-    let sensor = "SELECT sensor, health, reason FROM device_sensors WHERE school_id = $1 AND device_id = $2
-         ORDER BY sensor, session";
-    for (device, checked) in &mut devices {
-        let rows = sqlx::query(sensor)
-            .bind(school.as_str())
-            .bind(device.as_bytes().as_slice())
-            .fetch_all(tx.connection())
-            .await?;
-        for row in rows {
-            let reported = Reported { sensor: row.try_get(0)?, health: row.try_get(1)?, reason: row.try_get(2)? };
-            checked.sensors.push(reported);
-        }
+    if devices.is_empty() {
+        return Ok(devices);
+    }
+    let rows = sqlx::query(
+        "SELECT device_id, sensor, health, reason FROM device_sensors WHERE school_id = $1
+         ORDER BY device_id, sensor, session",
+    )
+    .bind(school.as_str())
+    .fetch_all(tx.connection())
+    .await?;
+    for row in &rows {
+        let Some(checked) = devices.get_mut(&id(row, 0)?) else { continue };
+        let reported = Reported { sensor: row.try_get(1)?, health: row.try_get(2)?, reason: row.try_get(3)? };
+        checked.sensors.push(reported);
     }
     Ok(devices)
 }

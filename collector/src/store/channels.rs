@@ -9,6 +9,7 @@ use lapwing_proto::SchoolId;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::notices::{meant_by, reads};
 use super::{Store, StoreError, Tx, visible_to};
 use crate::actor::{Actor, Role};
 use crate::notify::Kind;
@@ -69,6 +70,15 @@ pub(crate) async fn list(tx: &mut Tx, school: &SchoolId, listed: &[Listed<'_>]) 
         .bind(one.name)
         .bind(one.kind.as_str())
         .bind(i64::from(one.has_readers))
+        .execute(tx.connection())
+        .await?;
+        // What waits for one that is of another kind now goes by that.
+        sqlx::query(
+            "UPDATE outbox SET channel = $3 WHERE school_id = $1 AND target = $2 AND target <> '' AND sent_us IS NULL",
+        )
+        .bind(school.as_str())
+        .bind(one.name)
+        .bind(one.kind.as_str())
         .execute(tx.connection())
         .await?;
     }
@@ -147,20 +157,35 @@ pub(crate) async fn trouble(store: &Store, actor: &Actor, now_us: i64) -> Result
     }
     // Where no mail goes out at all, which ones do not is no news, and there may be many.
     if trouble.mail_since_us.is_none() && !trouble.mail_is_not_set_up {
-        trouble.undelivered = undelivered(store, actor, now_us).await?;
+        trouble.undelivered = undelivered(store, actor, None, now_us).await?;
     }
     Ok(trouble)
 }
 
 /// Messages that wait for long or were given up lately: to `actor`, or about a concern that they may see, or, for
-/// whoever looks after channels, to a shared one about no concern.
-pub(crate) async fn undelivered(store: &Store, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
+/// whoever looks after channels, to a shared one about no concern. Where it is told to an `address`, nothing about whom
+/// reads that too.
+pub(crate) async fn undelivered(
+    store: &Store,
+    actor: &Actor,
+    address: Option<&str>,
+    now_us: i64,
+) -> Result<u64, StoreError> {
     let visible = visible_to(actor);
     let sql = format!(
-        "SELECT COUNT(*) FROM outbox AS o WHERE o.school_id = $1 AND o.sent_us IS NULL
-         AND (o.dead_us > $3 OR (o.dead_us IS NULL AND o.created_us < $4))
-         AND (o.person_id = $2 OR ($5 AND o.target <> '' AND o.kind IN ('all_well', 'cannot_send'))
-         OR EXISTS (SELECT 1 FROM concerns AS c WHERE {} AND c.reference = o.reference))",
+        concat!(
+            "SELECT COUNT(*) FROM outbox AS o WHERE o.school_id = $1 AND o.sent_us IS NULL
+             AND (o.dead_us > $3 OR (o.dead_us IS NULL AND o.created_us < $4))
+             AND (o.person_id = $2 OR ($5 AND o.target <> '' AND o.kind IN ('all_well', 'cannot_send'))
+             OR EXISTS (SELECT 1 FROM concerns AS c WHERE {} AND c.reference = o.reference))
+             AND NOT EXISTS (SELECT 1 FROM concerns AS a
+             JOIN subjects AS s ON s.school_id = a.school_id AND s.subject_id = a.subject_id
+             WHERE a.school_id = $1 AND a.concern_id IN ",
+            meant_by!("o.reference"),
+            " AND ",
+            reads!("$6"),
+            ")"
+        ),
         visible.sql
     );
     let looks_after = actor.has(Role::Technician) || actor.has(Role::Administrator);
@@ -170,6 +195,7 @@ pub(crate) async fn undelivered(store: &Store, actor: &Actor, now_us: i64) -> Re
         .bind(now_us.saturating_sub(micros(SHOWN)))
         .bind(now_us.saturating_sub(micros(PATIENCE)))
         .bind(looks_after)
+        .bind(address.map(str::to_lowercase))
         .fetch_one(store.reader())
         .await?;
     Ok(count.unsigned_abs())

@@ -58,7 +58,7 @@ pub(crate) async fn insert(
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
          WHERE $6 NOT IN ('canary', 'canary_day') OR NOT EXISTS
          (SELECT 1 FROM checks AS c WHERE c.school_id = $1 AND c.kind = $6 AND c.day = $4
-          AND (c.device_id = $7 OR c.device_id IS NULL AND c.kind = 'canary_day'))",
+          AND c.device_id IS $7)",
     )
     .bind(school.as_str())
     .bind(id.as_bytes().as_slice())

@@ -12,6 +12,7 @@ use super::{Store, StoreError, Tx, checks, coverage, expected, id, level, visibl
 use crate::actor::{Actor, PersonId, Role};
 use crate::calendar::Calendar;
 use crate::notify::{Condition, Digest};
+use crate::triage::State;
 
 /// Most concerns that a digest counts: more are as many to whoever reads it.
 const MOST: i64 = 1000;
@@ -24,6 +25,42 @@ pub(crate) enum Daily {
     /// Whether the school is watched.
     AllWell,
 }
+
+/// Whether mail to the address in `$address` is read by the person behind the subject `s`.
+macro_rules! reads {
+    ($address:literal) => {
+        concat!(
+            "(EXISTS (SELECT 1 FROM sign_ins AS i WHERE i.school_id = $1 AND i.person_id = s.person_id
+              AND LOWER(i.mail) = ",
+            $address,
+            ") OR EXISTS (SELECT 1 FROM persons AS p WHERE p.school_id = $1 AND p.person_id = s.person_id AND p.mail = ",
+            $address,
+            "))"
+        )
+    };
+}
+
+/// The concerns that a reference means: one's own, and those that a request of it would change.
+macro_rules! meant_by {
+    ($reference:literal) => {
+        concat!(
+            "(SELECT k.concern_id FROM concerns AS k WHERE k.school_id = $1 AND k.reference = ",
+            $reference,
+            " UNION ALL SELECT q.concern_id FROM requests AS q WHERE q.school_id = $1 AND q.reference = ",
+            $reference,
+            " AND q.concern_id IS NOT NULL)"
+        )
+    };
+}
+
+pub(super) use {meant_by, reads};
+
+/// A concern `c` whose subject does not read the address in `$4`.
+const UNREAD: &str = concat!(
+    "NOT EXISTS (SELECT 1 FROM subjects AS s WHERE s.school_id = $1 AND s.subject_id = c.subject_id AND ",
+    reads!("$4"),
+    ")"
+);
 
 /// How a reader stands to whom a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,13 +175,14 @@ pub(crate) async fn standing(
     let product = Actor::Product { school: school.clone() };
     let visible = visible_to(&product);
     let sql = format!(
-        "SELECT s.person_id = $4, EXISTS
-         (SELECT 1 FROM sign_ins AS i WHERE i.school_id = $1 AND i.person_id = s.person_id AND LOWER(i.mail) = $5)
-         OR EXISTS (SELECT 1 FROM persons AS p WHERE p.school_id = $1 AND p.person_id = s.person_id AND p.mail = $5)
-         FROM concerns AS c JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
-         WHERE {} AND s.person_id IS NOT NULL AND (c.reference = $3 OR c.concern_id IN
-         (SELECT q.concern_id FROM requests AS q WHERE q.school_id = $1 AND q.reference = $3))",
-        visible.sql_of_many
+        concat!(
+            "SELECT s.person_id = $4, ",
+            reads!("$5"),
+            " FROM concerns AS c JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
+             WHERE {} AND s.person_id IS NOT NULL AND c.concern_id IN ",
+            meant_by!("$3")
+        ),
+        visible.sql
     );
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(visible.school())
@@ -159,6 +197,20 @@ pub(crate) async fn standing(
         return Ok(Standing::Subject);
     }
     Ok(if row.try_get(1)? { Standing::SharesAddress } else { Standing::Apart })
+}
+
+/// Whether the concern of that reference still waits to be acknowledged.
+pub(crate) async fn is_waiting(store: &Store, school: &SchoolId, reference: &str) -> Result<bool, StoreError> {
+    let product = Actor::Product { school: school.clone() };
+    let visible = visible_to(&product);
+    let sql = format!("SELECT c.state FROM concerns AS c WHERE {} AND c.reference = $3", visible.sql);
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(visible.school())
+        .bind(visible.person())
+        .bind(reference)
+        .fetch_optional(store.reader())
+        .await?;
+    Ok(row.map(|row| super::parsed::<State>(&row, 0)).transpose()?.is_some_and(State::is_waiting))
 }
 
 /// The persons behind accounts, in their order; `None` where nobody knows an account.
@@ -179,19 +231,21 @@ pub(crate) async fn persons_of(
     Ok(found)
 }
 
-/// What waits for `person` to acknowledge it; with what came up since `week_from_us` where that is given.
+/// What waits for `person` to acknowledge it; with what came up since `week_from_us` where that is given. Of whom reads
+/// the `address` too it counts nothing.
 pub(crate) async fn digest(
     store: &Store,
     school: &SchoolId,
-    person: PersonId,
+    (person, address): (PersonId, Option<&str>),
     calendar: &Calendar,
     week_from_us: Option<i64>,
 ) -> Result<Digest, StoreError> {
+    let address = address.map(str::to_lowercase);
     let actor = reader(school, person);
     let visible = visible_to(&actor);
     let sql = format!(
         "SELECT c.reference, c.level, c.opened_us FROM concerns AS c
-         WHERE {} AND c.merged_into IS NULL AND c.state IN ('new', 'reopened', 'transferred') AND c.level >= 2
+         WHERE {} AND {UNREAD} AND c.merged_into IS NULL AND c.state IN ('new', 'reopened', 'transferred') AND c.level >= 2
          ORDER BY c.level DESC, c.opened_us, c.reference LIMIT $3",
         visible.sql_of_many
     );
@@ -199,6 +253,7 @@ pub(crate) async fn digest(
         .bind(visible.school())
         .bind(visible.person())
         .bind(MOST)
+        .bind(address.as_deref())
         .fetch_all(store.reader())
         .await?;
     let mut digest = Digest::default();
@@ -210,22 +265,24 @@ pub(crate) async fn digest(
     }
     digest.oldest = oldest_us.map(|at_us| calendar.date(at_us));
     if let Some(from_us) = week_from_us {
-        digest.week = Some(minor(store, &actor, from_us).await?);
+        digest.week = Some(minor(store, &actor, address.as_deref(), from_us).await?);
     }
     Ok(digest)
 }
 
 /// Concerns of levels 1 and 2 that came up since `from_us`.
-async fn minor(store: &Store, actor: &Actor, from_us: i64) -> Result<u64, StoreError> {
+async fn minor(store: &Store, actor: &Actor, address: Option<&str>, from_us: i64) -> Result<u64, StoreError> {
     let visible = visible_to(actor);
     let sql = format!(
-        "SELECT COUNT(*) FROM concerns AS c WHERE {} AND c.merged_into IS NULL AND c.opened_us >= $3 AND c.level <= $4",
+        "SELECT COUNT(*) FROM concerns AS c
+         WHERE {} AND {UNREAD} AND c.merged_into IS NULL AND c.opened_us >= $3 AND c.level <= $5",
         visible.sql_of_many
     );
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(visible.school())
         .bind(visible.person())
         .bind(from_us)
+        .bind(address)
         .bind(i64::from(Level::Low.number()))
         .fetch_one(store.reader())
         .await?;

@@ -15,7 +15,6 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Store, StoreError, Tx, id, level, parsed};
 use crate::actor::PersonId;
-use crate::calendar::Watch;
 use crate::ids::MessageId;
 use crate::notify::{Kind, Purpose};
 
@@ -30,8 +29,6 @@ pub(crate) struct Message<'a> {
     pub(crate) reference: &'a str,
     /// How urgent; of a concern, its level.
     pub(crate) level: Level,
-    /// Who was promised to be watching when it was written.
-    pub(crate) watch: Watch,
 }
 
 /// A message about no concern.
@@ -51,7 +48,7 @@ impl<'a> Notice<'a> {
     /// The message to `person`.
     pub(crate) const fn to(self, person: PersonId) -> Message<'a> {
         let Self { purpose, reference, level } = self;
-        Message { person, purpose, reference, level, watch: Watch::SchoolHours }
+        Message { person, purpose, reference, level }
     }
 }
 
@@ -65,7 +62,6 @@ pub(crate) struct Claimed {
     pub(crate) person: Option<PersonId>,
     pub(crate) created_us: i64,
     pub(crate) purpose: Purpose,
-    pub(crate) watch: Watch,
     pub(crate) reference: String,
     pub(crate) level: Level,
     /// Tries, this one included.
@@ -165,8 +161,8 @@ async fn put(
     let person = if place.target.is_empty() { message.person.as_bytes().as_slice() } else { &[] };
     sqlx::query(
         "INSERT INTO outbox
-         (school_id, message_id, channel, person_id, reference, level, created_us, due_us, kind, watch, target)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)",
+         (school_id, message_id, channel, person_id, reference, level, created_us, due_us, kind, target)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)",
     )
     .bind(school.as_str())
     .bind(MessageId::random()?.as_bytes().as_slice())
@@ -176,14 +172,13 @@ async fn put(
     .bind(i64::from(message.level.number()))
     .bind(now_us)
     .bind(message.purpose.as_str())
-    .bind(message.watch.as_str())
     .bind(place.target)
     .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-/// Shared channels that may carry concerns, and have no message of this event yet.
+/// Shared channels that may carry concerns, and have no message of this event yet, whatever else people are told of it.
 async fn untold(
     tx: &mut Tx,
     school: &SchoolId,
@@ -193,12 +188,11 @@ async fn untold(
     let rows = sqlx::query(
         "SELECT s.name, s.kind FROM channels AS s WHERE s.school_id = $1 AND s.has_readers = 1 AND NOT EXISTS
          (SELECT 1 FROM outbox AS o WHERE o.school_id = $1 AND o.target <> '' AND o.target = s.name
-         AND o.reference = $2 AND o.level = $3 AND o.kind = $4 AND o.created_us = $5)",
+         AND o.reference = $2 AND o.level = $3 AND o.created_us = $4)",
     )
     .bind(school.as_str())
     .bind(message.reference)
     .bind(i64::from(message.level.number()))
-    .bind(message.purpose.as_str())
     .bind(now_us)
     .fetch_all(tx.connection())
     .await?;
@@ -219,7 +213,7 @@ pub(crate) async fn claim(
          WHERE w.school_id = $1 AND w.channel = $6 AND w.sent_us IS NULL AND w.dead_us IS NULL AND ",
         waits_until!(),
         " <= $2 ORDER BY w.level DESC, w.due_us LIMIT 1)
-         RETURNING message_id, reference, level, attempts, kind, watch, ",
+         RETURNING message_id, reference, level, attempts, kind, ",
         address_of!("outbox.person_id"),
         ", target, person_id, created_us",
     ))
@@ -322,22 +316,25 @@ pub(crate) async fn withdraw(tx: &mut Tx, school: &SchoolId, message: MessageId)
     Ok(())
 }
 
-/// Whether a message of that purpose about `reference` waits for `person`.
-pub(crate) async fn waits(
+/// Whether `person` is told: a message of that purpose about `reference` waits for them, or was delivered since
+/// `since_us`.
+pub(crate) async fn is_told(
     tx: &mut Tx,
     school: &SchoolId,
     purpose: Purpose,
     reference: &str,
     person: PersonId,
+    since_us: i64,
 ) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM outbox
-         WHERE school_id = $1 AND sent_us IS NULL AND kind = $2 AND reference = $3 AND person_id = $4)",
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE school_id = $1 AND kind = $2 AND reference = $3 AND person_id = $4
+         AND (sent_us > $5 OR (sent_us IS NULL AND dead_us IS NULL)))",
     )
     .bind(school.as_str())
     .bind(purpose.as_str())
     .bind(reference)
     .bind(person.as_bytes().as_slice())
+    .bind(since_us)
     .fetch_one(tx.connection())
     .await?)
 }
@@ -347,17 +344,16 @@ fn micros(duration: Duration) -> i64 {
 }
 
 fn read_claimed(row: &SqliteRow) -> Result<Claimed, StoreError> {
-    let target: String = row.try_get(7)?;
+    let target: String = row.try_get(6)?;
     Ok(Claimed {
         id: id(row, 0)?,
         reference: row.try_get(1)?,
         level: level(row, 2)?,
         attempts: row.try_get(3)?,
         purpose: parsed(row, 4)?,
-        watch: parsed(row, 5)?,
-        address: row.try_get(6)?,
-        person: if target.is_empty() { Some(id(row, 8)?) } else { None },
+        address: row.try_get(5)?,
+        person: if target.is_empty() { Some(id(row, 7)?) } else { None },
         target,
-        created_us: row.try_get(9)?,
+        created_us: row.try_get(8)?,
     })
 }

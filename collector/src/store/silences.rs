@@ -96,22 +96,43 @@ pub(crate) async fn standing(tx: &mut Tx, school: &SchoolId) -> Result<Vec<Stand
     rows.iter().map(read_standing).collect()
 }
 
-/// The silence of `room` on `day` that stands.
+/// The latest silence of `room` on `day`, and whether it is over.
 pub(crate) async fn of_room(
     tx: &mut Tx,
     school: &SchoolId,
     room: &str,
     day: i64,
-) -> Result<Option<SilenceId>, StoreError> {
+) -> Result<Option<(SilenceId, bool)>, StoreError> {
     let row = sqlx::query(
-        "SELECT silence_id FROM silences WHERE school_id = $1 AND room = $2 AND day = $3 AND ended_us IS NULL",
+        "SELECT silence_id, ended_us IS NOT NULL FROM silences WHERE school_id = $1 AND day = $3 AND room = $2
+         ORDER BY ended_us IS NOT NULL, raised_us DESC LIMIT 1",
     )
     .bind(school.as_str())
     .bind(room)
     .bind(day)
     .fetch_optional(tx.connection())
     .await?;
-    row.as_ref().map(|row| id(row, 0)).transpose()
+    row.map(|row| Ok((id(&row, 0)?, row.try_get(1)?))).transpose()
+}
+
+/// A silence that was over stands again: devices of its room were last heard at `from_us`.
+pub(crate) async fn resume(
+    tx: &mut Tx,
+    school: &SchoolId,
+    silence: SilenceId,
+    from_us: i64,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE silences SET ended_us = NULL, from_us = $3, raised_us = $4 WHERE school_id = $1 AND silence_id = $2",
+    )
+    .bind(school.as_str())
+    .bind(silence.as_bytes().as_slice())
+    .bind(from_us)
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Stores a silence, of which technicians are told now.

@@ -109,15 +109,14 @@ impl Announcer<'_> {
             tracing::error!(concern.id = %concern, "nobody at the school may see a concern: import people with roles");
         }
         failpoint!("triage.recipients", rows::add(tx, school, concern, &recipients, now_us).await?);
-        let watch = setting.calendar.watch(level, now_us);
         let recused = rows::recused(tx, school, concern).await?;
         let told = recipients.into_iter().filter(|one| one.told == Told::AtOnce && !recused.contains(&one.person));
         for person in told.map(|recipient| recipient.person) {
-            let message = Message { person, purpose: Purpose::Concern, reference, level, watch };
+            let message = Message { person, purpose: Purpose::Concern, reference, level };
             failpoint!("outbox.insert", outbox::insert(tx, school, &message, now_us).await?);
         }
         for person in routing::informed(&about, &setting.staffing, &setting.table) {
-            let message = Message { person, purpose: Purpose::Unmapped, reference, level, watch };
+            let message = Message { person, purpose: Purpose::Unmapped, reference, level };
             outbox::insert(tx, school, &message, now_us).await?;
         }
         if let Some(due_us) = due_us {

@@ -163,12 +163,16 @@ impl Climber {
         let named: Vec<_> =
             named.map(|person| Recipient { person: *person, reason: "climbed", told: Told::AtOnce }).collect();
         recipients::add(tx, school, waiting.concern, &named, moment.now_us).await?;
-        let told = climb.to.iter().map(|person| (*person, Purpose::Climbed));
+        // Shared channels carry one of them: that it still waits.
         let again = climb.again.iter().map(|person| (*person, Purpose::Again));
-        for (person, purpose) in told.chain(again) {
-            let watch = moment.calendar.watch(waiting.level, moment.now_us);
-            let message = Message { person, purpose, reference: &waiting.reference, level: waiting.level, watch };
-            outbox::insert(tx, school, &message, moment.now_us).await?;
+        let told = climb.to.iter().map(|person| (*person, Purpose::Climbed));
+        for (person, purpose) in again.chain(told) {
+            let reference = waiting.reference.as_str();
+            // One that did not go out yet says as much as two would.
+            if !outbox::is_told(tx, school, purpose, reference, person, i64::MAX).await? {
+                let message = Message { person, purpose, reference, level: waiting.level };
+                outbox::insert(tx, school, &message, moment.now_us).await?;
+            }
         }
         match climb.next_us {
             Some(next_us) => {
@@ -203,10 +207,8 @@ impl Climber {
             recipients::add(tx, school, due.concern, &named, now_us).await?;
         }
         wait_anew(tx, school, (due.concern, due.level), (now_us, &moment.calendar)).await?;
-        let watch = moment.calendar.watch(due.level, now_us);
         for person in reviews::readers(tx, school, due.concern).await? {
-            let message =
-                Message { person, purpose: Purpose::Review, reference: &due.reference, level: due.level, watch };
+            let message = Message { person, purpose: Purpose::Review, reference: &due.reference, level: due.level };
             outbox::insert(tx, school, &message, now_us).await?;
         }
         let act = Act::new(&self.actor, now_us, ActKind::ConcernReviewDue, due.concern);

@@ -117,8 +117,7 @@ async fn view(seeded: &Seeded, account: &str, references: &[String], unknown: &s
         look(&mut visitor, &path, &mut seen).await;
     }
     let person = data_encoding::HEXUPPER.encode(seeded.person(account).as_bytes());
-    let sent =
-        "SELECT hex(person_id) || ' ' || kind || ' ' || level || ' ' || reference || ' ' || created_us || ' ' || watch
+    let sent = "SELECT hex(person_id) || ' ' || kind || ' ' || level || ' ' || reference || ' ' || created_us
         FROM outbox ORDER BY created_us, level, kind";
     for message in seeded.school.texts(sent).await.iter().filter(|row| row.starts_with(&person)) {
         writeln!(seen, "sent {message}").unwrap();

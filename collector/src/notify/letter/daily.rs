@@ -68,7 +68,7 @@ pub(super) fn well_paragraphs(condition: &Condition) -> Vec<String> {
         many => facts.push(format!("{many} ways for messages cannot be used.")),
     }
     if condition.undelivered > 0 {
-        facts.push(format!("Messages to you that did not arrive: {}.", condition.undelivered));
+        facts.push(format!("Messages that you should know of and that did not arrive: {}.", condition.undelivered));
     }
     let closing = "This message comes once a school day. A day without it means that something is broken.";
     vec![opening.to_owned(), facts.join(" "), closing.to_owned()]

@@ -83,11 +83,18 @@ async fn of_a_mail_that_is_given_up_the_others_who_may_see_the_concern_are_told_
 
     post.send_all().await;
 
-    let told =
+    let told_of =
         "SELECT i.login || ' ' || o.kind || CASE WHEN o.dead_us IS NULL THEN '' ELSE ' dead' END FROM outbox AS o
         JOIN sign_ins AS i ON i.person_id = o.person_id WHERE o.level = 5 ORDER BY 1";
-    let told = post.school.texts(told).await;
+    let told = post.school.texts(told_of).await;
     assert_eq!(told, ["dana.dsl concern dead", "dee.deputy concern", "dee.deputy undelivered"]);
     let mails = post.server.mails().concat().replace('\n', " ");
     assert!(mails.contains("did not reach one of its readers"), "{mails}");
+
+    // Another message to her about the same concern dies: the deputy knows already.
+    post.school
+        .write("UPDATE outbox SET dead_us = NULL, attempts = 0, leased_until_us = 0 WHERE dead_us IS NOT NULL")
+        .await;
+    post.send_all().await;
+    assert_eq!(post.school.texts(told_of).await, told);
 }

@@ -8,8 +8,7 @@ async fn put(post: &Post, purpose: Purpose, person: &str, reference: &str) {
     let logins = post.school.texts("SELECT login FROM sign_ins ORDER BY login").await;
     let place = logins.iter().position(|login| login == person).unwrap();
     let person = crate::actor::PersonId::try_from(ids[place].as_slice()).unwrap();
-    let watch = crate::calendar::Watch::SchoolHours;
-    let message = Message { person, purpose, reference, level: Level::High, watch };
+    let message = Message { person, purpose, reference, level: Level::High };
     let mut tx = post.school.store.begin().await.unwrap();
     outbox::insert(&mut tx, &post.school.id, &message, NINE_US).await.unwrap();
     tx.commit().await.unwrap();
@@ -81,4 +80,32 @@ async fn an_address_that_the_subject_reads_too_gets_nothing_and_the_others_are_t
     assert_eq!(post.school.texts(codes).await, ["shared_address", "sent"]);
     let [mail] = post.server.mails().try_into().unwrap();
     assert!(mail.contains("To: dee.deputy@hill.example"), "{mail}");
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_concern_waits_which_somebody_acknowledged_meanwhile() {
+    let post = post(Offer::StartTls).await;
+    post.send_all().await;
+    let reference = post.school.texts("SELECT reference FROM concerns").await.concat();
+    for purpose in [Purpose::Climbed, Purpose::Again] {
+        put(&post, purpose, "dana.dsl", &reference).await;
+    }
+    post.step().await;
+    assert_eq!(post.server.mails().len(), 2);
+    post.school.write("UPDATE concerns SET state = 'acknowledged'").await;
+    post.send_all().await;
+    assert_eq!(post.server.mails().len(), 2);
+    assert_eq!(post.school.count("SELECT COUNT(*) FROM outbox").await, 2);
+}
+
+#[tokio::test]
+async fn a_message_says_who_is_watching_when_it_is_sent() {
+    let post = post(Offer::StartTls).await;
+    post.server.answer(Answer::Later);
+    post.step().await;
+    post.clock.advance_us(12 * 3_600_000_000);
+    post.server.answer(Answer::Accept);
+    post.step().await;
+    let said = post.server.mails().concat().replace('\n', " ");
+    assert!(said.contains("outside school hours, and nobody is promised to be watching"), "{said}");
 }

@@ -8,7 +8,15 @@ const HOUR_US: i64 = 3_600_000_000;
 
 /// Everything that `reader` was sent on one day, by mail and by a channel that they and the DSL read, in order.
 async fn sent_to(reader: &str, concerns_about: &[&str]) -> Vec<String> {
+    sent_where("", reader, concerns_about).await
+}
+
+/// As [`sent_to`], in a school that is another by a statement.
+async fn sent_where(sql: &str, reader: &str, concerns_about: &[&str]) -> Vec<String> {
     let school = staffed().await;
+    if !sql.is_empty() {
+        school.write(sql).await;
+    }
     let (server, receiver) = (FakeServer::open(Offer::StartTls).await, Receiver::open().await);
     std::fs::write(school.path("mail-ca.pem"), server.certificate()).unwrap();
     let readers = format!("{TRUSTED}readers = [\"{reader}\", \"dana.dsl\"]\n");
@@ -61,4 +69,15 @@ async fn whom_a_concern_is_about_is_sent_the_same_with_it_as_without() {
     }
     // The comparison sees a concern where there is one to be seen.
     assert_ne!(sent_to("dana.dsl", &["amy.pupil", "ben.pupil"]).await, sent_to("dana.dsl", &["amy.pupil"]).await);
+}
+
+#[tokio::test]
+async fn whoever_reads_a_colleagues_mail_too_is_sent_the_same_with_a_concern_about_them_as_without() {
+    for reader in ["dee.deputy", "hal.head"] {
+        let shared = format!("UPDATE sign_ins SET mail = '{reader}@hill.example' WHERE login = 'dana.dsl'");
+        let without = sent_where(&shared, reader, &["amy.pupil"]).await;
+        let with = sent_where(&shared, reader, &["amy.pupil", reader]).await;
+        assert_eq!(with, without, "{reader}");
+        assert!(!without.is_empty(), "{reader}");
+    }
 }

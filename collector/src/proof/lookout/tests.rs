@@ -134,6 +134,19 @@ async fn a_room_that_stops_is_one_silence_raised_within_five_minutes_and_the_dsl
 }
 
 #[tokio::test]
+async fn a_room_that_comes_and_goes_is_one_silence_of_the_day_and_told_once_an_hour() {
+    let mut simulated = Simulated::of(2).await;
+    let mut told = Vec::new();
+    for round in 0..9 {
+        let on_us = 9 * HOUR_US + round * 20 * MINUTE_US;
+        simulated.on("Library", 0, (on_us, on_us + 8 * MINUTE_US, false));
+        told.extend(simulated.pass(START_US + on_us, START_US + on_us + 20 * MINUTE_US).await);
+    }
+    assert!((2..=3).contains(&told.len()) && told.windows(2).all(|two| two[1] - two[0] >= 60), "{told:?}");
+    assert_eq!(simulated.silences().await, ["Library 1 1"]);
+}
+
+#[tokio::test]
 async fn a_collector_that_was_stopped_raises_nothing_of_the_time_in_which_it_did_not_listen() {
     let mut simulated = Simulated::open().await;
     for room in ["IT room", "Library"] {

@@ -101,9 +101,10 @@ fn the_dsl_is_told_when_a_school_days_hours_have_passed() {
 
 #[test]
 fn a_silence_that_grew_much_is_told_again_and_a_switch_that_died_is_not() {
-    assert!(!is_told_again(10, 0, 30, 2 * MINUTE_US), "the rest of the switch, a minute later");
-    assert!(is_told_again(1, 0, 30, HOUR_US));
-    assert!(!is_told_again(1, 0, 3, HOUR_US) && !is_told_again(20, 0, 30, HOUR_US));
+    assert!(!is_told_again(0, (10, 0), 30, 2 * MINUTE_US), "the rest of the switch, a minute later");
+    assert!(is_told_again(0, (1, 0), 30, HOUR_US));
+    assert!(!is_told_again(0, (1, 0), 3, HOUR_US) && !is_told_again(0, (20, 0), 30, HOUR_US));
+    assert!(is_told_again(1, (1, 0), 1, HOUR_US) && !is_told_again(1, (1, 0), 1, HOUR_US - 1), "it came back");
 }
 
 #[test]

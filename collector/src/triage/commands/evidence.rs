@@ -13,7 +13,7 @@ use crate::seal::{Place, SealError};
 use crate::store::concerns::{self, Sealed, Standing};
 use crate::store::outbox::{self, Message};
 use crate::store::steps::{self, NewStep, SealedNote};
-use crate::store::{StoreError, Tx, people, recipients, settings, subjects};
+use crate::store::{StoreError, Tx, people, recipients, subjects};
 
 /// Step of a critical concern that one person read alone.
 const READ_ALONE: &str = "read_alone";
@@ -112,7 +112,6 @@ impl Desk {
         }
         let now_us = self.clock.wall_us();
         let about = subjects::read(tx, school, standing.subject).await?.person;
-        let watch = settings::calendar(tx, school, now_us).await?.watch(standing.level, now_us);
         let staffing = people::staffing(tx, school, now_us).await?;
         let recused = recipients::recused(tx, school, concern).await?;
         let heads = staffing.with(Role::Headteacher).filter(|person| about != Some(*person));
@@ -121,7 +120,7 @@ impl Desk {
                 continue;
             }
             let (reference, level) = (standing.reference.as_str(), standing.level);
-            let message = Message { person, purpose: Purpose::ReadAlone, reference, level, watch };
+            let message = Message { person, purpose: Purpose::ReadAlone, reference, level };
             outbox::insert(tx, school, &message, now_us).await?;
         }
         let (id, state) = (StepId::random()?, standing.state);

@@ -77,9 +77,8 @@ impl Desk {
         }
         let recipient = Recipient { person, reason: BY_PERSON, told: Told::AtOnce };
         recipients::add(tx, school, concern, &[recipient], now_us).await?;
-        let watch = settings::calendar(tx, school, now_us).await?.watch(standing.level, now_us);
         let (reference, level) = (standing.reference.as_str(), standing.level);
-        let message = Message { person, purpose: Purpose::Concern, reference, level, watch };
+        let message = Message { person, purpose: Purpose::Concern, reference, level };
         outbox::insert(tx, school, &message, now_us).await?;
         Ok(())
     }
