@@ -24,7 +24,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 const MINUTE_US: i64 = 60_000_000;
 const DAY_US: i64 = 24 * 60 * MINUTE_US;
 /// Longest of all: four weeks.
-const LONGEST_US: i64 = 28 * DAY_US;
+pub(crate) const LONGEST_US: i64 = 28 * DAY_US;
 /// How long beforehand one may be asked for: a term.
 const AHEAD_US: i64 = 120 * DAY_US;
 /// Two with less between them are one.
@@ -119,12 +119,13 @@ impl Plan {
         self.whole_school || self.until_us.saturating_sub(self.from_us) > self.lesson_minutes.saturating_mul(MINUTE_US)
     }
 
-    /// Whether it can be, at `now_us`, where a lesson has `lesson_minutes` now and `standing` is agreed on already.
+    /// Whether it can be, at `now_us`, where a lesson has `lesson_minutes` now and `agreed` were agreed on already: those not
+    /// over and those of the last four weeks, which it may adjoin.
     ///
     /// # Errors
     ///
     /// [`PlanFault`], the first found.
-    pub fn check(&self, now_us: i64, lesson_minutes: i64, standing: &[Agreed]) -> Result<(), PlanFault> {
+    pub fn check(&self, now_us: i64, lesson_minutes: i64, agreed: &[Agreed]) -> Result<(), PlanFault> {
         if self.categories.is_empty() {
             return Err(PlanFault::NoTopic);
         }
@@ -143,10 +144,10 @@ impl Plan {
         if self.lesson_minutes > lesson_minutes {
             return Err(PlanFault::Lesson);
         }
-        if standing.len() >= MAX_STANDING {
+        if agreed.iter().filter(|one| one.until_us() > now_us).count() >= MAX_STANDING {
             return Err(PlanFault::TooMany);
         }
-        if !self.takes_two() && standing.iter().any(|other| self.is_too_long_with(other)) {
+        if !self.takes_two() && self.is_too_long_with(agreed) {
             return Err(PlanFault::Adjoins);
         }
         Ok(())
@@ -159,17 +160,32 @@ impl Plan {
         if named != self.whole_school && (named || places == 0) { Ok(()) } else { Err(PlanFault::Place) }
     }
 
-    /// Whether this and another for the same people are more than a lesson at a stretch.
-    fn is_too_long_with(&self, other: &Agreed) -> bool {
-        let plan = &other.plan;
-        let shares_place =
-            plan.whole_school || !self.groups.is_disjoint(&plan.groups) || !self.rooms.is_disjoint(&plan.rooms);
-        let (from_us, until_us) = (self.from_us.min(plan.from_us), self.until_us.max(other.until_us()));
-        let apart_us = self.from_us.saturating_sub(other.until_us()).max(plan.from_us.saturating_sub(self.until_us));
-        shares_place
-            && !self.categories.is_disjoint(&plan.categories)
-            && apart_us < BREAK_US
-            && until_us.saturating_sub(from_us) > self.lesson_minutes.saturating_mul(MINUTE_US)
+    /// Whether this and others for the same people are more than a lesson at a stretch, however many they are.
+    fn is_too_long_with(&self, others: &[Agreed]) -> bool {
+        let is_for_the_same = |other: &&Agreed| {
+            let plan = &other.plan;
+            let shares_place =
+                plan.whole_school || !self.groups.is_disjoint(&plan.groups) || !self.rooms.is_disjoint(&plan.rooms);
+            shares_place && !self.categories.is_disjoint(&plan.categories) && other.from_us() < other.until_us()
+        };
+        let mut apart: Vec<&Agreed> = others.iter().filter(is_for_the_same).collect();
+        let (mut from_us, mut until_us) = (self.from_us, self.until_us);
+        loop {
+            let before = apart.len();
+            apart.retain(|other| {
+                let gap_us = from_us.saturating_sub(other.until_us()).max(other.from_us().saturating_sub(until_us));
+                let joins = gap_us < BREAK_US;
+                if joins {
+                    from_us = from_us.min(other.from_us());
+                    until_us = until_us.max(other.until_us());
+                }
+                !joins
+            });
+            if apart.len() == before {
+                break;
+            }
+        }
+        until_us.saturating_sub(from_us) > self.lesson_minutes.saturating_mul(MINUTE_US)
     }
 }
 

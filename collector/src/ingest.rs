@@ -171,7 +171,7 @@ impl Ingest {
             self.denied.store(Arc::new(denied));
         }
         let published = self.published.borrow().clone();
-        match published.newer(&self.store, &self.school).await? {
+        match published.newer(&self.store, &self.school, self.clock.wall_us()).await? {
             Some(newer) => {
                 self.published.send_replace(newer);
                 Ok(Refreshed::Published)

@@ -17,7 +17,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::people::Mode;
 use crate::sheet::{self, Cells, RowFault, Shape};
-use crate::store::{Store, StoreError, rooms};
+use crate::store::{Store, StoreError, exemptions, rooms};
 
 /// Largest list, in bytes.
 pub const MAX_ROOMS_BYTES: usize = 8 * 1024 * 1024;
@@ -104,6 +104,10 @@ pub async fn import(
         return Ok(moves);
     }
     rooms::set(&mut tx, actor.school(), &moved).await?;
+    // What a device was told to leave alone may hold for its old room alone.
+    if !moved.is_empty() && !exemptions::standing(&mut tx, actor.school(), now_us).await?.is_empty() {
+        exemptions::renumber(&mut tx, actor.school(), now_us).await?;
+    }
     let act = Act::new(actor, now_us, ActKind::RoomsImported, "").with("moved", moved.len()).with("same", moves.same);
     audit::append(&mut tx, &act).await?;
     tx.commit().await?;
@@ -136,6 +140,24 @@ mod tests {
         imported(&school, "host,room\nPC-12,\n", Mode::Apply).await;
         assert_eq!(school.texts("SELECT room FROM devices").await, [""]);
         assert!(school.texts("SELECT act FROM audit_acts").await.iter().all(|act| !act.contains("Library")));
+    }
+
+    #[tokio::test]
+    async fn a_device_that_moves_hears_anew_what_it_leaves_alone() {
+        let school = School::open().await;
+        add_device(&school).await;
+        let number = || exemptions::number(&school.store, &school.id);
+        imported(&school, "host,room\npc-12,Library\n", Mode::Apply).await;
+        assert_eq!(number().await.unwrap(), 0, "nothing stands");
+        let mut tx = school.store.begin().await.unwrap();
+        let request = crate::ids::RequestId::from_bytes([1; 16]);
+        exemptions::insert(&mut tx, &school.id, request, &crate::exemption::tests::plan(1), NINE_US).await.unwrap();
+        tx.commit().await.unwrap();
+        let first = number().await.unwrap();
+        imported(&school, "host,room\npc-12,Library\n", Mode::Apply).await;
+        assert_eq!(number().await.unwrap(), first, "it stands there already");
+        imported(&school, "host,room\npc-12,IT room\n", Mode::Apply).await;
+        assert!(number().await.unwrap() > first);
     }
 
     #[test]

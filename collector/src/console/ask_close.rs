@@ -8,7 +8,7 @@ use super::close::{self, Closed};
 use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::Recipient;
-use super::{ConsoleState, decision, requests};
+use super::{ConsoleState, decision, request_words};
 use crate::requests::Change;
 
 /// The form.
@@ -31,6 +31,6 @@ pub(super) async fn submit(
     let (changed_us, review_us) = prepared.map_err(decision::refused)?;
     let change = Change::CloseIllegal { concern, changed_us, review_us };
     let asked = state.approvals().ask(by.actor(), change, &reason).await;
-    asked.map_err(requests::refused)?;
+    asked.map_err(request_words::refused)?;
     Ok(decision::done(&reference, "asked"))
 }

@@ -23,8 +23,9 @@ use crate::actor::{PersonId, Role};
 use crate::exemption::{Agreed, Plan};
 use crate::ids::RequestId;
 use crate::requests::desk::Shown;
-use crate::requests::{Change, Request, RequestError, Standing};
+use crate::requests::{Answer, Change, Request, Standing};
 use crate::store::exemptions;
+use crate::store::names::{self, Names};
 use form::FormView;
 
 pub(super) use answer::submit as answer;
@@ -80,7 +81,7 @@ pub(super) struct Done {
 /// What the page knows beside the requests.
 struct Known {
     agreed: BTreeMap<RequestId, (Agreed, BTreeMap<String, i64>)>,
-    names: BTreeMap<PersonId, String>,
+    names: Names,
 }
 
 /// `GET /exemptions`.
@@ -123,7 +124,8 @@ async fn known(state: &ConsoleState, form: &mut FormView) -> Result<Known, crate
     let mut tx = state.store.view().await?;
     form.offer(exemptions::places(&mut tx, &state.school).await?);
     let agreed = exemptions::by_request(&mut tx, &state.school).await?;
-    let names = exemptions::names(&mut tx, &state.school).await?;
+    drop(tx);
+    let names = names::read(&state.store, &state.school).await?;
     Ok(Known { agreed, names })
 }
 
@@ -146,7 +148,7 @@ fn view(shown: &Shown, plan: &Plan, known: &Known, person: &SignedIn, present: &
         answers: request
             .answers
             .iter()
-            .map(|(who, answer)| format!("{}: {}", name(known, *who, person), answer_words(answer.as_str())))
+            .map(|(who, answer)| format!("{}: {}", name(known, *who, person), answer_words(*answer)))
             .collect(),
         hits: agreed.map(|(_, hits)| hits_words(hits, person)),
         can: Can {
@@ -165,10 +167,7 @@ fn may_end(person: &SignedIn, by: PersonId) -> bool {
 }
 
 fn name(known: &Known, person: PersonId, reader: &SignedIn) -> String {
-    if reader.actor().person() == Some(person) {
-        return "You".to_owned();
-    }
-    known.names.get(&person).cloned().unwrap_or_else(|| "Somebody who has left".to_owned())
+    if reader.actor().person() == Some(person) { "You".to_owned() } else { known.names.of(person).to_owned() }
 }
 
 fn place(plan: &Plan) -> String {
@@ -213,11 +212,11 @@ fn waiting_words(standing: Standing) -> String {
     }
 }
 
-fn answer_words(answer: &str) -> &'static str {
+const fn answer_words(answer: Answer) -> &'static str {
     match answer {
-        "approved" => "approved",
-        "seen" => "has read the risk assessment",
-        _ => "refused",
+        Answer::Approved => "approved",
+        Answer::Seen => "has read the risk assessment",
+        Answer::Refused => "refused",
     }
 }
 
@@ -248,18 +247,6 @@ fn done_words(code: &str) -> Option<&'static str> {
         "ended" => "It is over. Devices hear of it within seconds, those that are offline when they are back.",
         _ => return None,
     })
-}
-
-/// Why an answer was not taken.
-fn refused(error: &RequestError) -> Refusal {
-    match error {
-        RequestError::NotFound => Refusal::NoSuchPage,
-        RequestError::NotTheirs => Refusal::WrongRole,
-        RequestError::Settled(_) => Refusal::OutOfTurn,
-        RequestError::ReasonLength(_) => Refusal::BadForm,
-        RequestError::TooFewApprovers { .. } | RequestError::TooMany | RequestError::Fault(_) => Refusal::OutOfTurn,
-        RequestError::Store(_) => Refusal::not_saved(error),
-    }
 }
 
 /// A reference of a request that an address names.

@@ -28,6 +28,10 @@ pub(super) enum Refusal {
     Contradiction,
     /// The step is not possible as the concern now stands.
     OutOfTurn,
+    /// A request that was answered for good, was withdrawn or has lapsed.
+    Settled,
+    /// An exemption that is over.
+    Over,
     /// A case closes with more than was said.
     NeedsReview,
     /// Two concerns that cannot become one.
@@ -90,7 +94,7 @@ impl Refusal {
             Self::BadForm | Self::Contradiction | Self::NeedsReview | Self::NotForThem | Self::NoRequest(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::OutOfTurn | Self::CannotMerge => StatusCode::CONFLICT,
+            Self::OutOfTurn | Self::Settled | Self::Over | Self::CannotMerge => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { .. } | Self::NotSaved { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -127,6 +131,11 @@ impl Refusal {
                     "Open it again to see where it stands.",
                 ],
             ),
+            Self::Settled => (
+                "That request is settled",
+                &["Somebody was quicker: it was decided or withdrawn, or two weeks passed. Nothing was changed."],
+            ),
+            Self::Over => ("That exemption is over", &["It ended before, or somebody was quicker. Watching is back."]),
             Self::NeedsReview => (
                 "That was not closed",
                 &[
@@ -166,6 +175,8 @@ impl Refusal {
             | Self::BadForm
             | Self::Contradiction
             | Self::OutOfTurn
+            | Self::Settled
+            | Self::Over
             | Self::NeedsReview
             | Self::CannotMerge
             | Self::NotForThem
@@ -270,6 +281,8 @@ mod tests {
             Refusal::BadForm,
             Refusal::Contradiction,
             Refusal::OutOfTurn,
+            Refusal::Settled,
+            Refusal::Over,
             Refusal::NeedsReview,
             Refusal::CannotMerge,
             Refusal::NotForThem,

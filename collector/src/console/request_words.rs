@@ -1,8 +1,9 @@
 //! What a request asks for, in words.
 
+use super::refusal::Refusal;
 use super::words::Present;
 use super::{frame, words};
-use crate::requests::Change;
+use crate::requests::{Change, Fault, RequestError};
 use crate::store::names::Names;
 
 /// One sentence without full stop.
@@ -64,4 +65,19 @@ pub(super) fn in_force(names: &Names, change: &Change) -> Option<String> {
         | Change::Exempt { .. } => return None,
     };
     Some(if text.is_empty() { "Nothing was written: the standard holds.".to_owned() } else { text.clone() })
+}
+
+/// Why a request was not made or answered.
+pub(super) fn refused(error: RequestError) -> Refusal {
+    match error {
+        RequestError::NotFound => Refusal::NoSuchPage,
+        RequestError::NotTheirs => Refusal::WrongRole,
+        RequestError::Settled(_) => Refusal::Settled,
+        RequestError::ReasonLength(_) => Refusal::BadForm,
+        RequestError::Store(_) | RequestError::Fault(Fault::Store(_)) => Refusal::not_saved(&error),
+        RequestError::TooFewApprovers { .. }
+        | RequestError::NobodyAmong
+        | RequestError::TooMany
+        | RequestError::Fault(_) => Refusal::NoRequest(words::sentence(&error.to_string())),
+    }
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{self, Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use lapwing_rules::Digest;
 use serde::Deserialize;
 
 use super::frame::{self, Frame};
@@ -12,8 +13,8 @@ use super::role::{SignedIn, StaffMember};
 use super::words::{self, Present};
 use super::{ConsoleState, request_words};
 use crate::requests::desk::Shown;
-use crate::requests::{Answer, Change, RequestError, Standing, State};
-use crate::store::names::{self, Digests, Names};
+use crate::requests::{Answer, Change, Standing, State};
+use crate::store::names::{self, Names};
 
 /// What was just done, by its code.
 #[derive(Default, Deserialize)]
@@ -55,8 +56,14 @@ struct Forms {
     staff: Vec<Choice>,
     roles: Vec<Choice>,
     devices: Vec<Choice>,
-    calendar: String,
-    routing: String,
+    calendar: Written,
+    routing: Written,
+}
+
+/// What the school wrote, and its digest.
+struct Written {
+    text: String,
+    digest: String,
 }
 
 /// One of a list.
@@ -71,7 +78,7 @@ pub(super) async fn page(
     person: StaffMember,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let shown = state.approvals().list(person.actor()).await.map_err(refused)?;
+    let shown = state.approvals().list(person.actor()).await.map_err(request_words::refused)?;
     let names = names::read(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
     let present = person.present();
     let views = shown.iter().map(|one| view(&present, &names, one));
@@ -94,7 +101,7 @@ pub(super) async fn answer(
     Posted { by, form: Answered { answer } }: Posted<StaffMember, Answered>,
 ) -> Result<Response, Refusal> {
     let Ok(answer) = answer.parse::<Answer>() else { return Err(Refusal::BadForm) };
-    state.approvals().answer(by.actor(), &reference, answer).await.map_err(refused)?;
+    state.approvals().answer(by.actor(), &reference, answer).await.map_err(request_words::refused)?;
     Ok(Redirect::to("/requests?done=answered").into_response())
 }
 
@@ -104,7 +111,7 @@ pub(super) async fn withdraw(
     Path(reference): Path<String>,
     Posted { by, form: Bare {} }: Posted<StaffMember, Bare>,
 ) -> Result<Response, Refusal> {
-    state.approvals().withdraw(by.actor(), &reference).await.map_err(refused)?;
+    state.approvals().withdraw(by.actor(), &reference).await.map_err(request_words::refused)?;
     Ok(Redirect::to("/requests?done=withdrawn").into_response())
 }
 
@@ -119,6 +126,9 @@ pub(super) struct Requested {
     role: String,
     #[serde(default)]
     text: String,
+    /// Digest of the text that the form came with: what is asked for takes the place of that alone.
+    #[serde(default)]
+    over: String,
     #[serde(default)]
     device: String,
     #[serde(default)]
@@ -132,37 +142,18 @@ pub(super) async fn ask(
     extract::State(state): extract::State<ConsoleState>,
     Posted { by, form }: Posted<StaffMember, Requested>,
 ) -> Result<Response, Refusal> {
-    let digests = names::digests(&state.store, &state.school).await.map_err(|error| Refusal::failed(&error))?;
-    let Some(change) = change(&by.present(), &form, digests) else { return Err(Refusal::BadForm) };
-    state.approvals().ask(by.actor(), change, &form.reason).await.map_err(refused)?;
+    let Some(change) = change(&by.present(), &form) else { return Err(Refusal::BadForm) };
+    state.approvals().ask(by.actor(), change, &form.reason).await.map_err(request_words::refused)?;
     Ok(Redirect::to("/requests?done=asked").into_response())
 }
 
-/// Why a request was not made or answered.
-pub(super) fn refused(error: RequestError) -> Refusal {
-    match error {
-        RequestError::NotFound => Refusal::NoSuchPage,
-        RequestError::NotTheirs => Refusal::WrongRole,
-        RequestError::Settled(_) => Refusal::OutOfTurn,
-        RequestError::Store(_) => Refusal::not_saved(&error),
-        RequestError::ReasonLength(_) => Refusal::BadForm,
-        RequestError::TooFewApprovers { .. } | RequestError::TooMany | RequestError::Fault(_) => {
-            let mut letters = error.to_string().chars().collect::<Vec<_>>();
-            if let Some(first) = letters.first_mut() {
-                *first = first.to_ascii_uppercase();
-            }
-            Refusal::NoRequest(letters.into_iter().collect::<String>() + ".")
-        }
-    }
-}
-
-fn change(present: &Present, form: &Requested, over: Digests) -> Option<Change> {
-    let text = form.text.replace("\r\n", "\n");
+fn change(present: &Present, form: &Requested) -> Option<Change> {
+    let (text, over) = (form.text.replace("\r\n", "\n"), form.over.clone());
     Some(match form.change.as_str() {
         "grant_role" => Change::GrantRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
         "withdraw_role" => Change::WithdrawRole { person: form.person.parse().ok()?, role: form.role.parse().ok()? },
-        "calendar" => Change::Calendar { text, over: over.calendar },
-        "routing" => Change::Routing { text, over: over.routing },
+        "calendar" => Change::Calendar { text, over },
+        "routing" => Change::Routing { text, over },
         "investigate" => Change::Investigate {
             device: form.device.parse().ok()?,
             purpose: form.reason.trim().to_owned(),
@@ -223,9 +214,13 @@ async fn forms(state: &ConsoleState, person: &SignedIn, names: &Names) -> Result
         staff: staff.collect(),
         roles: roles.into_iter().collect(),
         devices: devices.collect(),
-        calendar: names.texts().calendar.clone(),
-        routing: names.texts().routing.clone(),
+        calendar: written(&names.texts().calendar),
+        routing: written(&names.texts().routing),
     })
+}
+
+fn written(text: &str) -> Written {
+    Written { text: text.to_owned(), digest: Digest::of(text.as_bytes()).to_string() }
 }
 
 fn asks(person: &SignedIn) -> bool {

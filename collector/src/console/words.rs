@@ -239,6 +239,13 @@ const fn minutes_up(us: i64) -> i64 {
     (us + MINUTE_US - 1) / MINUTE_US
 }
 
+/// An error's words as a sentence.
+pub(super) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,8 @@ fn what_cannot_be_is_refused_by_name() {
     assert_eq!(check(&|plan| plan.lesson_minutes = 61), Err(PlanFault::Lesson));
     let full: Vec<Agreed> = (0..MAX_STANDING).map(|_| agreed(plan(2))).collect();
     assert_eq!(plan(1).check(NINE_US, 60, &full), Err(PlanFault::TooMany));
+    let over: Vec<Agreed> = full.into_iter().map(|one| Agreed { ended_us: Some(NINE_US), ..one }).collect();
+    assert_eq!(plan(1).check(NINE_US, 60, &over), Ok(()), "those that are over take no room");
 }
 
 #[test]
@@ -93,6 +95,24 @@ fn a_lesson_cut_in_two_is_longer_than_a_lesson() {
     assert_eq!(elsewhere.check(NINE_US, 60, &standing), Ok(()));
     let otherwise = Plan { categories: [Category::Gambling].into(), ..next(0, 30) };
     assert_eq!(otherwise.check(NINE_US, 60, &standing), Ok(()));
+}
+
+#[test]
+fn a_chain_of_short_ones_is_as_long_as_the_whole_chain() {
+    let part = |number: u8, from: i64, lasts: i64| Plan {
+        from_us: plan(1).from_us + from * MINUTE_US,
+        until_us: plan(1).from_us + (from + lasts) * MINUTE_US,
+        ..plan(number)
+    };
+    let standing = [agreed(part(1, 0, 10)), agreed(part(2, 25, 10))];
+    assert_eq!(part(3, 50, 10).check(NINE_US, 60, &standing), Ok(()), "an hour with its breaks");
+    assert_eq!(part(3, 50, 11).check(NINE_US, 60, &standing), Err(PlanFault::Adjoins));
+    let later_first = [agreed(part(2, 25, 10)), agreed(part(1, 0, 10))];
+    assert_eq!(part(3, 50, 11).check(NINE_US, 60, &later_first), Err(PlanFault::Adjoins), "in any order");
+    let just_over_us = part(2, 25, 10).until_us;
+    assert_eq!(part(3, 50, 11).check(just_over_us, 60, &standing), Err(PlanFault::Adjoins), "and when they are over");
+    let ended = standing.map(|one| Agreed { ended_us: Some(one.plan.from_us), ..one });
+    assert_eq!(part(3, 50, 11).check(NINE_US, 60, &ended), Ok(()), "what was ended before it began never was");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lapwing_proto::{DeviceId, SchoolId};
 use super::Ingest;
 use super::published::Offer;
 use crate::exemption::{Agreed, list_for};
-use crate::store::{Store, StoreError, exemptions};
+use crate::store::{Store, StoreError, devices, exemptions};
 
 /// Lists that are kept ready; all are made anew when there are more places.
 const MAX_KEPT: usize = 4096;
@@ -24,13 +24,17 @@ pub(crate) struct Exempting {
 
 impl Exempting {
     /// What stands under `number`; `None` before there was any.
-    pub(super) async fn load(store: &Store, school: &SchoolId, number: u64) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn load(
+        store: &Store,
+        school: &SchoolId,
+        number: u64,
+        now_us: i64,
+    ) -> Result<Option<Self>, StoreError> {
         if number == 0 {
             return Ok(None);
         }
         let mut tx = store.view().await?;
-        // Those that are over are left out when a list is made.
-        let agreed = exemptions::standing(&mut tx, school, 0).await?;
+        let agreed = exemptions::standing(&mut tx, school, now_us).await?;
         Ok(Some(Self { number, agreed, lists: Mutex::default() }))
     }
 
@@ -63,7 +67,8 @@ impl Ingest {
     /// The list for `device`; `None` before there was an exemption, and for a device that never enrolled.
     pub(super) async fn exemptions_for(&self, device: DeviceId) -> Result<Option<Arc<Offer>>, StoreError> {
         let Some(exempting) = self.published.borrow().exempting.clone() else { return Ok(None) };
-        let Some(place) = exemptions::place_of(&self.store, &self.school, device).await? else { return Ok(None) };
+        let mut tx = self.store.view().await?;
+        let Some(place) = devices::place(&mut tx, &self.school, device).await? else { return Ok(None) };
         exempting.offer(self, place).map(Some)
     }
 }

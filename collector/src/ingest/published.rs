@@ -33,7 +33,12 @@ pub(crate) struct Offer {
 
 impl Published {
     /// What `store` holds now, where that is newer than `self`.
-    pub(super) async fn newer(&self, store: &Store, school: &SchoolId) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn newer(
+        &self,
+        store: &Store,
+        school: &SchoolId,
+        now_us: i64,
+    ) -> Result<Option<Self>, StoreError> {
         let stored = artefacts::releases(store, school).await?;
         let number = exemptions::number(store, school).await?;
         if stored == self.releases() && number == self.exemptions_number() {
@@ -41,7 +46,7 @@ impl Published {
         }
         let exempting = match &self.exempting {
             Some(held) if held.number() == number => Some(Arc::clone(held)),
-            Some(_) | None => Exempting::load(store, school, number).await?.map(Arc::new),
+            Some(_) | None => Exempting::load(store, school, number, now_us).await?.map(Arc::new),
         };
         if stored == self.releases() {
             return Ok(Some(Self { exempting, ..self.clone() }));

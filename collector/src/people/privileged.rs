@@ -13,8 +13,6 @@ use crate::subject::Kind;
 
 /// What whoever approves reads.
 const REASON: &str = "The school's list of people says so.";
-/// Requests looked through for one that waits already.
-const WAITING: u32 = 1000;
 
 /// Who may grant a privileged role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +92,7 @@ pub(super) async fn ask(
         return Ok(());
     }
     let school = actor.school();
-    let waiting = rows::list(tx, school, WAITING).await?;
+    let waiting = rows::standing(tx, school, now_us).await?;
     let stands = |change: &Change| {
         waiting.iter().any(|one| one.state == State::Waiting && one.lapses_us > now_us && one.change == *change)
     };

@@ -4,7 +4,7 @@ use super::{Change, Request, State};
 use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
 use crate::calendar::{Calendar, CalendarFault};
-use crate::exemption::{Plan, PlanFault};
+use crate::exemption::{LONGEST_US, Plan, PlanFault};
 use crate::ids::{InvestigationId, StepId};
 use crate::routing::{RoutingFault, Staffing, Table};
 use crate::store::concerns::{self, Standing};
@@ -17,7 +17,7 @@ use crate::triage::{self, Move};
 /// Longest purpose of an investigation, in bytes.
 const MAX_PURPOSE_BYTES: usize = 500;
 /// Longest investigation: four weeks.
-const LONGEST_US: i64 = 28 * 24 * 60 * 60 * 1_000_000;
+const LONGEST_INVESTIGATION_US: i64 = 28 * 24 * 60 * 60 * 1_000_000;
 
 /// Why a change cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,9 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
             let purpose = purpose.trim();
             let worded = !purpose.is_empty() && purpose.len() <= MAX_PURPOSE_BYTES;
             // Opened beforehand: nothing that was captured already can be filed away.
-            let timed = now_us <= *from_us && from_us < until_us && until_us.saturating_sub(*from_us) <= LONGEST_US;
+            let timed = now_us <= *from_us
+                && from_us < until_us
+                && until_us.saturating_sub(*from_us) <= LONGEST_INVESTIGATION_US;
             if worded && timed && devices::exists(tx, school, *device).await? {
                 Ok(())
             } else {
@@ -127,7 +129,8 @@ pub(super) async fn check(tx: &mut Tx, actor: &Actor, change: &Change, now_us: i
 async fn check_exemption(tx: &mut Tx, actor: &Actor, plan: &Plan, now_us: i64) -> Result<(), Fault> {
     let school = actor.school();
     let lesson_minutes = settings::calendar(tx, school, now_us).await?.lesson_minutes();
-    plan.check(now_us, lesson_minutes, &exemptions::standing(tx, school, now_us).await?)?;
+    let lately = exemptions::standing(tx, school, now_us.saturating_sub(LONGEST_US)).await?;
+    plan.check(now_us, lesson_minutes, &lately)?;
     let places = exemptions::places(tx, school).await?;
     if !plan.groups.is_subset(&places.groups) || !plan.rooms.is_subset(&places.rooms) {
         return Err(PlanFault::UnknownPlace.into());

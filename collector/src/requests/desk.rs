@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::carry_out::{self, Fault};
 use super::{Answer, Change, LAPSES_AFTER_US, MAX_REASON_BYTES, Request, Standing, State, eligible, standing};
-use crate::actor::{Actor, PersonId};
+use crate::actor::{Actor, PersonId, Role};
 use crate::audit::{self, Act, ActKind};
 use crate::clock::Clock;
 use crate::ids::RequestId;
@@ -18,8 +18,10 @@ use crate::store::outbox::{self, Message};
 use crate::store::{Store, StoreError, Tx, concerns, people, recipients, requests as rows, settings, subjects};
 use crate::triage::random_reference;
 
-/// Settled requests on one page.
-const LIMIT: u32 = 200;
+/// Settled requests that one person is shown.
+const LIMIT: usize = 200;
+/// Settled requests that are looked at together.
+const AT_ONCE: u32 = 500;
 /// Requests that one person has waiting at most.
 const MOST_WAITING: i64 = 20;
 /// Tries to find a free reference.
@@ -78,6 +80,9 @@ pub enum RequestError {
         /// People who could.
         able: usize,
     },
+    /// Nobody of those who could approve holds a role that one of the approvals has to come from.
+    #[error("one of its approvals is by the DSL or their deputy, and none of them could give it")]
+    NobodyAmong,
     /// Whoever asks has enough requests waiting.
     #[error("you have {MOST_WAITING} requests waiting: withdraw one first")]
     TooMany,
@@ -179,7 +184,8 @@ impl Approvals {
         Ok(tx.commit().await?)
     }
 
-    /// The requests that `actor` asked for, may answer, or has to read: those that wait first.
+    /// The requests that `actor` asked for, may answer, or has to read: those that wait, and exemptions that are not over,
+    /// then the latest of the settled ones. How many others there are shows in none of it.
     ///
     /// # Errors
     ///
@@ -187,19 +193,26 @@ impl Approvals {
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Shown>, RequestError> {
         let now_us = self.clock.wall_us();
         let mut tx = self.store.view().await?;
-        let requests = rows::list(&mut tx, actor.school(), LIMIT).await?;
         let moment = Moment::read(&mut tx, actor, now_us).await?;
         let mut shown = Vec::new();
-        for request in requests {
-            let request = as_of(request, now_us);
-            let able = moment.able(&mut tx, actor, &request.change, request.by).await?;
-            if is_visible(&request, actor, &able) {
-                let standing = standing(&request, &able.people, &able.staffing);
-                let may = may(&request, actor, &able);
-                shown.push(Shown { request, standing, may });
+        for request in rows::standing(&mut tx, actor.school(), now_us).await? {
+            shown.extend(moment.shown(&mut tx, actor, as_of(request, now_us)).await?);
+        }
+        let most = shown.len().saturating_add(LIMIT);
+        let mut last = None;
+        loop {
+            let settled = rows::settled(&mut tx, actor.school(), now_us, last.as_ref(), AT_ONCE).await?;
+            last = settled.last().map(|request| (request.asked_us, request.reference.clone()));
+            for request in settled {
+                shown.extend(moment.shown(&mut tx, actor, request).await?);
+                if shown.len() >= most {
+                    return Ok(shown);
+                }
+            }
+            if last.is_none() {
+                return Ok(shown);
             }
         }
-        Ok(shown)
     }
 }
 
@@ -228,6 +241,10 @@ pub(crate) async fn ask(
     let able = Moment::read(tx, actor, now_us).await?.able(tx, actor, &change, by).await?;
     if able.people.len() < terms.needed {
         return Err(RequestError::TooFewApprovers { needed: terms.needed, able: able.people.len() });
+    }
+    let is_among = |role: &Role| able.people.iter().any(|person| able.staffing.holds(*person, *role));
+    if terms.among.is_some_and(|roles| !roles.iter().any(is_among)) {
+        return Err(RequestError::NobodyAmong);
     }
     let school = actor.school();
     let request = Request {
@@ -295,6 +312,16 @@ impl Moment {
         Ok(Self { staffing, table: settings::routing(tx, school).await? })
     }
 
+    /// `request` as `actor` sees it; `None` where they may not know of it.
+    async fn shown(&self, tx: &mut Tx, actor: &Actor, request: Request) -> Result<Option<Shown>, StoreError> {
+        let able = self.able(tx, actor, &request.change, request.by).await?;
+        Ok(is_visible(&request, actor, &able).then(|| Shown {
+            standing: standing(&request, &able.people, &able.staffing),
+            may: may(&request, actor, &able),
+            request,
+        }))
+    }
+
     async fn able(&self, tx: &mut Tx, actor: &Actor, change: &Change, by: PersonId) -> Result<Able, StoreError> {
         let (school, staffing) = (actor.school(), self.staffing.clone());
         let chain = match change.concern() {
@@ -316,10 +343,9 @@ impl Moment {
 }
 
 fn is_visible(request: &Request, actor: &Actor, able: &Able) -> bool {
-    let may = may(request, actor, able);
     let Some(person) = actor.person() else { return true };
     let reads = request.change.terms().seen_by.is_some_and(|role| able.staffing.holds(person, role));
-    request.by == person || able.people.contains(&person) || reads || may.see
+    request.by == person || able.people.contains(&person) || reads
 }
 
 fn may(request: &Request, actor: &Actor, able: &Able) -> May {

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::actor::Actor;
 use crate::clock::ManualClock;
+use crate::exemption::Plan;
 use crate::routing::{Holder, Reach};
 use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
 use crate::subject::Kind;
@@ -80,6 +81,63 @@ async fn a_privileged_role_takes_two_besides_whoever_asks() {
     assert_eq!((second, office.roles().await), (State::Done, 6));
     let late = office.desk.answer(&office.deputy, &reference, Answer::Refused).await;
     assert!(matches!(late, Err(RequestError::Settled(State::Done))));
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_that_nobody_could_agree_to() {
+    let office = Office::open().await;
+    office.school.person("tech", Kind::Staff, &[Role::Technician]).await;
+    let exempt = || Change::Exempt {
+        exemption: Plan { rooms: [].into(), whole_school: true, ..crate::exemption::tests::plan(1) },
+    };
+    office.school.write("DELETE FROM person_roles WHERE role = 'deputy_dsl'").await;
+    assert!(office.desk.ask(&office.teacher, exempt(), "county lines").await.is_ok());
+    office.school.write("DELETE FROM person_roles WHERE role = 'dsl'").await;
+    let asked = office.desk.ask(&office.teacher, exempt(), "county lines").await;
+    assert!(
+        matches!(asked, Err(RequestError::NobodyAmong)),
+        "head and chair are two, and neither is the DSL: {asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn requests_of_others_take_no_place_on_ones_page_and_an_exemption_stays_until_it_is_over() {
+    let office = Office::open().await;
+    office.school.person("tech", Kind::Staff, &[Role::Technician]).await;
+    let plan = Plan { rooms: [].into(), whole_school: true, ..crate::exemption::tests::plan(1) };
+    let until_us = plan.until_us;
+    let exempt = office.desk.ask(&office.teacher, Change::Exempt { exemption: plan.clone() }, "lines").await.unwrap();
+    let mut tx = office.school.store.begin().await.unwrap();
+    let asked = crate::store::requests::by_reference(&mut tx, &office.school.id, &exempt).await.unwrap().unwrap();
+    crate::store::exemptions::insert(&mut tx, &office.school.id, asked.id, &plan, NINE_US).await.unwrap();
+    tx.commit().await.unwrap();
+    office.school.write("UPDATE requests SET state = 'done'").await;
+    let own = office.desk.ask(&office.dsl, calendar("", ""), "hours").await.unwrap();
+    office.desk.withdraw(&office.dsl, &own).await.unwrap();
+    office.clock.advance_us(1);
+    // Later ones of the head, which the teacher may not know of, and the DSL may.
+    office
+        .school
+        .write(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 700)
+             INSERT INTO requests SELECT school_id, randomblob(16), 'R-X' || n.n, change, reason, NULL,
+             (SELECT person_id FROM persons WHERE name = 'Name of head'), asked_us + 1 + n.n / 5, lapses_us, state, NULL
+             FROM requests, n WHERE reference NOT LIKE 'R-X%' AND state = 'withdrawn'",
+        )
+        .await;
+    let references = async |actor: &Actor| {
+        let shown = office.desk.list(actor).await.unwrap();
+        shown.into_iter().map(|one| one.request.reference).collect::<Vec<_>>()
+    };
+    assert_eq!(references(&office.teacher).await, std::slice::from_ref(&exempt));
+    let seen = references(&office.dsl).await;
+    assert_eq!((seen.len(), &seen[0]), (201, &exempt), "what is in force, and the latest of the others");
+    let once: BTreeSet<_> = seen.iter().collect();
+    assert_eq!(once.len(), seen.len());
+    assert!(!seen.contains(&own));
+    office.clock.advance_us(until_us);
+    assert_eq!(references(&office.teacher).await, std::slice::from_ref(&exempt), "among what is settled");
+    assert!(!references(&office.dsl).await.contains(&exempt));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lapwing_proto::{DeviceId, ExemptionId, SchoolId};
+use lapwing_proto::{ExemptionId, SchoolId};
 use lapwing_rules::Category;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -132,15 +132,6 @@ pub(crate) async fn by_reference(
     row.map(|row| Ok((id(&row, 0)?, id(&row, 1)?))).transpose()
 }
 
-/// Names of the staff, who ask and answer.
-pub(crate) async fn names(tx: &mut Tx, school: &SchoolId) -> Result<BTreeMap<PersonId, String>, StoreError> {
-    let rows = sqlx::query("SELECT person_id, name FROM persons WHERE school_id = $1 AND kind = 'staff'")
-        .bind(school.as_str())
-        .fetch_all(tx.connection())
-        .await?;
-    rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
-}
-
 /// Exemptions by the request that they were agreed on by, with what was counted of each.
 pub(crate) async fn by_request(
     tx: &mut Tx,
@@ -195,19 +186,6 @@ pub(crate) async fn add_hits(
         .await?;
     }
     Ok(())
-}
-
-/// Group and room of a device; `None` for one that never enrolled.
-pub(crate) async fn place_of(
-    store: &Store,
-    school: &SchoolId,
-    device: DeviceId,
-) -> Result<Option<(String, String)>, StoreError> {
-    Ok(sqlx::query_as("SELECT device_group, room FROM devices WHERE school_id = $1 AND device_id = $2")
-        .bind(school.as_str())
-        .bind(device.as_bytes().as_slice())
-        .fetch_optional(store.reader())
-        .await?)
 }
 
 /// The groups and rooms of the school's devices, and its pupils' classes.

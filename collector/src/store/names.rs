@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use lapwing_proto::{DeviceId, SchoolId};
-use lapwing_rules::Digest;
 use sqlx::Row as _;
 
 use super::{Store, StoreError, id};
@@ -20,13 +19,6 @@ pub(crate) struct Names {
     devices: BTreeMap<DeviceId, String>,
     references: BTreeMap<ConcernId, String>,
     texts: Texts,
-}
-
-/// Digests of what the school wrote.
-#[derive(Debug, Default)]
-pub(crate) struct Digests {
-    pub(crate) calendar: String,
-    pub(crate) routing: String,
 }
 
 /// What the school wrote; empty where the standard holds.
@@ -95,13 +87,6 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId) -> Result<Vec<(Dev
     );
     let rows = rows.bind(school.as_str()).bind(DEVICES).fetch_all(store.reader()).await?;
     rows.iter().map(|row| Ok((id(row, 0)?, row.try_get(1)?))).collect()
-}
-
-/// Digests of what the school wrote.
-pub(crate) async fn digests(store: &Store, school: &SchoolId) -> Result<Digests, StoreError> {
-    let texts = settings(store, school).await?;
-    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
-    Ok(Digests { calendar: digest(&texts.calendar), routing: digest(&texts.routing) })
 }
 
 /// What the school wrote.

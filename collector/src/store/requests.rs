@@ -12,6 +12,15 @@ use crate::ids::RequestId;
 use crate::requests::{Answer, Request, State};
 
 const COLUMNS: &str = "request_id, reference, change, reason, person_id, asked_us, lapses_us, state";
+/// Requests with one row an answer, or one without; what is chosen of them comes between the two.
+const READ: &str =
+    "SELECT r.request_id, r.reference, r.change, r.reason, r.person_id, r.asked_us, r.lapses_us, r.state,
+    a.person_id, a.answer FROM (SELECT * FROM requests WHERE school_id = $1 AND";
+const WITH_ANSWERS: &str = "LEFT JOIN request_answers AS a ON a.school_id = r.school_id AND a.request_id = r.request_id
+    ORDER BY (r.state = 'waiting') DESC, r.asked_us DESC, r.reference";
+/// What somebody may still have to act on at $2.
+const STANDS: &str = "(state = 'waiting' OR request_id IN (SELECT e.request_id FROM exemptions AS e
+    WHERE e.school_id = $1 AND e.until_us > $2 AND e.ended_us IS NULL))";
 
 /// Records what is asked for.
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, request: &Request) -> Result<(), StoreError> {
@@ -68,34 +77,46 @@ pub(crate) async fn by_reference(
     Ok(Some(request))
 }
 
-/// Every request that waits, and up to `limit` settled ones, the latest first. Who may see which is for the caller to say.
-pub(crate) async fn list(tx: &mut Tx, school: &SchoolId, limit: u32) -> Result<Vec<Request>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM requests WHERE school_id = $1 AND (state = 'waiting' OR request_id IN
-         (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1 AND r.state <> 'waiting'
-          ORDER BY r.asked_us DESC, r.reference LIMIT $2))
-         ORDER BY (state = 'waiting') DESC, asked_us DESC, reference"
-    ));
-    let rows = sqlx::query(sql).bind(school.as_str()).bind(i64::from(limit)).fetch_all(tx.connection()).await?;
-    let requests = rows.iter().map(read_request).collect::<Result<Vec<_>, _>>()?;
-    let mut by_id: BTreeMap<RequestId, Request> = requests.iter().map(|one| (one.id, one.clone())).collect();
-    let answers = sqlx::query(
-        "SELECT request_id, person_id, answer FROM request_answers WHERE school_id = $1 AND request_id IN
-         (SELECT w.request_id FROM requests AS w WHERE w.school_id = $1 AND (w.state = 'waiting' OR w.request_id IN
-          (SELECT r.request_id FROM requests AS r WHERE r.school_id = $1 AND r.state <> 'waiting'
-           ORDER BY r.asked_us DESC, r.reference LIMIT $2)))",
-    )
-    .bind(school.as_str())
-    .bind(i64::from(limit))
-    .fetch_all(tx.connection())
-    .await?;
-    for row in &answers {
-        let (request, person, answer) = read_answer(row)?;
-        if let Some(request) = by_id.get_mut(&request) {
-            request.answers.insert(person, answer);
+/// Requests that wait, and those of exemptions that are not over at `now_us`: those that wait first, the latest first. Who may
+/// see which is for the caller to say.
+pub(crate) async fn standing(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<Vec<Request>, StoreError> {
+    let sql =
+        format!("{READ} {STANDS} ORDER BY (state = 'waiting') DESC, asked_us DESC, reference) AS r {WITH_ANSWERS}");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(school.as_str()).bind(now_us);
+    gathered(&rows.fetch_all(tx.connection()).await?)
+}
+
+/// Up to `limit` of the others, the latest first, of those after `last`: when it was asked for, and its reference.
+pub(crate) async fn settled(
+    tx: &mut Tx,
+    school: &SchoolId,
+    now_us: i64,
+    last: Option<&(i64, String)>,
+    limit: u32,
+) -> Result<Vec<Request>, StoreError> {
+    let sql = format!(
+        "{READ} NOT {STANDS} AND (asked_us < $3 OR asked_us = $3 AND reference > $4)
+         ORDER BY asked_us DESC, reference LIMIT $5) AS r {WITH_ANSWERS}"
+    );
+    let (asked_us, reference) = last.map_or((i64::MAX, ""), |(asked_us, reference)| (*asked_us, reference));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(school.as_str()).bind(now_us);
+    let rows = rows.bind(asked_us).bind(reference).bind(i64::from(limit));
+    gathered(&rows.fetch_all(tx.connection()).await?)
+}
+
+/// Requests of rows, each of which holds one answer or none.
+fn gathered(rows: &[SqliteRow]) -> Result<Vec<Request>, StoreError> {
+    let mut requests: Vec<Request> = Vec::new();
+    for row in rows {
+        let request = read_request(row)?;
+        if requests.last().is_none_or(|last| last.id != request.id) {
+            requests.push(request);
+        }
+        if let (Some(last), Some(_)) = (requests.last_mut(), row.try_get::<Option<&str>, _>(9)?) {
+            last.answers.insert(id(row, 8)?, parsed(row, 9)?);
         }
     }
-    Ok(requests.into_iter().filter_map(|one| by_id.remove(&one.id)).collect())
+    Ok(requests)
 }
 
 /// Records what `person` says; a later answer takes the place of an earlier one.

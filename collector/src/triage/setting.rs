@@ -18,8 +18,11 @@ use crate::store::{StoreError, Tx, concerns, devices, exemptions, investigations
 
 /// How long another topic counts as lately: a week.
 const LATELY_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
-/// How long after an investigation its captures may still arrive, and after an exemption: a day.
+/// How long after an investigation its captures may still arrive: a day.
 const LATE_US: i64 = 24 * 60 * 60 * 1_000_000;
+/// How long after an exemption what was seen under it may still arrive. A device's clock is its own: what comes later than
+/// this may have been seen at any time, and is not lowered.
+const JUST_OVER_US: i64 = 5 * 60 * 1_000_000;
 
 /// The school at one moment.
 pub(super) struct Setting {
@@ -45,7 +48,8 @@ impl Setting {
     ) -> Result<Self, StoreError> {
         let about: BTreeSet<_> = captures.iter().map(|capture| capture.subject).collect();
         let about: Vec<_> = about.into_iter().collect();
-        let exemptions = exemptions::standing(tx, school, now_us.saturating_sub(LATE_US)).await?;
+        let received_us = captures.iter().map(|capture| capture.received_us).min().unwrap_or(now_us);
+        let exemptions = exemptions::standing(tx, school, received_us.saturating_sub(JUST_OVER_US)).await?;
         let mut places = BTreeMap::new();
         let devices: BTreeSet<_> = captures.iter().map(|capture| capture.device).collect();
         for device in devices.into_iter().filter(|_| !exemptions.is_empty()) {
@@ -75,15 +79,18 @@ impl Setting {
         }
     }
 
-    /// Whether an exemption held there and then. A device that heard of it captures nothing of the kind; one that did not
-    /// is judged here.
+    /// Whether an exemption held there, when it was seen and when it arrived. A device that heard of it captures nothing of
+    /// the kind; one that did not is judged here.
     fn is_exempted(&self, capture: &Untriaged, seen_us: i64) -> bool {
         let (Ok(category), Some((device_group, room))) = (capture.category.parse(), self.places.get(&capture.device))
         else {
             return false;
         };
         let class = self.known.get(&capture.subject).map_or("", |known| known.form.as_str());
-        in_force(&self.exemptions, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
+        let hit = (category, capture.level);
+        let held = |at_us| in_force(&self.exemptions, hit, Place { device_group, room, class }, at_us).is_some();
+        let received_us = capture.received_us;
+        held(seen_us) && (held(received_us) || held(received_us.saturating_sub(JUST_OVER_US)))
     }
 
     /// The investigation that `capture` belongs to: of its device and hour, and about one of the two who opened it. Whoever

@@ -104,6 +104,7 @@ impl Import {
                 | RequestError::Settled(_)
                 | RequestError::ReasonLength(_)
                 | RequestError::TooFewApprovers { .. }
+                | RequestError::NobodyAmong
                 | RequestError::TooMany
                 | RequestError::Fault(_)) => {
                     Failure::Unusable(anyhow!("nobody was imported\n{}: {asked}: {source}", self.people.display()))

@@ -4,11 +4,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{checked, done, refused};
-use crate::console::ConsoleState;
+use super::{checked, done};
 use crate::console::posted::Posted;
 use crate::console::refusal::Refusal;
 use crate::console::role::StaffMember;
+use crate::console::{ConsoleState, request_words};
 use crate::requests::Answer;
 
 /// The form.
@@ -36,13 +36,13 @@ pub(in crate::console) async fn submit(
     let (reference, desk) = (checked(&reference)?, state.approvals());
     let (answer, code) = match form.answer {
         Said::Withdrawn => {
-            desk.withdraw(by.actor(), reference).await.map_err(|error| refused(&error))?;
+            desk.withdraw(by.actor(), reference).await.map_err(request_words::refused)?;
             return Ok(done("withdrawn"));
         }
         Said::Approved => (Answer::Approved, "approved"),
         Said::Refused => (Answer::Refused, "refused"),
         Said::Seen => (Answer::Seen, "seen"),
     };
-    desk.answer(by.actor(), reference, answer).await.map_err(|error| refused(&error))?;
+    desk.answer(by.actor(), reference, answer).await.map_err(request_words::refused)?;
     Ok(done(code))
 }

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::form::{FormView, Written};
-use super::{done, refused, show};
-use crate::console::ConsoleState;
+use super::{done, show};
 use crate::console::posted::Posted;
 use crate::console::refusal::Refusal;
 use crate::console::role::StaffMember;
-use crate::requests::{Change, Fault, RequestError};
+use crate::console::{ConsoleState, request_words};
+use crate::requests::{Change, RequestError};
 use crate::store::settings;
 
 /// `POST /exemptions`.
@@ -29,18 +29,10 @@ pub(in crate::console) async fn submit(
     let asked = state.approvals().ask(by.actor(), Change::Exempt { exemption: plan }, form.reason()).await;
     match asked {
         Ok(_) => Ok(done("asked")),
-        Err(RequestError::Fault(Fault::Store(error))) => Err(Refusal::not_saved(&error)),
-        Err(error @ (RequestError::Fault(_) | RequestError::TooFewApprovers { .. })) => {
-            again(sentence(&error.to_string())).await
-        }
         Err(RequestError::ReasonLength(_)) => again("Say why, in up to 1,000 characters.".to_owned()).await,
-        Err(error) => Err(refused(&error)),
+        Err(error) => {
+            let refusal = request_words::refused(error);
+            if let Refusal::NoRequest(because) = refusal { again(because).await } else { Err(refusal) }
+        }
     }
-}
-
-/// An error's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

@@ -20,7 +20,7 @@ pub(in crate::console) async fn submit(
     let ended = end(&state, &by, checked(&reference)?).await.map_err(|error| Refusal::not_saved(&error))?;
     match ended {
         Ended::Now => Ok(done("ended")),
-        Ended::Before => Err(Refusal::OutOfTurn),
+        Ended::Before => Err(Refusal::Over),
         Ended::NotTheirs => Err(Refusal::NoSuchPage),
     }
 }

@@ -32,12 +32,38 @@ async fn what_cannot_be_asked_for_says_why_and_changes_nothing() {
     let seeded = Seeded::open().await;
     let mut head = seeded.visitor("head").await;
     let text = "[hours]\nmonday = [\"16:00\", \"08:30\"]";
-    let answer = head.post("/requests", &[("change", "calendar"), ("text", text), ("reason", "hours")]).await;
+    let over = lapwing_rules::Digest::of(b"").to_string();
+    let fields = [("change", "calendar"), ("text", text), ("over", &over), ("reason", "hours")];
+    let answer = head.post("/requests", &fields).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.body.contains("Monday: closes before it opens."), "{}", answer.body);
     assert!(head.get("/requests").await.body.contains("Nothing waits."));
     let teacher = seeded.visitor("tech").await.post("/requests", &[("change", "routing"), ("reason", "x")]).await;
     assert_eq!(teacher.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_text_takes_the_place_of_what_its_writer_saw_alone() {
+    let seeded = Seeded::open().await;
+    let (mut head, mut dsl) = (seeded.visitor("head").await, seeded.visitor("dsl").await);
+    let page = dsl.get("/requests").await.body;
+    let over = page.split("name=\"over\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let text = "[hours]\nmonday = [\"08:30\", \"16:00\"]";
+    let fields = |reason| [("change", "calendar"), ("text", text), ("over", over.as_str()), ("reason", reason)];
+    assert_eq!(head.post("/requests", &fields("hours")).await.status, StatusCode::SEE_OTHER);
+    let page = dsl.get("/requests").await.body;
+    let request = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let answer = format!("/requests/R-{request}/answer");
+    for account in ["dsl", "deputy", "chair"] {
+        seeded.visitor(account).await.post(&answer, &[("answer", "approved")]).await;
+    }
+    assert!(dsl.get("/requests").await.body.contains("Agreed, and carried out"));
+    let again = dsl.post(&answer, &[("answer", "approved")]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.body.contains("That request is settled"), "{}", again.body);
+    let stale = dsl.post("/requests", &fields("from a page of before")).await;
+    assert_eq!(stale.status, StatusCode::BAD_REQUEST);
+    assert!(stale.body.contains("It has changed since this was asked for: ask again."), "{}", stale.body);
 }
 
 #[tokio::test]

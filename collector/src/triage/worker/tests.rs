@@ -268,6 +268,23 @@ async fn what_a_device_captured_under_an_exemption_it_had_not_heard_of_is_low() 
 }
 
 #[tokio::test]
+async fn what_arrives_long_after_an_exemption_is_not_lowered_whatever_the_devices_clock_says() {
+    for (minutes, stands) in [(64, "drugs2exempted"), (66, "drugs4")] {
+        let school = School::open().await;
+        crate::store::seeded::add_device(&school).await;
+        exempt(&school, Category::Drugs).await;
+        let lane = Level::High;
+        let next = school.through(EPOCH, lane).await.next().number();
+        let late = delivery(lane, next, vec![title("amy", Category::Drugs, lane, "words")]);
+        let received_us = NINE_US + minutes * MINUTE_US;
+        school.intake().take(crate::intake::Delivery { received_us, ..late }).await.unwrap();
+        while triage(&school).0.step().await.unwrap().is_some() {}
+        let levels = school.texts("SELECT category || level || causes FROM concerns").await;
+        assert_eq!(levels, [stands], "{minutes} minutes");
+    }
+}
+
+#[tokio::test]
 async fn an_investigation_keeps_what_its_openers_do_and_nobody_elses_nor_what_is_illegal() {
     let school = School::open().await;
     let head = school.person("head", Kind::Staff, &[Role::Headteacher]).await;
