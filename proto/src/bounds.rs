@@ -32,8 +32,9 @@ pub const MAX_SEALED_BYTES: usize = 512;
 pub const MAX_CSR_BYTES: usize = 2048;
 /// Largest artefact a device fetches, uncompressed, in bytes.
 pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
-/// Largest list of exemptions without its signature, in bytes.
-pub const MAX_EXEMPTION_LIST_BYTES: usize = 256 * 1024;
+/// Largest list of exemptions without its signature, in bytes: room for as many as there may be, each of all categories and
+/// with the longest names of groups.
+pub const MAX_EXEMPTION_LIST_BYTES: usize = 1024 * 1024;
 /// Most exemptions of a list.
 pub const MAX_EXEMPTIONS: usize = 256;
 /// Most categories of an exemption: more than there are.

@@ -215,6 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_list_there_may_be_is_taken() {
+        let group = |number: usize| format!("{number:0>width$}", width = bounds::MAX_NAME_BYTES);
+        let largest = Exemption {
+            from_us: i64::MAX - 1,
+            until_us: i64::MAX,
+            categories: Category::all().collect(),
+            groups: (0..bounds::MAX_PLACES).map(group).collect(),
+            ..list().exemptions.remove(0)
+        };
+        let full = ExemptionList { exemptions: vec![largest; bounds::MAX_EXEMPTIONS], ..list() };
+        assert_eq!(ExemptionList::open(&full.sign(sign).unwrap(), is_signed), Ok(full));
+    }
+
+    #[test]
     fn what_is_signed_is_no_certificate() {
         list()
             .sign(|message| {

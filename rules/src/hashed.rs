@@ -19,7 +19,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::line::Line;
-use crate::{InvalidId, UrlError, split_url};
+use crate::{Digest, InvalidId, UrlError, split_url};
 
 /// Most entries of one list.
 pub(crate) const MAX_HASHES: usize = 1_000_000;
@@ -149,6 +149,13 @@ impl HashedList {
             lengths.is_sorted_by(|left, right| left < right) && entries.is_sorted_by(|left, right| left < right);
         let filled = (1..=MAX_HASHES).contains(&entries.len());
         (counted && in_bounds && sorted && filled).then_some(Self { kind, key, lengths, entries })
+    }
+
+    /// Of its entries, which depend on its key, and what they are of.
+    pub(crate) fn digest(&self) -> Digest {
+        let entries = self.entries.iter().flat_map(|entry| entry.as_bytes());
+        let of = format!("{:?} {:?} ", self.kind, self.lengths).into_bytes();
+        Digest::of(&of.into_iter().chain(entries.copied()).collect::<Vec<_>>())
     }
 
     pub(crate) fn entries(&self) -> &[EntryHash] {

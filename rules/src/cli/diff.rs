@@ -48,6 +48,8 @@ struct Changes {
     /// Packs that come, go or are of another version.
     packs: Vec<(String, Option<u32>, Option<u32>)>,
     rules: Vec<(RuleId, Change)>,
+    /// Whether other hosts are named, by rules or for their class.
+    other_hosts: bool,
     /// What else is different of rules that are in both.
     terms: Vec<(RuleId, Vec<Other>)>,
     texts: u64,
@@ -79,6 +81,7 @@ impl Diff {
         let mut changes = Changes {
             packs: versions(&terms::packs(&old), &terms::packs(&new)),
             rules: changes(&by_rule(&old), &by_rule(&new)),
+            other_hosts: old.hosts_named() != new.hosts_named(),
             terms: other_terms(&old, &new),
             ..Changes::default()
         };
@@ -103,9 +106,10 @@ fn versions(old: &BTreeMap<String, u32>, new: &BTreeMap<String, u32>) -> Vec<(St
 
 /// What is different of rules that are in both, their level left out.
 fn other_terms(old: &RuleSet, new: &RuleSet) -> Vec<(RuleId, Vec<Other>)> {
+    let (old_extents, new_extents) = (old.extents(), new.extents());
     let other = |facts: &RuleFacts| {
-        let before = old.rule(&facts.id)?;
-        let others = terms::others(&terms::terms(before, old), &terms::terms(facts, new));
+        let before = terms::terms(old.rule(&facts.id)?, old_extents.get(&facts.id)?);
+        let others = terms::others(&before, &terms::terms(facts, new_extents.get(&facts.id)?));
         (!others.is_empty()).then(|| (facts.id.clone(), others))
     };
     new.rules().filter_map(other).collect()
@@ -135,7 +139,7 @@ fn changes(old: &BTreeMap<RuleId, Level>, new: &BTreeMap<RuleId, Level>) -> Vec<
 impl Changes {
     fn is_empty(&self) -> bool {
         let of_rules = self.packs.is_empty() && self.rules.is_empty() && self.terms.is_empty();
-        of_rules && self.answers.is_empty() && self.hosts.is_empty()
+        of_rules && !self.other_hosts && self.answers.is_empty() && self.hosts.is_empty()
     }
 
     fn judge(&mut self, path: &Path, old: &RuleSet, new: &RuleSet) -> Result<(), Failure> {
@@ -172,6 +176,11 @@ impl Changes {
         }
         for (rule, others) in &self.terms {
             others.iter().for_each(|other| out.push_str(&format!("rule changes  {rule}, {}\n", other.in_words())));
+        }
+        if self.other_hosts {
+            out.push_str(
+                "hosts change  other hosts are named; judge texts with their addresses to see what becomes of them\n",
+            );
         }
         for (line, old, new) in &self.hosts {
             out.push_str(&format!("host class    line {line}: {old} -> {new}\n"));
@@ -214,6 +223,7 @@ impl Changes {
             json!({ "line": line, "rule": rule.as_str(), "old": old, "new": new })
         };
         json!({
+            "other_hosts": self.other_hosts,
             "packs": self.packs.iter().map(pack).collect::<Vec<_>>(),
             "terms": self.terms.iter().map(terms).collect::<Vec<_>>(),
             "hosts": self.hosts.iter().map(host).collect::<Vec<_>>(),

@@ -84,6 +84,15 @@ impl Phrases {
         (self.beginnings.keys(), &self.values)
     }
 
+    /// The fingerprints of all phrases, by number.
+    pub(crate) fn fingerprints(&self) -> Vec<u64> {
+        let ends = self.beginnings.keys().iter().zip(&self.values);
+        let mut ends: Vec<(u32, u64)> =
+            ends.filter_map(|(key, value)| Some(((value & NUMBER).checked_sub(1)?, *key))).collect();
+        ends.sort_unstable();
+        ends.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Number of phrases.
     pub(crate) fn len(&self) -> usize {
         self.count

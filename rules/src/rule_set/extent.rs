@@ -1,10 +1,13 @@
-//! How far a rule reaches.
+//! How far rules reach, and whether their words are the same as others'.
+
+use std::collections::BTreeMap;
 
 use super::RuleSet;
-use crate::{Band, RuleId, Scope};
+use crate::program::{HostPurpose, Program, Role, Test};
+use crate::{Band, Digest, RuleId, Scope};
 
-/// Whom a rule is for, where it looks, and for how much.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Whom a rule is for, where it looks, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Bands it is for; none for a rule that is tuned off.
     pub bands: Vec<Band>,
@@ -12,21 +15,105 @@ pub struct Extent {
     pub scopes: Vec<Scope>,
     /// Its phrases and substrings, those of exceptions among them.
     pub phrases: usize,
+    /// Named hosts that it fires on, or is silent on.
+    pub hosts: usize,
+    /// Of everything it looks for but hosts: words, their weights and groups, expressions, hashed lists, points.
+    pub words: Digest,
 }
 
+/// What a digest is made of: texts of a fixed form, by rule, in any order.
+type Parts = Vec<Vec<String>>;
+
 impl RuleSet {
-    /// The extent of a rule; `None` where there is none of this id.
+    /// The extents of all rules.
     #[must_use]
-    pub fn extent(&self, id: &RuleId) -> Option<Extent> {
+    pub fn extents(&self) -> BTreeMap<RuleId, Extent> {
         let program = self.matcher.program();
-        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok()?;
-        let (rule, number) = (program.rules.get(at)?, u32::try_from(at).ok()?);
-        let phrases = program.phrase_rows.iter().filter(|row| row.rule == number).count();
-        let substrings = program.substrings.iter().flat_map(|substring| &substring.rows);
-        Some(Extent {
-            bands: Band::ALL.into_iter().filter(|band| rule.bands.holds(*band)).collect(),
-            scopes: Scope::ALL.into_iter().filter(|scope| rule.scopes.holds(*scope)).collect(),
-            phrases: phrases + substrings.filter(|(rule, _)| *rule == number).count(),
-        })
+        let (mut parts, hosts) = (parts(program), hosts(program));
+        let rules = program.rules.iter().zip(&mut parts).zip(hosts);
+        let extent = |((rule, parts), hosts): ((&crate::program::Rule, &mut Vec<String>), usize)| {
+            parts.sort();
+            let extent = Extent {
+                bands: Band::ALL.into_iter().filter(|band| rule.bands.holds(*band)).collect(),
+                scopes: Scope::ALL.into_iter().filter(|scope| rule.scopes.holds(*scope)).collect(),
+                phrases: parts.iter().filter(|part| part.starts_with(['p', 's'])).count(),
+                hosts,
+                words: Digest::of(parts.join("\n").as_bytes()),
+            };
+            (rule.facts.id.clone(), extent)
+        };
+        rules.map(extent).collect()
     }
+
+    /// A digest of the names of all hosts, whatever they are named for.
+    #[must_use]
+    pub fn hosts_named(&self) -> Digest {
+        Digest::of(self.matcher.program().hosts.parts().0)
+    }
+}
+
+/// What each rule looks for: `p` phrases, `s` substrings, others.
+fn parts(program: &Program) -> Parts {
+    let mut parts: Parts = program.rules.iter().map(|rule| vec![test(&rule.test)]).collect();
+    let mut add = |rule: u32, part: String| {
+        let of = usize::try_from(rule).ok().and_then(|rule| parts.get_mut(rule));
+        of.into_iter().for_each(|of| of.push(part.clone()));
+    };
+    let id = |rule: u32| {
+        let rule = usize::try_from(rule).ok().and_then(|rule| program.rules.get(rule));
+        rule.map_or("", |rule| rule.facts.id.as_str())
+    };
+    let phrases = program.phrases.fingerprints();
+    let phrase = |number: u32| usize::try_from(number).ok().and_then(|at| phrases.get(at)).copied().unwrap_or_default();
+    for row in &program.phrase_rows {
+        add(row.rule, format!("p {:x} {}", phrase(row.phrase), role(row.role)));
+    }
+    for substring in &program.substrings {
+        substring.rows.iter().for_each(|(rule, of)| add(*rule, format!("s {} {}", substring.text, role(*of))));
+    }
+    for row in &program.band_weights {
+        add(row.rule, format!("w {:x} {} {} {}", phrase(row.phrase), row.band, row.group, row.weight));
+    }
+    for row in &program.reroutes {
+        add(row.rule, format!("r {:x} {}", phrase(row.phrase), id(row.target)));
+    }
+    for row in &program.contributions {
+        let of_bands = row.of_bands.iter().map(|(band, points)| format!("{band} {points}"));
+        let of_bands = of_bands.collect::<Vec<_>>().join(",");
+        add(row.rule, format!("c {} {} {} {of_bands}", id(row.score), row.is_reported, row.points));
+    }
+    for pattern in &program.patterns {
+        add(pattern.rule, format!("e {}", Digest::of(&pattern.automaton())));
+    }
+    for hashed in &program.hashed {
+        let list = hashed.list.digest();
+        hashed.rules.iter().for_each(|rule| add(*rule, format!("h {list}")));
+    }
+    parts
+}
+
+fn test(test: &Test) -> String {
+    format!("t {test:?}")
+}
+
+fn role(role: Role) -> String {
+    match role {
+        Role::Term { group, mark, weight } => format!("{group} {mark:?} {weight}"),
+        Role::Exception => "except".to_owned(),
+    }
+}
+
+/// Named hosts by rule.
+fn hosts(program: &Program) -> Vec<usize> {
+    let mut counts = vec![0; program.rules.len()];
+    let (_, _, use_of, uses) = program.hosts.parts();
+    for of in use_of.iter().filter_map(|of| uses.get(usize::try_from(*of).ok()?)).flatten() {
+        let rule = match of.purpose {
+            HostPurpose::Rule(rule) | HostPurpose::Exception(rule) => rule,
+            HostPurpose::Class(_) => continue,
+        };
+        let count = usize::try_from(rule).ok().and_then(|rule| counts.get_mut(rule));
+        count.into_iter().for_each(|count| *count += 1);
+    }
+    counts
 }

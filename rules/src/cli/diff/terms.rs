@@ -1,9 +1,12 @@
-//! What a device would notice of a rule besides its words.
+//! What a device would notice of a rule besides its level.
 
 use std::collections::BTreeMap;
 
-use lapwing_rules::{Reporting, RuleFacts, RuleSet};
+use lapwing_rules::{Extent, Reporting, RuleFacts, RuleSet};
 use serde_json::{Value, json};
+
+/// Letters that are shown of the digest of a rule's words.
+const WORDS_SHOWN: usize = 12;
 
 /// What is told of a rule where it differs, each in a text that is empty where a rule has none of it.
 pub(super) type Terms = BTreeMap<&'static str, String>;
@@ -16,9 +19,8 @@ pub(super) struct Other {
     pub(super) new: String,
 }
 
-/// The terms of a rule of `rules`, its level left out.
-pub(super) fn terms(facts: &RuleFacts, rules: &RuleSet) -> Terms {
-    let extent = rules.extent(&facts.id).unwrap_or_default();
+/// The terms of a rule that reaches as far as `extent`, its level left out.
+pub(super) fn terms(facts: &RuleFacts, extent: &Extent) -> Terms {
     let course = &facts.course;
     let levels = facts.levels.iter().map(|(band, level)| format!("{band} {level}"));
     let after = course.after.map(|after| format!("{} times within {} s", after.times, after.within.as_secs()));
@@ -37,6 +39,8 @@ pub(super) fn terms(facts: &RuleFacts, rules: &RuleSet) -> Terms {
         ("bands", joined(extent.bands.iter().map(ToString::to_string))),
         ("scopes", joined(extent.scopes.iter().map(ToString::to_string))),
         ("phrases", extent.phrases.to_string()),
+        ("words", extent.words.to_string().chars().take(WORDS_SHOWN).collect()),
+        ("hosts", extent.hosts.to_string()),
         ("cooldown", format!("{} s", facts.cooldown.as_secs())),
         ("after", after.unwrap_or_default()),
         ("escalate", escalate.unwrap_or_default()),

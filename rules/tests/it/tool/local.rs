@@ -130,9 +130,12 @@ fn a_diff_tells_whatever_a_device_would_notice() {
         (changed("[\"title\"]", "[\"title\", \"query\"]"), "t.rule, scopes: title -> title, query\n"),
         (changed("version = 1", "version = 2"), "pack changes  t, version: 1 -> 2\n"),
         (changed("{ phrase = \"barn owl\" }", "{ any = [\"barn owl\", \"kite\"] }"), "t.rule, phrases: 1 -> 2\n"),
+        (changed("barn owl", "barn kite"), "rule changes  t.rule, words: "),
     ] {
         assert!(told.contains(expected), "{expected} in {told}");
     }
+    desk.writes(&(good() + &hosts("support").replace("\"owls", "\"kites.example\", \"owls")));
+    assert!(desk.ends("diff old packs", 1).contains("hosts change  other hosts are named"));
     desk.writes(&(good() + &hosts("confidential")));
     assert!(desk.ends("diff old packs --texts texts", 1).contains("host class    line 1: "));
     let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
