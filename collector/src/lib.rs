@@ -14,6 +14,7 @@ pub mod console;
 mod durable;
 pub mod exemption;
 pub mod ids;
+mod in_force;
 pub mod ingest;
 pub mod intake;
 pub mod lifecycle;

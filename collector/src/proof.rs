@@ -15,6 +15,5 @@ pub mod expected;
 pub mod filter;
 mod lookout;
 pub(crate) mod silence;
-pub(crate) mod table;
 
 pub use lookout::Lookout;

@@ -4,10 +4,13 @@
 //! none comes out of an export as one.
 
 mod decode;
+mod table;
 
 use std::fmt;
 
-use csv::{Reader, ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
+
+pub(crate) use table::Table;
 
 /// Faults told of one file; more would not be read.
 pub const MAX_FAULTS: usize = 50;
@@ -66,11 +69,28 @@ impl RowFault {
 }
 
 impl Faults {
+    /// Whether something is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How much is.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Notes a fault.
+    pub(crate) fn push(&mut self, fault: RowFault) {
+        self.0.push(fault);
+    }
+
+    /// Notes that something is wrong.
     pub(crate) fn add(&mut self, line: u64, column: &'static str, problem: impl Into<String>) {
         self.0.push(RowFault::new(line, column, problem));
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether no more are told.
+    pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= MAX_FAULTS
     }
 
@@ -96,33 +116,23 @@ pub(crate) fn read<T>(
     shape: &Shape,
     mut row: impl FnMut(&mut Cells<'_>) -> T,
 ) -> Result<(Vec<T>, Faults), Vec<RowFault>> {
-    let text = decode::text(bytes, shape.max_bytes).map_err(|fault| vec![fault])?;
+    let mut table = Table::of(bytes, shape.max_bytes).map_err(|fault| vec![fault])?;
     let mut faults = Faults::default();
-    let text = match decode::open_quote(text) {
-        Some(open) => {
-            faults.add(open.line, "", "a quote is opened and never closed: nothing after it can be read");
-            text.get(..open.row_begins).unwrap_or_default()
-        }
-        None => text,
-    };
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_bytes());
-    let header = match header(&mut reader, shape) {
+    let header = match header(table.header(), shape) {
         Ok(header) => header,
-        Err(fault) => {
-            faults.0.insert(0, fault);
-            return faults.settle((Vec::new(), Faults::default()));
-        }
+        Err(fault) => return Err(vec![fault]),
     };
     let mut rows = Vec::new();
-    let mut record = StringRecord::new();
-    while !faults.is_full() {
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => rows.extend(read_row(&header, &record, &mut faults, &mut row)),
-            Err(error) => faults.0.push(unreadable(&error)),
+    for record in table.rows() {
+        match record {
+            Ok((line, record)) => rows.extend(read_row(&header, line, &record, &mut faults, &mut row)),
+            Err(fault) => faults.0.push(fault),
         }
         if rows.len() > shape.max_rows {
             faults.add(0, "", format!("more than {} rows", shape.max_rows));
+            break;
+        }
+        if faults.is_full() {
             break;
         }
     }
@@ -134,22 +144,17 @@ pub(crate) fn read<T>(
 
 fn read_row<T>(
     header: &Header,
+    line: u64,
     record: &StringRecord,
     faults: &mut Faults,
     row: &mut impl FnMut(&mut Cells<'_>) -> T,
 ) -> Option<T> {
-    let line = record.position().map_or(0, csv::Position::line);
-    if record.len() != header.0.len() {
-        faults.add(line, "", format!("{} fields where the header has {}", record.len(), header.0.len()));
-        return None;
-    }
     let before = faults.0.len();
     let read = row(&mut Cells { line, header, record, faults });
     (faults.0.len() == before).then_some(read)
 }
 
-fn header(reader: &mut Reader<&[u8]>, shape: &Shape) -> Result<Header, RowFault> {
-    let written = reader.headers().map_err(|error| unreadable(&error))?;
+fn header(written: &StringRecord, shape: &Shape) -> Result<Header, RowFault> {
     let mut header = Header(Vec::new());
     for (index, name) in written.iter().enumerate() {
         let Some(column) = shape.columns.iter().find(|column| name.eq_ignore_ascii_case(column)) else {
@@ -226,7 +231,8 @@ impl Cells<'_> {
     }
 }
 
-fn problem(text: &str, max_bytes: usize) -> Option<String> {
+/// What is wrong with a short text that a page will show; `None` for a sound one.
+pub(crate) fn problem(text: &str, max_bytes: usize) -> Option<String> {
     if text.len() > max_bytes {
         return Some(format!("longer than {max_bytes} bytes"));
     }
@@ -238,13 +244,9 @@ fn problem(text: &str, max_bytes: usize) -> Option<String> {
 
 /// Control characters, and those that turn the direction of writing round or show nothing. The joiners that some
 /// scripts need are none.
-fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     let shows_nothing = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
     c.is_control() || shows_nothing || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn unreadable(error: &csv::Error) -> RowFault {
-    RowFault::new(error.position().map_or(1, csv::Position::line), "", "the row cannot be read as CSV")
 }
 
 #[cfg(test)]

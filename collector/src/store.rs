@@ -83,7 +83,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
@@ -94,6 +94,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
     (9, "pages at scale", include_str!("store/migrations/0009_pages_at_scale.sql")),
     (10, "indexes that are used", include_str!("store/migrations/0010_indexes_that_are_used.sql")),
+    (11, "from the filter", include_str!("store/migrations/0011_from_the_filter.sql")),
 ];
 
 /// The collector's database.

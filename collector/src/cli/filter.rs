@@ -1,12 +1,14 @@
 //! `filter`: what the school's web filter reports.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 
 use super::{ConfigFile, Failure, read_given, say};
+use crate::in_force;
 use crate::proof::filter::{self, BringIn, MAX_FILE_BYTES, Source};
 use crate::seal::Vault;
 
@@ -56,14 +58,24 @@ impl Import {
         }
         let desk = self.file.open().await?;
         let vault = Vault::open(&config.keys_dir, config.school.id.clone()).await.context("failed to open the keys")?;
-        let bring_in = BringIn { school: config.school.id.clone(), store: desk.store.clone(), vault: vault.clone() };
+        let bring_in = BringIn {
+            school: config.school.id.clone(),
+            store: desk.store.clone(),
+            vault: vault.clone(),
+            rules: in_force::rule_set(&desk.store, &config)
+                .await
+                .context("failed to read the rules in force")?
+                .map(Arc::new),
+            data_dir: config.data_dir.clone(),
+        };
         let brought_in = bring_in.run(&desk.product(), self.format, &read.alerts, desk.clock.wall_us()).await;
         let brought_in = brought_in.context("not every alert was imported; import the same file again")?;
         vault.close().await;
         desk.store.close().await;
         say(format!(
-            "{} alerts added, {} imported before, {} of categories that are no concern left out",
-            brought_in.added, brought_in.known, read.left_out
+            "{} alerts added, {} imported before; left out: {} of categories that are no concern, {} from helplines and \
+             other hosts that are looked at with care",
+            brought_in.added, brought_in.known, read.left_out, brought_in.careful
         ))
     }
 }

@@ -125,21 +125,19 @@ impl Live {
     async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {
         let row = rows::row(&self.state.store, &session.actor, concern).await?;
         let rows: Vec<_> = row.into_iter().filter(|row| !row.is_done()).collect();
-        self.events(session, &rows).await
+        Ok(self.events(session, &rows))
     }
 
     async fn all(&self, session: &Session) -> Result<Vec<Event>, StoreError> {
         let rows = rows::rows(&self.state.store, &session.actor, Shelf::Open, queue::LIMIT).await?;
-        let mut events = self.events(session, &rows).await?;
+        let mut events = self.events(session, &rows);
         events.push(Event::default().comment("round"));
         Ok(events)
     }
 
-    async fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Result<Vec<Event>, StoreError> {
+    fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Vec<Event> {
         let present = Present::new(self.state.clock.wall_us(), &session.calendar);
-        let mut views: Vec<RowView> = rows.iter().map(|row| queue::row_view(&present, row)).collect();
-        queue::mark(&self.state, &mut views).await?;
-        Ok(views.iter().filter_map(event).collect())
+        rows.iter().filter_map(|row| event(&queue::row_view(&present, row))).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
 use crate::store::expected::{self, Coverage};
 use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
-use crate::store::{StoreError, coverage, filter_alerts, losses};
+use crate::store::{coverage, losses};
 
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
@@ -90,11 +90,10 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) 
     let found = rows::rows(&state.store, person.actor(), shelf, LIMIT).await;
     let found = found.map_err(|error| Refusal::failed(&error))?;
     let is_cut = found.len() >= LIMIT as usize;
-    let mut views: Vec<RowView> = found.iter().map(|row| row_view(&present, row)).collect();
-    mark(state, &mut views).await.map_err(|error| Refusal::failed(&error))?;
+    let views = found.iter().map(|row| row_view(&present, row));
     let (rows, low) = match shelf {
-        Shelf::Open => views.into_iter().partition(|row: &RowView| row.level > Level::Low),
-        Shelf::Closed => (views, Vec::new()),
+        Shelf::Open => views.partition(|row: &RowView| row.level > Level::Low),
+        Shelf::Closed => (views.collect(), Vec::new()),
     };
     let (heading, nothing, other, live) = match shelf {
         Shelf::Open => (
@@ -161,16 +160,6 @@ async fn lost(state: &ConsoleState, present: &Present) -> Result<String, Refusal
     ))
 }
 
-/// Marks the rows that hold something from the filter. Who may not know of a concern has no row of it.
-pub(super) async fn mark(state: &ConsoleState, rows: &mut [RowView]) -> Result<(), StoreError> {
-    let references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
-    let marked = filter_alerts::among(&state.store, &state.school, &references).await?;
-    for row in rows {
-        row.is_from_filter = marked.contains(&row.reference);
-    }
-    Ok(())
-}
-
 /// A row as the list shows it.
 pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
     let Clock { words: clock, is_late } = clock(present, row);
@@ -183,7 +172,7 @@ pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
         clock,
         is_late,
         is_new: row.is_waiting(),
-        is_from_filter: false,
+        is_from_filter: row.is_from_filter,
     }
 }
 

@@ -216,7 +216,7 @@ impl Seeded {
         let file = filter::parse(export.as_bytes(), Source::Generic, &jiff::tz::TimeZone::UTC).unwrap();
         let (school, store, vault) = (self.school.id.clone(), self.school.store.clone(), self.school.vault.clone());
         let product = Actor::Product { school: school.clone() };
-        let bring_in = BringIn { school, store, vault };
+        let bring_in = BringIn { school, store, vault, rules: None, data_dir: self.school.folder().to_owned() };
         bring_in.run(&product, Source::Generic, &file.alerts, NINE_US).await.unwrap();
         while self.triage().step().await.unwrap().is_some() {}
     }

@@ -15,11 +15,10 @@ use csv::StringRecord;
 use lapwing_proto::SchoolId;
 use lapwing_proto::bounds::MAX_NAME_BYTES;
 
-use super::table::{MAX_FAULTS, Table, decode, fault, trouble};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::people::Mode;
-use crate::sheet::RowFault;
+use crate::sheet::{self, Faults, RowFault, Table};
 use crate::store::{Store, StoreError, expected as rows};
 
 /// Largest file, in bytes.
@@ -132,28 +131,27 @@ pub fn key(hostname: &str) -> String {
 /// Every fault found, at most 50; then nothing of the file is to be used.
 pub fn parse(bytes: &[u8]) -> Result<List, Vec<RowFault>> {
     let one = |fault| vec![fault];
-    let mut table = Table::of(decode(bytes, MAX_FILE_BYTES).map_err(one)?).map_err(one)?;
+    let mut table = Table::of(bytes, MAX_FILE_BYTES).map_err(one)?;
     let (format, places) = format(&table).map_err(one)?;
     let mut list = List { source: format.source, devices: BTreeMap::new(), left_out: 0 };
-    let (mut lines, mut faults) = (BTreeMap::new(), Vec::new());
+    let (mut lines, mut faults) = (BTreeMap::new(), Faults::default());
     for row in table.rows() {
         match row {
             Ok((line, record)) => read(&places, line, &record, &mut list, &mut lines, &mut faults),
             Err(fault) => faults.push(fault),
         }
         if list.devices.len() > MAX_DEVICES {
-            faults.push(fault(0, "", format!("more than {MAX_DEVICES} devices")));
+            faults.add(0, "", format!("more than {MAX_DEVICES} devices"));
             break;
         }
-        if faults.len() >= MAX_FAULTS {
+        if faults.is_full() {
             break;
         }
     }
     if list.devices.is_empty() && faults.is_empty() {
-        faults.push(fault(1, "", "no device below the header"));
+        faults.add(1, "", "no device below the header");
     }
-    faults.truncate(MAX_FAULTS);
-    if faults.is_empty() { Ok(list) } else { Err(faults) }
+    faults.settle(list)
 }
 
 /// Brings the school's list in line with `list`, whole or not at all.
@@ -181,11 +179,12 @@ pub async fn import(store: &Store, actor: &Actor, now_us: i64, list: &List, mode
 }
 
 fn format(table: &Table<'_>) -> Result<(&'static Format, Places), RowFault> {
+    table.check_names()?;
     let found = FORMATS.iter().find_map(|format| Some((format, table.place(format.hostname)?)));
     let Some((format, hostname)) = found else {
         let problem =
             "no column names the device: expected `hostname`, `Device name` (Intune) or `Computer Name` (Jamf)";
-        return Err(fault(1, "", problem));
+        return Err(RowFault::new(1, "", problem));
     };
     let places = Places {
         hostname,
@@ -195,11 +194,13 @@ fn format(table: &Table<'_>) -> Result<(&'static Format, Places), RowFault> {
         system: table.place(format.system),
     };
     let known = [Some(hostname), places.serial, places.room, places.group, places.system];
-    let unknown = (0..table.header.len()).find(|at| format.is_closed && !known.contains(&Some(*at)));
+    let unknown = (0..table.header().len()).find(|at| format.is_closed && !known.contains(&Some(*at)));
     match unknown {
-        Some(at) => {
-            Err(fault(1, "", format!("unknown column in place {}: expected hostname,serial,room,group", at + 1)))
-        }
+        Some(at) => Err(RowFault::new(
+            1,
+            "",
+            format!("unknown column in place {}: expected hostname,serial,room,group", at + 1),
+        )),
         None => Ok((format, places)),
     }
 }
@@ -210,7 +211,7 @@ fn read(
     record: &StringRecord,
     list: &mut List,
     lines: &mut BTreeMap<String, u64>,
-    faults: &mut Vec<RowFault>,
+    faults: &mut Faults,
 ) {
     let field = |place: Option<usize>| place.and_then(|at| record.get(at)).unwrap_or_default();
     let system = field(places.system).to_lowercase();
@@ -220,8 +221,11 @@ fn read(
     }
     let before = faults.len();
     let mut text = |column, place, max_bytes| {
-        let text = field(place).to_owned();
-        faults.extend(trouble(&text, max_bytes).map(|problem| fault(line, column, problem)));
+        // What some exports write where there is nothing.
+        let text = Some(field(place)).filter(|text| *text != "-").unwrap_or_default().to_owned();
+        if let Some(problem) = sheet::problem(&text, max_bytes) {
+            faults.add(line, column, problem);
+        }
         text
     };
     let device = Expected {
@@ -231,11 +235,11 @@ fn read(
         group: text("group", places.group, MAX_NAME_BYTES),
     };
     if device.hostname.is_empty() {
-        faults.push(fault(line, "hostname", "it is empty"));
+        faults.add(line, "hostname", "it is empty");
     }
     let key = key(&device.hostname);
     if let Some(first) = lines.insert(key.clone(), line) {
-        faults.push(fault(line, "hostname", format!("the device stands in line {first} already")));
+        faults.add(line, "hostname", format!("the device stands in line {first} already"));
     }
     if faults.len() == before {
         list.devices.insert(key, device);

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Exports of Smoothwall, RM SafetyNet and Sophos are read by the names of their columns as their makers describe them;
-//! other columns are passed over. A category that is no concern (news, sport) is left out and counted. A row that was
-//! imported before adds nothing.
+//! other columns are passed over. A category that is no concern (news, sport) is left out and counted, and so is what the
+//! rule set in force would not have captured where it came from: nothing of a protected host or a helpline, and of mail,
+//! health and banking only what is grave. A row that was imported before adds nothing.
 
 mod alert;
 mod bring_in;
@@ -16,11 +17,11 @@ mod categories;
 use csv::StringRecord;
 use jiff::tz::TimeZone;
 
-use super::table::{MAX_FAULTS, Table, decode, fault};
-use crate::sheet::RowFault;
+use crate::sheet::{Faults, RowFault, Table};
 pub use alert::Alert;
 pub(crate) use alert::RULE_PREFIX;
 use alert::When;
+pub(crate) use bring_in::is_filter;
 pub use bring_in::{BringIn, BringInError, BroughtIn};
 
 /// Largest file, in bytes.
@@ -156,9 +157,9 @@ impl std::str::FromStr for Source {
 /// Every fault found, at most 50; then nothing of the file is to be used.
 pub fn parse(bytes: &[u8], source: Source, zone: &TimeZone) -> Result<File, Vec<RowFault>> {
     let one = |fault| vec![fault];
-    let mut table = Table::of(decode(bytes, MAX_FILE_BYTES).map_err(one)?).map_err(one)?;
+    let mut table = Table::of(bytes, MAX_FILE_BYTES).map_err(one)?;
     let places = places(&table, &source.columns()).map_err(one)?;
-    let (mut file, mut faults) = (File { alerts: Vec::new(), left_out: 0 }, Vec::new());
+    let (mut file, mut faults) = (File { alerts: Vec::new(), left_out: 0 }, Faults::default());
     for row in table.rows() {
         match row.and_then(|(line, record)| read(&places, line, &record, zone)) {
             Ok(Some(alert)) => file.alerts.push(alert),
@@ -166,20 +167,22 @@ pub fn parse(bytes: &[u8], source: Source, zone: &TimeZone) -> Result<File, Vec<
             Err(fault) => faults.push(fault),
         }
         if file.alerts.len() > MAX_ALERTS {
-            faults.push(fault(0, "", format!("more than {MAX_ALERTS} alerts")));
+            faults.add(0, "", format!("more than {MAX_ALERTS} alerts"));
             break;
         }
-        if faults.len() >= MAX_FAULTS {
+        if faults.is_full() {
             break;
         }
     }
-    faults.truncate(MAX_FAULTS);
-    if faults.is_empty() { Ok(file) } else { Err(faults) }
+    faults.settle(file)
 }
 
 fn places(table: &Table<'_>, columns: &Columns) -> Result<Places, RowFault> {
+    table.check_names()?;
     let needed = |name: &'static str, names: &[&str]| {
-        table.place(names).ok_or_else(|| fault(1, name, format!("the column is missing: expected one of {names:?}")))
+        table
+            .place(names)
+            .ok_or_else(|| RowFault::new(1, name, format!("the column is missing: expected one of {names:?}")))
     };
     let places = Places {
         date: table.place(columns.date),
@@ -191,10 +194,10 @@ fn places(table: &Table<'_>, columns: &Columns) -> Result<Places, RowFault> {
         category: needed("category", columns.category)?,
     };
     if places.account.is_none() && places.address.is_none() {
-        return Err(fault(1, "account", "no column says whose request it was"));
+        return Err(RowFault::new(1, "account", "no column says whose request it was"));
     }
     if places.url.is_none() && places.terms.is_none() {
-        return Err(fault(1, "url", "no column says what was asked for"));
+        return Err(RowFault::new(1, "url", "no column says what was asked for"));
     }
     Ok(places)
 }
@@ -204,13 +207,14 @@ fn read(places: &Places, line: u64, record: &StringRecord, zone: &TimeZone) -> R
     let field = |place: Option<usize>| place.and_then(|at| record.get(at)).unwrap_or_default();
     let Some(category) = categories::of(field(Some(places.category))) else { return Ok(None) };
     let when = When { date: field(places.date), time: field(Some(places.time)) };
-    let at_us =
-        when.us(zone).ok_or_else(|| fault(line, "time", "it is no time: expected 2026-11-28T09:41:00Z or alike"))?;
+    let at_us = when
+        .us(zone)
+        .ok_or_else(|| RowFault::new(line, "time", "it is no time: expected 2026-11-28T09:41:00Z or alike"))?;
     let who =
         [field(places.account), field(places.address)].into_iter().find(|text| !matches!(*text, "" | "-" | "N/A"));
-    let who = who.ok_or_else(|| fault(line, "account", "nothing says whose request it was"))?;
+    let who = who.ok_or_else(|| RowFault::new(line, "account", "nothing says whose request it was"))?;
     let alert = Alert::new(at_us, who, field(places.url), field(places.terms), category);
-    alert.map(Some).map_err(|(column, problem)| fault(line, column, problem))
+    alert.map(Some).map_err(|(column, problem)| RowFault::new(line, column, problem))
 }
 
 #[cfg(test)]

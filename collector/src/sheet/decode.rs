@@ -10,6 +10,35 @@ pub(super) struct OpenQuote {
     pub(super) row_begins: usize,
 }
 
+/// Which line each record begins in: asked from the first to the last.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) const fn of(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), at: 0, line: 1 }
+    }
+
+    /// The line of the record that the CSV reader says begins at `byte`: it counts what ends the line before, and empty
+    /// lines, as the record's.
+    pub(super) fn of_record(&mut self, byte: u64) -> u64 {
+        let begins = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(byte) = self.bytes.get(self.at) {
+            let ends_line = *byte == b'\n' || (*byte == b'\r' && self.bytes.get(self.at + 1) != Some(&b'\n'));
+            if self.at >= begins && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(ends_line);
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
 /// The file as text, without its mark of UTF-8.
 pub(super) fn text(bytes: &[u8], max_bytes: usize) -> Result<&str, RowFault> {
     if bytes.len() > max_bytes {

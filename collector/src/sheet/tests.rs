@@ -21,6 +21,15 @@ fn rows_are_read_with_their_lines() {
 }
 
 #[test]
+fn lines_are_those_of_an_editor_however_they_end() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["one,two", "", "a,b", "\"c", "d\",e", "", "", "f"].join(end) + end;
+        let lines: Vec<u64> = read_all(text.as_bytes()).unwrap_err().iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [4, 8], "{end:?}");
+    }
+}
+
+#[test]
 fn what_is_too_long_or_too_many_is_named() {
     assert_eq!(
         problems(b"one,two\nabcdef,a;b;c\n"),

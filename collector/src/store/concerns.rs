@@ -171,6 +171,16 @@ pub(crate) async fn count(
     Ok(())
 }
 
+/// Notes that a concern holds something from the web filter.
+pub(crate) async fn set_from_filter(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE concerns SET from_filter = 1 WHERE school_id = $1 AND concern_id = $2 AND from_filter = 0")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// Raises a concern's level. Answers its reference.
 pub(crate) async fn raise(
     tx: &mut Tx,

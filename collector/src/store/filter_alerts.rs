@@ -1,12 +1,10 @@
 //! Alerts of web filters: which rows were imported, and what stands for the filter among devices.
 
-use std::collections::BTreeSet;
-
 use lapwing_proto::{DeviceId, Epoch, SchoolId, Seq};
 use lapwing_rules::Level;
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Tx};
+use super::{StoreError, Tx};
 
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,35 +81,4 @@ pub(crate) async fn place(
     .await?;
     let Some(placed) = placed else { return Ok(Placed::Known) };
     Ok(Placed::At(Seq::new(placed.try_get::<i64, _>(0)?.unsigned_abs())))
-}
-
-/// Those of `references`, which an actor may know of, that hold something from a filter.
-pub(crate) async fn among(
-    store: &Store,
-    school: &SchoolId,
-    references: &[&str],
-) -> Result<BTreeSet<String>, StoreError> {
-    let any = "SELECT EXISTS (SELECT 1 FROM filter_alerts WHERE school_id = $1)";
-    let any: bool = sqlx::query_scalar(any).bind(school.as_str()).fetch_one(store.reader()).await?;
-    let mut found = BTreeSet::new();
-    if !any {
-        return Ok(found);
-    }
-    for reference in references {
-        let is_from_filter: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM concerns AS c
-             JOIN concern_captures AS l ON l.school_id = c.school_id AND l.concern_id = c.concern_id
-             JOIN captures AS k ON k.school_id = l.school_id AND k.capture_id = l.capture_id
-             JOIN devices AS d ON d.school_id = k.school_id AND d.device_id = k.device_id
-             WHERE c.school_id = $1 AND c.reference = $2 AND d.os = 'filter')",
-        )
-        .bind(school.as_str())
-        .bind(*reference)
-        .fetch_one(store.reader())
-        .await?;
-        if is_from_filter {
-            found.insert((*reference).to_owned());
-        }
-    }
-    Ok(found)
 }

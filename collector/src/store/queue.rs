@@ -30,6 +30,8 @@ pub(crate) struct QueueRow {
     pub(crate) first_us: i64,
     pub(crate) last_us: i64,
     pub(crate) acknowledge_by_us: Option<i64>,
+    /// Whether some of it was reported by the web filter.
+    pub(crate) is_from_filter: bool,
     pub(crate) subject: SubjectFacts,
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct PersonFacts {
 }
 
 const COLUMNS: &str = "c.concern_id, c.reference, c.category, c.level, c.state, c.captures, c.first_us, c.last_us, \
-     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room";
+     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room, c.from_filter";
 const TABLES: &str = "concerns AS c \
      JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id \
      LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id \
@@ -137,6 +139,7 @@ fn queue_row(row: &SqliteRow) -> Result<QueueRow, StoreError> {
         first_us: row.try_get(6)?,
         last_us: row.try_get(7)?,
         acknowledge_by_us: row.try_get(8)?,
+        is_from_filter: row.try_get(16)?,
         subject: subject(row)?,
     })
 }

@@ -23,6 +23,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::clock::{Clock, Stopwatch};
 use crate::ids::ConcernId;
+use crate::proof::filter;
 use crate::shutdown::Shutdown;
 use crate::store::captures::{self, Untriaged};
 use crate::store::concerns::{self, Joinable};
@@ -161,7 +162,7 @@ impl Triage {
             Effect::None => return Ok((None, false)),
             Effect::Joins { concern } => {
                 docket.gained(concern, seen_us, facts.hits);
-                docket.filed(concern, capture.id);
+                self.filed(tx, docket, concern, capture).await?;
                 return Ok((Some(concern), false));
             }
             Effect::Opens { weighed } => {
@@ -180,8 +181,23 @@ impl Triage {
                 concern
             }
         };
-        docket.filed(concern, capture.id);
+        self.filed(tx, docket, concern, capture).await?;
         Ok((Some(concern), true))
+    }
+
+    /// Files `capture` under `concern`.
+    async fn filed(
+        &self,
+        tx: &mut Tx,
+        docket: &mut Docket,
+        concern: ConcernId,
+        capture: &Untriaged,
+    ) -> Result<(), StoreError> {
+        docket.filed(concern, capture.id);
+        if filter::is_filter(capture.device) {
+            concerns::set_from_filter(tx, self.actor.school(), concern).await?;
+        }
+        Ok(())
     }
 }
 

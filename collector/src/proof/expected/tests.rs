@@ -40,13 +40,16 @@ fn what_is_wrong_is_said_by_line_and_column_and_nothing_of_the_file_is_used() {
         [
             "line 3, column `hostname`: the device stands in line 2 already",
             "line 4, column `hostname`: it is empty",
-            "line 5, column `hostname`: it begins as a formula does",
+            "line 5, column `hostname`: it begins as a formula does (= + - @)",
             "line 6: 1 fields where the header has 2",
         ]
     );
     assert_eq!(faults(b"hostname\n"), ["line 1: no device below the header"]);
     assert_eq!(faults(b"hostname,hostname\nx,y\n"), ["line 1: the column in place 2 stands twice"]);
-    assert_eq!(faults(b"hostname\nPC-1\n\xff\n"), ["line 3: the text is not UTF-8: save the file as CSV UTF-8"]);
+    assert_eq!(
+        faults(b"hostname\nPC-1\n\xff\n"),
+        ["line 3: the text is not UTF-8 but looks like Windows-1252: save the file as CSV UTF-8"]
+    );
     assert_eq!(faults(b"\xff\xfeh\0"), ["line 1: the file is UTF-16: save it as CSV UTF-8"]);
     assert_eq!(faults(&vec![b'a'; MAX_FILE_BYTES + 1]).len(), 1);
     let many: String = (0..=MAX_DEVICES).map(|number| format!("PC-{number}\n")).collect();

@@ -7,9 +7,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use lapwing_proto::bounds::{MAX_ACCOUNT_BYTES, MAX_EXCERPT_BYTES};
 use lapwing_proto::{Account, BootId, Capture, Excerpt, Hit, Open, Signal, Verdict};
-use lapwing_rules::{Category, Class, Digest, Mark, Release, RuleId, Scope, Span};
+use lapwing_rules::{Category, Class, Digest, HostClass, Level, Mark, Release, RuleId, RuleSet, Scope, Span};
 
 use super::Source;
+use crate::sheet;
 
 /// What the rules that filters apply are called here: no rule of a pack begins so.
 pub(crate) const RULE_PREFIX: &str = "filter.";
@@ -82,8 +83,8 @@ impl Alert {
     ) -> Result<Self, (&'static str, &'static str)> {
         let who = who.rsplit('\\').next().unwrap_or(who);
         let account = who.split(" (").next().unwrap_or(who).trim();
-        if account.is_empty() || account.len() > MAX_ACCOUNT_BYTES || account.chars().any(char::is_control) {
-            return Err(("account", "an account has 1 to 128 bytes, no control character"));
+        if account.is_empty() || sheet::problem(account, MAX_ACCOUNT_BYTES).is_some() {
+            return Err(("account", "an account has 1 to 128 bytes, no control character, and begins as no formula"));
         }
         let (host, path) = parts(url);
         // Some reports have one column for what was asked for, be it an address or words.
@@ -101,6 +102,15 @@ impl Alert {
             terms,
             category,
         })
+    }
+
+    /// Whether `rules` would have it captured: what protects a pupil who asks for help protects them here too.
+    pub(super) fn is_looked_at(&self, rules: &RuleSet) -> bool {
+        match rules.host_class(&self.host) {
+            HostClass::Ordinary => true,
+            HostClass::Confidential => self.category.default_level() >= Level::High,
+            HostClass::Support | HostClass::Protected => false,
+        }
     }
 
     /// What tells this alert from every other, in one text.
@@ -177,7 +187,7 @@ fn is_host(text: &str) -> bool {
 /// The beginning of a text, without control characters.
 fn bounded(text: &str, max_bytes: usize) -> String {
     let mut kept = String::new();
-    for letter in text.chars().filter(|letter| !letter.is_control()) {
+    for letter in text.chars().filter(|letter| !sheet::is_unseen(*letter)) {
         if kept.len() + letter.len_utf8() > max_bytes {
             break;
         }

@@ -1,13 +1,17 @@
 //! Bringing alerts in: each becomes a capture of a lane of its own spool, which intake takes as it takes a device's.
 //!
-//! Every row gets its place in a lane before it is delivered, and keeps it: a crash in between leaves places beyond the
-//! lane's mark, which the next import gives away anew. Nothing is lost and nothing comes twice.
+//! Alerts are placed and delivered some hundred at a time, so that nobody waits for the database meanwhile. Every row gets
+//! its place in a lane before it is delivered, and keeps it: a crash in between leaves places beyond the lane's mark, which
+//! the next import gives away anew. Nothing is lost and nothing comes twice. Two imports at once would give the same
+//! places away: a lock in the data directory keeps the second out.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds};
-use lapwing_rules::Level;
+use lapwing_rules::{Level, RuleSet};
 use tokio::sync::Notify;
 
 use super::{Alert, Source};
@@ -20,6 +24,13 @@ use crate::store::filter_alerts::{self, Placed};
 use crate::store::{Store, StoreError, Tx};
 use crate::subject::AccountGroups;
 
+/// Alerts of one transaction.
+const AT_ONCE: usize = bounds::MAX_BATCH;
+/// Held while an import runs.
+const LOCK_FILE: &str = "filter-import.lock";
+/// What ids of filters among devices begin with.
+const PREFIX: &str = "filt-";
+
 /// What an import stands on.
 #[derive(Clone, Debug)]
 pub struct BringIn {
@@ -29,6 +40,10 @@ pub struct BringIn {
     pub store: Store,
     /// Seals.
     pub vault: Vault,
+    /// The rules in force, whose careful hosts hold here too; none before the first are published.
+    pub rules: Option<Arc<RuleSet>>,
+    /// Where the database lies.
+    pub data_dir: PathBuf,
 }
 
 /// What an import did.
@@ -38,11 +53,19 @@ pub struct BroughtIn {
     pub added: usize,
     /// Imported before.
     pub known: usize,
+    /// From hosts that are looked at with care, and not grave enough.
+    pub careful: usize,
 }
 
 /// Why an import stopped. What was delivered stays; the same file brings the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum BringInError {
+    /// Another import is under way.
+    #[error("another import of alerts is under way")]
+    Busy,
+    /// The lock cannot be taken.
+    #[error("cannot lock the data directory for an import")]
+    Lock(#[source] std::io::Error),
     /// The database did not do it.
     #[error("cannot store alerts of the filter")]
     Store(#[from] StoreError),
@@ -59,7 +82,7 @@ impl BringIn {
     ///
     /// # Errors
     ///
-    /// When the database or the vault does not do it.
+    /// When another import is under way, or the database or the vault does not do it.
     pub async fn run(
         &self,
         actor: &Actor,
@@ -67,18 +90,52 @@ impl BringIn {
         alerts: &[Alert],
         now_us: i64,
     ) -> Result<BroughtIn, BringInError> {
+        let lock = self.lock()?;
+        let mut brought_in = BroughtIn::default();
+        let is_looked_at = |alert: &&Alert| self.rules.as_ref().is_none_or(|rules| alert.is_looked_at(rules));
+        let (alerts, careful): (Vec<_>, Vec<_>) = alerts.iter().partition(is_looked_at);
+        brought_in.careful = careful.len();
+        // With none at all, what stopped before is still taken back, and the act recorded.
+        for part in alerts.chunks(AT_ONCE).chain(alerts.is_empty().then_some(alerts.as_slice())) {
+            let lanes = self.place(actor, source, part, &mut brought_in, now_us).await?;
+            self.deliver(source, lanes, now_us).await?;
+        }
+        drop(lock);
+        Ok(brought_in)
+    }
+
+    fn lock(&self) -> Result<File, BringInError> {
+        let file = File::options().create(true).truncate(false).write(true).open(self.data_dir.join(LOCK_FILE));
+        let file = file.map_err(BringInError::Lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(BringInError::Busy),
+            Err(TryLockError::Error(error)) => Err(BringInError::Lock(error)),
+        }
+    }
+
+    /// Places a part of the alerts, in one transaction.
+    async fn place(
+        &self,
+        actor: &Actor,
+        source: Source,
+        part: &[&Alert],
+        brought_in: &mut BroughtIn,
+        now_us: i64,
+    ) -> Result<Lanes, StoreError> {
         let mut tx = self.store.begin().await?;
         filter_alerts::ensure_device(&mut tx, &self.school, device(source), source.name(), now_us).await?;
         filter_alerts::forget_undelivered(&mut tx, &self.school, device(source), epoch(source)).await?;
-        let (brought_in, lanes) = self.placed(&mut tx, source, alerts, now_us).await?;
+        let (placed, lanes) = self.placed(&mut tx, source, part, now_us).await?;
         let act = Act::new(actor, now_us, ActKind::FilterImported, device(source))
             .with("source", source.as_str())
-            .with("added", brought_in.added)
-            .with("known", brought_in.known);
+            .with("added", placed.added)
+            .with("known", placed.known);
         audit::append(&mut tx, &act).await?;
         tx.commit().await?;
-        self.deliver(source, lanes, now_us).await?;
-        Ok(brought_in)
+        brought_in.added += placed.added;
+        brought_in.known += placed.known;
+        Ok(lanes)
     }
 
     /// Gives each alert that is new its place.
@@ -86,7 +143,7 @@ impl BringIn {
         &self,
         tx: &mut Tx,
         source: Source,
-        alerts: &[Alert],
+        alerts: &[&Alert],
         now_us: i64,
     ) -> Result<(BroughtIn, Lanes), StoreError> {
         let (mut brought_in, mut lanes) = (BroughtIn::default(), Lanes::new());
@@ -165,6 +222,11 @@ async fn lane_of(
     }
 }
 
+/// Whether a device stands for a filter.
+pub(crate) fn is_filter(device: DeviceId) -> bool {
+    device.as_bytes().starts_with(PREFIX.as_bytes())
+}
+
 /// What stands for the filter among devices.
 fn device(source: Source) -> DeviceId {
     DeviceId::from_bytes(padded(source))
@@ -178,7 +240,7 @@ fn epoch(source: Source) -> Epoch {
 /// No random id begins so but by a chance of one in 2^40.
 fn padded(source: Source) -> [u8; 16] {
     let mut bytes = [0; 16];
-    let text = format!("filt-{}", source.as_str());
+    let text = format!("{PREFIX}{}", source.as_str());
     for (to, byte) in bytes.iter_mut().zip(text.bytes()) {
         *to = byte;
     }

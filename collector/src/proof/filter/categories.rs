@@ -1,9 +1,25 @@
-//! What filters call their categories, as ours. The first line of which a word stands in the name counts.
+//! What filters call their categories, as ours. The first line of which a word stands in the name counts, unless the
+//! name is one of help and not of something illegal: who looks for help is no concern.
 
 use lapwing_rules::Category;
 
+/// Words of categories of help, advice and learning.
+const HELP: [&str; 12] = [
+    "support",
+    "helpline",
+    "help line",
+    "prevention",
+    "counsel",
+    "advice",
+    "recovery",
+    "rehabilitation",
+    "awareness",
+    "safeguarding resource",
+    "education",
+    "charit",
+];
 /// In lower case, the gravest first.
-const NAMES: [(&[&str], Category); 27] = [
+const NAMES: [(&[&str], Category); 31] = [
     (&["child abuse", "child sexual", "csam", "csai", "iwf"], Category::Csam),
     (&["ctiru", "counter-terrorism", "counter terrorism", "police assessed"], Category::Terrorism),
     (&["suicid"], Category::Suicide),
@@ -12,6 +28,10 @@ const NAMES: [(&[&str], Category); 27] = [
     (&["terror", "extremis"], Category::Extremism),
     (&["eating disorder", "anorexi", "bulimi"], Category::EatingDisorder),
     (&["sextort"], Category::Sextortion),
+    (&["groom"], Category::Grooming),
+    (&["county lines", "criminal exploitation", "gang"], Category::CriminalExploitation),
+    (&["domestic abuse", "domestic violence"], Category::DomesticAbuse),
+    (&["threat to life", "threats of", "threatening"], Category::Threats),
     (&["bully"], Category::Bullying),
     (&["hate", "racis", "racial", "intoleran"], Category::Hate),
     (&["discriminat"], Category::Discrimination),
@@ -20,9 +40,9 @@ const NAMES: [(&[&str], Category); 27] = [
     (&["violen", "gore", "tasteless"], Category::Violence),
     (&["porn", "sexually explicit", "nudity", "adult content", "adult entertainment"], Category::Pornography),
     (&["drug", "substance abuse", "substance misuse", "marijuana", "cannabis"], Category::Drugs),
+    (&["stranger", "chat site", "anonymous chat", "chat roulette", "omegle"], Category::StrangerContact),
     (&["proxy", "proxies", "anonymi", "anonymous", "vpn", "filter avoidance", "circumvent"], Category::FilterBypass),
     (&["hacking", "malware", "phish", "spyware", "command and control"], Category::MalwareHacking),
-    (&["stranger", "chat site", "anonymous chat"], Category::StrangerContact),
     (&["gambl", "betting"], Category::Gambling),
     (&["loot box", "cryptocurrenc", "crypto currenc", "cryptomining"], Category::LootBoxesCrypto),
     (&["fraud", "scam"], Category::Scams),
@@ -36,7 +56,11 @@ const NAMES: [(&[&str], Category); 27] = [
 /// The category of a filter's; `None` where it is no concern, or means help.
 pub(super) fn of(name: &str) -> Option<Category> {
     let name = name.to_lowercase();
-    NAMES.into_iter().find(|(words, _)| words.iter().any(|word| name.contains(word))).map(|(_, category)| category)
+    let is_named = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let (_, category) = NAMES.into_iter().find(|(words, _)| is_named(words))?;
+    // Support of terrorism is no support.
+    let is_never_help = category.class().is_illegal() || category == Category::Extremism;
+    (is_never_help || !is_named(&HELP)).then_some(category)
 }
 
 #[cfg(test)]
@@ -49,6 +73,12 @@ mod tests {
         assert_eq!(of("IWF Child Abuse Content"), Some(Category::Csam));
         assert_eq!(of("Extremism & Terrorism"), Some(Category::Extremism), "a filter's word is not the police's list");
         assert_eq!(of("Adult Content / Pornography"), Some(Category::Pornography));
+        assert_eq!(of("Anonymous chat sites"), Some(Category::StrangerContact), "no way round the filter");
+        assert_eq!(of("Grooming"), Some(Category::Grooming));
+        assert_eq!(of("Support of extremist groups"), Some(Category::Extremism));
+        for help in ["Suicide prevention", "Drug and alcohol support", "Self-harm helplines", "Sex education"] {
+            assert_eq!(of(help), None, "{help}");
+        }
         for fine in ["News", "Health", "Counselling", "Education", "", "Adult education"] {
             assert_eq!(of(fine), None, "{fine}");
         }

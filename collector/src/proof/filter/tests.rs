@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use lapwing_proto::Capture;
 use lapwing_rules::Level;
+use lapwing_rules::RuleSet;
 use proptest::prelude::*;
 
 use super::*;
@@ -23,9 +26,31 @@ fn read_generic(text: &str) -> Result<File, Vec<String>> {
 }
 
 async fn bring_in(school: &School, alerts: &[Alert]) -> BroughtIn {
-    let bring_in = BringIn { school: school.id.clone(), store: school.store.clone(), vault: school.vault.clone() };
+    bring_in_by(school, alerts, None).await.unwrap()
+}
+
+async fn bring_in_by(
+    school: &School,
+    alerts: &[Alert],
+    rules: Option<Arc<RuleSet>>,
+) -> Result<BroughtIn, BringInError> {
+    let bring_in = BringIn {
+        school: school.id.clone(),
+        store: school.store.clone(),
+        vault: school.vault.clone(),
+        rules,
+        data_dir: school.folder().to_owned(),
+    };
     let product = Actor::Product { school: school.id.clone() };
-    bring_in.run(&product, Source::Smoothwall, alerts, NINE_US).await.unwrap()
+    bring_in.run(&product, Source::Smoothwall, alerts, NINE_US).await
+}
+
+/// A rule set that names one host of each class.
+fn careful_hosts() -> Arc<RuleSet> {
+    let hosts = ["support", "confidential", "protected"]
+        .map(|class| format!("\n[[domains]]\nid = \"{class}\"\nclass = \"{class}\"\nhosts = [\"{class}.example\"]\n"));
+    let pack = format!("[pack]\nid = \"t\"\nversion = 1\ntitle = \"T\"\nsources = [\"a test\"]\n{}", hosts.concat());
+    Arc::new(lapwing_rules::Compiler::new().pack("t.toml", pack).rule_set(lapwing_rules::Release::new(1)).unwrap())
 }
 
 #[test]
@@ -87,8 +112,8 @@ async fn an_alert_reaches_whom_a_capture_of_the_same_pupil_would_and_a_file_twic
     school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
     school.person("amy", Kind::Pupil, &[]).await;
     let alerts = read_generic(GENERIC).unwrap().alerts;
-    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 3, known: 0 });
-    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 0, known: 3 });
+    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 3, ..BroughtIn::default() });
+    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { known: 3, ..BroughtIn::default() });
     school.triage_all().await;
     assert_eq!(school.count("SELECT COUNT(*) FROM captures").await, 3);
     let concerns = school.texts("SELECT category || ' ' || level FROM concerns ORDER BY category").await;
@@ -109,9 +134,45 @@ async fn an_import_that_stopped_before_delivery_is_done_again_without_a_hole() {
     school
         .write("INSERT INTO filter_alerts SELECT school_id, device_id, x'00', lane, seq + 1, 1 FROM filter_alerts")
         .await;
-    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 2, known: 1 });
+    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 2, known: 1, careful: 0 });
     assert_eq!(school.count("SELECT COUNT(*) FROM captures").await, 3);
     assert_eq!(school.count("SELECT COUNT(*) FROM filter_alerts WHERE row_hash = x'00'").await, 0);
+}
+
+#[tokio::test]
+async fn hosts_that_are_looked_at_with_care_are_so_here_too() {
+    let school = School::open().await;
+    let row = |host: &str, category: &str| format!("2026-09-28T08:55:00Z,amy,https://a.{host}.example/,,{category}\n");
+    let rows = [
+        row("support", "Suicide"),
+        row("protected", "Weapons"),
+        row("confidential", "Gambling"),
+        row("confidential", "Suicide"),
+        row("other", "Gambling"),
+    ];
+    let alerts = read_generic(&format!("time,account,url,terms,category\n{}", rows.concat())).unwrap().alerts;
+    let brought_in = bring_in_by(&school, &alerts, Some(careful_hosts())).await.unwrap();
+    assert_eq!(brought_in, BroughtIn { added: 2, known: 0, careful: 3 });
+    school.triage_all().await;
+    assert_eq!(school.texts("SELECT category FROM concerns ORDER BY category").await, ["gambling", "suicide"]);
+    assert_eq!(school.count("SELECT SUM(from_filter) FROM concerns").await, 2, "and the list marks them");
+}
+
+#[tokio::test]
+async fn a_large_file_is_brought_in_by_parts_and_a_second_import_at_once_is_refused() {
+    let school = School::open().await;
+    let minute =
+        |number: usize| format!("2026-09-28T{:02}:{:02}:00Z,amy,a.example,,Drugs\n", 1 + number / 60, number % 60);
+    let rows: String = (0..300).map(minute).collect();
+    let alerts = read_generic(&format!("time,account,url,terms,category\n{rows}")).unwrap().alerts;
+    let lock = std::fs::File::create(school.folder().join("filter-import.lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(bring_in_by(&school, &alerts, None).await, Err(BringInError::Busy)));
+    drop(lock);
+    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { added: 300, ..BroughtIn::default() });
+    assert_eq!(school.count("SELECT COUNT(*) FROM captures").await, 300);
+    assert_eq!(school.count("SELECT MAX(seq) FROM filter_alerts").await, 300);
+    assert_eq!(bring_in(&school, &alerts).await, BroughtIn { known: 300, ..BroughtIn::default() });
 }
 
 proptest! {
