@@ -123,8 +123,9 @@ pub(crate) async fn run(config: &Config, program: &Path, within: Duration) -> io
     Ok(Found { outcomes, notes })
 }
 
-/// The acting program: makes file, window and page, and takes them away when its standard input ends. What cannot be
-/// made is told on standard error; the sensor that sees nothing says the rest.
+/// The acting program: makes file, window and page. File and window are taken away when its standard input ends, and the
+/// page is served no more; the browser's tab stays until whoever is signed in closes it. What cannot be made is told on
+/// standard error; the sensor that sees nothing says the rest.
 pub(crate) async fn act(act: &Act) {
     let file = drop_file(&act.folders);
     let window = platform::show_window(WINDOW_TITLE);

@@ -128,6 +128,8 @@ fn failure_words(detail: &str) -> String {
         };
         match code {
             "missing" => format!("nothing arrived of {sensor}"),
+            "not_reported" => format!("the device says nothing of {sensor}"),
+            "session_ended" => format!("nobody was signed in for {sensor}"),
             other => format!("{sensor} could not be seen ({})", other.replace('_', " ")),
         }
     });
@@ -139,6 +141,7 @@ fn sum_words(detail: &str) -> String {
     let words = detail.split(' ').filter_map(|count| count.split_once(':')).map(|(what, count)| match what {
         "passed" => format!("{count} passed"),
         "failed" => format!("{count} failed"),
+        "unclear" => format!("{count} with nobody signed in"),
         "not_run" => format!("{count} on, and not checked"),
         other => format!("{count} {other}"),
     });

@@ -121,8 +121,8 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) 
 
 /// How many devices were heard, in a sentence.
 pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<String, Refusal> {
-    let (now_us, today_us) = (present.now_us(), present.today_us());
-    let heard = coverage::heard(&state.store, &state.school, now_us, today_us).await;
+    let today_us = present.today_us();
+    let heard = coverage::heard(&state.store, &state.school, today_us).await;
     let heard = heard.map_err(|error| Refusal::failed(&error))?;
     if heard.devices == 0 {
         return Ok("No device is enrolled yet, so nothing is being watched.".to_owned());
@@ -134,8 +134,7 @@ pub(super) async fn heard(state: &ConsoleState, present: &Present) -> Result<Str
         None => format!("{} of {} heard today", heard.today, words::plural(heard.devices, "device")),
     };
     Ok(match (heard.silent, heard.silent_since_us) {
-        (0, _) => format!("{today}."),
-        (silent, None) => format!("{today}; {silent} silent since enrolment."),
+        (_, None) => format!("{today}."),
         (1, Some(since)) => format!("{today}; 1 silent since {}.", present.when(since)),
         (silent, Some(since)) => format!("{today}; {silent} silent, the longest since {}.", present.when(since)),
     })
@@ -280,7 +279,7 @@ mod tests {
         let mut dsl = seeded.visitor("dsl").await;
         let page = dsl.get("/queue").await.body;
         assert!(page.contains("No concerns.") && page.contains("1 of 1 device heard today."), "{page}");
-        seeded.clock.advance_us(10 * 60_000_000);
+        seeded.looks_out(10).await;
         assert!(dsl.get("/queue").await.body.contains("1 silent since 10:00."));
     }
 

@@ -9,7 +9,7 @@ use super::checks::{By, Kind, Outcome};
 use super::silence::day;
 use crate::calendar::{Calendar, Open};
 use crate::ids::CheckId;
-use crate::store::canaries::{self, Day};
+use crate::store::canaries::{self, Day, Tally};
 use crate::store::checks::{self, NewCheck};
 use crate::store::{StoreError, Tx};
 
@@ -60,24 +60,28 @@ impl Daily {
                     let detail = verdict.detail();
                     self.write(tx, &of_device(device, day, now_us, (Outcome::Failed, &detail))).await?;
                 }
+                (Verdict::Unclear(_), Until::Closed) => {
+                    let detail = verdict.detail();
+                    self.write(tx, &of_device(device, day, now_us, (Outcome::Unclear, &detail))).await?;
+                }
                 // The rest of it may be on its way.
-                (Verdict::Failed(_), Until::StillOpen) | (Verdict::NotRun, _) => {}
+                (Verdict::Failed(_) | Verdict::Unclear(_), Until::StillOpen) | (Verdict::NotRun, _) => {}
             }
         }
         Ok(())
     }
 
     async fn sum_up(&self, tx: &mut Tx, day: Day, hours: Open, now_us: i64) -> Result<(), StoreError> {
-        let (passed, failed, not_run) = canaries::tally(tx, &self.school, day, hours.from_us).await?;
-        if (passed, failed, not_run) == (0, 0, 0) {
+        let Tally { passed, failed, unclear, not_run } = canaries::tally(tx, &self.school, day, hours.from_us).await?;
+        if (passed, failed, unclear, not_run) == (0, 0, 0, 0) {
             return Ok(());
         }
-        let outcome = match (passed, failed, not_run) {
+        let outcome = match (passed, failed, unclear.saturating_add(not_run)) {
             (_, 1.., _) => Outcome::Failed,
             (1.., _, 0) => Outcome::Passed,
             (..) => Outcome::Unclear,
         };
-        let detail = format!("passed:{passed} failed:{failed} not_run:{not_run}");
+        let detail = format!("passed:{passed} failed:{failed} unclear:{unclear} not_run:{not_run}");
         let new = NewCheck {
             at_us: now_us,
             day: day.number,

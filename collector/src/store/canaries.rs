@@ -80,16 +80,22 @@ pub(crate) async fn unjudged(
     Ok(devices)
 }
 
-/// How many devices passed the day's check, failed it, and did not run it though they were last heard on that day and
-/// since `from_us`.
-pub(crate) async fn tally(
-    tx: &mut Tx,
-    school: &SchoolId,
-    day: Day,
-    from_us: i64,
-) -> Result<(i64, i64, i64), StoreError> {
+/// Devices by what came of the day's check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: i64,
+    pub(crate) failed: i64,
+    /// Nobody was signed in.
+    pub(crate) unclear: i64,
+    /// Last heard on that day, and without a check.
+    pub(crate) not_run: i64,
+}
+
+/// The devices of a day; those without a check count where they were heard since `from_us`.
+pub(crate) async fn tally(tx: &mut Tx, school: &SchoolId, day: Day, from_us: i64) -> Result<Tally, StoreError> {
     let row = sqlx::query(
         "SELECT COUNT(CASE WHEN c.result = 'passed' THEN 1 END), COUNT(CASE WHEN c.result = 'failed' THEN 1 END),
+         COUNT(CASE WHEN c.result = 'unclear' THEN 1 END),
          COUNT(CASE WHEN c.result IS NULL AND d.heard_us >= $3 AND d.heard_us < $4 AND d.revoked_us IS NULL THEN 1 END)
          FROM devices AS d LEFT JOIN checks AS c
          ON c.school_id = d.school_id AND c.kind = 'canary' AND c.day = $2 AND c.device_id = d.device_id
@@ -101,5 +107,5 @@ pub(crate) async fn tally(
     .bind(day.until_us)
     .fetch_one(tx.connection())
     .await?;
-    Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+    Ok(Tally { passed: row.try_get(0)?, failed: row.try_get(1)?, unclear: row.try_get(2)?, not_run: row.try_get(3)? })
 }

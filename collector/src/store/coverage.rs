@@ -55,9 +55,9 @@ pub(crate) struct Heard {
     pub(crate) devices: i64,
     /// Heard since midnight.
     pub(crate) today: i64,
-    /// Neither heard lately nor switched off.
+    /// Silent, and nothing explains it: as it was told.
     pub(crate) silent: i64,
-    /// When the silent one that is silent for longest was last heard.
+    /// When the silent one that is silent for longest was last heard, or enrolled.
     pub(crate) silent_since_us: Option<i64>,
 }
 
@@ -95,17 +95,16 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Re
     Ok(devices)
 }
 
-/// The school's devices in numbers, as at `now_us` on the day that began at `today_us`.
-pub(crate) async fn heard(store: &Store, school: &SchoolId, now_us: i64, today_us: i64) -> Result<Heard, StoreError> {
+/// The school's devices in numbers, on the day that began at `today_us`.
+pub(crate) async fn heard(store: &Store, school: &SchoolId, today_us: i64) -> Result<Heard, StoreError> {
     let row = sqlx::query(
-        "SELECT COUNT(*), COUNT(CASE WHEN heard_us >= $2 THEN 1 END),
-         COUNT(CASE WHEN goodbye IS NULL AND COALESCE(heard_us, 0) < $3 THEN 1 END),
-         MIN(CASE WHEN goodbye IS NULL AND heard_us < $3 THEN heard_us END)
-         FROM devices WHERE school_id = $1 AND revoked_us IS NULL",
+        "SELECT COUNT(*), COUNT(CASE WHEN d.heard_us >= $2 THEN 1 END), COUNT(m.since_us), MIN(m.since_us)
+         FROM devices AS d LEFT JOIN silent_devices AS m
+         ON m.school_id = d.school_id AND m.device_id = d.device_id AND m.ended_us IS NULL
+         WHERE d.school_id = $1 AND d.revoked_us IS NULL",
     )
     .bind(school.as_str())
     .bind(today_us)
-    .bind(now_us.saturating_sub(SILENT_US))
     .fetch_one(store.reader())
     .await?;
     Ok(Heard {

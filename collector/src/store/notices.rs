@@ -297,7 +297,7 @@ pub(crate) async fn condition(
     now_us: i64,
     today_us: i64,
 ) -> Result<Condition, StoreError> {
-    let heard = coverage::heard(store, school, now_us, today_us).await?;
+    let heard = coverage::heard(store, school, today_us).await?;
     let blind: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM devices AS d
          WHERE d.school_id = $1 AND d.revoked_us IS NULL AND d.goodbye IS NULL AND d.heard_us >= $2

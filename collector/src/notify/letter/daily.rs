@@ -55,7 +55,7 @@ pub(super) fn well_paragraphs(condition: &Condition) -> Vec<String> {
     if let Some(missing) = condition.expected.map(|expected| expected.saturating_sub(condition.devices)) {
         facts.push(counted(missing, "on the school's list and not enrolled"));
     }
-    facts.push(counted(condition.silent, "silent: neither heard lately nor switched off"));
+    facts.push(counted(condition.silent, "silent without an explanation"));
     facts.push(counted(condition.blind, "partly blind: something on it cannot be seen"));
     match condition.failed_checks {
         None => {}

@@ -47,7 +47,7 @@ async fn a_device_whose_every_sensor_brought_it_passes_at_once_and_the_day_is_su
     lookout.look(CLOSES_US - 1).await.unwrap();
     lookout.look(CLOSES_US).await.unwrap();
     lookout.look(CLOSES_US + HOUR_US).await.unwrap();
-    assert_eq!(log(&school).await, ["canary passed ", "canary_day passed passed:1 failed:0 not_run:0"]);
+    assert_eq!(log(&school).await, ["canary passed ", "canary_day passed passed:1 failed:0 unclear:0 not_run:0"]);
     assert_eq!(school.count("SELECT COUNT(*) FROM concerns").await, 0);
 }
 
@@ -58,14 +58,32 @@ async fn a_device_of_which_a_sensor_brought_nothing_fails_when_the_school_closes
     lookout.look(NINE_US + HOUR_US).await.unwrap();
     assert!(log(&school).await.is_empty(), "the rest may be on its way");
     lookout.look(CLOSES_US).await.unwrap();
-    assert_eq!(log(&school).await, ["canary failed urls:missing", "canary_day failed passed:0 failed:1 not_run:0"]);
+    assert_eq!(
+        log(&school).await,
+        ["canary failed urls:missing", "canary_day failed passed:0 failed:1 unclear:0 not_run:0"]
+    );
+}
+
+#[tokio::test]
+async fn a_device_that_nobody_signed_in_to_is_neither_whole_nor_broken() {
+    let (school, mut lookout) = school().await;
+    school.write("DELETE FROM device_sensors WHERE sensor <> 'files'").await;
+    arrive(&school, &[Signal::FileDrop]).await;
+    lookout.look(CLOSES_US).await.unwrap();
+    assert_eq!(
+        log(&school).await,
+        [
+            "canary unclear titles:not_reported urls:not_reported",
+            "canary_day unclear passed:0 failed:0 unclear:1 not_run:0"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn a_device_that_was_on_and_ran_no_check_is_counted_and_one_of_another_day_is_not() {
     let (school, mut lookout) = school().await;
     lookout.look(CLOSES_US).await.unwrap();
-    assert_eq!(log(&school).await, ["canary_day unclear passed:0 failed:0 not_run:1"]);
+    assert_eq!(log(&school).await, ["canary_day unclear passed:0 failed:0 unclear:0 not_run:1"]);
     // The next day nothing was on.
     lookout.look(CLOSES_US + 24 * HOUR_US).await.unwrap();
     // The day after, something is: it says nothing of the day before.
@@ -85,7 +103,7 @@ async fn a_collector_that_was_down_when_the_school_closed_sums_up_when_it_is_bac
     lookout.look(CLOSES_US + 14 * HOUR_US).await.unwrap();
     assert_eq!(
         log(&school).await,
-        ["canary failed files:missing urls:missing", "canary_day failed passed:0 failed:1 not_run:0"]
+        ["canary failed files:missing urls:missing", "canary_day failed passed:0 failed:1 unclear:0 not_run:0"]
     );
 }
 
