@@ -50,6 +50,7 @@ pub struct School {
 #[derive(Debug)]
 struct Signing {
     rules: String,
+    /// Both keys, as a list of a configuration has them.
     policy: String,
 }
 
@@ -273,7 +274,7 @@ impl School {
              [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
              ca_fingerprint = \"{fingerprint}\"\n\n\
              [enrol]\ntoken_file = \"{token}\"\n\n\
-             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n\n\
+             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [{policy}]\n\n\
              [files]\nfolders = {watched:?}\n",
             state = folder.join("state").display(),
             socket = folder.join("agent.sock").display(),
@@ -294,7 +295,7 @@ impl School {
             "data_dir = \"{data}\"\nkeys_dir = \"{keys}\"\nhost_names = [\"localhost\"]\n\n\
              [school]\nid = \"sample\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"{enrol}\"\nuplink = \"{uplink}\"\nconsole = \"{console}\"\n\n\
-             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [\"{policy}\"]\n\n\
+             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [{policy}]\n\n\
              [smtp]\nhost = \"localhost\"\nport = {port}\ntls = \"starttls\"\nextra_ca = \"{authority}\"\n\
              from = \"lapwing@sample.example\"\n",
             data = self.data().display(),
@@ -444,14 +445,18 @@ fn publishable(programs: &Programs, folder: &Path) -> anyhow::Result<Signing> {
     let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs");
     let (rule_key, policy_key) = (folder.join("rules.key"), folder.join("policy.key"));
     let public_rules = rules(&["keygen"], &[("--out", &rule_key)])?;
-    let public_policy = rules(&["keygen"], &[("--out", &policy_key)])?;
+    let second_key = folder.join("policy-2.key");
+    let public_policy = [&policy_key, &second_key].map(|key| rules(&["keygen"], &[("--out", key)]));
+    let public_policy = public_policy.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let set = folder.join("rules.lwrs");
     rules(&["compile", "--release", "1"], &[("--packs", &packs), ("--key", &rule_key), ("--out", &set)])?;
     let policy = folder.join("policy.json");
     std::fs::write(&policy, POLICY)?;
     let signed = folder.join("policy.lwpl");
     rules(&["policy-sign"], &[("--policy", &policy), ("--key", &policy_key), ("--out", &signed)])?;
-    Ok(Signing { rules: public_rules.trim().to_owned(), policy: public_policy.trim().to_owned() })
+    rules(&["sign"], &[("--set", &signed), ("--key", &second_key)])?;
+    let policy = public_policy.iter().map(|key| format!("\"{}\"", key.trim())).collect::<Vec<_>>().join(", ");
+    Ok(Signing { rules: public_rules.trim().to_owned(), policy })
 }
 
 /// The sample school's policy: all hours are school hours, and staff are watched.

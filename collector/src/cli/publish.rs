@@ -1,6 +1,6 @@
 //! `rules publish` and `policy publish`: verified before stored; a running collector announces them within a second.
 //!
-//! A policy that looks at more than the one in force is signed by two people, and names a newer notice.
+//! A policy is signed by two people; one that looks at more than the one in force names a newer notice.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ use crate::config::Config;
 use crate::people::set_up::Weight;
 use crate::store::artefacts::{self, ArtefactKind, Stored};
 
-/// Signatures needed.
+/// Signatures that a rule set needs, and what a policy is read with before they are counted.
 const THRESHOLD: usize = 1;
-/// Signatures that a wider policy needs.
-const WIDENING_THRESHOLD: usize = 2;
+/// Signatures that a policy needs: whom, where and when it looks at is for nobody alone to say, less no more than more.
+const POLICY_THRESHOLD: usize = 2;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rules {
@@ -67,15 +67,16 @@ impl Publish {
             .with_context(|| format!("`{}` is not published", self.artefact.display()))
             .map_err(Failure::Unusable)?;
         let desk = self.file.open().await?;
-        match kind {
-            ArtefactKind::RuleSet => {}
+        let replaces = match kind {
+            ArtefactKind::RuleSet => None,
             ArtefactKind::Policy => {
                 check_people(&desk).await?;
-                check_widening(&desk, &bytes).await?;
+                check_two(&bytes, &config.trust.policy_keys)?;
+                Some(check_widening(&desk, &bytes).await?)
             }
-        }
+        };
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
-        store(&desk, kind, &artefact).await?;
+        store(&desk, kind, &artefact, replaces).await?;
         desk.store.close().await;
         say(format!("release {release} is published"))
     }
@@ -96,38 +97,36 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
     Ok(policy.release)
 }
 
-/// Refuses to look at more than the policy in force does, unless two people signed that and people are told. The first
-/// policy has none before it.
-async fn check_widening(desk: &Desk, bytes: &[u8]) -> Result<(), Failure> {
+/// Refuses to look at more than the policy in force does, unless people are told. Answers the release it was compared
+/// with, 0 for none.
+async fn check_widening(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
     let (school, keys) = (&desk.config.school.id, &desk.config.trust.policy_keys);
     let newest = artefacts::releases(&desk.store, school).await?.policy;
-    let Some(held) = artefacts::find(&desk.store, school, ArtefactKind::Policy, newest).await? else { return Ok(()) };
-    let trusted = trusted("trust.policy_keys", keys).map_err(Failure::Unusable)?;
-    let read = |bytes: &[u8]| lapwing_rules::Policy::load(bytes, &trusted);
-    let policy = read(bytes).map_err(Failure::unusable)?;
-    let (widened, is_told) = match read(&held.bytes) {
-        Ok(held) => (policy.widened_from(&held), policy.notice_version > held.notice_version),
-        // Of keys that are no longer trusted: nobody can say what it looked at.
-        Err(_) => {
-            return check_two(bytes, keys, "the policy in force cannot be compared: its key is not trusted any more");
-        }
+    let Some(held) = artefacts::find(&desk.store, school, ArtefactKind::Policy, newest).await? else {
+        return Ok(newest);
     };
-    let Some(first) = widened.first() else { return Ok(()) };
-    if !is_told {
-        return Err(Failure::Unusable(anyhow!(
+    let trusted = trusted("trust.policy_keys", keys).map_err(Failure::Unusable)?;
+    let policy = lapwing_rules::Policy::load(bytes, &trusted).map_err(Failure::unusable)?;
+    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right.
+    let Ok(held) = lapwing_rules::Policy::load(&held.bytes, &trusted) else { return Ok(newest) };
+    match policy.widened_from(&held).first() {
+        Some(first) if policy.notice_version <= held.notice_version => Err(Failure::Unusable(anyhow!(
             "it looks at more than the policy in force ({first}), so that `notice_version` has to grow"
-        )));
+        ))),
+        Some(_) | None => Ok(newest),
     }
-    check_two(bytes, keys, &format!("it looks at more than the policy in force: {first}"))
 }
 
-fn check_two(bytes: &[u8], keys: &[VerifyingKey], why: &str) -> Result<(), Failure> {
+fn check_two(bytes: &[u8], keys: &[VerifyingKey]) -> Result<(), Failure> {
     let signers = Artefact::read(bytes, Kind::Policy).map_err(Failure::unusable)?.signers();
-    if signers.iter().filter(|signer| keys.contains(signer)).count() >= WIDENING_THRESHOLD {
+    let signed = signers.iter().filter(|signer| keys.contains(signer)).count();
+    if signed >= POLICY_THRESHOLD {
         return Ok(());
     }
-    let reason = anyhow!("two people sign it, with keys of `trust.policy_keys` (`lapwing-rules sign`): {why}");
-    Err(Failure::Unusable(reason))
+    Err(Failure::Unusable(anyhow!(
+        "the policy is not published: two people sign it with keys of `trust.policy_keys` (`lapwing-rules sign --set FILE \
+         --key KEY` adds a signature), and {signed} has"
+    )))
 }
 
 fn trusted(key: &str, keys: &[VerifyingKey]) -> anyhow::Result<TrustedKeys> {
@@ -148,7 +147,8 @@ async fn check_people(desk: &Desk) -> Result<(), Failure> {
     )))
 }
 
-async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored) -> Result<(), Failure> {
+/// Stores it, unless something else was published since: `replaces` is what it was compared with.
+async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored, replaces: Option<u64>) -> Result<(), Failure> {
     let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
     let act = match kind {
         ArtefactKind::RuleSet => ActKind::RuleSetPublished,
@@ -159,6 +159,9 @@ async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored) -> Result<(),
     if artefact.release.number() <= newest {
         let reason = anyhow!("release {} is not published: release {newest} is", artefact.release);
         return Err(Failure::Unusable(reason));
+    }
+    if replaces.is_some_and(|compared| compared != newest) {
+        return Err(Failure::Unusable(anyhow!("release {newest} was published meanwhile: compare and publish again")));
     }
     artefacts::insert(&mut tx, school, kind, artefact, now_us).await?;
     let act = Act::new(&desk.product(), now_us, act, artefact.release).with("digest", artefact.digest);

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{ConfigFile, Desk, Failure, read_given, say};
 use crate::actor::PersonId;
 use crate::people::person_of;
+use crate::store::people;
 use crate::store::sign_ins::{self, Login, MAX_PASSWORD_BYTES, NewSignIn, hash_password};
 use crate::triage;
 
@@ -72,7 +73,13 @@ impl Add {
     async fn person(&self, desk: &Desk) -> Result<PersonId, Failure> {
         let account = self.account.as_deref().unwrap_or(self.login.as_str());
         let person = person_of(&desk.store, &desk.config.school.id, account).await?;
-        person.ok_or_else(|| Failure::Unusable(anyhow!("no person of the list has that account: import people first")))
+        let Some(person) = person else {
+            return Err(Failure::Unusable(anyhow!("no person of the list has that account: import people first")));
+        };
+        if people::is_here(&desk.store, &desk.config.school.id, person).await? {
+            return Ok(person);
+        }
+        Err(Failure::Unusable(anyhow!("that person has left: an import with them in it brings them back")))
     }
 
     fn password(&self) -> Result<Zeroizing<String>, Failure> {

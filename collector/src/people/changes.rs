@@ -9,7 +9,7 @@ use crate::audit::{self, Act, ActKind};
 use crate::requests::RequestError;
 use crate::sheet::RowFault;
 use crate::store::people::{self, Known, Written};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, recipients};
 use crate::subject::Kind;
 use crate::triage;
 
@@ -153,7 +153,8 @@ async fn write(
     Ok(tx.commit().await?)
 }
 
-/// Takes from whoever lost a role or class what only that showed them, and shows others what nobody has decided.
+/// Takes from whoever lost a role, or no longer teaches a pupil, what only that showed them, and shows others what nobody has
+/// decided.
 pub(super) async fn route_again(
     tx: &mut Tx,
     actor: &Actor,
@@ -163,5 +164,6 @@ pub(super) async fn route_again(
     for one in written.iter().filter(|one| one.loses()) {
         triage::unroute(tx, actor, one.person, now_us).await?;
     }
+    recipients::remove_of_other_classes(tx, actor.school()).await?;
     triage::reroute(tx, actor, now_us).await
 }

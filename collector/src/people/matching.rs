@@ -35,6 +35,7 @@ pub(super) fn match_rows(
         }
         matched.push(person);
     }
+    index.check_addresses(listed, &matched, &taken, faults);
     matched
 }
 
@@ -75,6 +76,24 @@ impl<'a> Index<'a> {
             faults.add(row.line, "mail", "account and address belong to different people; split the row");
         }
         by_account.or_else(|| mail.first().copied())
+    }
+
+    /// That a row with a reference gives nobody the address of somebody who is here and keeps it: what they are sent would
+    /// reach another.
+    fn check_addresses(
+        &self,
+        listed: &[Listed],
+        matched: &[Option<PersonId>],
+        taken: &HashMap<PersonId, u64>,
+        faults: &mut Faults,
+    ) {
+        for (row, person) in listed.iter().zip(matched).filter(|(row, _)| !row.reference.is_empty()) {
+            let owner = self.by_mail.get(row.mail.as_str()).copied().filter(|owner| Some(*owner) != *person);
+            // Somebody who stands in the file has another address from now on: two rows with one are refused.
+            if owner.is_some_and(|owner| !taken.contains_key(&owner)) {
+                faults.add(row.line, "mail", "the address belongs to somebody else, who is not in the file");
+            }
+        }
     }
 
     /// Those of `found` whom the row may mean.

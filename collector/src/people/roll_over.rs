@@ -134,7 +134,10 @@ pub async fn roll_over(
     let school = actor.school();
     let known = people::known(store, school).await?;
     let (rows, counts) = rolled(&known.people, wanted, now_us);
-    let mut tx = store.begin().await?;
+    let mut tx = match wanted.mode {
+        super::Mode::DryRun => store.view().await?,
+        super::Mode::Apply => store.begin().await?,
+    };
     if let Some(latest) = roll_overs::latest(&mut tx, school).await?.filter(|latest| *latest >= wanted.into) {
         return Err(RollOverError::Done(latest));
     }

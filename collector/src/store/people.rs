@@ -165,6 +165,13 @@ pub(crate) async fn is_staff(tx: &mut Tx, school: &SchoolId, person: PersonId) -
     Ok(stands.fetch_one(tx.connection()).await?)
 }
 
+/// Whether there is such a person, and still here.
+pub(crate) async fn is_here(store: &Store, school: &SchoolId, person: PersonId) -> Result<bool, StoreError> {
+    let stands = "SELECT EXISTS (SELECT 1 FROM persons WHERE school_id = $1 AND person_id = $2 AND left_us IS NULL)";
+    let stands = sqlx::query_scalar(stands).bind(school.as_str()).bind(person.as_bytes().as_slice());
+    Ok(stands.fetch_one(store.reader()).await?)
+}
+
 /// Whether there is such a pupil, and still here.
 pub(crate) async fn is_pupil(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<bool, StoreError> {
     let stands = "SELECT EXISTS (SELECT 1 FROM persons

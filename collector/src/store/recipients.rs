@@ -112,6 +112,26 @@ pub(crate) async fn remove_by_reason(
     Ok(())
 }
 
+/// No longer lets those see concerns who saw them for teaching a class that its subject is not in any more, or that they
+/// do not teach any more.
+pub(crate) async fn remove_of_other_classes(tx: &mut Tx, school: &SchoolId) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM concern_recipients WHERE school_id = $1 AND reason = 'class' AND NOT EXISTS
+         (SELECT 1 FROM concerns AS c
+          JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id
+          JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
+          JOIN person_classes AS t ON t.school_id = p.school_id AND t.class = p.class
+          JOIN person_roles AS r ON r.school_id = t.school_id AND r.person_id = t.person_id
+          WHERE c.school_id = concern_recipients.school_id AND c.concern_id = concern_recipients.concern_id
+          AND p.left_us IS NULL AND t.person_id = concern_recipients.person_id
+          AND r.role IN ('class_teacher', 'head_of_department'))",
+    )
+    .bind(school.as_str())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 /// Persons who may see a concern.
 #[cfg(test)]
 pub(crate) async fn all(store: &Store, concern: ConcernId) -> Vec<PersonId> {

@@ -163,7 +163,8 @@ pub(crate) async fn known(
 /// Who a subject is now: a person counts by today's row of people.csv, not by that of the first capture.
 pub(crate) async fn read(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<Subject, StoreError> {
     let row = sqlx::query(
-        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id, COALESCE(p.class, '') FROM subjects AS s
+        "SELECT COALESCE(p.kind, s.audience) AS audience, s.person_id,
+         CASE WHEN p.left_us IS NULL THEN COALESCE(p.class, '') ELSE '' END FROM subjects AS s
          LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id
          WHERE s.school_id = $1 AND s.subject_id = $2",
     )

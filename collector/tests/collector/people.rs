@@ -221,7 +221,7 @@ async fn an_absence_is_recorded_listed_and_ended() {
     let school = School::open().await;
     staff(&school, 1).await;
     let us = lapwing_collector::clock::Clock::wall_us(&*school.clock);
-    let day = |days: i64| date_of(us + days * 86_400_000_000);
+    let day = |days: i64| date_of(us, days);
     assert_eq!(school.command(&["people", "absence", "list"]).await, "nobody is away");
 
     let add = async |person: &str, from: &str, until: &str| {
@@ -247,10 +247,11 @@ async fn an_absence_is_recorded_listed_and_ended() {
     assert_eq!(school.run(&["people", "absence", "end", &id]).await.status.code(), Some(64));
 }
 
-/// The date in London.
-fn date_of(at_us: i64) -> String {
+/// The date in London, so many days later.
+fn date_of(at_us: i64, days: i64) -> String {
     let at = jiff::Timestamp::from_microsecond(at_us).unwrap();
-    at.in_tz("Europe/London").unwrap().date().to_string()
+    let date = at.in_tz("Europe/London").unwrap().date();
+    date.checked_add(jiff::Span::new().days(days)).unwrap().to_string()
 }
 
 #[tokio::test]

@@ -56,6 +56,11 @@ impl School {
         SigningKey::from_bytes(&[9; 32])
     }
 
+    /// The second person's, for policies.
+    pub(crate) fn second_key() -> SigningKey {
+        SigningKey::from_bytes(&[8; 32])
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.path("collector.toml")
     }
@@ -105,11 +110,12 @@ impl School {
 
     fn written(&self) -> String {
         let key = key_text(&Self::key().verifying_key());
+        let second = key_text(&Self::second_key().verifying_key());
         format!(
             "data_dir = \"data\"\nhost_names = [\"localhost\", \"127.0.0.1\"]\n\n\
              [school]\nid = \"sample-school\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"127.0.0.1:0\"\nuplink = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n\n\
-             [trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\"]\n"
+             [trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\", \"{second}\"]\n"
         )
     }
 }

@@ -71,7 +71,7 @@ impl Add {
         let person = self.person(&desk).await?;
         let stretch = Stretch { from_us, until_us };
         let recorded = absence::record(&desk.store, &desk.product(), desk.clock.wall_us(), person, stretch).await;
-        let stands = recorded.map_err(failure)?;
+        let stands = recorded.map_err(|error| failure("recorded", error))?;
         desk.store.close().await;
         say(format!("{} is away {}", self.person, words(stands, &zone)))
     }
@@ -106,13 +106,13 @@ impl End {
     async fn run(self) -> Result<(), Failure> {
         let desk = self.file.open().await?;
         let ended = absence::end(&desk.store, &desk.product(), desk.clock.wall_us(), self.absence).await;
-        ended.map_err(failure)?;
+        ended.map_err(|error| failure("ended", error))?;
         desk.store.close().await;
         say(format!("{} has ended", self.absence))
     }
 }
 
-fn failure(error: AbsenceError) -> Failure {
+fn failure(done: &str, error: AbsenceError) -> Failure {
     match error {
         AbsenceError::Store(error) => error.into(),
         AbsenceError::Backwards
@@ -120,7 +120,7 @@ fn failure(error: AbsenceError) -> Failure {
         | AbsenceError::TooLong
         | AbsenceError::FarOff
         | AbsenceError::Unknown
-        | AbsenceError::Nobody => Failure::Unusable(anyhow!("nothing was recorded: {error}")),
+        | AbsenceError::Nobody => Failure::Unusable(anyhow!("nothing was {done}: {error}")),
     }
 }
 

@@ -140,6 +140,63 @@ async fn whoever_loses_a_role_no_longer_sees_what_it_showed_them() {
 }
 
 #[tokio::test]
+async fn whoever_teaches_the_class_sees_what_its_pupils_do_while_they_are_in_it() {
+    let school = School::open().await;
+    let file = |class: &str, taught: &str| {
+        whole(&format!(
+            "amy,Amy,pupil,{class},,,R1,,7,,\ntom,Tom,staff;class_teacher,,,,S1,,,,{taught}\n\
+             sue,Sue,staff;class_teacher,,,,S2,,,,7C\nd,Dsl,dsl,,,,S3,,,,\n"
+        ))
+    };
+    brought_in(&school, &file("7B", "7B"), APPLY).await.unwrap();
+    for (category, state) in [(Category::Profanity, "new"), (Category::Gambling, "closed")] {
+        let capture = title("amy", category, Level::Low, "words");
+        let next = school.through(crate::store::fixture::EPOCH, Level::Low).await.next().number();
+        school.intake().take(delivery(Level::Low, next, vec![capture])).await.unwrap();
+        school.triage_all().await;
+        school.write(&format!("UPDATE concerns SET state = '{state}' WHERE category = '{category}'")).await;
+    }
+    let seen = async |account: &str| {
+        let sql = "SELECT a.account || ' ' || c.category FROM concern_recipients AS r
+            JOIN concerns AS c ON c.concern_id = r.concern_id JOIN accounts AS a ON a.person_id = r.person_id ORDER BY 1";
+        let seen = school.texts(sql).await;
+        seen.iter()
+            .filter_map(|row| row.strip_prefix(account)?.strip_prefix(' '))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen("tom").await, ["gambling", "profanity"]);
+    assert!(seen("sue").await.is_empty());
+    brought_in(&school, &file("7C", "7B"), APPLY).await.unwrap();
+    assert!(seen("tom").await.is_empty(), "not what is decided either");
+    assert_eq!(seen("sue").await, ["profanity"], "what nobody decided");
+    brought_in(&school, &file("7B", "7B"), APPLY).await.unwrap();
+    assert_eq!(seen("tom").await, ["profanity"]);
+    brought_in(&school, &file("7B", "8A"), APPLY).await.unwrap();
+    assert!(seen("tom").await.is_empty(), "who teaches another class");
+    brought_in(&school, &file("7C", "8A"), APPLY).await.unwrap();
+    school.write("UPDATE persons SET left_us = 1 WHERE name = 'Amy'").await;
+    let rest = whole("tom,Tom,staff;class_teacher,,,,S1,,,,7C\n");
+    brought_in(&school, &rest, APPLY).await.unwrap();
+    assert!(seen("sue").await.is_empty() && seen("tom").await.is_empty(), "a pupil who left is in no class");
+}
+
+#[tokio::test]
+async fn an_address_goes_to_nobody_while_somebody_else_keeps_it() {
+    let school = School::open().await;
+    let first = whole("d,Dee,staff,,,d@x.example,S1,,,,\ne,Eve,staff,,,e@x.example,S2,,,,\n");
+    brought_in(&school, &first, APPLY).await.unwrap();
+    let taken = whole("e,Eve,staff,,,d@x.example,S2,,,,\n");
+    let Err(ImportError::Rows(faults)) = brought_in(&school, &taken, APPLY).await else { panic!("refused") };
+    assert_eq!(
+        faults[0].to_string(),
+        "line 2, column `mail`: the address belongs to somebody else, who is not in the file"
+    );
+    let swapped = whole("d,Dee,staff,,,e@x.example,S1,,,,\ne,Eve,staff,,,d@x.example,S2,,,,\n");
+    assert_eq!(brought_in(&school, &swapped, APPLY).await.unwrap().counts.changed, 2);
+}
+
+#[tokio::test]
 async fn who_turns_out_to_be_the_subject_never_sees_it() {
     let school = School::open().await;
     imported(&school, "h,Head,headteacher,,,\nc,Chair,chair,,,\n", Mode::Apply).await.unwrap();

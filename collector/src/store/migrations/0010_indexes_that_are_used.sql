@@ -9,6 +9,8 @@ CREATE UNIQUE INDEX checks_of_canaries ON checks (school_id, kind, day, device_i
 CREATE INDEX outbox_waiting ON outbox (school_id, channel) WHERE sent_us IS NULL AND dead_us IS NULL;
 -- Whether somebody is told already.
 CREATE INDEX outbox_by_reader ON outbox (school_id, person_id, reference);
+-- Who saw a concern for teaching a class, when people change classes.
+CREATE INDEX recipients_by_class ON concern_recipients (school_id) WHERE reason = 'class';
 
 -- Who is promised to be watching is asked when a message is sent.
 ALTER TABLE outbox DROP COLUMN watch;

@@ -26,10 +26,9 @@ impl Written<'_> {
         places(before) != places(self.after) || before.roles != self.after.roles || before.teaches != self.after.teaches
     }
 
-    /// Whether they lose a role or a class, and with it perhaps concerns that only it showed them.
+    /// Whether they lose a role, and with it perhaps concerns that only it showed them.
     pub(crate) fn loses(&self) -> bool {
-        let before = self.before;
-        before.is_some_and(|row| !row.roles.is_subset(&self.after.roles) || !row.teaches.is_subset(&self.after.teaches))
+        self.before.is_some_and(|row| !row.roles.is_subset(&self.after.roles))
     }
 }
 
