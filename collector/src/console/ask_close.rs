@@ -9,7 +9,7 @@ use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::Recipient;
 use super::{ConsoleState, decision, request_words};
-use crate::requests::Change;
+use crate::triage::commands::AskCloseError;
 
 /// The form.
 #[derive(Deserialize)]
@@ -27,10 +27,10 @@ pub(super) async fn submit(
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let review = close::review(&by.present(), &closing).ok_or(Refusal::BadForm)?;
-    let prepared = state.desk().prepare_close(by.actor(), concern, closing.closing(review)).await;
-    let (changed_us, review_us) = prepared.map_err(decision::refused)?;
-    let change = Change::CloseIllegal { concern, changed_us, review_us };
-    let asked = state.approvals().ask(by.actor(), change, &reason).await;
-    asked.map_err(request_words::refused)?;
+    let asked = state.desk().ask_close(by.actor(), concern, closing.closing(review), &reason).await;
+    asked.map_err(|error| match error {
+        AskCloseError::Concern(error) => decision::refused(error),
+        AskCloseError::Request(error) => request_words::refused(error),
+    })?;
     Ok(decision::done(&reference, "asked"))
 }

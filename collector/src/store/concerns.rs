@@ -94,11 +94,13 @@ pub(crate) async fn joinable(
         let joined = "AS v CROSS JOIN concerns AS c
              LEFT JOIN concerns AS m ON m.school_id = c.school_id AND m.concern_id = c.merged_into
              WHERE c.subject_id = v.column1 AND c.category = v.column2
-             AND c.last_us >= v.column3 AND c.first_us <= v.column4 AND c.school_id = ?
+             AND CASE WHEN m.last_us > c.last_us THEN m.last_us ELSE c.last_us END >= v.column3
+             AND c.first_us <= v.column4 AND c.school_id = ?
              AND COALESCE(m.state, c.state) NOT IN ('signed_off', 'legal_hold')";
-        // What was merged into another concern counts there.
+        // What was merged into another concern counts there, as long as that goes on.
         let read = "SELECT c.subject_id, c.category, COALESCE(m.concern_id, c.concern_id), COALESCE(m.state, c.state),
-             COALESCE(m.level, c.level), COALESCE(m.captures, c.captures), c.first_us, c.last_us FROM";
+             COALESCE(m.level, c.level), COALESCE(m.captures, c.captures), c.first_us,
+             CASE WHEN m.last_us > c.last_us THEN m.last_us ELSE c.last_us END FROM";
         Many::new(read, joined, 4)
     });
     let mut found = Vec::new();

@@ -53,6 +53,18 @@ pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, step: &NewStep<'_>) -> Re
     Ok(())
 }
 
+/// Records what `actor` did, without a note.
+pub(crate) async fn mark(
+    tx: &mut Tx,
+    actor: &Actor,
+    concern: ConcernId,
+    kind: &'static str,
+    (from, to): (State, State),
+    at_us: i64,
+) -> Result<(), StoreError> {
+    insert(tx, actor, &NewStep { id: StepId::random()?, concern, kind, from, to, at_us, note: None }).await
+}
+
 /// Whether a concern has a step of that kind.
 pub(crate) async fn has(tx: &mut Tx, school: &SchoolId, concern: ConcernId, kind: &str) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(

@@ -13,14 +13,13 @@ use super::state::State;
 use super::worker::facts;
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
-use crate::ids::{ConcernId, StepId};
+use crate::ids::ConcernId;
 use crate::notify::Purpose;
 use crate::routing::{self, BY_CLASS, Told};
 use crate::store::captures::Untriaged;
 use crate::store::concerns::{self, NewConcern};
 use crate::store::outbox::{self, Message};
-use crate::store::steps::{self, NewStep};
-use crate::store::{StoreError, Tx, escalations, holds, recipients as rows, subjects, verdicts};
+use crate::store::{StoreError, Tx, escalations, holds, recipients as rows, steps, subjects, verdicts};
 
 /// References are 30 random bits; a few tries find a free one in any school.
 const REFERENCE_TRIES: usize = 16;
@@ -63,7 +62,8 @@ impl Announcer<'_> {
             causes: written(&weighed.causes),
         };
         failpoint!("triage.open", concerns::insert(tx, school, &new).await?);
-        self.record(tx, new.id, "opened", (State::New, State::New)).await?;
+        let step = steps::mark(tx, self.actor, new.id, "opened", (State::New, State::New), now_us).await;
+        failpoint!("triage.step", step?);
         let announced = Announced { concern: new.id, reference: &new.reference, level, due_us };
         self.tell(tx, capture, announced).await?;
         let act = Act::new(self.actor, now_us, ActKind::ConcernOpened, new.id).with("level", level);
@@ -89,7 +89,8 @@ impl Announcer<'_> {
         if !from.is_undecided() {
             verdicts::take_back(tx, school, concern).await?;
         }
-        self.record(tx, concern, "raised", (from, to)).await?;
+        let step = steps::mark(tx, self.actor, concern, "raised", (from, to), now_us).await;
+        failpoint!("triage.step", step?);
         if level > Level::Low {
             rows::remove_by_reason(tx, school, concern, BY_CLASS).await?;
         }
@@ -126,18 +127,6 @@ impl Announcer<'_> {
             holds::keep(tx, school, concern, (capture.subject, capture.device), now_us).await?;
         }
         Ok(())
-    }
-
-    async fn record(
-        &self,
-        tx: &mut Tx,
-        concern: ConcernId,
-        kind: &'static str,
-        (from, to): (State, State),
-    ) -> Result<(), StoreError> {
-        let at_us = self.setting.now_us;
-        let step = NewStep { id: StepId::random()?, concern, kind, from, to, at_us, note: None };
-        failpoint!("triage.step", steps::insert(tx, self.actor, &step).await)
     }
 
     async fn free_reference(&self, tx: &mut Tx) -> Result<String, StoreError> {

@@ -14,21 +14,20 @@ use tokio::sync::{Notify, broadcast};
 
 use super::ConcernChanged;
 use super::climbing::{climb, is_deserted, latest_us};
-use super::deadline::wait_anew;
-use super::state::{Move, State};
+use super::deadline::taken_up_again;
+use super::state::Move;
 use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
 use crate::calendar::Calendar;
 use crate::clock::Clock;
-use crate::ids::{ConcernId, StepId};
+use crate::ids::ConcernId;
 use crate::notify::Purpose;
 use crate::routing::{About, Recipient, Rung, Staffing, Table, Told, ladder, route};
 use crate::shutdown::Shutdown;
 use crate::store::escalations::{self, Waiting};
 use crate::store::outbox::{self, Message};
 use crate::store::reviews::{self, Due};
-use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, concerns, people, recipients, requests, settings, subjects, verdicts};
+use crate::store::{Store, StoreError, Tx, concerns, people, recipients, requests, settings, steps, subjects};
 
 /// Longest sleep: a clock that was set forward, an absence that begins, are noticed within it.
 const EVERY: Duration = Duration::from_secs(20);
@@ -183,7 +182,7 @@ impl Climber {
         }
         if !climb.to.is_empty() {
             let state = concerns::state(tx, school, waiting.concern).await?;
-            self.record(tx, waiting.concern, "climbed", (state, state), moment.now_us).await?;
+            steps::mark(tx, &self.actor, waiting.concern, "climbed", (state, state), moment.now_us).await?;
         }
         let act = Act::new(&self.actor, moment.now_us, ActKind::ConcernClimbed, waiting.concern)
             .with("to", climb.to.len())
@@ -198,15 +197,14 @@ impl Climber {
         reviews::clear(tx, school, due.concern).await?;
         let Ok(to) = due.state.after(Move::Review) else { return Ok(()) };
         concerns::set_state(tx, school, due.concern, to, now_us).await?;
-        verdicts::take_back(tx, school, due.concern).await?;
-        self.record(tx, due.concern, "review_due", (due.state, to), now_us).await?;
+        steps::mark(tx, &self.actor, due.concern, "review_due", (due.state, to), now_us).await?;
         // Years may have gone by: whoever is in the roles now reads it.
         if let Some(routed) = concerns::routed(tx, school, due.concern).await? {
             let about = subjects::read(tx, school, routed.subject).await?.about(&routed.category);
             let named = route(&about, routed.level, &moment.staffing, &moment.table);
             recipients::add(tx, school, due.concern, &named, now_us).await?;
+            taken_up_again(tx, school, &routed, (now_us, &moment.calendar)).await?;
         }
-        wait_anew(tx, school, (due.concern, due.level), (now_us, &moment.calendar)).await?;
         for person in reviews::readers(tx, school, due.concern).await? {
             let message = Message { person, purpose: Purpose::Review, reference: &due.reference, level: due.level };
             outbox::insert(tx, school, &message, now_us).await?;
@@ -214,18 +212,6 @@ impl Climber {
         let act = Act::new(&self.actor, now_us, ActKind::ConcernReviewDue, due.concern);
         audit::append(tx, &act).await?;
         Ok(())
-    }
-
-    async fn record(
-        &self,
-        tx: &mut Tx,
-        concern: ConcernId,
-        kind: &'static str,
-        (from, to): (State, State),
-        at_us: i64,
-    ) -> Result<(), StoreError> {
-        let step = NewStep { id: StepId::random()?, concern, kind, from, to, at_us, note: None };
-        steps::insert(tx, &self.actor, &step).await
     }
 }
 

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use lapwing_proto::failpoint;
 use tokio::sync::{Notify, broadcast};
 
-pub use closing::{Closing, MAX_ELSEWHERE_BYTES, Review};
+pub use closing::{AskCloseError, Closing, MAX_ELSEWHERE_BYTES, Review};
 pub use evidence::{Evidence, Note, Opened, OpenedCapture};
 pub use judgement::{Judgement, Outcome, Verdict};
 
-use super::deadline::wait_anew;
+use super::deadline::taken_up_again;
 use super::state::{InvalidTransition, Move, State};
 use super::{ConcernChanged, is_illegal};
 use crate::actor::Actor;
@@ -31,7 +31,7 @@ use crate::ids::{ConcernId, KeyId, StepId};
 use crate::seal::{Place, SealError, Vault};
 use crate::store::concerns::{self, Standing};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, holds, settings, verdicts};
+use crate::store::{Store, StoreError, Tx, settings};
 
 /// Longest note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 8 * 1024;
@@ -139,10 +139,7 @@ impl Desk {
     ///
     /// [`CommandError`].
     pub async fn note(&self, actor: &Actor, concern: ConcernId, text: &str) -> Result<State, CommandError> {
-        let text = text.trim();
-        if text.is_empty() || text.len() > MAX_NOTE_BYTES {
-            return Err(CommandError::NoteLength(text.len()));
-        }
+        let text = checked(text)?;
         let step = Step { moved: Move::Note, kind: "noted", act: ActKind::ConcernNoted, note: Some(text) };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
@@ -161,11 +158,9 @@ impl Desk {
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
-        verdicts::take_back(&mut tx, school, concern).await?;
         let calendar = settings::calendar(&mut tx, school, now_us).await?;
-        wait_anew(&mut tx, school, (concern, standing.level), (now_us, &calendar)).await?;
-        if is_illegal(&standing.category) {
-            holds::again(&mut tx, school, concern, now_us).await?;
+        if let Some(routed) = concerns::routed(&mut tx, school, concern).await? {
+            taken_up_again(&mut tx, school, &routed, (now_us, &calendar)).await?;
         }
         self.finish(tx, actor, concern).await?;
         Ok(state)
@@ -177,6 +172,11 @@ impl Desk {
         if let Some(standing) = concerns::standing(&mut tx, actor, concern).await? {
             return Ok((tx, standing));
         }
+        self.refuse(tx, actor, concern).await
+    }
+
+    /// Refuses whoever may not know of `concern`, with a leaf in the log and nothing else.
+    async fn refuse<T>(&self, mut tx: Tx, actor: &Actor, concern: ConcernId) -> Result<T, CommandError> {
         audit::append(&mut tx, &Act::new(actor, self.clock.wall_us(), ActKind::ConcernRefused, concern)).await?;
         tx.commit().await?;
         Err(CommandError::NotFound)
@@ -228,6 +228,12 @@ impl Desk {
         let sealed = self.vault.seal(&key, Place { table: STEPS, row: step.as_bytes() }, text.as_bytes())?;
         Ok((key.id(), sealed))
     }
+}
+
+/// A note or reason that is neither empty nor too long.
+fn checked(text: &str) -> Result<&str, CommandError> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_NOTE_BYTES { Err(CommandError::NoteLength(text.len())) } else { Ok(text) }
 }
 
 #[cfg(test)]

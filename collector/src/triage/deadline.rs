@@ -3,9 +3,11 @@
 use lapwing_proto::SchoolId;
 use lapwing_rules::Level;
 
+use super::is_illegal;
 use crate::calendar::{Calendar, Watch};
 use crate::ids::ConcernId;
-use crate::store::{StoreError, Tx, concerns, escalations};
+use crate::store::concerns::{self, Undecided};
+use crate::store::{StoreError, Tx, escalations, holds, verdicts};
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -46,6 +48,22 @@ pub(super) async fn wait_anew(
         Some(due_us) => escalations::start(tx, school, concern, due_us).await,
         None => escalations::stop(tx, school, concern).await,
     }
+}
+
+/// A concern that was decided is taken up again: its verdict and outcome are taken back, it waits to be acknowledged, and an
+/// illegal case keeps what belongs to its subject again.
+pub(super) async fn taken_up_again(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: &Undecided,
+    (now_us, calendar): (i64, &Calendar),
+) -> Result<(), StoreError> {
+    verdicts::take_back(tx, school, concern.id).await?;
+    wait_anew(tx, school, (concern.id, concern.level), (now_us, calendar)).await?;
+    if is_illegal(&concern.category) {
+        holds::again(tx, school, concern.id, now_us).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

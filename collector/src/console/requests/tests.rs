@@ -76,9 +76,14 @@ async fn an_illegal_case_is_closed_by_three_on_their_own_pages() {
     dsl.post(&format!("{address}/judge"), &[("verdict", "true"), ("outcome", "police")]).await;
     let unsaid = dsl.post(&format!("{address}/ask-close"), &[("reason", "The police have it.")]).await;
     assert_eq!(unsaid.status, StatusCode::BAD_REQUEST, "neither a review date nor what was learnt");
-    let said = [("reason", "The police have it."), ("no_review", "on"), ("lesson", "Look earlier.")];
-    let asked = dsl.post(&format!("{address}/ask-close"), &said).await;
+    let said = |reason| [("reason", reason), ("no_review", "on"), ("lesson", "Look earlier."), ("elsewhere", "CP-77")];
+    let unreasoned = dsl.post(&format!("{address}/ask-close"), &said(" ")).await;
+    assert_eq!(unreasoned.status, StatusCode::BAD_REQUEST);
+    let written = "SELECT COUNT(*) FROM concern_steps WHERE kind = 'lesson'";
+    assert_eq!(seeded.school.count(written).await, 0, "all of it or nothing");
+    let asked = dsl.post(&format!("{address}/ask-close"), &said("The police have it.")).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.body);
+    assert_eq!(seeded.school.texts("SELECT recorded_elsewhere FROM concerns").await, ["CP-77"]);
     let page = dsl.get("/requests").await.body;
     let request = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap().to_owned();
     for account in ["head", "deputy"] {

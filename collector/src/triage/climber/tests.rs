@@ -6,7 +6,7 @@ use crate::actor::Role;
 use crate::clock::ManualClock;
 use crate::store::fixture::{EPOCH, School, delivery, title};
 use crate::subject::Kind;
-use crate::triage::Triage;
+use crate::triage::{State, Triage};
 
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -222,6 +222,22 @@ async fn a_review_date_brings_a_closed_concern_back_once() {
     assert_eq!(school.school.texts("SELECT state || COALESCE(review_us, '') FROM concerns").await, ["reopened"]);
     let told = school.school.count("SELECT COUNT(*) FROM outbox WHERE kind = 'review'").await;
     assert_eq!(told, 2, "the DSL and the deputy");
+}
+
+#[tokio::test]
+async fn an_illegal_case_that_comes_back_keeps_what_belongs_to_it_again() {
+    let school = Watched::at("2026-09-07T09:00:00Z").await;
+    school.arrive("amy", Category::Grooming, Level::Critical).await;
+    let review_us = us("2026-09-21T07:30:00Z");
+    school.school.write(&format!("UPDATE concerns SET state = 'closed', review_us = {review_us}")).await;
+    school.school.write("UPDATE holds SET released_us = 1").await;
+    school.school.write("DELETE FROM escalations").await;
+    let kept = "SELECT COUNT(*) FROM holds WHERE released_us IS NULL";
+    assert_eq!(school.school.count(kept).await, 0);
+    school.clock.set_us(review_us);
+    school.walk(review_us + DAY_US).await;
+    assert_eq!(school.school.texts("SELECT state FROM concerns").await, ["reopened"]);
+    assert_eq!(school.school.count(kept).await, 1);
 }
 
 /// A number that looks random, and is the same in every run.

@@ -4,7 +4,7 @@
 //! it too, and the log-on session keeps nothing of it. The pupil's key is durable before. Other concerns of the same
 //! log-on session stay as they are: who sat there then is another question.
 
-use super::handing::checked;
+use super::checked;
 use super::{CommandError, Desk, NewStep, STEPS, Tx, audit, concerns, steps};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{Act, ActKind};

@@ -1,9 +1,10 @@
 //! Closing: with a review date, what was learnt, and where it is recorded.
 
-use super::{CommandError, Desk, MAX_NOTE_BYTES, Move, NewStep, Step, concerns, is_illegal, steps};
+use super::{CommandError, Desk, MAX_NOTE_BYTES, Move, NewStep, Standing, Step, Tx, concerns, is_illegal, steps};
 use crate::actor::Actor;
-use crate::audit::ActKind;
+use crate::audit::{self, Act, ActKind};
 use crate::ids::{ConcernId, StepId};
+use crate::requests::{self, Change, RequestError};
 use crate::store::{StoreError, reviews};
 use crate::triage::State;
 
@@ -35,6 +36,17 @@ pub struct Closing<'a> {
     pub elsewhere: &'a str,
 }
 
+/// Why an illegal case was not asked to be closed; nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum AskCloseError {
+    /// Of the concern.
+    #[error(transparent)]
+    Concern(#[from] CommandError),
+    /// Of the request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
 impl Desk {
     /// Finishes a concern that was decided.
     ///
@@ -44,50 +56,62 @@ impl Desk {
     /// or with another body that says neither when it is reviewed nor what was learnt; otherwise [`CommandError`].
     pub async fn close(&self, actor: &Actor, concern: ConcernId, closing: Closing<'_>) -> Result<State, CommandError> {
         let review_us = self.check_closing(&closing)?;
-        let (lesson, elsewhere) = (closing.lesson.trim(), closing.elsewhere.trim());
         let step = Step { moved: Move::Close, kind: "closed", act: ActKind::ConcernClosed, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         if is_illegal(&standing.category) {
             return Err(CommandError::NeedsApprovers);
         }
-        if standing.state.is_case() && (closing.review == Review::Unsaid || lesson.is_empty()) {
-            return Err(CommandError::NeedsReview);
-        }
-        if !lesson.is_empty() {
-            self.write_lesson(&mut tx, actor, concern, &standing, lesson).await?;
-        }
+        self.write_down(&mut tx, actor, (concern, &standing), &closing).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         reviews::set(&mut tx, actor.school(), concern, review_us).await?;
-        if !elsewhere.is_empty() {
-            concerns::set_recorded_elsewhere(&mut tx, actor.school(), concern, elsewhere).await?;
-        }
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
 
-    /// Writes down what was learnt of an illegal case that others are asked to let be closed. Answers when the concern last
-    /// changed, and when it is looked at again.
+    /// Asks others to let an illegal case be closed, and writes down what was learnt of it and where it is recorded: all of it
+    /// or nothing. Answers the request's reference.
     ///
     /// # Errors
     ///
-    /// As [`Self::close`].
-    pub async fn prepare_close(
+    /// As [`Self::close`], and as [`crate::requests::Approvals::ask`].
+    pub async fn ask_close(
         &self,
         actor: &Actor,
         concern: ConcernId,
         closing: Closing<'_>,
-    ) -> Result<(i64, Option<i64>), CommandError> {
+        reason: &str,
+    ) -> Result<String, AskCloseError> {
         let review_us = self.check_closing(&closing)?;
         let (mut tx, standing) = self.begin(actor, concern).await?;
-        let lesson = closing.lesson.trim();
+        let change = Change::CloseIllegal { concern, changed_us: standing.changed_us, review_us };
+        self.write_down(&mut tx, actor, (concern, &standing), &closing).await?;
+        let now_us = self.clock.wall_us();
+        let reference = requests::desk::ask(&mut tx, actor, change, reason, now_us).await?;
+        let act = Act::new(actor, now_us, ActKind::ConcernNoted, concern).with("to", standing.state);
+        audit::append(&mut tx, &act).await.map_err(CommandError::from)?;
+        self.finish(tx, actor, concern).await?;
+        Ok(reference)
+    }
+
+    /// Writes what was learnt and where the case is recorded.
+    async fn write_down(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        (concern, standing): (ConcernId, &Standing),
+        closing: &Closing<'_>,
+    ) -> Result<(), CommandError> {
+        let (lesson, elsewhere) = (closing.lesson.trim(), closing.elsewhere.trim());
         if standing.state.is_case() && (closing.review == Review::Unsaid || lesson.is_empty()) {
             return Err(CommandError::NeedsReview);
         }
         if !lesson.is_empty() {
-            self.write_lesson(&mut tx, actor, concern, &standing, lesson).await?;
+            self.write_lesson(tx, actor, concern, standing, lesson).await?;
         }
-        tx.commit().await?;
-        Ok((standing.changed_us, review_us))
+        if !elsewhere.is_empty() {
+            concerns::set_recorded_elsewhere(tx, actor.school(), concern, elsewhere).await?;
+        }
+        Ok(())
     }
 
     /// The review date, where everything is of its length and in its time.
@@ -106,10 +130,10 @@ impl Desk {
 
     async fn write_lesson(
         &self,
-        tx: &mut super::Tx,
+        tx: &mut Tx,
         actor: &Actor,
         concern: ConcernId,
-        standing: &super::Standing,
+        standing: &Standing,
         lesson: &str,
     ) -> Result<(), CommandError> {
         let id = StepId::random().map_err(StoreError::from)?;

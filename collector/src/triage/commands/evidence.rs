@@ -12,7 +12,7 @@ use crate::notify::Purpose;
 use crate::seal::{Place, SealError};
 use crate::store::concerns::{self, Sealed, Standing};
 use crate::store::outbox::{self, Message};
-use crate::store::steps::{self, NewStep, SealedNote};
+use crate::store::steps::{self, SealedNote};
 use crate::store::{StoreError, Tx, people, recipients, subjects};
 
 /// Step of a critical concern that one person read alone.
@@ -123,9 +123,7 @@ impl Desk {
             let message = Message { person, purpose: Purpose::ReadAlone, reference, level };
             outbox::insert(tx, school, &message, now_us).await?;
         }
-        let (id, state) = (StepId::random()?, standing.state);
-        let step = NewStep { id, concern, kind: READ_ALONE, from: state, to: state, at_us: now_us, note: None };
-        steps::insert(tx, actor, &step).await
+        steps::mark(tx, actor, concern, READ_ALONE, (standing.state, standing.state), now_us).await
     }
 
     async fn open_capture(&self, row: Sealed) -> Result<OpenedCapture, CommandError> {

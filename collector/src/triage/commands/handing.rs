@@ -1,13 +1,13 @@
 //! Letting somebody else see a concern, and handing it over where there is a conflict of interest.
 
-use super::{CommandError, Desk, Move, NewStep, Standing, Step, Tx, audit, steps};
+use super::{CommandError, Desk, Move, Standing, Step, Tx, audit, checked, steps};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{Act, ActKind};
-use crate::ids::{ConcernId, StepId};
+use crate::ids::ConcernId;
 use crate::notify::Purpose;
 use crate::routing::{Recipient, Told};
 use crate::store::outbox::{self, Message};
-use crate::store::{StoreError, people, recipients, settings, subjects};
+use crate::store::{people, recipients, settings, subjects};
 use crate::triage::State;
 use crate::triage::deadline::wait_anew;
 
@@ -23,10 +23,8 @@ impl Desk {
     pub async fn share(&self, actor: &Actor, concern: ConcernId, person: PersonId) -> Result<(), CommandError> {
         let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         self.let_see(&mut tx, actor, (concern, &standing), person).await?;
-        let (from, at_us) = (standing.state, self.clock.wall_us());
-        let id = StepId::random().map_err(StoreError::from)?;
-        let step = NewStep { id, concern, kind: "shared", from, to: from, at_us, note: None };
-        steps::insert(&mut tx, actor, &step).await?;
+        let at_us = self.clock.wall_us();
+        steps::mark(&mut tx, actor, concern, "shared", (standing.state, standing.state), at_us).await?;
         let act = Act::new(actor, at_us, ActKind::ConcernShared, concern).with("with", person);
         audit::append(&mut tx, &act).await?;
         self.finish(tx, actor, concern).await
@@ -82,13 +80,4 @@ impl Desk {
         outbox::insert(tx, school, &message, now_us).await?;
         Ok(())
     }
-}
-
-/// A reason that is neither empty nor too long.
-pub(super) fn checked(reason: &str) -> Result<&str, CommandError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.len() > super::MAX_NOTE_BYTES {
-        return Err(CommandError::NoteLength(reason.len()));
-    }
-    Ok(reason)
 }

@@ -1,6 +1,6 @@
 //! Keeping a concern for a case at law, and ending that.
 
-use super::handing::checked;
+use super::checked;
 use super::{CommandError, Desk, Move, Step};
 use crate::actor::Actor;
 use crate::audit::ActKind;

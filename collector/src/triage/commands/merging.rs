@@ -1,10 +1,10 @@
 //! Merging and splitting: a link that can be taken back, never a copy.
 
-use super::{CommandError, Desk, NewStep, Standing, Tx, audit, concerns, is_illegal, steps};
+use super::{CommandError, Desk, audit, concerns, is_illegal, steps};
 use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
-use crate::ids::{ConcernId, StepId};
-use crate::store::{StoreError, escalations, holds, merges, settings};
+use crate::ids::ConcernId;
+use crate::store::{escalations, holds, merges, settings};
 use crate::triage::deadline::wait_anew;
 
 impl Desk {
@@ -18,7 +18,7 @@ impl Desk {
     pub async fn merge(&self, actor: &Actor, concern: ConcernId, into: ConcernId) -> Result<(), CommandError> {
         let (mut tx, lower) = self.begin_as_senior(actor, concern).await?;
         let Some(higher) = concerns::standing(&mut tx, actor, into).await? else {
-            return Err(CommandError::NotFound);
+            return self.refuse(tx, actor, into).await;
         };
         let school = actor.school();
         let fit = concern != into
@@ -36,8 +36,8 @@ impl Desk {
         let now_us = self.clock.wall_us();
         merges::link(&mut tx, school, concern, Some(into), now_us).await?;
         escalations::stop(&mut tx, school, concern).await?;
-        self.note_link(&mut tx, actor, (concern, &lower), "merged").await?;
-        self.note_link(&mut tx, actor, (into, &higher), "took_in").await?;
+        steps::mark(&mut tx, actor, concern, "merged", (lower.state, lower.state), now_us).await?;
+        steps::mark(&mut tx, actor, into, "took_in", (higher.state, higher.state), now_us).await?;
         let act = Act::new(actor, now_us, ActKind::ConcernMerged, concern).with("into", into);
         audit::append(&mut tx, &act).await?;
         self.finish(tx, actor, concern).await
@@ -59,20 +59,8 @@ impl Desk {
         if standing.state.is_waiting() {
             wait_anew(&mut tx, school, (concern, standing.level), (now_us, &calendar)).await?;
         }
-        self.note_link(&mut tx, actor, (concern, &standing), "split").await?;
+        steps::mark(&mut tx, actor, concern, "split", (standing.state, standing.state), now_us).await?;
         audit::append(&mut tx, &Act::new(actor, now_us, ActKind::ConcernSplit, concern)).await?;
         self.finish(tx, actor, concern).await
-    }
-
-    async fn note_link(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        (concern, standing): (ConcernId, &Standing),
-        kind: &'static str,
-    ) -> Result<(), StoreError> {
-        let (from, at_us) = (standing.state, self.clock.wall_us());
-        let step = NewStep { id: StepId::random()?, concern, kind, from, to: from, at_us, note: None };
-        steps::insert(tx, actor, &step).await
     }
 }

@@ -49,6 +49,15 @@ async fn what_comes_of_a_merged_topic_counts_towards_the_concern_it_was_merged_i
     day.school.intake().take(delivery(Level::Moderate, 2, vec![capture])).await.unwrap();
     settle(&day.school).await;
     assert_eq!(day.school.texts("SELECT captures || '' FROM concerns ORDER BY rowid").await, ["2", "1"]);
+    // What goes on for hours, never with an hour between, stays one.
+    for (sequence, hours) in [(3, 1), (4, 2), (5, 3)] {
+        let wall_us = NINE_US + hours * 50 * 60_000_000;
+        let later = lapwing_proto::Capture { wall_us, ..title("amy", Category::Bullying, Level::Moderate, SEEN) };
+        let delivered = delivery(Level::Moderate, sequence, vec![later]);
+        day.school.intake().take(crate::intake::Delivery { received_us: wall_us, ..delivered }).await.unwrap();
+        settle(&day.school).await;
+    }
+    assert_eq!(day.school.texts("SELECT captures || '' FROM concerns ORDER BY rowid").await, ["5", "1"]);
 }
 
 #[tokio::test]
@@ -61,6 +70,17 @@ async fn only_undecided_concerns_about_one_person_become_one() {
     assert!(refused(day.desk.split(&day.dsl, lower).await));
     let hidden = day.desk.merge(&day.head, lower, day.concern).await;
     assert!(matches!(hidden, Err(CommandError::NotFound)));
+    day.school
+        .write(
+            "INSERT INTO concern_recipients SELECT school_id, concern_id, (SELECT person_id FROM persons
+        WHERE name = 'Name of head'), 'row', 1 FROM concerns WHERE category = 'drugs'",
+        )
+        .await;
+    let unseen = day.desk.merge(&day.head, lower, day.concern).await;
+    assert!(matches!(unseen, Err(CommandError::NotFound)), "sees the one, and not the other");
+    let refusals = "SELECT COUNT(*) FROM audit_acts WHERE act ->> 'what' = 'concern_refused'";
+    assert_eq!(day.school.count(refusals).await, 2, "both are in the log");
+    day.school.write("DELETE FROM concern_recipients WHERE reason = 'row'").await;
     day.school.person("ben", Kind::Pupil, &[]).await;
     let capture = title("ben", Category::Drugs, Level::Moderate, SEEN);
     day.school.intake().take(delivery(Level::Moderate, 2, vec![capture])).await.unwrap();
