@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::calls::{self, Calls};
-use super::fault::{Fault, Outcome as Called, Program, Struck};
+use super::fault::{Fault, Outcome as Called, Program};
 use super::oracle::{Gaps, Look, Post, Told, Verdict, acknowledged, judge};
 use super::pupil::Pupil;
 use super::rig::{Rig, Terms, was_killed};
@@ -22,22 +21,16 @@ use super::words::Phrase;
 use crate::chaos::{self, Chaos, Draw, Plan};
 use crate::eventually_within;
 
+mod aftermath;
 mod copied;
+mod struck;
 
 /// What a lesson may take while something goes wrong; after that whatever still runs is taken for stuck, and killed.
 const LESSON: Duration = Duration::from_secs(20);
 /// What everything may take to arrive once both programs run again: beyond it, it is lost.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// What a lesson goes on for where a place is to be passed after everything has arrived.
-const LINGER: Duration = Duration::from_millis(1500);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(15);
-/// Captures issued when all is well again.
-const FRESH: u64 = 4;
-/// A claim on a message holds for two minutes.
-const LEASE_OVER: i64 = 200;
-/// Seconds that a certificate holds.
-const MONTH: i64 = 30 * 24 * 60 * 60;
 const BOTH: [Program; 2] = [Program::Collector, Program::Agent];
 /// Bytes after which a connection suffers: somewhere between its handshake and its last acknowledgement.
 const SOMEWHERE: std::ops::RangeInclusive<u64> = 0..=7_000;
@@ -288,30 +281,6 @@ impl<'a> Play<'a> {
         self.until_struck().await
     }
 
-    /// The faults that come from outside.
-    async fn strike(&mut self) -> anyhow::Result<()> {
-        sleep(Duration::from_millis(self.draw.below(60))).await;
-        match self.fault {
-            Fault::Kill(Struck::One(program)) => self.rig.kill(*program).await?,
-            Fault::Kill(Struck::Both) => {
-                self.rig.signal_both("-KILL");
-                for program in BOTH {
-                    self.rig.kill(program).await?;
-                }
-            }
-            Fault::Suspend => {
-                self.rig.signal_both("-STOP");
-                sleep(Duration::from_millis(200 + self.draw.below(1500))).await;
-                self.rig.signal_both("-CONT");
-            }
-            Fault::Clock(program, seconds) => self.rig.turn_clock(*program, *seconds)?,
-            Fault::Copied => self.use_copy().await?,
-            Fault::Place(..) | Fault::Call(..) | Fault::Link(_) => return Ok(()),
-        }
-        self.has_struck = true;
-        Ok(())
-    }
-
     /// Issues captures until the agent is found to have ended.
     async fn issue(&mut self, count: u64) -> anyhow::Result<Issued> {
         for _ in 0..count {
@@ -352,185 +321,6 @@ impl<'a> Play<'a> {
             anyhow::ensure!(started.elapsed() < LESSON, "the agent hears nobody");
             sleep(PAUSE).await;
         }
-    }
-
-    /// Takes note of a program that ended by itself: killed as it was told to, or with an exit code that says why.
-    fn has_ended(&mut self, program: Program) -> anyhow::Result<bool> {
-        let Some(status) = self.rig.ended(program) else { return Ok(false) };
-        self.note_end(program, status)?;
-        Ok(true)
-    }
-
-    fn note_end(&mut self, program: Program, status: ExitStatus) -> anyhow::Result<()> {
-        let is_told = was_killed(status) || matches!(status.code(), Some(0..=2 | 64));
-        anyhow::ensure!(is_told, "the {program} ended with {status}");
-        self.has_struck |= was_killed(status) || status.code() != Some(0);
-        Ok(())
-    }
-
-    /// Waits until the struck program has ended, or the lesson is over; then the DSL acts, and both stop in peace.
-    async fn until_struck(&mut self) -> anyhow::Result<()> {
-        let began = now();
-        // Mails and status go their own way, a little later than captures.
-        let lingers = if matches!(self.fault, Fault::Place(..)) { LINGER } else { Duration::ZERO };
-        let mut settled = None;
-        while began.elapsed() < LESSON {
-            for program in BOTH {
-                if self.has_ended(program)? || self.rig.process(program).is_none() {
-                    return Ok(());
-                }
-            }
-            if settled.is_none() && self.is_settled().await.unwrap_or(false) {
-                settled = Some(now());
-            }
-            if settled.is_some_and(|settled| settled.elapsed() >= lingers) {
-                break;
-            }
-            sleep(PAUSE).await;
-        }
-        if let Fault::Clock(..) | Fault::Suspend | Fault::Copied | Fault::Link(_) = self.fault {
-            return Ok(());
-        }
-        self.acknowledge_one().await;
-        for program in [Program::Agent, Program::Collector] {
-            if self.has_ended(program)? {
-                return Ok(());
-            }
-            if let Some(status) = self.rig.stop(program).await? {
-                self.note_end(program, status)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The DSL takes a concern. Only what the console confirms has to last.
-    async fn acknowledge_one(&mut self) {
-        let act = async {
-            let mut dsl = self.rig.dsl(&self.stage.template);
-            let row = dsl.rows("/queue").await?.into_iter().next().context("a concern")?;
-            let page = dsl.get(&row.path).await?;
-            let answer = dsl.submit(&page, &format!("{}/acknowledge", row.path), &[]).await?;
-            anyhow::ensure!(answer.status.is_redirection(), "{}", answer.status);
-            anyhow::Ok(row.path.trim_start_matches("/concerns/").to_owned())
-        };
-        if let Ok(reference) = act.await {
-            self.told.acknowledged.push(reference);
-        }
-    }
-
-    /// Starts what does not run, issues fresh captures, and waits until everything acknowledged has arrived.
-    async fn recover(&mut self) -> anyhow::Result<Duration> {
-        let had_agent = self.rig.agent.is_some();
-        let began = now();
-        // Certificates end within a month of the collector's time: years have to be taken back, as somebody does.
-        if let Fault::Clock(Program::Collector, seconds) = self.fault
-            && seconds.abs() > MONTH
-        {
-            self.rig.turn_clock(Program::Collector, 0)?;
-        }
-        if let Some(link) = &self.link {
-            self.has_struck = link.struck() > 0;
-            link.set(Plan::calm());
-        }
-        for program in BOTH {
-            if self.rig.process(program).is_none() {
-                self.rig.start(program, &Terms::default())?;
-            }
-        }
-        if had_agent {
-            self.all_spooled().await?;
-        }
-        let watching = async || self.rig.is_watching().then_some(());
-        eventually_within(PATIENCE, "the agent to watch by rules and policy", watching).await?;
-        let before = acknowledged(&self.rig.agent_log()).len();
-        for _ in 0..FRESH {
-            let phrase = self.next_phrase();
-            self.told.fresh.push(phrase);
-            anyhow::ensure!(self.show(phrase).await?, "the agent ended again");
-        }
-        self.pupil.leaves().await?;
-        let wanted = before + self.told.fresh.len();
-        eventually_within(PATIENCE, "fresh captures to be spooled", async || {
-            (acknowledged(&self.rig.agent_log()).len() >= wanted).then_some(())
-        })
-        .await?;
-        let settled = eventually_within(PATIENCE, "everything to arrive", async || {
-            self.is_settled().await.unwrap_or(false).then_some(())
-        });
-        // What has not arrived is counted, one by one, by the judge.
-        drop(settled.await);
-        self.part_copy().await?;
-        let recovery = began.elapsed();
-        let open = async || self.rig.is_open().then_some(());
-        eventually_within(PATIENCE, "the collector to be open", open).await?;
-        self.compare_pages().await?;
-        self.send_mails().await?;
-        Ok(recovery)
-    }
-
-    /// What a living agent was shown is spooled, all of it.
-    async fn all_spooled(&self) -> anyhow::Result<()> {
-        let issued = self.told.issued.len();
-        eventually_within(LESSON, "a living agent to spool what it was shown", async || {
-            (acknowledged(&self.rig.agent_log()).len() >= issued).then_some(())
-        })
-        .await
-    }
-
-    async fn is_settled(&self) -> anyhow::Result<bool> {
-        let marks = acknowledged(&self.rig.agent_log());
-        let look = Look::into(&self.rig.database()).await?;
-        let missing = look.missing(&marks).await;
-        look.close().await;
-        Ok(!marks.is_empty() && missing?.is_empty())
-    }
-
-    /// The DSL's queue shows each concern once.
-    async fn compare_pages(&mut self) -> anyhow::Result<()> {
-        // Nobody has signed in at a new console, and to a browser of today a certificate of next week is not valid.
-        // A sign-in ends when the console's clock has gone on for too long.
-        let is_signed_in = !matches!(self.fault, Fault::Clock(Program::Collector, _));
-        if matches!(self.scene, Scene::Opening | Scene::Renewing) || !is_signed_in {
-            return Ok(());
-        }
-        let mut dsl = self.rig.dsl(&self.stage.template);
-        let rows = dsl.rows("/queue").await?;
-        let mut shown: Vec<_> = rows.iter().map(|row| row.path.trim_start_matches("/concerns/").to_owned()).collect();
-        shown.sort();
-        let look = Look::into(&self.rig.database()).await?;
-        let concerns = look.concerns().await?;
-        look.close().await;
-        anyhow::ensure!(shown.iter().eq(concerns.keys()), "the queue shows {shown:?}, and there are {concerns:?}");
-        for row in &rows {
-            let page = dsl.get(&row.path).await?;
-            anyhow::ensure!(page.status.is_success(), "{} answers {}", row.path, page.status);
-        }
-        Ok(())
-    }
-
-    /// Waits until every mail has gone. One whose sender was killed is held by its claim: the collector's clock is set
-    /// on past it.
-    async fn send_mails(&mut self) -> anyhow::Result<()> {
-        let (mut waiting, mut is_held) = (0, false);
-        let mut turned = false;
-        let began = now();
-        while began.elapsed() < PATIENCE {
-            let look = Look::into(&self.rig.database()).await?;
-            (waiting, is_held) = look.waiting().await?;
-            look.close().await;
-            if waiting == 0 {
-                return Ok(());
-            }
-            if is_held && !turned && began.elapsed() > Duration::from_millis(500) {
-                turned = true;
-                self.rig.kill(Program::Collector).await?;
-                let ahead = if self.scene == Scene::Renewing { 12 * 24 * 60 * 60 } else { 0 };
-                self.rig.turn_clock(Program::Collector, ahead + LEASE_OVER)?;
-                self.rig.start(Program::Collector, &Terms::default())?;
-            }
-            sleep(PAUSE).await;
-        }
-        anyhow::bail!("{waiting} mails wait, held: {is_held}")
     }
 }
 
