@@ -17,6 +17,7 @@ use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
 use crate::{browser_host, check, doctor, pipeline, platform, session, uplink};
 
+mod media;
 mod spool;
 
 const PROBLEMS: u8 = 1;
@@ -61,6 +62,8 @@ enum Command {
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
         within: u16,
     },
+    /// Prints the removable media in this computer with the fingerprints that a school approves them by.
+    Media,
     /// Shows what `check` has to see, as whoever is signed in.
     #[command(hide = true)]
     CheckAct {
@@ -151,6 +154,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Enrol(configured) => in_runtime(enrol(&configured.config)),
         Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
         Command::Check { configured, within } => in_runtime(run_check(&configured.config, within)),
+        Command::Media => media::run(),
         Command::CheckAct { folder, page } => in_runtime(async {
             check::act(&check::Act { folders: folder, opens_page: page }).await;
             Ok(0)

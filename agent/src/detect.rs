@@ -60,6 +60,9 @@ pub fn detect(signal: &Signal, look: &Look<'_>, rules: &RuleSet, band: Band, exe
             return false;
         }
         marked |= has_mark && !is_on_trial(hit, rules);
+        if is_approved_medium(hit, signal, exempted) {
+            return false;
+        }
         let Some(exemption) = exemption(hit, exempted, rules) else { return true };
         if !is_on_trial(hit, rules) {
             found.insert((exemption, hit.category));
@@ -87,6 +90,12 @@ fn findings(
     }
     let detected = if verdict.hits.is_empty() { Detected::Nothing } else { Detected::Hits(verdict) };
     Findings { detected, on_trial, exempted }
+}
+
+/// Whether it says no more than that a medium was put in, and the school approved that one.
+fn is_approved_medium(hit: &Hit, signal: &Signal, exempted: &Exempted) -> bool {
+    let serial_hash = signal.media.as_ref().and_then(|media| media.serial_hash);
+    hit.category == Category::RemovableMedia && !is_marked(hit) && exempted.approves(serial_hash)
 }
 
 /// The exemption of a hit. Whatever may rise to a critical level has none.

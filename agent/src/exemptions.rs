@@ -1,4 +1,4 @@
-//! What the school agreed not to capture for a while.
+//! What the school agreed not to capture for a while, and the memory sticks that it approved.
 //!
 //! A list is judged by the collector's time alone: what it last answered, and what passed since by the clock that counts
 //! from the device's start, sleep included. Of a moment that is known to lie between two, an exemption is in force only
@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use lapwing_proto::{ExemptionId, ExemptionList, ExemptionsRefused};
-use lapwing_rules::{Category, Hit, Level, Mark};
+use lapwing_proto::{ApprovedMedium, ExemptionId, ExemptionList, ExemptionsRefused};
+use lapwing_rules::{Category, Digest, Hit, Level, Mark};
 use rustls::SignatureScheme;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -83,6 +83,13 @@ impl Exempted {
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_none()
+    }
+
+    /// Whether the medium of that serial number is approved.
+    pub(crate) fn approves(&self, serial_hash: Option<Digest>) -> bool {
+        let (Some(held), Some(serial_hash)) = (&self.held, serial_hash) else { return false };
+        let is_it = |one: &ApprovedMedium| one.serial_hash == serial_hash && self.latest_us < one.until_us;
+        held.list.approved_media.iter().any(is_it)
     }
 
     /// The exemption of a hit without words of wanting to or how to; the caller sees to that.

@@ -95,6 +95,10 @@ pub enum ActKind {
     RequestSettled,
     /// A person ended an exemption early.
     ExemptionEnded,
+    /// A removable medium was approved.
+    MediumApproved,
+    /// A removable medium is approved no more.
+    MediumWithdrawn,
     /// People were imported.
     PeopleImported,
     /// Pupils moved up a year.
@@ -169,6 +173,8 @@ impl ActKind {
             Self::RequestAnswered => "request_answered",
             Self::RequestSettled => "request_settled",
             Self::ExemptionEnded => "exemption_ended",
+            Self::MediumApproved => "medium_approved",
+            Self::MediumWithdrawn => "medium_withdrawn",
             Self::PeopleImported => "people_imported",
             Self::PeopleRolledOver => "people_rolled_over",
             Self::AbsenceRecorded => "absence_recorded",

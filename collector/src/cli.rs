@@ -10,6 +10,7 @@ mod checks;
 mod device;
 mod filter;
 mod init;
+mod media;
 mod notify;
 mod people;
 mod publish;
@@ -80,6 +81,9 @@ enum What {
     /// Alerts of the school's web filter.
     #[command(subcommand)]
     Filter(filter::Filter),
+    /// Approved memory sticks.
+    #[command(subcommand)]
+    Media(media::Media),
     /// The log of checks that monitoring works.
     #[command(subcommand)]
     Checks(checks::Checks),
@@ -152,6 +156,7 @@ impl What {
             Self::Notify(notify) => notify.run().await,
             Self::Device(device) => device.run().await,
             Self::Filter(filter) => filter.run().await,
+            Self::Media(media) => media.run().await,
             Self::Checks(checks) => checks.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,

@@ -48,6 +48,7 @@ mod hold;
 mod home;
 mod judge;
 mod live;
+mod media;
 mod merge;
 mod note;
 mod posted;
@@ -143,6 +144,8 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
         .route("/checks", get(checks::page).post(checks::submit))
+        .route("/media", get(media::page).post(media::approve))
+        .route("/media/withdraw", post(media::withdraw))
         .route("/counts", get(counts::page))
         .route("/exemptions", get(exemptions::page).post(exemptions::ask))
         .route("/exemptions/{reference}/answer", post(exemptions::answer))

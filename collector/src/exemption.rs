@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lapwing_proto::bounds::{MAX_EXEMPTIONS, MAX_NAME_BYTES, MAX_PLACES};
-use lapwing_proto::{Exemption, ExemptionId, ExemptionList, SchoolId};
+use lapwing_proto::bounds::{MAX_APPROVED_MEDIA, MAX_EXEMPTIONS, MAX_NAME_BYTES, MAX_PLACES};
+use lapwing_proto::{ApprovedMedium, Exemption, ExemptionId, ExemptionList, SchoolId};
 use lapwing_rules::{Category, Level};
 use serde::{Deserialize, Serialize};
 
@@ -231,9 +231,10 @@ pub fn in_force(agreed: &[Agreed], hit: (Category, Level), place: Place<'_>, at_
     holding.next().map(|told| told.id)
 }
 
-/// What a device of this group and room fetches: what is not over at `now_us`, in order of its beginning.
+/// What a device of this group and room fetches: what is not over at `now_us`, in order of its beginning, and the `media`
+/// that the school approved.
 pub(crate) fn list_for(
-    agreed: &[Agreed],
+    (agreed, media): (&[Agreed], &[ApprovedMedium]),
     (device_group, room): (&str, &str),
     school: &SchoolId,
     number: u64,
@@ -243,7 +244,15 @@ pub(crate) fn list_for(
     let mut exemptions: Vec<Exemption> = told.filter_map(|one| one.told_to(device_group, room)).collect();
     exemptions.sort_by_key(|one| (one.from_us, one.id));
     exemptions.truncate(MAX_EXEMPTIONS);
-    ExemptionList { school: school.clone(), number, issued_us: now_us, heard_within: HEARD_WITHIN, exemptions }
+    let approved_media = media.iter().filter(|one| one.until_us > now_us).take(MAX_APPROVED_MEDIA).copied().collect();
+    ExemptionList {
+        school: school.clone(),
+        number,
+        issued_us: now_us,
+        heard_within: HEARD_WITHIN,
+        exemptions,
+        approved_media,
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub mod absence;
 pub mod actor;
+pub mod approved_media;
 pub mod audit;
 pub mod authority;
 pub mod calendar;

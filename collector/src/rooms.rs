@@ -105,8 +105,8 @@ pub async fn import(
     }
     rooms::set(&mut tx, actor.school(), &moved).await?;
     // What a device was told to leave alone may hold for its old room alone.
-    if !moved.is_empty() && !exemptions::standing(&mut tx, actor.school(), now_us).await?.is_empty() {
-        exemptions::renumber(&mut tx, actor.school(), now_us).await?;
+    if !moved.is_empty() {
+        exemptions::renumber_if_any(&mut tx, actor.school(), now_us).await?;
     }
     let act = Act::new(actor, now_us, ActKind::RoomsImported, "").with("moved", moved.len()).with("same", moves.same);
     audit::append(&mut tx, &act).await?;

@@ -21,6 +21,7 @@ use crate::ids::InvalidId;
 
 pub(crate) mod absences;
 pub(crate) mod accounts;
+pub(crate) mod approved_media;
 pub mod artefacts;
 pub(crate) mod attributions;
 pub(crate) mod audit;
@@ -83,7 +84,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
@@ -95,6 +96,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (9, "pages at scale", include_str!("store/migrations/0009_pages_at_scale.sql")),
     (10, "indexes that are used", include_str!("store/migrations/0010_indexes_that_are_used.sql")),
     (11, "from the filter", include_str!("store/migrations/0011_from_the_filter.sql")),
+    (12, "approved media", include_str!("store/migrations/0012_approved_media.sql")),
 ];
 
 /// The collector's database.

@@ -37,6 +37,8 @@ pub const MAX_ARTEFACT_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_EXEMPTION_LIST_BYTES: usize = 1024 * 1024;
 /// Most exemptions of a list.
 pub const MAX_EXEMPTIONS: usize = 256;
+/// Most approved removable media of a school.
+pub const MAX_APPROVED_MEDIA: usize = 1024;
 /// Most categories of an exemption: more than there are.
 pub const MAX_EXEMPTED: usize = 64;
 /// Most groups or rooms of an exemption.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lapwing_rules::{Category, Level};
+use lapwing_rules::{Category, Digest, Level};
 use prost::Message;
 
 use crate::bounds::{self, OutOfBounds};
@@ -37,6 +37,16 @@ pub struct Exemption {
     pub groups: BTreeSet<String>,
 }
 
+/// A removable medium that the school approved: nobody is told that it was put in. What its name says is looked at as
+/// always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApprovedMedium {
+    /// SHA-256 of its serial number, as devices name it in captures.
+    pub serial_hash: Digest,
+    /// First moment after it, by the collector's clock, microseconds of UTC.
+    pub until_us: i64,
+}
+
 /// All of them for one device, in order of their beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExemptionList {
@@ -50,6 +60,8 @@ pub struct ExemptionList {
     pub heard_within: Duration,
     /// At most [`bounds::MAX_EXEMPTIONS`].
     pub exemptions: Vec<Exemption>,
+    /// At most [`bounds::MAX_APPROVED_MEDIA`].
+    pub approved_media: Vec<ApprovedMedium>,
 }
 
 /// Why a list is not used.
@@ -84,6 +96,18 @@ impl Exemption {
     #[must_use]
     pub const fn is_in_force(&self, earliest_us: i64, latest_us: i64) -> bool {
         self.from_us <= earliest_us && latest_us < self.until_us
+    }
+}
+
+impl ApprovedMedium {
+    fn to_wire(self) -> wire::ApprovedMedium {
+        wire::ApprovedMedium { serial_hash: self.serial_hash.as_bytes().to_vec(), until_us: self.until_us }
+    }
+
+    fn of_wire(told: &wire::ApprovedMedium) -> Result<Self, OutOfBounds> {
+        let serial_hash = <[u8; 32]>::try_from(told.serial_hash.as_slice())
+            .map_err(|_| OutOfBounds::new("exemptions.approved_media.serial_hash", "32 bytes"))?;
+        Ok(Self { serial_hash: Digest::from_bytes(serial_hash), until_us: told.until_us })
     }
 }
 
@@ -133,6 +157,7 @@ impl ExemptionList {
             issued_us: self.issued_us,
             heard_within_s: u32::try_from(self.heard_within.as_secs()).unwrap_or(bounds::MAX_HEARD_WITHIN_S),
             exemptions: self.exemptions.iter().map(exemption).collect(),
+            approved_media: self.approved_media.iter().copied().map(ApprovedMedium::to_wire).collect(),
         }
     }
 }
@@ -142,6 +167,7 @@ impl TryFrom<wire::ExemptionList> for ExemptionList {
 
     fn try_from(list: wire::ExemptionList) -> Result<Self, ExemptionsRefused> {
         bounds::list("exemptions.exemptions", &list.exemptions, bounds::MAX_EXEMPTIONS)?;
+        bounds::list("exemptions.approved_media", &list.approved_media, bounds::MAX_APPROVED_MEDIA)?;
         let school = list.school.parse().map_err(|_| OutOfBounds::new("exemptions.school", "a school's id"))?;
         if list.number == 0 {
             return Err(OutOfBounds::new("exemptions.number", "from 1").into());
@@ -155,6 +181,7 @@ impl TryFrom<wire::ExemptionList> for ExemptionList {
             issued_us: list.issued_us,
             heard_within: Duration::from_secs(u64::from(list.heard_within_s)),
             exemptions: list.exemptions.into_iter().map(exemption).collect::<Result<_, _>>()?,
+            approved_media: list.approved_media.iter().map(ApprovedMedium::of_wire).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -195,12 +222,13 @@ mod tests {
             issued_us: 5,
             heard_within: Duration::from_secs(60),
             exemptions: vec![exemption],
+            approved_media: vec![ApprovedMedium { serial_hash: Digest::of(b"0042"), until_us: 30 }],
         }
     }
 
-    /// A signature for tests: what is signed, turned round.
+    /// A signature for tests: a digest of what is signed.
     fn sign(message: &[u8]) -> Result<Vec<u8>, std::convert::Infallible> {
-        Ok(message.iter().rev().take(64).copied().collect())
+        Ok(Digest::of(message).as_bytes().to_vec())
     }
 
     fn is_signed(message: &[u8], signature: &[u8]) -> bool {
@@ -224,7 +252,12 @@ mod tests {
             groups: (0..bounds::MAX_PLACES).map(group).collect(),
             ..list().exemptions.remove(0)
         };
-        let full = ExemptionList { exemptions: vec![largest; bounds::MAX_EXEMPTIONS], ..list() };
+        let medium = ApprovedMedium { until_us: i64::MAX, ..list().approved_media.remove(0) };
+        let full = ExemptionList {
+            exemptions: vec![largest; bounds::MAX_EXEMPTIONS],
+            approved_media: vec![medium; bounds::MAX_APPROVED_MEDIA],
+            ..list()
+        };
         assert_eq!(ExemptionList::open(&full.sign(sign).unwrap(), is_signed), Ok(full));
     }
 
@@ -261,7 +294,13 @@ mod tests {
             ("exemptions.exemptions", &|told: &mut wire::ExemptionList| {
                 told.exemptions = vec![told.exemptions[0].clone(); 257];
             }),
-        ] as [(&str, &dyn Fn(&mut wire::ExemptionList)); 8]
+            ("exemptions.approved_media", &|told: &mut wire::ExemptionList| {
+                told.approved_media = vec![told.approved_media[0].clone(); 1025];
+            }),
+            ("approved_media.serial_hash", &|told: &mut wire::ExemptionList| {
+                told.approved_media[0].serial_hash.pop();
+            }),
+        ] as [(&str, &dyn Fn(&mut wire::ExemptionList)); 10]
         {
             assert!(refused(change).contains(said), "{}", refused(change));
         }

@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
 pub use convert::{band_from_wire, band_to_wire};
-pub use exemptions::{Exemption, ExemptionId, ExemptionList, ExemptionsRefused};
+pub use exemptions::{ApprovedMedium, Exemption, ExemptionId, ExemptionList, ExemptionsRefused};
 #[doc(hidden)]
 pub use ids::parts;
 pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};

@@ -24,7 +24,7 @@ fn exemption(id: u8, from_us: i64, until_us: i64, group: Option<&str>) -> Exempt
 
 fn list(number: u64, issued_us: i64, exemptions: Vec<Exemption>) -> ExemptionList {
     let school = "sample".parse().unwrap();
-    ExemptionList { school, number, issued_us, heard_within: HEARD_WITHIN, exemptions }
+    ExemptionList { school, number, issued_us, heard_within: HEARD_WITHIN, exemptions, approved_media: Vec::new() }
 }
 
 /// What the device makes of a moderate hit about drugs, now.
@@ -64,6 +64,33 @@ fn a_list_for_a_group_holds_for_its_accounts_alone() {
     assert!(of("10B", Category::Drugs) && !of("10A", Category::Drugs) && !of("", Category::Drugs));
     assert!(!of("10B", Category::Gambling), "another topic");
     assert!(!of("10B", Category::Terrorism), "whatever a list says");
+}
+
+#[test]
+fn a_medium_is_approved_until_its_end_while_the_collector_is_heard() {
+    let (authority, clock) = (Authority::new(), Arc::new(ManualClock::at(0)));
+    let time = TrustedTime::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let exemptions = Exemptions::default();
+    let medium = ApprovedMedium { serial_hash: Digest::of(b"0042"), until_us: NOON_US + 3 * HOUR_US };
+    let register = ExemptionList { approved_media: vec![medium], ..list(1, NOON_US, Vec::new()) };
+    exemptions.take(&authority.sign(&register), &authority.der, clock.boot_us()).unwrap();
+    let approves = |serial: &[u8]| {
+        let now_us = clock.boot_us();
+        exemptions.at(now_us, time.between(now_us), "").approves(Some(Digest::of(serial)))
+    };
+    assert!(!approves(b"0042"), "the time is not known");
+    time.answered(NOON_US, clock.boot_us());
+    assert!(approves(b"0042") && !approves(b"0043"));
+    let now_us = clock.boot_us();
+    assert!(!exemptions.at(now_us, time.between(now_us), "").approves(None), "without a serial number");
+    clock.advance(HEARD_WITHIN + Duration::from_secs(1));
+    assert!(!approves(b"0042"), "the collector is silent");
+    time.answered(NOON_US + 2 * HOUR_US, clock.boot_us());
+    assert!(approves(b"0042"), "and is heard again");
+    clock.advance(Duration::from_secs(59 * 60));
+    assert!(approves(b"0042"));
+    clock.advance(Duration::from_secs(60));
+    assert!(!approves(b"0042"), "its time is over");
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub use facts::{hardware_hash, host_name};
 pub use files::Files;
 pub use hardening::{hide_memory, keep_memory_small};
 pub use media::Media;
+pub(crate) use media::media_now;
 pub(crate) use socket::{LocalListener, LocalStream, connect};
 pub use storage::{create_private_file, create_private_folder, sync_folder};
 pub(crate) use supervisor::{Orders, alive_within, machine_stops, tell_alive, tell_ready, tell_stopping};

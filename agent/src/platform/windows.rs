@@ -110,6 +110,15 @@ pub(crate) fn show_window(_title: &str) -> io::Result<()> {
     Err(unsupported())
 }
 
+/// The removable media that are mounted now.
+///
+/// # Errors
+///
+/// Always: Windows is not served yet.
+pub(crate) fn media_now() -> io::Result<Vec<lapwing_proto::Media>> {
+    Err(unsupported())
+}
+
 /// Opens `address` in a browser.
 ///
 /// # Errors

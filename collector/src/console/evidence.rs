@@ -191,7 +191,11 @@ fn media_words(media: &Media) -> String {
     };
     let megabytes = media.size_bytes / 1_000_000;
     let size = if megabytes >= 1000 { format!("{} GB", megabytes / 1000) } else { format!("{megabytes} MB") };
-    format!("{bus}, {size}, {}.", media.filesystem)
+    let fingerprint = media.serial_hash.map_or_else(
+        || "It has no serial number.".to_owned(),
+        |hash| format!("Its fingerprint, by which it can be approved: {hash}."),
+    );
+    format!("{bus}, {size}, {}. {fingerprint}", media.filesystem)
 }
 
 const fn source(signal: Open<Signal>) -> &'static str {

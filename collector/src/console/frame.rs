@@ -41,10 +41,11 @@ pub(super) struct Place {
 }
 
 /// With the roles that open them; none: everybody who is let in.
-const PLACES: [(Place, Option<&[Role]>); 7] = [
+const PLACES: [(Place, Option<&[Role]>); 8] = [
     (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
     (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
     (Place { address: "/checks", words: "Checks" }, Some(Overseer::ROLES)),
+    (Place { address: "/media", words: "Memory sticks" }, Some(Overseer::ROLES)),
     (Place { address: "/counts", words: "Counts" }, Some(Governor::ROLES)),
     (Place { address: "/requests", words: "Requests" }, Some(&ASKERS)),
     (Place { address: "/exemptions", words: "Exemptions" }, None),

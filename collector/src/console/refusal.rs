@@ -214,7 +214,7 @@ pub(super) fn onward(uri: &Uri) -> Option<String> {
 /// Whether `path` is one of the pages that a person may be sent to: never another host.
 pub(super) fn is_onward(path: &str) -> bool {
     let reference = path.strip_prefix("/concerns/");
-    matches!(path, "/queue" | "/devices" | "/checks" | "/counts" | "/requests" | "/exemptions" | "/away")
+    matches!(path, "/queue" | "/devices" | "/checks" | "/media" | "/counts" | "/requests" | "/exemptions" | "/away")
         || reference.is_some_and(is_reference)
 }
 

@@ -50,6 +50,12 @@ impl Present {
         Some(local.to_zoned(self.zone.clone()).ok()?.timestamp().as_microsecond())
     }
 
+    /// The midnight after the day that a browser's field says, "2026-09-07", in microseconds of UTC.
+    pub(crate) fn day_ends_us(&self, text: &str) -> Option<i64> {
+        let date: Date = text.trim().parse().ok()?;
+        Some(date.tomorrow().ok()?.to_zoned(self.zone.clone()).ok()?.timestamp().as_microsecond())
+    }
+
     /// "Monday 7 September 2026, 09:00".
     pub(crate) fn date_and_time(&self, at_us: i64) -> String {
         self.zoned(at_us).strftime("%A %-d %B %Y, %H:%M").to_string()

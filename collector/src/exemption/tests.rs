@@ -121,13 +121,13 @@ fn a_device_is_told_of_what_is_for_it_or_for_accounts_that_may_sit_there() {
     let school = Plan { rooms: BTreeSet::new(), whole_school: true, ..plan(3) };
     let standing = [agreed(plan(1)), agreed(class), agreed(school)];
     let told = |group: &str, room: &str| {
-        let list = list_for(&standing, (group, room), &"hill".parse().unwrap(), 7, NINE_US);
+        let list = list_for((&standing, &[]), (group, room), &"hill".parse().unwrap(), 7, NINE_US);
         assert_eq!(list.number, 7);
         list.exemptions.into_iter().map(|one| (one.id.as_bytes()[0], one.groups.len())).collect::<Vec<_>>()
     };
     assert_eq!(told("pupils", "IT room"), [(1, 0), (2, 1), (3, 0)]);
     assert_eq!(told("10B", "Library"), [(2, 0), (3, 0)], "a device of the class is everybody's");
-    let over = list_for(&standing, ("", "IT room"), &"hill".parse().unwrap(), 7, NINE_US + 2 * HOUR_US);
+    let over = list_for((&standing, &[]), ("", "IT room"), &"hill".parse().unwrap(), 7, NINE_US + 2 * HOUR_US);
     assert!(over.exemptions.is_empty());
 }
 
@@ -167,7 +167,7 @@ proptest! {
         let all = Plan { categories: Category::all().collect(), whole_school, groups, rooms, ..plan(1) };
         let standing = [agreed(all)];
         let at_us = NINE_US + minutes * MINUTE_US;
-        let list = list_for(&standing, (device_group, room), &"hill".parse().unwrap(), 1, NINE_US);
+        let list = list_for((&standing, &[]), (device_group, room), &"hill".parse().unwrap(), 1, NINE_US);
         for category in Category::all() {
             let here = in_force(&standing, (category, level), Place { device_group, room, class }, at_us).is_some();
             let there = list.exemptions.iter().any(|one| {

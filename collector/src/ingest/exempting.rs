@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lapwing_proto::{DeviceId, SchoolId};
+use lapwing_proto::{ApprovedMedium, DeviceId, SchoolId};
 
 use super::Ingest;
 use super::published::Offer;
 use crate::exemption::{Agreed, list_for};
-use crate::store::{Store, StoreError, devices, exemptions};
+use crate::store::{Store, StoreError, approved_media, devices, exemptions};
 
 /// Lists that are kept ready; all are made anew when there are more places.
 const MAX_KEPT: usize = 4096;
@@ -18,6 +18,7 @@ const MAX_KEPT: usize = 4096;
 pub(crate) struct Exempting {
     number: u64,
     agreed: Vec<Agreed>,
+    media: Vec<ApprovedMedium>,
     /// By group and room of a device. A signature is another each time, and the digest of what was announced is not.
     lists: Mutex<BTreeMap<(String, String), Arc<Offer>>>,
 }
@@ -35,7 +36,8 @@ impl Exempting {
         }
         let mut tx = store.view().await?;
         let agreed = exemptions::standing(&mut tx, school, now_us).await?;
-        Ok(Some(Self { number, agreed, lists: Mutex::default() }))
+        let media = approved_media::standing(&mut tx, school, now_us).await?;
+        Ok(Some(Self { number, agreed, media, lists: Mutex::default() }))
     }
 
     pub(super) const fn number(&self) -> u64 {
@@ -49,7 +51,7 @@ impl Exempting {
             return Ok(Arc::clone(offer));
         }
         let now_us = ingest.clock.wall_us();
-        let list = list_for(&self.agreed, (&place.0, &place.1), &ingest.school, self.number, now_us);
+        let list = list_for((&self.agreed, &self.media), (&place.0, &place.1), &ingest.school, self.number, now_us);
         let signed = ingest.authority.sign_exemptions(&list).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a list of exemptions cannot be signed");
             StoreError::Corrupt { what: "authority" }

@@ -9,7 +9,7 @@ use crate::audit::{self, Act, ActKind};
 use crate::requests::RequestError;
 use crate::sheet::RowFault;
 use crate::store::people::{self, Known, Written};
-use crate::store::{Store, StoreError, Tx, recipients};
+use crate::store::{Store, StoreError, Tx, exemptions, recipients};
 use crate::subject::Kind;
 use crate::triage;
 
@@ -141,6 +141,10 @@ async fn write(
         privileged::ask(&mut tx, actor, by, &plan.changes.asked, now_us).await?;
     }
     let counts = plan.changes.counts;
+    if counts.left > 0 {
+        // A memory stick of somebody who left is approved no more.
+        exemptions::renumber_if_any(&mut tx, actor.school(), now_us).await?;
+    }
     let act = Act::new(actor, now_us, ActKind::PeopleImported, "")
         .with("added", counts.added)
         .with("changed", counts.changed)

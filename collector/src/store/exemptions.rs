@@ -91,6 +91,15 @@ pub(crate) async fn renumber(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Res
     Ok(())
 }
 
+/// As [`renumber`], where devices were ever given a list: what it depends on has changed.
+pub(crate) async fn renumber_if_any(tx: &mut Tx, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
+    let is_any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM exemption_lists WHERE school_id = $1)")
+        .bind(school.as_str())
+        .fetch_one(tx.connection())
+        .await?;
+    if is_any { renumber(tx, school, now_us).await } else { Ok(()) }
+}
+
 /// Number of the newest list, 0 before there was an exemption. Cheap enough to be asked every second.
 pub(crate) async fn number(store: &Store, school: &SchoolId) -> Result<u64, StoreError> {
     let number: Option<i64> = sqlx::query_scalar("SELECT number FROM exemption_lists WHERE school_id = $1")

@@ -42,6 +42,12 @@ impl Many {
         Self { columns, sql }
     }
 
+    /// The statement for one row, as a test reads its plan.
+    #[cfg(test)]
+    pub(super) fn smallest(&self) -> &str {
+        self.sql.first().map_or("", String::as_str)
+    }
+
     /// The statement for `rows` rows, at most [`MOST`].
     ///
     /// # Errors

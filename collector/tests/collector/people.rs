@@ -255,6 +255,32 @@ fn date_of(at_us: i64, days: i64) -> String {
 }
 
 #[tokio::test]
+async fn a_memory_stick_is_approved_listed_and_withdrawn() {
+    let school = School::open().await;
+    staff(&school, 1).await;
+    let fingerprint = lapwing_rules::Digest::of(b"0042").to_string();
+    assert_eq!(school.command(&["media", "list"]).await, "no medium is in the register");
+    let approve = async |fingerprint: &str, owner: &str, until: &str| {
+        let given = ["media", "approve", "--fingerprint", fingerprint, "--owner", owner, "--until", until];
+        school.run(&[given.as_slice(), &["--name", "Blue stick", "--permission", "The head; scanned"]].concat()).await
+    };
+    let day = date_of(lapwing_collector::clock::Clock::wall_us(&*school.clock), 30);
+    for (fingerprint, owner, until) in
+        [("00", "dsl", &*day), (&fingerprint, "nobody", &day), (&fingerprint, "dsl", "2001-01-01")]
+    {
+        let refused = approve(fingerprint, owner, until).await;
+        assert!(matches!(refused.status.code(), Some(2 | 64)), "{}", said(&refused));
+    }
+    assert_eq!(school.command(&["media", "list"]).await, "no medium is in the register");
+    assert!(approve(&format!("sha256:{fingerprint}"), "dsl", &day).await.status.success());
+    let list = school.command(&["media", "list"]).await;
+    assert!(list.starts_with(&format!("{fingerprint}\t{day}\tBlue stick\t")), "{list}");
+    assert!(list.ends_with("\tThe head; scanned"), "{list}");
+    assert!(school.command(&["media", "withdraw", &fingerprint]).await.ends_with("is approved no more"));
+    assert_eq!(school.run(&["media", "withdraw", &fingerprint]).await.status.code(), Some(64));
+}
+
+#[tokio::test]
 async fn devices_stand_in_the_rooms_of_a_list_or_none_of_them_moves() {
     let school = School::open().await;
     let _device = Device::enrol(&school).await;

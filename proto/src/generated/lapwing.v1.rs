@@ -576,6 +576,18 @@ pub struct ExemptionList {
     /// 0 to 256, of the device's place
     #[prost(message, repeated, tag = "5")]
     pub exemptions: ::prost::alloc::vec::Vec<Exemption>,
+    /// 0 to 1024, of the school
+    #[prost(message, repeated, tag = "6")]
+    pub approved_media: ::prost::alloc::vec::Vec<ApprovedMedium>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApprovedMedium {
+    /// 32, SHA-256 of its serial number, as in Media
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial_hash: ::prost::alloc::vec::Vec<u8>,
+    /// collector's clock; does not count
+    #[prost(int64, tag = "2")]
+    pub until_us: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Exemption {

@@ -290,6 +290,7 @@ fn exempt(judge: &Judge, groups: &[&str]) {
         issued_us: NOON_US,
         heard_within: std::time::Duration::from_secs(24 * 60 * 60),
         exemptions: vec![lesson],
+        approved_media: Vec::new(),
     };
     judge.force.exemptions().take(&authority.sign(&list), &authority.der, at(NOON_US).boot_us).unwrap();
 }
@@ -313,6 +314,38 @@ fn what_is_exempted_is_counted_for_its_exemption_and_captured_again_when_that_is
     let counts = counters.take_counts();
     let told: Vec<_> = counts.iter().map(|count| (count.key.clone(), count.count)).collect();
     assert_eq!(told, [(format!("exempted:{id}:gambling"), 2), (format!("exempted:{id}:weapons"), 2)]);
+}
+
+#[test]
+fn an_approved_stick_is_no_capture_and_another_is() {
+    let (mut judge, counters, _folder) = judge(true);
+    let stick = |judge: &mut Judge, serial: &[u8]| {
+        let facts = lapwing_proto::Media {
+            label: "BLUE".to_owned(),
+            size_bytes: 8_000_000_000,
+            bus: lapwing_proto::Open::Known(lapwing_proto::Bus::Usb),
+            serial_hash: Some(lapwing_rules::Digest::of(serial)),
+            filesystem: "vfat".to_owned(),
+        };
+        let account = title("", None).account;
+        let capture = judge.judge(Signal::media(at(NOON_US), account, facts))?;
+        Some(capture.verdict.hits.iter().map(|hit| hit.rule.to_string()).collect::<Vec<_>>())
+    };
+    let authority = Authority::new();
+    let until_us = NOON_US + 30 * MINUTE_US;
+    let medium = lapwing_proto::ApprovedMedium { serial_hash: lapwing_rules::Digest::of(b"0042"), until_us };
+    let list = lapwing_proto::ExemptionList {
+        school: "sample".parse().unwrap(),
+        number: 1,
+        issued_us: NOON_US,
+        heard_within: std::time::Duration::from_secs(24 * 60 * 60),
+        exemptions: Vec::new(),
+        approved_media: vec![medium],
+    };
+    judge.force.exemptions().take(&authority.sign(&list), &authority.der, at(NOON_US).boot_us).unwrap();
+    assert_eq!(stick(&mut judge, b"0042"), None);
+    assert!(counters.take_counts().is_empty(), "and no count either");
+    assert_eq!(stick(&mut judge, b"0043"), Some(vec!["sample.stick".to_owned()]));
 }
 
 #[test]

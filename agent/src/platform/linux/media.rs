@@ -59,6 +59,13 @@ impl Sensor for Media {
     }
 }
 
+/// The removable media that are mounted now, each once.
+pub(crate) fn media_now() -> io::Result<Vec<lapwing_proto::Media>> {
+    let mounts: std::collections::BTreeMap<DeviceNumber, Mount> =
+        table_now()?.into_iter().map(|mount| (mount.device(), mount)).collect();
+    Ok(mounts.values().filter_map(medium::facts).collect())
+}
+
 /// Reports new media until nobody takes them any more.
 async fn watch(out: &Observations, health: &HealthBoard) -> io::Result<()> {
     let table = register(OwnedFd::from(File::open(MOUNTS)?), Interest::PRIORITY)?;

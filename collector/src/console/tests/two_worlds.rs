@@ -16,8 +16,18 @@ use crate::store::fixture::title;
 
 const STAFF: [&str; 7] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"];
 const PUPILS: [&str; 2] = ["amelia", "ben"];
-const PAGES: [&str; 9] =
-    ["/", "/queue", "/queue?show=closed", "/devices", "/checks", "/counts", "/requests", "/away", "/exemptions"];
+const PAGES: [&str; 10] = [
+    "/",
+    "/queue",
+    "/queue?show=closed",
+    "/devices",
+    "/checks",
+    "/media",
+    "/counts",
+    "/requests",
+    "/away",
+    "/exemptions",
+];
 const MINUTE_US: i64 = 60_000_000;
 const CASES: u64 = 24;
 
