@@ -12,6 +12,11 @@
 //! [trust]
 //! rule_keys = ["ed25519:<64 hexadecimal digits>"]
 //! policy_keys = ["ed25519:<64 hexadecimal digits>"]
+//!
+//! [filter_syslog]  # where the web filter sends its alerts
+//! listen = "0.0.0.0:5514"
+//! format = "sophos"  # generic, smoothwall, rm or sophos
+//! from = ["10.0.0.9"]
 //! ```
 
 mod channels;
@@ -21,11 +26,13 @@ mod origin;
 mod watch;
 mod written;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
 use lapwing_proto::SchoolId;
+
+use crate::proof::filter::Source;
 
 pub(crate) use channels::channel_url;
 pub use channels::{Notices, Private, Shared, Way};
@@ -62,6 +69,8 @@ pub struct Config {
     pub shared: Vec<Shared>,
     /// When the day's messages are made, and for whom.
     pub notices: Notices,
+    /// Where the web filter sends its alerts; absent, they come from files alone.
+    pub filter_syslog: Option<FilterSyslog>,
     /// The console's own certificate; absent, the authority issues one.
     pub console_certificate: Option<CertificateFiles>,
     /// Where each value came from.
@@ -88,6 +97,17 @@ pub struct Listen {
     pub uplink: SocketAddr,
     /// People: HTTPS.
     pub console: SocketAddr,
+}
+
+/// Where alerts of the web filter are heard, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterSyslog {
+    /// Datagrams and connections at the same port. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whose messages they are.
+    pub format: Source,
+    /// Addresses that are heard; at least one, others are not.
+    pub from: Vec<IpAddr>,
 }
 
 /// Keys whose signatures are accepted.
@@ -246,6 +266,26 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_that_sends_is_named_by_its_addresses() {
+        let syslog = |format: &str, from: &str| {
+            parse(&format!(
+                "{SMALLEST}[filter_syslog]\nlisten = \"0.0.0.0:5514\"\nformat = \"{format}\"\nfrom = {from}\n"
+            ))
+        };
+        let config = syslog("sophos", "[\"10.0.0.9\", \"::ffff:10.0.0.8\"]").unwrap();
+        let heard = config.filter_syslog.unwrap();
+        assert_eq!(heard.from, ["10.0.0.9", "10.0.0.8"].map(|from| from.parse::<IpAddr>().unwrap()));
+        for (format, from, said) in [
+            ("fortinet", "[\"10.0.0.9\"]", "generic, smoothwall, rm or sophos"),
+            ("rm", "[]", "1 to 16 addresses"),
+            ("rm", "[\"filter.school.example\"]", "addresses such as 10.0.0.9"),
+        ] {
+            let error = syslog(format, from).unwrap_err();
+            assert!(error.contains("filter_syslog") && error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn a_missing_school_is_named() {
         assert!(parse("data_dir = \"/data\"").unwrap_err().ends_with(": `school.id` is missing"));
     }
@@ -277,6 +317,7 @@ mod tests {
             [school]\nid = \"a\"\nname = \"A\"\nzone = \"UTC\"\n\
             [listen]\nenrol = \"127.0.0.1:1\"\nuplink = \"127.0.0.1:2\"\nconsole = \"127.0.0.1:3\"\n\
             [trust]\nrule_keys = []\npolicy_keys = []\n\
+            [filter_syslog]\nlisten = \"127.0.0.1:4\"\nformat = \"rm\"\nfrom = [\"10.0.0.9\"]\n\
             [notify]\ndigest_after_minutes = 1\nall_well_after_minutes = 1\nall_well_to = []\n\
             [[webhook]]\nname = \"w\"\nurl = \"https://a\"\nsecret_file = \"s\"\nreaders = []\n\
             allow_private = true\nextra_ca = \"c\"\n\

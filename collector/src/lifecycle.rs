@@ -37,6 +37,7 @@ use crate::ingest::{self, Ingest, IngestParts, Welcomer};
 use crate::intake::{Intake, IntakeParts, IntakeWorker};
 use crate::notify::{ChannelError, Channels, Notifier};
 use crate::proof::Lookout;
+use crate::proof::filter::SyslogParts;
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, schools};
@@ -100,6 +101,9 @@ pub struct Addresses {
     pub uplink: SocketAddr,
     /// People.
     pub console: SocketAddr,
+    /// Messages of the web filter, where they are heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_syslog: Option<SocketAddr>,
 }
 
 /// What a collector bears: fixed in the program, a parameter for tests.
@@ -227,7 +231,7 @@ impl Collector {
             limits: limits.ingest,
         });
         ingest.refresh().await?;
-        let listeners = Listeners::bind(&config.listen).await?;
+        let listeners = Listeners::bind(&config).await?;
         let addresses = listeners.addresses;
         let channels = Channels::new(&config, addresses.console.port())?;
         let mut tx = store.begin().await?;
@@ -329,6 +333,20 @@ impl Collector {
         self.spawn_part("triage", &self.tasks, self.triage().run(self.shutdown.clone()));
         self.spawn_part("climber", &self.tasks, self.climber().run(self.shutdown.clone()));
         self.spawn_part("notifier", &self.tasks, self.notifier().run(self.shutdown.clone()));
+        if let Some(syslog) = listeners.filter_syslog {
+            self.spawn_part("filter", &self.tasks, syslog.run(self.syslog_parts()));
+        }
+    }
+
+    fn syslog_parts(&self) -> SyslogParts {
+        SyslogParts {
+            config: Arc::clone(&self.config),
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            clock: Arc::clone(&self.clock),
+            triage: Arc::clone(&self.waking.triage),
+            shutdown: self.shutdown.clone(),
+        }
     }
 
     fn spawn_writing(&self, intake: IntakeWorker, welcomer: Welcomer) {

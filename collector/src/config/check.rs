@@ -1,6 +1,6 @@
 //! From written to effective: each value checked once, each refusal with its line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -9,7 +9,10 @@ use rustls_pki_types::ServerName;
 
 use super::origin::{Origin, Origins, line_of};
 use super::written::{self, Placed};
-use super::{CertificateFiles, Config, ConfigError, Listen, School, Smtp, SmtpSignIn, SmtpTls, Trust, Written};
+use super::{
+    CertificateFiles, Config, ConfigError, FilterSyslog, Listen, School, Smtp, SmtpSignIn, SmtpTls, Trust, Written,
+};
+use crate::ids::InvalidId;
 
 const DEFAULT_ENROL: &str = "0.0.0.0:7443";
 const DEFAULT_UPLINK: &str = "0.0.0.0:7444";
@@ -19,6 +22,8 @@ const DEFAULT_HOST_NAME: &str = "localhost";
 const MAX_HOST_NAMES: usize = 32;
 const MAX_KEYS: usize = 16;
 const MAX_NAME_BYTES: usize = 128;
+/// Addresses that a filter may send from.
+const MAX_FILTERS: usize = 16;
 
 pub(super) struct Checker<'a> {
     pub(super) file: &'a Path,
@@ -46,6 +51,7 @@ impl<'a> Checker<'a> {
             smtp: written.smtp.map(|smtp| self.smtp(smtp)).transpose()?,
             shared: self.shared(written.webhook, written.teams)?,
             notices: self.notices(written.notify)?,
+            filter_syslog: written.filter_syslog.map(|syslog| self.filter_syslog(syslog)).transpose()?,
             console_certificate: self.console_certificate(written.console)?,
             origins: self.origins,
         })
@@ -142,6 +148,24 @@ impl<'a> Checker<'a> {
             (None, Some(_)) => return Err(self.missing("smtp.user")),
         };
         Ok(Smtp { host, port, tls, extra_ca, from, sign_in })
+    }
+
+    fn filter_syslog(&mut self, written: written::FilterSyslog) -> Result<FilterSyslog, ConfigError> {
+        let address = |listen: String| listen.parse().map_err(|_| "an address and a port".to_owned());
+        let known = |format: String| format.parse().map_err(|error: InvalidId| error.expected.to_owned());
+        let addresses = |from: Vec<String>| {
+            let read: Result<Vec<IpAddr>, _> = from.iter().map(|from| from.parse::<IpAddr>()).collect();
+            let read = read.map_err(|_| "addresses such as 10.0.0.9".to_owned())?;
+            if read.is_empty() || read.len() > MAX_FILTERS {
+                return Err(format!("1 to {MAX_FILTERS} addresses that are heard"));
+            }
+            Ok(read.into_iter().map(|address| address.to_canonical()).collect())
+        };
+        Ok(FilterSyslog {
+            listen: self.required("filter_syslog.listen", written.listen, address)?,
+            format: self.required("filter_syslog.format", written.format, known)?,
+            from: self.required("filter_syslog.from", written.from, addresses)?,
+        })
     }
 
     fn console_certificate(&mut self, written: written::Console) -> Result<Option<CertificateFiles>, ConfigError> {

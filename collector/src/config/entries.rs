@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lapwing_rules::key_text;
 
-use super::{Config, Shared, SmtpTls, Way};
+use super::{Config, FilterSyslog, Shared, SmtpTls, Way};
 
 /// A key and what holds for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,12 @@ impl Config {
         ];
         entries.extend(self.smtp_entries().into_iter().map(|(key, value)| at_reload(key, value)));
         entries.extend(self.notice_entries().into_iter().map(|(key, value)| at_reload(key, value)));
+        let syslog = self.filter_syslog.as_ref();
+        let told = |of: fn(&FilterSyslog) -> String| syslog.map(of).unwrap_or_default();
+        entries.push(at_restart("filter_syslog.listen", told(|syslog| syslog.listen.to_string())));
+        entries.push(at_restart("filter_syslog.format", told(|syslog| syslog.format.as_str().to_owned())));
+        entries
+            .push(at_restart("filter_syslog.from", told(|syslog| joined(syslog.from.iter().map(ToString::to_string)))));
         let console = self.console_certificate.as_ref();
         let path = |path: Option<&std::path::PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
         entries.push(at_reload("console.certificate", path(console.map(|files| &files.certificate))));
@@ -71,6 +77,7 @@ impl Config {
             data_dir: running.data_dir.clone(),
             keys_dir: running.keys_dir.clone(),
             listen: running.listen,
+            filter_syslog: running.filter_syslog.clone(),
             school,
             ..self
         }

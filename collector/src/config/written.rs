@@ -23,6 +23,7 @@ pub struct Written {
     pub(super) notify: Notify,
     pub(super) webhook: Vec<Webhook>,
     pub(super) teams: Vec<Teams>,
+    pub(super) filter_syslog: Option<FilterSyslog>,
     pub(super) console: Console,
 }
 
@@ -59,6 +60,14 @@ pub(super) struct Smtp {
     pub(super) from: Placed<String>,
     pub(super) user: Placed<String>,
     pub(super) password_file: Placed<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FilterSyslog {
+    pub(super) listen: Placed<String>,
+    pub(super) format: Placed<String>,
+    pub(super) from: Placed<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

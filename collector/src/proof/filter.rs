@@ -1,4 +1,4 @@
-//! What the school's web filter reports, as CSV: alerts of devices that have no agent, iPads above all, come into the
+//! What the school's web filter reports, as CSV or by syslog: alerts of devices that have no agent, iPads above all, come into the
 //! same list of concerns, marked as coming from the filter.
 //!
 //! ```text
@@ -13,6 +13,8 @@
 mod alert;
 mod bring_in;
 mod categories;
+mod message;
+mod syslog;
 
 use csv::StringRecord;
 use jiff::tz::TimeZone;
@@ -23,6 +25,8 @@ pub(crate) use alert::RULE_PREFIX;
 use alert::When;
 pub(crate) use bring_in::is_filter;
 pub use bring_in::{BringIn, BringInError, BroughtIn};
+use message::Message;
+pub(crate) use syslog::{Syslog, SyslogParts};
 
 /// Largest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -61,6 +65,20 @@ struct Columns {
     terms: &'static [&'static str],
     category: &'static [&'static str],
 }
+
+/// What one row or message says; empty where it does not.
+struct Row<'a> {
+    date: &'a str,
+    time: &'a str,
+    account: &'a str,
+    address: &'a str,
+    url: &'a str,
+    terms: &'a str,
+    category: &'a str,
+}
+
+/// A column that is not usable, and why.
+type Problem = (&'static str, &'static str);
 
 /// Where they stand.
 struct Places {
@@ -205,16 +223,50 @@ fn places(table: &Table<'_>, columns: &Columns) -> Result<Places, RowFault> {
 /// The alert of a row; `None` where its category is no concern.
 fn read(places: &Places, line: u64, record: &StringRecord, zone: &TimeZone) -> Result<Option<Alert>, RowFault> {
     let field = |place: Option<usize>| place.and_then(|at| record.get(at)).unwrap_or_default();
-    let Some(category) = categories::of(field(Some(places.category))) else { return Ok(None) };
-    let when = When { date: field(places.date), time: field(Some(places.time)) };
-    let at_us = when
-        .us(zone)
-        .ok_or_else(|| RowFault::new(line, "time", "it is no time: expected 2026-11-28T09:41:00Z or alike"))?;
-    let who =
-        [field(places.account), field(places.address)].into_iter().find(|text| !matches!(*text, "" | "-" | "N/A"));
-    let who = who.ok_or_else(|| RowFault::new(line, "account", "nothing says whose request it was"))?;
-    let alert = Alert::new(at_us, who, field(places.url), field(places.terms), category);
-    alert.map(Some).map_err(|(column, problem)| RowFault::new(line, column, problem))
+    let row = Row {
+        date: field(places.date),
+        time: field(Some(places.time)),
+        account: field(places.account),
+        address: field(places.address),
+        url: field(places.url),
+        terms: field(places.terms),
+        category: field(Some(places.category)),
+    };
+    row.alert(zone, None).map_err(|(column, problem)| RowFault::new(line, column, problem))
+}
+
+/// The alert that a syslog message of `source` is at `now_us`; `None` where it is none, or its category is no concern.
+///
+/// # Errors
+///
+/// The field that is not usable, and why.
+fn heard(source: Source, text: &str, zone: &TimeZone, now_us: i64) -> Result<Option<Alert>, Problem> {
+    let (message, columns) = (Message::parse(text), source.columns());
+    let field = |names: &[&str]| message.field(names);
+    let row = Row {
+        date: field(columns.date),
+        time: field(columns.time),
+        account: field(columns.account),
+        address: field(columns.address),
+        url: field(columns.url),
+        terms: field(columns.terms),
+        category: field(columns.category),
+    };
+    row.alert(zone, Some(message.sent_us.unwrap_or(now_us)))
+}
+
+impl Row<'_> {
+    /// The alert; `None` where its category is no concern. Where the row has no time, `otherwise_us` is taken.
+    fn alert(&self, zone: &TimeZone, otherwise_us: Option<i64>) -> Result<Option<Alert>, Problem> {
+        let Some(category) = categories::of(self.category) else { return Ok(None) };
+        let when = When { date: self.date, time: self.time };
+        let otherwise_us = otherwise_us.filter(|_| self.date.is_empty() && self.time.is_empty());
+        let at_us = otherwise_us.or_else(|| when.us(zone));
+        let at_us = at_us.ok_or(("time", "it is no time: expected 2026-11-28T09:41:00Z or alike"))?;
+        let who = [self.account, self.address].into_iter().find(|text| !matches!(*text, "" | "-" | "N/A"));
+        let who = who.ok_or(("account", "nothing says whose request it was"))?;
+        Alert::new(at_us, who, self.url, self.terms, category).map(Some)
+    }
 }
 
 #[cfg(test)]

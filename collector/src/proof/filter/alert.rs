@@ -80,7 +80,7 @@ impl Alert {
         url: &str,
         terms: &str,
         category: Category,
-    ) -> Result<Self, (&'static str, &'static str)> {
+    ) -> Result<Self, super::Problem> {
         let who = who.rsplit('\\').next().unwrap_or(who);
         let account = who.split(" (").next().unwrap_or(who).trim();
         if account.is_empty() || sheet::problem(account, MAX_ACCOUNT_BYTES).is_some() {
