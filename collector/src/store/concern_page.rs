@@ -193,10 +193,11 @@ pub(crate) async fn around(store: &Store, actor: &Actor, concern: ConcernId) -> 
 
 /// Earlier concerns about the same subject, as far as `actor` may know of them, the latest first.
 pub(crate) async fn before(store: &Store, actor: &Actor, concern: ConcernId) -> Result<Vec<Other>, StoreError> {
+    // The sign keeps the database from going through the school's concerns in order of time.
     let sql = "SELECT c.reference, c.category, c.level, c.state, c.first_us FROM concerns AS c
          JOIN concerns AS this ON this.school_id = c.school_id AND this.concern_id = $3
          WHERE {} AND c.concern_id <> $3 AND c.subject_id = this.subject_id AND c.opened_us <= this.opened_us
-         ORDER BY c.first_us DESC, c.reference LIMIT $4";
+         ORDER BY +c.first_us DESC, c.reference LIMIT $4";
     rows(store, actor, concern, sql, OTHERS, 0).await?.iter().map(other).collect()
 }
 

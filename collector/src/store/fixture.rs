@@ -160,6 +160,13 @@ impl School {
         tx.commit().await.unwrap();
     }
 
+    /// How the database would carry a statement out, step by step.
+    pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
+        let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::query(plan).fetch_all(self.store.reader()).await.unwrap();
+        steps.iter().map(|row| sqlx::Row::get(row, 3)).collect()
+    }
+
     /// Nobody has a mail address any more.
     pub(crate) async fn forget_addresses(&self) {
         let mut tx = self.store.begin().await.unwrap();

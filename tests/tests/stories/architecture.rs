@@ -111,7 +111,7 @@ const READS_FOR_NOBODY: [(&str, &str, &str); 14] = [
     ("merges", "has_any", "whether anything counts towards a concern that was looked up for the person"),
     ("verdicts", "rules", "a judgement of a concern that was looked up for the person"),
     ("names", "read", "references of concerns that a request would close, shown to whoever may answer it"),
-    ("filter_alerts", "among", "which of the concerns that were read for a person came from the filter"),
+    ("recipients", "remove_of_other_classes", "who teaches a class no longer sees it: nothing is read"),
     ("coverage", "tallies", "the governors' counts, suppressed before they are shown"),
     ("queue", "", "the columns of a row; each query adds its condition"),
 ];

@@ -12,6 +12,9 @@ CREATE INDEX outbox_by_reader ON outbox (school_id, person_id, reference);
 -- Who saw a concern for teaching a class, when people change classes.
 CREATE INDEX recipients_by_class ON concern_recipients (school_id) WHERE reason = 'class';
 
+-- What an illegal case keeps, when it is closed or taken up again.
+CREATE INDEX holds_of_concern ON holds (school_id, concern_id);
+
 -- Who is promised to be watching is asked when a message is sent.
 ALTER TABLE outbox DROP COLUMN watch;
 
