@@ -1,7 +1,7 @@
 //! What every page says where messages do not go out: nobody is to rely on one that never comes.
 
 use super::words::Present;
-use crate::store::channels::Trouble;
+use crate::store::channels::{MOST_COUNTED, Trouble};
 
 /// The sentences, the most pressing first; none where all is well.
 pub(super) fn sentences(trouble: &Trouble, present: &Present) -> Vec<String> {
@@ -18,8 +18,9 @@ pub(super) fn sentences(trouble: &Trouble, present: &Present) -> Vec<String> {
         0 => {}
         1 => said.push("1 message that you should know of was not delivered. Look at your list yourself.".to_owned()),
         many => {
+            let or_more = if many >= MOST_COUNTED { " or more" } else { "" };
             said.push(format!(
-                "{many} messages that you should know of were not delivered. Look at your list yourself."
+                "{many}{or_more} messages that you should know of were not delivered. Look at your list yourself."
             ));
         }
     }
@@ -88,5 +89,16 @@ mod tests {
         assert!(seeded.visitor("dsl").await.get("/queue").await.body.contains("that you should know of"));
         assert!(!seeded.visitor("governor").await.get("/counts").await.body.contains("that you should know of"));
         assert_eq!(technician.get("/devices").await.body, without);
+        seeded
+            .school
+            .write(
+                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 150)
+                 INSERT INTO outbox (school_id, message_id, channel, person_id, kind, reference, level, created_us, due_us, dead_us)
+                 SELECT school_id, randomblob(16), channel, person_id, kind, reference, level, created_us, due_us, dead_us
+                 FROM outbox, n WHERE dead_us IS NOT NULL",
+            )
+            .await;
+        let many = "100 or more messages that you should know of were not delivered";
+        assert!(seeded.visitor("dsl").await.get("/queue").await.body.contains(many));
     }
 }

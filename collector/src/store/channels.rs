@@ -143,6 +143,9 @@ pub(crate) async fn failing_since(store: &Store, school: &SchoolId, name: &str) 
     Ok(since.flatten())
 }
 
+/// Messages that are counted at most; that many stand for all that there are.
+pub(crate) const MOST_COUNTED: u64 = 100;
+
 /// What `actor` is shown: of channels, what everybody is, or those who look after them; of messages, those to them and
 /// those about concerns that they may see.
 pub(crate) async fn trouble(store: &Store, actor: &Actor, now_us: i64) -> Result<Trouble, StoreError> {
@@ -164,7 +167,7 @@ pub(crate) async fn trouble(store: &Store, actor: &Actor, now_us: i64) -> Result
 
 /// Messages that wait for long or were given up lately: to `actor`, or about a concern that they may see, or, for
 /// whoever looks after channels, to a shared one about no concern. Where it is told to an `address`, nothing about whom
-/// reads that too.
+/// reads that too. Counted up to [`MOST_COUNTED`]: it stands on every page.
 pub(crate) async fn undelivered(
     store: &Store,
     actor: &Actor,
@@ -174,7 +177,7 @@ pub(crate) async fn undelivered(
     let visible = visible_to(actor);
     let sql = format!(
         concat!(
-            "SELECT COUNT(*) FROM outbox AS o WHERE o.school_id = $1 AND o.sent_us IS NULL
+            "SELECT COUNT(*) FROM (SELECT 1 FROM outbox AS o WHERE o.school_id = $1 AND o.sent_us IS NULL
              AND (o.dead_us > $3 OR (o.dead_us IS NULL AND o.created_us < $4))
              AND (o.person_id = $2 OR ($5 AND o.target <> '' AND o.kind IN ('all_well', 'cannot_send'))
              OR EXISTS (SELECT 1 FROM concerns AS c WHERE {} AND c.reference = o.reference))
@@ -184,7 +187,7 @@ pub(crate) async fn undelivered(
             meant_by!("o.reference"),
             " AND ",
             reads!("$6"),
-            ")"
+            ") LIMIT $7) AS counted"
         ),
         visible.sql
     );
@@ -196,6 +199,7 @@ pub(crate) async fn undelivered(
         .bind(now_us.saturating_sub(micros(PATIENCE)))
         .bind(looks_after)
         .bind(address.map(str::to_lowercase))
+        .bind(MOST_COUNTED.cast_signed())
         .fetch_one(store.reader())
         .await?;
     Ok(count.unsigned_abs())

@@ -109,7 +109,20 @@ async fn check_lists_the_keys_that_need_a_restart() {
 
     let needing: Vec<_> = checked.lines().filter(|line| line.contains("needs a restart")).collect();
     let keys: Vec<_> = needing.iter().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(keys, ["data_dir", "keys_dir", "school.id", "listen.enrol", "listen.uplink", "listen.console"]);
+    assert_eq!(
+        keys,
+        [
+            "data_dir",
+            "keys_dir",
+            "school.id",
+            "listen.enrol",
+            "listen.uplink",
+            "listen.console",
+            "filter_syslog.listen",
+            "filter_syslog.format",
+            "filter_syslog.from"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::{Condition, Digest, Failing, UNSAID};
+use crate::store::channels::MOST_COUNTED;
 
 /// References that a digest names; the rest are counted.
 const NAMED: usize = 20;
@@ -68,7 +69,9 @@ pub(super) fn well_paragraphs(condition: &Condition) -> Vec<String> {
         many => facts.push(format!("{many} ways for messages cannot be used.")),
     }
     if condition.undelivered > 0 {
-        facts.push(format!("Messages that you should know of and that did not arrive: {}.", condition.undelivered));
+        let or_more = if condition.undelivered >= MOST_COUNTED { " or more" } else { "" };
+        let many = condition.undelivered;
+        facts.push(format!("Messages that you should know of and that did not arrive: {many}{or_more}."));
     }
     let closing = "This message comes once a school day. A day without it means that something is broken.";
     vec![opening.to_owned(), facts.join(" "), closing.to_owned()]
