@@ -17,6 +17,7 @@
 //! listen = "0.0.0.0:5514"
 //! format = "sophos"  # generic, smoothwall, rm or sophos
 //! from = ["10.0.0.9"]
+//! datagrams = true  # UDP too, which anybody nearby can forge; otherwise TCP alone
 //! ```
 
 mod channels;
@@ -102,8 +103,10 @@ pub struct Listen {
 /// Where alerts of the web filter are heard, and whose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterSyslog {
-    /// Datagrams and connections at the same port. Port 0 takes a free one.
+    /// For connections; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether datagrams are heard too, at the same port: anybody nearby can forge whom they come from.
+    pub datagrams: bool,
     /// Whose messages they are.
     pub format: Source,
     /// Addresses that are heard; at least one, others are not.
@@ -318,6 +321,7 @@ mod tests {
             [listen]\nenrol = \"127.0.0.1:1\"\nuplink = \"127.0.0.1:2\"\nconsole = \"127.0.0.1:3\"\n\
             [trust]\nrule_keys = []\npolicy_keys = []\n\
             [filter_syslog]\nlisten = \"127.0.0.1:4\"\nformat = \"rm\"\nfrom = [\"10.0.0.9\"]\n\
+            datagrams = true\n\
             [notify]\ndigest_after_minutes = 1\nall_well_after_minutes = 1\nall_well_to = []\n\
             [[webhook]]\nname = \"w\"\nurl = \"https://a\"\nsecret_file = \"s\"\nreaders = []\n\
             allow_private = true\nextra_ca = \"c\"\n\

@@ -164,8 +164,14 @@ impl Plan {
     fn is_too_long_with(&self, others: &[Agreed]) -> bool {
         let is_for_the_same = |other: &&Agreed| {
             let plan = &other.plan;
-            let shares_place =
-                plan.whole_school || !self.groups.is_disjoint(&plan.groups) || !self.rooms.is_disjoint(&plan.rooms);
+            // Who sits in a room may be of any class.
+            let may_meet =
+                |rooms: &BTreeSet<String>, groups: &BTreeSet<String>| !rooms.is_empty() && !groups.is_empty();
+            let shares_place = plan.whole_school
+                || !self.groups.is_disjoint(&plan.groups)
+                || !self.rooms.is_disjoint(&plan.rooms)
+                || may_meet(&self.rooms, &plan.groups)
+                || may_meet(&plan.rooms, &self.groups);
             shares_place && !self.categories.is_disjoint(&plan.categories) && other.from_us() < other.until_us()
         };
         let mut apart: Vec<&Agreed> = others.iter().filter(is_for_the_same).collect();

@@ -1,5 +1,6 @@
 //! `init`: a configuration, and what it names.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,13 @@ impl Init {
         vault.context("failed to make the keys of evidence")?.close().await;
         store.close().await;
         say(format!("configuration: {}", file.display()))?;
-        say(format!("authority:     {}", authority.fingerprint()))
+        say(format!("authority:     {}", authority.fingerprint()))?;
+        let signers: BTreeSet<&String> = self.policy_keys.iter().collect();
+        if signers.len() < 2 {
+            let lacks = "still to do:   two people sign a policy; name both their keys under `trust.policy_keys`";
+            say(format!("{lacks} ({} so far)", signers.len()))?;
+        }
+        Ok(())
     }
 
     fn written(&self, data: &Path) -> Table {

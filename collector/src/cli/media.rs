@@ -98,7 +98,11 @@ impl List {
         for one in &register {
             let Approval { serial_hash, name, owner, permission, until_us } = &one.approval;
             let last = Timestamp::from_microsecond(until_us.saturating_sub(1)).unwrap_or(Timestamp::UNIX_EPOCH);
-            let over = if *until_us <= now_us { " (over)" } else { "" };
+            let over = match (*until_us <= now_us, names.is_here(*owner)) {
+                (true, _) => " (over)",
+                (false, false) => " (its owner has left)",
+                (false, true) => "",
+            };
             let last = last.to_zoned(zone.clone()).date();
             say(format!("{serial_hash}\t{last}{over}\t{name}\t{}\t{permission}", names.of(*owner)))?;
         }

@@ -8,7 +8,7 @@ use crate::store::{deliveries, exemptions};
 
 /// What a back-up does not hold and nobody but the operator can do again.
 const TO_DO: &str = "still to do, for what was done since the back-up: deny devices again (`device revoke`), let devices \
-     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), end exemptions again, import people, change sign-ins \
+     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), end exemptions and withdraw memory sticks again, import people, change sign-ins \
      and publish rules and policies again; mails that waited at the back-up are sent again";
 
 #[derive(Debug, Args)]

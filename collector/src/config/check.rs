@@ -165,6 +165,7 @@ impl<'a> Checker<'a> {
             listen: self.required("filter_syslog.listen", written.listen, address)?,
             format: self.required("filter_syslog.format", written.format, known)?,
             from: self.required("filter_syslog.from", written.from, addresses)?,
+            datagrams: self.optional("filter_syslog.datagrams", written.datagrams, Ok)?.unwrap_or_default(),
         })
     }
 

@@ -54,6 +54,7 @@ impl Config {
         entries.push(at_restart("filter_syslog.format", told(|syslog| syslog.format.as_str().to_owned())));
         entries
             .push(at_restart("filter_syslog.from", told(|syslog| joined(syslog.from.iter().map(ToString::to_string)))));
+        entries.push(at_restart("filter_syslog.datagrams", told(|syslog| syslog.datagrams.to_string())));
         let console = self.console_certificate.as_ref();
         let path = |path: Option<&std::path::PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
         entries.push(at_reload("console.certificate", path(console.map(|files| &files.certificate))));

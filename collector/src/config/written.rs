@@ -68,6 +68,7 @@ pub(super) struct FilterSyslog {
     pub(super) listen: Placed<String>,
     pub(super) format: Placed<String>,
     pub(super) from: Placed<Vec<String>>,
+    pub(super) datagrams: Placed<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

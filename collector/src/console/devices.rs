@@ -258,7 +258,7 @@ impl DeviceState {
         match self {
             Self::Working => "Working",
             Self::Blind => "Partly blind",
-            Self::Silent => "Silent",
+            Self::Silent => "Not heard",
             Self::Off => "Off",
             Self::New => "New",
             Self::Refused => "Refused",
@@ -295,7 +295,7 @@ mod tests {
         }
         seeded.clock.advance_us(10 * 60_000_000);
         let page = technician.get("/devices").await.body;
-        assert!(page.contains("Silent") && page.contains("Last heard 10:00"), "{page}");
+        assert!(page.contains("Not heard") && page.contains("Last heard 10:00"), "{page}");
     }
 
     #[tokio::test]

@@ -38,6 +38,8 @@ struct MediumView {
     name: String,
     fingerprint: String,
     owner: String,
+    /// Nobody answers for it any more, so that devices are not told of it.
+    is_ownerless: bool,
     until: String,
     is_over: bool,
     permission: String,
@@ -83,7 +85,9 @@ pub(super) async fn page(
         Some("approved") => {
             Some("It is approved. Devices hear of it within seconds, those that are offline when they are back.")
         }
-        Some("withdrawn") => Some("It is approved no more."),
+        Some("withdrawn") => Some(
+            "It is approved no more. Devices that are offline hear of it when they are back, and go by it for a day at most.",
+        ),
         Some(_) | None => None,
     };
     // An address fills in a fingerprint, and nothing that is none.
@@ -162,6 +166,7 @@ fn medium(present: &Present, names: &Names, one: &Registered) -> MediumView {
         name: name.clone(),
         fingerprint: serial_hash.to_string(),
         owner: names.of(*owner).to_owned(),
+        is_ownerless: !names.is_here(*owner),
         until: present.day(until_us.saturating_sub(1)),
         is_over: *until_us <= present.now_us(),
         permission: permission.clone(),

@@ -93,6 +93,8 @@ fn a_lesson_cut_in_two_is_longer_than_a_lesson() {
     assert_eq!(next(0, 61).check(NINE_US, 60, &standing), Ok(()), "two approve it anyway");
     let elsewhere = Plan { rooms: groups(&["Library"]), ..next(0, 30) };
     assert_eq!(elsewhere.check(NINE_US, 60, &standing), Ok(()));
+    let class = Plan { rooms: groups(&[]), groups: groups(&["10B"]), ..next(0, 30) };
+    assert_eq!(class.check(NINE_US, 60, &standing), Err(PlanFault::Adjoins), "a class may sit in that room");
     let otherwise = Plan { categories: [Category::Gambling].into(), ..next(0, 30) };
     assert_eq!(otherwise.check(NINE_US, 60, &standing), Ok(()));
 }

@@ -141,8 +141,8 @@ async fn write(
         privileged::ask(&mut tx, actor, by, &plan.changes.asked, now_us).await?;
     }
     let counts = plan.changes.counts;
-    if counts.left > 0 {
-        // A memory stick of somebody who left is approved no more.
+    if written.iter().any(Written::comes_or_goes) {
+        // A memory stick is approved while whoever answers for it is here.
         exemptions::renumber_if_any(&mut tx, actor.school(), now_us).await?;
     }
     let act = Act::new(actor, now_us, ActKind::PeopleImported, "")

@@ -35,7 +35,7 @@ pub(super) fn match_rows(
         }
         matched.push(person);
     }
-    index.check_addresses(listed, &matched, &taken, faults);
+    index.check_addresses(listed, &matched, faults);
     matched
 }
 
@@ -80,18 +80,16 @@ impl<'a> Index<'a> {
 
     /// That a row with a reference gives nobody the address of somebody who is here and keeps it: what they are sent would
     /// reach another.
-    fn check_addresses(
-        &self,
-        listed: &[Listed],
-        matched: &[Option<PersonId>],
-        taken: &HashMap<PersonId, u64>,
-        faults: &mut Faults,
-    ) {
+    fn check_addresses(&self, listed: &[Listed], matched: &[Option<PersonId>], faults: &mut Faults) {
         for (row, person) in listed.iter().zip(matched).filter(|(row, _)| !row.reference.is_empty()) {
             let owner = self.by_mail.get(row.mail.as_str()).copied().filter(|owner| Some(*owner) != *person);
-            // Somebody who stands in the file has another address from now on: two rows with one are refused.
-            if owner.is_some_and(|owner| !taken.contains_key(&owner)) {
-                faults.add(row.line, "mail", "the address belongs to somebody else, who is not in the file");
+            // Whoever stands in the file with an address has another from now on: two rows with one are refused.
+            let moves = |owner: PersonId| {
+                let mut theirs = listed.iter().zip(matched).filter(|(_, person)| **person == Some(owner));
+                theirs.any(|(row, _)| !row.mail.is_empty())
+            };
+            if owner.is_some_and(|owner| !moves(owner)) {
+                faults.add(row.line, "mail", "the address belongs to somebody else, who keeps it");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What the school's web filter reports, as CSV or by syslog: alerts of devices that have no agent, iPads above all, come into the
-//! same list of concerns, marked as coming from the filter.
+//! What the school's web filter reports, as CSV or by syslog: alerts of devices that have no agent, iPads above all, come
+//! into the same list of concerns, marked as coming from the filter.
 //!
 //! ```text
 //! time,account,url,terms,category,address    generic; `time`, `category` and one of `account` and `address` are needed
@@ -235,13 +235,14 @@ fn read(places: &Places, line: u64, record: &StringRecord, zone: &TimeZone) -> R
     row.alert(zone, None).map_err(|(column, problem)| RowFault::new(line, column, problem))
 }
 
-/// The alert that a syslog message of `source` is at `now_us`; `None` where it is none, or its category is no concern.
+/// The alert that a syslog `message` of `source` is at `now_us`; `None` where its category is no concern. Where it has no
+/// time that can be read, that of its header counts, or now, by the second.
 ///
 /// # Errors
 ///
 /// The field that is not usable, and why.
-fn heard(source: Source, text: &str, zone: &TimeZone, now_us: i64) -> Result<Option<Alert>, Problem> {
-    let (message, columns) = (Message::parse(text), source.columns());
+fn heard(source: Source, message: &Message, zone: &TimeZone, now_us: i64) -> Result<Option<Alert>, Problem> {
+    let columns = source.columns();
     let field = |names: &[&str]| message.field(names);
     let row = Row {
         date: field(columns.date),
@@ -252,16 +253,20 @@ fn heard(source: Source, text: &str, zone: &TimeZone, now_us: i64) -> Result<Opt
         terms: field(columns.terms),
         category: field(columns.category),
     };
-    row.alert(zone, Some(message.sent_us.unwrap_or(now_us)))
+    if row.category.is_empty() {
+        return Err(("category", "nothing says what it is about"));
+    }
+    let sent_us = message.sent_us.unwrap_or(now_us);
+    row.alert(zone, Some(sent_us.saturating_sub(sent_us.rem_euclid(1_000_000))))
 }
 
 impl Row<'_> {
-    /// The alert; `None` where its category is no concern. Where the row has no time, `otherwise_us` is taken.
+    /// The alert; `None` where its category is no concern. Where the row has no time that can be read, it is
+    /// `otherwise_us`: what is grave is not lost for it.
     fn alert(&self, zone: &TimeZone, otherwise_us: Option<i64>) -> Result<Option<Alert>, Problem> {
         let Some(category) = categories::of(self.category) else { return Ok(None) };
         let when = When { date: self.date, time: self.time };
-        let otherwise_us = otherwise_us.filter(|_| self.date.is_empty() && self.time.is_empty());
-        let at_us = otherwise_us.or_else(|| when.us(zone));
+        let at_us = when.us(zone).or(otherwise_us);
         let at_us = at_us.ok_or(("time", "it is no time: expected 2026-11-28T09:41:00Z or alike"))?;
         let who = [self.account, self.address].into_iter().find(|text| !matches!(*text, "" | "-" | "N/A"));
         let who = who.ok_or(("account", "nothing says whose request it was"))?;

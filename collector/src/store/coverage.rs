@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Store, StoreError, level, losses};
 
-/// A device that says nothing for this long, and did not say goodbye, is silent. It speaks every minute.
+/// A device that says nothing for this long, and did not say goodbye, is not heard. It speaks every minute. Whether that is
+/// a silence, which somebody is told of, is [`crate::proof`]'s to say.
 pub(crate) const SILENT_US: i64 = 5 * 60_000_000;
 
 /// A device as it last reported itself.

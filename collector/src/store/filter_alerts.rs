@@ -37,25 +37,27 @@ pub(crate) async fn ensure_device(
     Ok(())
 }
 
-/// Takes back places beyond the mark of their lane: an import that stopped did not deliver them.
+/// Takes back places of `lane` beyond its mark: an import that stopped did not deliver them.
 pub(crate) async fn forget_undelivered(
     tx: &mut Tx,
     school: &SchoolId,
     device: DeviceId,
     epoch: Epoch,
+    lane: Level,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM filter_alerts WHERE school_id = $1 AND device_id = $2 AND seq > COALESCE(
-         (SELECT h.through FROM high_water AS h WHERE h.school_id = filter_alerts.school_id
-          AND h.device_id = filter_alerts.device_id AND h.epoch = $3 AND h.lane = filter_alerts.lane), 0)",
-    )
-    .bind(school.as_str())
-    .bind(device.as_bytes().as_slice())
-    .bind(epoch.as_bytes().as_slice())
-    .execute(tx.connection())
-    .await?;
+    sqlx::query(FORGET)
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .bind(epoch.as_bytes().as_slice())
+        .bind(i64::from(lane.number()))
+        .execute(tx.connection())
+        .await?;
     Ok(())
 }
+
+/// The mark is read once, and the places beyond it are at the end of an index.
+const FORGET: &str = "DELETE FROM filter_alerts WHERE school_id = $1 AND device_id = $2 AND lane = $4 AND seq > COALESCE(
+    (SELECT h.through FROM high_water AS h WHERE h.school_id = $1 AND h.device_id = $2 AND h.epoch = $3 AND h.lane = $4), 0)";
 
 /// Gives a row its place, unless it has one.
 pub(crate) async fn place(
@@ -81,4 +83,18 @@ pub(crate) async fn place(
     .await?;
     let Some(placed) = placed else { return Ok(Placed::Known) };
     Ok(Placed::At(Seq::new(placed.try_get::<i64, _>(0)?.unsigned_abs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::School;
+
+    #[tokio::test]
+    async fn places_beyond_the_mark_are_looked_for_there_alone() {
+        let school = School::open().await;
+        let steps = school.plan(FORGET).await;
+        let place = "(school_id=? AND device_id=? AND lane=? AND seq>?)";
+        assert!(steps.iter().any(|step| step.contains(place)), "{steps:?}");
+    }
 }

@@ -34,6 +34,11 @@ impl Names {
         self.staff.get(&person).map_or("somebody who left", String::as_str)
     }
 
+    /// Whether a member of staff is here.
+    pub(crate) fn is_here(&self, person: PersonId) -> bool {
+        self.staff.contains_key(&person)
+    }
+
     /// A device's host name.
     pub(crate) fn device(&self, device: DeviceId) -> &str {
         self.devices.get(&device).map_or("a device", String::as_str)

@@ -124,6 +124,40 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// As [`insert`], for what is said again and again: where one of it still waits to go out, there is no second. Each way is
+/// asked for itself: that mail is down keeps nothing from a shared channel.
+pub(crate) async fn remind(
+    tx: &mut Tx,
+    school: &SchoolId,
+    message: &Message<'_>,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    if !is_told(tx, school, message.purpose, message.reference, message.person, i64::MAX).await? {
+        put(tx, school, Place { kind: Kind::Mail, target: "" }, message, now_us).await?;
+    }
+    if message.purpose.is_shared() {
+        for (target, kind) in untold(tx, school, message, now_us).await? {
+            if !reminder_waits(tx, school, &target, message.reference).await? {
+                put(tx, school, Place { kind, target: &target }, message, now_us).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a shared channel has a reminder of that reference that did not go out yet.
+async fn reminder_waits(tx: &mut Tx, school: &SchoolId, target: &str, reference: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE school_id = $1 AND target = $2 AND target <> '' AND reference = $3
+         AND kind IN ('again', 'climbed') AND sent_us IS NULL AND dead_us IS NULL)",
+    )
+    .bind(school.as_str())
+    .bind(target)
+    .bind(reference)
+    .fetch_one(tx.connection())
+    .await?)
+}
+
 /// Puts a message about no concern into the outbox, to every shared channel but `except`.
 pub(crate) async fn insert_shared(
     tx: &mut Tx,

@@ -167,11 +167,8 @@ impl Climber {
         let told = climb.to.iter().map(|person| (*person, Purpose::Climbed));
         for (person, purpose) in again.chain(told) {
             let reference = waiting.reference.as_str();
-            // One that did not go out yet says as much as two would.
-            if !outbox::is_told(tx, school, purpose, reference, person, i64::MAX).await? {
-                let message = Message { person, purpose, reference, level: waiting.level };
-                outbox::insert(tx, school, &message, moment.now_us).await?;
-            }
+            let message = Message { person, purpose, reference, level: waiting.level };
+            outbox::remind(tx, school, &message, moment.now_us).await?;
         }
         match climb.next_us {
             Some(next_us) => {

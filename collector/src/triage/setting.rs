@@ -87,10 +87,9 @@ impl Setting {
             return false;
         };
         let class = self.known.get(&capture.subject).map_or("", |known| known.form.as_str());
-        let hit = (category, capture.level);
-        let held = |at_us| in_force(&self.exemptions, hit, Place { device_group, room, class }, at_us).is_some();
-        let received_us = capture.received_us;
-        held(seen_us) && (held(received_us) || held(received_us.saturating_sub(JUST_OVER_US)))
+        let just_over = |one: &&Agreed| capture.received_us < one.until_us().saturating_add(JUST_OVER_US);
+        let in_time: Vec<Agreed> = self.exemptions.iter().filter(just_over).cloned().collect();
+        in_force(&in_time, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
     }
 
     /// The investigation that `capture` belongs to: of its device and hour, and about one of the two who opened it. Whoever

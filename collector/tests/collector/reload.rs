@@ -120,7 +120,8 @@ async fn check_lists_the_keys_that_need_a_restart() {
             "listen.console",
             "filter_syslog.listen",
             "filter_syslog.format",
-            "filter_syslog.from"
+            "filter_syslog.from",
+            "filter_syslog.datagrams"
         ]
     );
 }

@@ -48,7 +48,7 @@ struct Changes {
     /// Packs that come, go or are of another version.
     packs: Vec<(String, Option<u32>, Option<u32>)>,
     rules: Vec<(RuleId, Change)>,
-    /// Whether other hosts are named, by rules or for their class.
+    /// Whether other hosts are named, by rules or for their class, or the same for something else.
     other_hosts: bool,
     /// What else is different of rules that are in both.
     terms: Vec<(RuleId, Vec<Other>)>,
@@ -179,7 +179,7 @@ impl Changes {
         }
         if self.other_hosts {
             out.push_str(
-                "hosts change  other hosts are named; judge texts with their addresses to see what becomes of them\n",
+                "hosts change  other hosts are named, or for something else; judge texts with their addresses to see what becomes of them\n",
             );
         }
         for (line, old, new) in &self.hosts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::RuleSet;
-use crate::program::{HostPurpose, Program, Role, Test};
+use crate::program::{HostPurpose, HostUse, Program, Role, Test};
 use crate::{Band, Digest, RuleId, Scope};
 
 /// Whom a rule is for, where it looks, and for what.
@@ -17,7 +17,7 @@ pub struct Extent {
     pub phrases: usize,
     /// Named hosts that it fires on, or is silent on.
     pub hosts: usize,
-    /// Of everything it looks for but hosts: words, their weights and groups, expressions, hashed lists, points.
+    /// Of everything it looks for but the names of hosts: words, their weights and groups, expressions, hashed lists, points.
     pub words: Digest,
 }
 
@@ -45,11 +45,34 @@ impl RuleSet {
         rules.map(extent).collect()
     }
 
-    /// A digest of the names of all hosts, whatever they are named for.
+    /// A digest of all named hosts and what each is named for: rules, their exceptions, classes, and how far below it.
     #[must_use]
     pub fn hosts_named(&self) -> Digest {
-        Digest::of(self.matcher.program().hosts.parts().0)
+        let program = self.matcher.program();
+        let (key, names, use_of, uses) = program.hosts.parts();
+        let mut told = vec![Digest::of(key).to_string()];
+        for (name, number) in names.iter().zip(use_of) {
+            let of = usize::try_from(*number).ok().and_then(|number| uses.get(number));
+            let mut purposes: Vec<String> = of.into_iter().flatten().map(|of| purpose(program, of)).collect();
+            purposes.sort();
+            told.push(format!("{name:x} {}", purposes.join(",")));
+        }
+        Digest::of(told.join("\n").as_bytes())
     }
+}
+
+fn purpose(program: &Program, of: &HostUse) -> String {
+    let reach = of.reach;
+    match of.purpose {
+        HostPurpose::Rule(rule) => format!("{reach:?} {}", id(program, rule)),
+        HostPurpose::Exception(rule) => format!("{reach:?} not {}", id(program, rule)),
+        HostPurpose::Class(class) => format!("{reach:?} {class}"),
+    }
+}
+
+fn id(program: &Program, rule: u32) -> &str {
+    let rule = usize::try_from(rule).ok().and_then(|rule| program.rules.get(rule));
+    rule.map_or("", |rule| rule.facts.id.as_str())
 }
 
 /// What each rule looks for: `p` phrases, `s` substrings, others.
@@ -58,10 +81,6 @@ fn parts(program: &Program) -> Parts {
     let mut add = |rule: u32, part: String| {
         let of = usize::try_from(rule).ok().and_then(|rule| parts.get_mut(rule));
         of.into_iter().for_each(|of| of.push(part.clone()));
-    };
-    let id = |rule: u32| {
-        let rule = usize::try_from(rule).ok().and_then(|rule| program.rules.get(rule));
-        rule.map_or("", |rule| rule.facts.id.as_str())
     };
     let phrases = program.phrases.fingerprints();
     let phrase = |number: u32| usize::try_from(number).ok().and_then(|at| phrases.get(at)).copied().unwrap_or_default();
@@ -75,12 +94,12 @@ fn parts(program: &Program) -> Parts {
         add(row.rule, format!("w {:x} {} {} {}", phrase(row.phrase), row.band, row.group, row.weight));
     }
     for row in &program.reroutes {
-        add(row.rule, format!("r {:x} {}", phrase(row.phrase), id(row.target)));
+        add(row.rule, format!("r {:x} {}", phrase(row.phrase), id(program, row.target)));
     }
     for row in &program.contributions {
         let of_bands = row.of_bands.iter().map(|(band, points)| format!("{band} {points}"));
         let of_bands = of_bands.collect::<Vec<_>>().join(",");
-        add(row.rule, format!("c {} {} {} {of_bands}", id(row.score), row.is_reported, row.points));
+        add(row.rule, format!("c {} {} {} {of_bands}", id(program, row.score), row.is_reported, row.points));
     }
     for pattern in &program.patterns {
         add(pattern.rule, format!("e {}", Digest::of(&pattern.automaton())));

@@ -188,10 +188,9 @@ async fn an_address_goes_to_nobody_while_somebody_else_keeps_it() {
     brought_in(&school, &first, APPLY).await.unwrap();
     let taken = whole("e,Eve,staff,,,d@x.example,S2,,,,\n");
     let Err(ImportError::Rows(faults)) = brought_in(&school, &taken, APPLY).await else { panic!("refused") };
-    assert_eq!(
-        faults[0].to_string(),
-        "line 2, column `mail`: the address belongs to somebody else, who is not in the file"
-    );
+    assert_eq!(faults[0].to_string(), "line 2, column `mail`: the address belongs to somebody else, who keeps it");
+    let kept = whole("d,Dee,staff,,,,S1,,,,\ne,Eve,staff,,,d@x.example,S2,,,,\n");
+    assert!(matches!(brought_in(&school, &kept, APPLY).await, Err(ImportError::Rows(_))), "an empty field keeps it");
     let swapped = whole("d,Dee,staff,,,e@x.example,S1,,,,\ne,Eve,staff,,,d@x.example,S2,,,,\n");
     assert_eq!(brought_in(&school, &swapped, APPLY).await.unwrap().counts.changed, 2);
 }

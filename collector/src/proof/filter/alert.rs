@@ -39,6 +39,9 @@ pub struct Alert {
     category: Category,
 }
 
+/// Account, host and category.
+pub(super) type Topic = (String, String, Category);
+
 /// A time as one or two columns write it.
 #[derive(Clone, Copy)]
 pub(super) struct When<'a> {
@@ -111,6 +114,16 @@ impl Alert {
             HostClass::Confidential => self.category.default_level() >= Level::High,
             HostClass::Support | HostClass::Protected => false,
         }
+    }
+
+    /// Whose request it was, where to and about what: repeats of it say nothing new for a while.
+    pub(super) fn topic(&self) -> Topic {
+        (self.account.clone(), self.host.clone(), self.category)
+    }
+
+    /// Whether somebody is told of it at once.
+    pub(super) fn is_grave(&self) -> bool {
+        self.category.default_level() >= Level::High
     }
 
     /// What tells this alert from every other, in one text.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapwing_proto::{Capture, DeviceId, Epoch, SchoolId, Seq, bounds};
 use lapwing_rules::{Level, RuleSet};
@@ -28,6 +29,9 @@ use crate::subject::AccountGroups;
 const AT_ONCE: usize = bounds::MAX_BATCH;
 /// Held while an import runs.
 const LOCK_FILE: &str = "filter-import.lock";
+/// How often it is tried, and how long between.
+const LOCK_TRIES: u32 = 100;
+const LOCK_AGAIN: Duration = Duration::from_millis(100);
 /// What ids of filters among devices begin with.
 const PREFIX: &str = "filt-";
 
@@ -90,13 +94,13 @@ impl BringIn {
         alerts: &[Alert],
         now_us: i64,
     ) -> Result<BroughtIn, BringInError> {
-        let lock = self.lock()?;
+        let lock = self.lock().await?;
+        self.begin(source, now_us).await?;
         let mut brought_in = BroughtIn::default();
         let is_looked_at = |alert: &&Alert| self.rules.as_ref().is_none_or(|rules| alert.is_looked_at(rules));
         let (alerts, careful): (Vec<_>, Vec<_>) = alerts.iter().partition(is_looked_at);
         brought_in.careful = careful.len();
-        // With none at all, what stopped before is still taken back, and the act recorded.
-        for part in alerts.chunks(AT_ONCE).chain(alerts.is_empty().then_some(alerts.as_slice())) {
+        for part in alerts.chunks(AT_ONCE) {
             let lanes = self.place(actor, source, part, &mut brought_in, now_us).await?;
             self.deliver(source, lanes, now_us).await?;
         }
@@ -104,14 +108,30 @@ impl BringIn {
         Ok(brought_in)
     }
 
-    fn lock(&self) -> Result<File, BringInError> {
-        let file = File::options().create(true).truncate(false).write(true).open(self.data_dir.join(LOCK_FILE));
-        let file = file.map_err(BringInError::Lock)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(BringInError::Busy),
-            Err(TryLockError::Error(error)) => Err(BringInError::Lock(error)),
+    /// Waits a while for an import that is under way.
+    async fn lock(&self) -> Result<File, BringInError> {
+        let place = self.data_dir.join(LOCK_FILE);
+        let made = File::options().create(true).truncate(false).write(true).open(&place);
+        // One that another account made is as good: nothing is ever written to it.
+        let file = made.or_else(|_| File::open(&place)).map_err(BringInError::Lock)?;
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_AGAIN).await,
+                Err(TryLockError::Error(error)) => return Err(BringInError::Lock(error)),
+            }
         }
+        Err(BringInError::Busy)
+    }
+
+    /// Makes the filter's row, and takes back what an import placed that stopped.
+    async fn begin(&self, source: Source, now_us: i64) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        filter_alerts::ensure_device(&mut tx, &self.school, device(source), source.name(), now_us).await?;
+        for lane in Level::ALL {
+            filter_alerts::forget_undelivered(&mut tx, &self.school, device(source), epoch(source), lane).await?;
+        }
+        tx.commit().await
     }
 
     /// Places a part of the alerts, in one transaction.
@@ -124,14 +144,15 @@ impl BringIn {
         now_us: i64,
     ) -> Result<Lanes, StoreError> {
         let mut tx = self.store.begin().await?;
-        filter_alerts::ensure_device(&mut tx, &self.school, device(source), source.name(), now_us).await?;
-        filter_alerts::forget_undelivered(&mut tx, &self.school, device(source), epoch(source)).await?;
         let (placed, lanes) = self.placed(&mut tx, source, part, now_us).await?;
-        let act = Act::new(actor, now_us, ActKind::FilterImported, device(source))
-            .with("source", source.as_str())
-            .with("added", placed.added)
-            .with("known", placed.known);
-        audit::append(&mut tx, &act).await?;
+        // What was known already changes nothing.
+        if placed.added > 0 {
+            let act = Act::new(actor, now_us, ActKind::FilterImported, device(source))
+                .with("source", source.as_str())
+                .with("added", placed.added)
+                .with("known", placed.known);
+            audit::append(&mut tx, &act).await?;
+        }
         tx.commit().await?;
         brought_in.added += placed.added;
         brought_in.known += placed.known;

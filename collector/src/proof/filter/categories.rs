@@ -4,8 +4,11 @@
 use lapwing_rules::Category;
 
 /// Words of categories of help, advice and learning.
-const HELP: [&str; 12] = [
-    "support",
+const HELP: [&str; 15] = [
+    "support service",
+    "support group",
+    "support and advice",
+    "alcohol support",
     "helpline",
     "help line",
     "prevention",
@@ -18,6 +21,8 @@ const HELP: [&str; 12] = [
     "education",
     "charit",
 ];
+/// Words of categories that speak for what others help against.
+const FOR_IT: [&str; 5] = ["encourag", "promot", "pro-", "incit", "extremis"];
 /// In lower case, the gravest first.
 const NAMES: [(&[&str], Category); 31] = [
     (&["child abuse", "child sexual", "csam", "csai", "iwf"], Category::Csam),
@@ -28,7 +33,7 @@ const NAMES: [(&[&str], Category); 31] = [
     (&["terror", "extremis"], Category::Extremism),
     (&["eating disorder", "anorexi", "bulimi"], Category::EatingDisorder),
     (&["sextort"], Category::Sextortion),
-    (&["groom"], Category::Grooming),
+    (&["child grooming", "online grooming", "sexual grooming", "grooming of"], Category::Grooming),
     (&["county lines", "criminal exploitation", "gang"], Category::CriminalExploitation),
     (&["domestic abuse", "domestic violence"], Category::DomesticAbuse),
     (&["threat to life", "threats of", "threatening"], Category::Threats),
@@ -56,11 +61,18 @@ const NAMES: [(&[&str], Category); 31] = [
 /// The category of a filter's; `None` where it is no concern, or means help.
 pub(super) fn of(name: &str) -> Option<Category> {
     let name = name.to_lowercase();
+    // A site may have several, each for itself: one of help takes nothing from a grave one beside it.
+    let places = name.split([',', ';', '|']).filter_map(place);
+    NAMES.get(places.min()?).map(|(_, category)| *category)
+}
+
+/// Where in the list one name stands.
+fn place(name: &str) -> Option<usize> {
     let is_named = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let (_, category) = NAMES.into_iter().find(|(words, _)| is_named(words))?;
-    // Support of terrorism is no support.
-    let is_never_help = category.class().is_illegal() || category == Category::Extremism;
-    (is_never_help || !is_named(&HELP)).then_some(category)
+    let (place, (_, category)) = NAMES.into_iter().enumerate().find(|(_, (words, _))| is_named(words))?;
+    // What speaks for it is no help against it.
+    let is_never_help = category.class().is_illegal() || is_named(&FOR_IT);
+    (is_never_help || !is_named(&HELP)).then_some(place)
 }
 
 #[cfg(test)]
@@ -74,8 +86,15 @@ mod tests {
         assert_eq!(of("Extremism & Terrorism"), Some(Category::Extremism), "a filter's word is not the police's list");
         assert_eq!(of("Adult Content / Pornography"), Some(Category::Pornography));
         assert_eq!(of("Anonymous chat sites"), Some(Category::StrangerContact), "no way round the filter");
-        assert_eq!(of("Grooming"), Some(Category::Grooming));
+        assert_eq!(of("Online grooming"), Some(Category::Grooming));
+        for promoted in ["Promotion of suicide, education", "Pro-anorexia support groups", "Hate group support"] {
+            assert!(of(promoted).is_some(), "{promoted}");
+        }
+        for harmless in ["Pet grooming", "Bride & groom"] {
+            assert_eq!(of(harmless), None, "{harmless}");
+        }
         assert_eq!(of("Support of extremist groups"), Some(Category::Extremism));
+        assert_eq!(of("Education; Suicide; Charities"), Some(Category::Suicide), "each of several for itself");
         for help in ["Suicide prevention", "Drug and alcohol support", "Self-harm helplines", "Sex education"] {
             assert_eq!(of(help), None, "{help}");
         }

@@ -15,6 +15,9 @@ CREATE INDEX recipients_by_class ON concern_recipients (school_id) WHERE reason 
 -- What an illegal case keeps, when it is closed or taken up again.
 CREATE INDEX holds_of_concern ON holds (school_id, concern_id);
 
+-- Requests, the latest first.
+CREATE INDEX requests_by_time ON requests (school_id, asked_us DESC, reference);
+
 -- Who is promised to be watching is asked when a message is sent.
 ALTER TABLE outbox DROP COLUMN watch;
 

@@ -26,6 +26,11 @@ impl Written<'_> {
         places(before) != places(self.after) || before.roles != self.after.roles || before.teaches != self.after.teaches
     }
 
+    /// Whether they leave, or come back.
+    pub(crate) fn comes_or_goes(&self) -> bool {
+        self.before.is_some_and(|row| row.left_us.is_some() != self.after.left_us.is_some())
+    }
+
     /// Whether they lose a role, and with it perhaps concerns that only it showed them.
     pub(crate) fn loses(&self) -> bool {
         self.before.is_some_and(|row| !row.roles.is_subset(&self.after.roles))

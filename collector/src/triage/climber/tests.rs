@@ -180,6 +180,29 @@ async fn while_mail_is_down_one_reminder_waits_for_each_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_shared_channel_is_reminded_whatever_becomes_of_mail() {
+    let school = Watched::at("2026-09-07T09:00:00Z").await;
+    school.school.write("DROP TRIGGER mail").await;
+    school
+        .school
+        .write(
+            "INSERT INTO channels (school_id, name, kind, has_readers) VALUES ('hill-school', 'pager', 'webhook', 1)",
+        )
+        .await;
+    school.arrive("amy", Category::Threats, Level::Critical).await;
+    let shared = "SELECT COUNT(*) FROM outbox WHERE target = 'pager' AND kind <> 'concern'";
+    let mut made = Vec::new();
+    for until in ["09:20", "09:40", "10:00"] {
+        school.walk(us(&format!("2026-09-07T{until}:00Z"))).await;
+        made.push(school.school.count(shared).await);
+        if until == "09:40" {
+            school.school.write("UPDATE outbox SET sent_us = 1 WHERE target = 'pager'").await;
+        }
+    }
+    assert_eq!(made, [1, 1, 2], "one waits, and once it went out there is another, though no mail goes");
+}
+
+#[tokio::test]
 async fn an_absence_that_begins_moves_the_clock_to_whoever_stands_in() {
     let school = Watched::at("2026-09-07T09:00:00Z").await;
     school.arrive("amy", Category::SelfHarm, Level::High).await;

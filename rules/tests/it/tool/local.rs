@@ -137,6 +137,8 @@ fn a_diff_tells_whatever_a_device_would_notice() {
     desk.writes(&(good() + &hosts("support").replace("\"owls", "\"kites.example\", \"owls")));
     assert!(desk.ends("diff old packs", 1).contains("hosts change  other hosts are named"));
     desk.writes(&(good() + &hosts("confidential")));
+    assert!(desk.ends("diff old packs", 1).contains("hosts change"), "the same host, for something else");
+    desk.writes(&(good() + &hosts("confidential")));
     assert!(desk.ends("diff old packs --texts texts", 1).contains("host class    line 1: "));
     let tune = "[[tune]]\nrule = \"t.rule\"\nrequester = \"J. Marsh\"\napprover = [\"S. Okafor\", \"R. Bell\"]\n\
         reason = \"Biology\"\nexpires = 2026-12-20\noff = true\n";

@@ -22,6 +22,8 @@ const MAX_ENTRY_BYTES: u64 = 16 * 1024;
 const MAX_FILESYSTEM_BYTES: usize = 16;
 /// Bytes in a sector, as sysfs counts whatever the device says.
 const SECTOR_BYTES: u64 = 512;
+/// What makers write who give no number of their own.
+const COUNTED_UP: [&str; 3] = ["0123456789abcdef", "1234567890", "abcdef0123456789"];
 /// An encrypted or mapped device stands on at most this many others before its disk.
 const MAX_LAYERS: usize = 4;
 
@@ -125,16 +127,32 @@ fn on_device(source: &Path) -> Option<String> {
     superblock::label(&start)
 }
 
-/// The serial number by which the device can be known again, from udev or the nearest device above it that has one.
+/// The serial number by which the device can be known again: its own, from udev or the kernel. A disc has none, and that of
+/// its drive would be every disc's; so has a stick whose maker gave all of them the same, and that of the hub it hangs on
+/// would be every stick's.
 fn serial_of(disk: &Path, known: &BTreeMap<String, String>) -> Option<String> {
+    let bus = bus_of(disk);
+    let is_disc = disk.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("sr"));
+    if is_disc {
+        return None;
+    }
     let by_udev = known.get("ID_SERIAL_SHORT").cloned();
-    let above = || disk.ancestors().take_while(|node| *node != Path::new("/sys/devices"));
-    let is_on_usb = bus_of(disk) == Bus::Usb;
-    let by_kernel = || match is_on_usb {
-        true => above().find_map(|node| attribute(node, "serial")),
-        false => attribute(disk, "device/serial"),
+    let mut above = disk.ancestors().take_while(|node| *node != Path::new("/sys/devices"));
+    let by_kernel = || match bus {
+        // The nearest that is a device of USB is the stick itself: what stands above it are hubs.
+        Bus::Usb => attribute(above.find(|node| node.join("idVendor").exists())?, "serial"),
+        Bus::Sd | Bus::Optical | Bus::Loop | Bus::Other => attribute(disk, "device/serial"),
     };
-    by_udev.or_else(by_kernel).filter(|serial| !serial.is_empty())
+    by_udev.or_else(by_kernel).filter(|serial| is_ones_own(serial))
+}
+
+/// Whether a serial number says which device it is, and not that its maker gave none.
+fn is_ones_own(serial: &str) -> bool {
+    let folded = serial.trim().to_ascii_lowercase();
+    let mut letters = folded.chars();
+    let first = letters.next();
+    let is_one_letter = letters.all(|letter| Some(letter) == first);
+    !is_one_letter && !COUNTED_UP.iter().any(|run| run.starts_with(&folded))
 }
 
 /// Undoes udev's escapes: `\x` and two hexadecimal digits.
@@ -197,6 +215,31 @@ mod tests {
         let stick = mount("9 1 8:17 / /mnt/x rw - vfat /dev/no-such-device rw");
         assert_eq!(label_of(&stick, &known), "MY STICK");
         assert_eq!(serial_of(Path::new("/sys/devices/x"), &known).as_deref(), Some("0042"));
+    }
+
+    #[test]
+    fn a_stick_is_known_by_its_own_number_and_by_no_hubs_or_drives() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = folder.path().join("usb1/1-2");
+        let stick = hub.join("1-2.1");
+        let disk = stick.join("1-2.1:1.0/host6/block/sdb");
+        std::fs::create_dir_all(&disk).unwrap();
+        for (device, serial) in [(&hub, "0000:00:14.0"), (&stick, "")] {
+            std::fs::write(device.join("idVendor"), "1d6b").unwrap();
+            if !serial.is_empty() {
+                std::fs::write(device.join("serial"), serial).unwrap();
+            }
+        }
+        let none = BTreeMap::new();
+        assert_eq!(serial_of(&disk, &none), None, "the hub's is not the stick's");
+        std::fs::write(stick.join("serial"), "4C530001").unwrap();
+        assert_eq!(serial_of(&disk, &none).as_deref(), Some("4C530001"));
+        for given in ["0123456789ABCDEF", "123456789", "00000000", "", "a"] {
+            std::fs::write(stick.join("serial"), given).unwrap();
+            assert_eq!(serial_of(&disk, &none), None, "{given}");
+        }
+        let drive = noted("E:ID_SERIAL_SHORT=K1XB8");
+        assert_eq!(serial_of(Path::new("/sys/devices/pci0000:00/usb1/1-3/block/sr0"), &drive), None);
     }
 
     #[test]

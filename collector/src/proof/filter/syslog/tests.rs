@@ -1,76 +1,80 @@
-use std::io::Cursor;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::store::fixture::{NINE_US, School};
 use crate::subject::Kind;
 
-fn frames(text: &str) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        let (mut stream, mut message, mut read) = (Cursor::new(text.as_bytes()), Vec::new(), Vec::new());
-        while next(&mut stream, &mut message).await.unwrap() {
-            read.push(String::from_utf8(message.clone()).unwrap());
-        }
-        read
-    })
+fn config(folder: &std::path::Path, from: &str) -> Config {
+    let text = format!(
+        "data_dir = {folder:?}\n[school]\nid = \"hill-school\"\nname = \"Hill\"\nzone = \"Europe/London\"\n\
+         [filter_syslog]\nlisten = \"127.0.0.1:0\"\nformat = \"sophos\"\nfrom = [\"{from}\"]\ndatagrams = true\n"
+    );
+    std::fs::write(folder.join("collector.toml"), text).unwrap();
+    Config::load(&folder.join("collector.toml")).unwrap()
 }
 
-#[test]
-fn messages_of_a_connection_are_lines_or_told_by_their_length() {
-    assert_eq!(frames("<1>a\n<1>b\n"), ["<1>a\n", "<1>b\n"]);
-    assert_eq!(frames("4 <1>a5 <1>bc<1>d\n"), ["<1>a", "<1>bc", "<1>d\n"]);
-    assert_eq!(frames("4 <1>"), ["<1>"], "one that is cut off");
-    assert!(frames("99999999 <1>a").is_empty() && frames("1x <1>a").is_empty(), "a length that is none ends it");
-    let long = "x".repeat(2 * MAX_MESSAGE_BYTES);
-    let read = frames(&format!("{}\n<1>b\n", "x".repeat(MAX_MESSAGE_BYTES + 10)));
-    assert_eq!(read.iter().map(String::len).collect::<Vec<_>>(), [MAX_MESSAGE_BYTES, 11, 5]);
-    assert_eq!(frames(&format!("{} {long}<1>b\n", long.len())).iter().map(String::len).max(), Some(MAX_MESSAGE_BYTES));
-}
-
-fn ear(from: &str) -> (Ear, mpsc::Receiver<Alert>) {
-    let (queue, waiting) = mpsc::channel(2);
-    let wanted = FilterSyslog {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        format: Source::Sophos,
-        from: vec![from.parse().unwrap()],
+#[tokio::test]
+async fn what_is_no_alert_is_counted_by_why_and_a_repeat_adds_nothing_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), "10.0.0.9");
+    let clock = Arc::new(crate::clock::ManualClock::at(NINE_US + 300_000));
+    let (queue, mut waiting) = queue::queue();
+    let ear = Ear {
+        wanted: Arc::new(config.filter_syslog.clone().unwrap()),
+        config: Arc::new(ArcSwap::from_pointee(config)),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        queue,
+        lately: Arc::default(),
+        lost: Arc::default(),
     };
-    let clock = Arc::new(crate::clock::ManualClock::at(NINE_US));
-    (Ear { wanted: Arc::new(wanted), zone: TimeZone::UTC, clock, queue, lost: Arc::default() }, waiting)
-}
-
-#[test]
-fn what_is_no_alert_is_counted_and_what_the_queue_cannot_hold_too() {
-    let (ear, mut waiting) = ear("10.0.0.9");
-    for text in [
-        "<1>user_name=amy category=Weapons url=https://a.example/",
-        "<1>user_name=amy category=News url=https://a.example/",
-        "<1>category=Weapons url=https://a.example/",
-        "\u{0}\u{0}",
-        "<1>user_name=ben category=Drugs domain=a.example",
-        "<1>user_name=cy category=Drugs domain=a.example",
+    let hear = |text: &str| match ear.hear(text.as_bytes()) {
+        Heard::Alert(alert) => {
+            assert!(ear.queue.try_send(*alert));
+            "alert"
+        }
+        Heard::Nothing => "nothing",
+        Heard::NoMessage => "no message",
+    };
+    for (text, was) in [
+        ("<1>user_name=cy category=Gambling domain=a.example", "alert"),
+        ("<1>user_name=amy category=Weapons url=https://a.example/", "alert"),
+        ("<1>user_name=amy category=Weapons url=https://a.example/other", "nothing"),
+        ("<1>user_name=amy category=News url=https://a.example/", "nothing"),
+        ("<1>category=Weapons url=https://a.example/", "nothing"),
+        ("<1>user_name=amy webcat=Weapons url=https://a.example/", "nothing"),
+        ("\u{0}\u{0}", "no message"),
+        ("GET /?;user_name=amy;category=Suicide;url=https://a.example/ HTTP/1.1", "no message"),
+        ("<1>user_name=ben category=Drugs domain=a.example time=soon", "alert"),
     ] {
-        ear.hear(text.as_bytes());
+        assert_eq!(hear(text), was, "{text}");
     }
-    assert_eq!((ear.lost.unread.load(Ordering::Relaxed), ear.lost.dropped.load(Ordering::Relaxed)), (1, 1));
-    let taken = std::iter::from_fn(|| waiting.try_recv().ok());
-    let at: Vec<i64> = taken.map(|alert| alert.capture(Source::Sophos, i64::MAX).unwrap().wall_us).collect();
-    assert_eq!(at, [NINE_US, NINE_US], "without a time of its own, now");
+    let lost = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    assert_eq!((lost(&ear.lost.unread), lost(&ear.lost.left_out), lost(&ear.lost.dropped)), (4, 1, 0));
+    clock.advance_us(10 * 60 * 1_000_000);
+    assert_eq!(hear("<1>user_name=amy category=Weapons url=https://a.example/"), "alert");
+    let mut levels = Vec::new();
+    for _ in 0..4 {
+        let capture = waiting.next().await.unwrap().capture(Source::Sophos, i64::MAX).unwrap();
+        levels.push((capture.account.name.clone(), capture.wall_us == NINE_US));
+    }
+    let grave_first = [("amy", true), ("amy", false), ("cy", true), ("ben", true)];
+    assert_eq!(levels, grave_first.map(|(name, is_nine)| (name.to_owned(), is_nine)), "by the second");
     assert!(ear.knows("::ffff:10.0.0.9".parse().unwrap()) && !ear.knows("10.0.0.8".parse().unwrap()));
 }
 
 #[tokio::test]
 async fn messages_become_concerns_over_both_ways_and_strangers_are_not_heard() {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let socket_of_filter = || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket
+    };
 
     let school = School::open().await;
     school.person("amy", Kind::Pupil, &[]).await;
-    let text = format!(
-        "data_dir = {:?}\n[school]\nid = \"hill-school\"\nname = \"Hill\"\nzone = \"Europe/London\"\n\
-         [filter_syslog]\nlisten = \"127.0.0.1:0\"\nformat = \"sophos\"\nfrom = [\"127.0.0.2\"]\n",
-        school.folder()
-    );
-    std::fs::write(school.path("collector.toml"), text).unwrap();
-    let config = Config::load(&school.path("collector.toml")).unwrap();
+    let config = config(school.folder(), "127.0.0.2");
     let syslog = Syslog::bind(config.filter_syslog.clone().unwrap()).await.unwrap();
     let (address, shutdown) = (syslog.address(), Shutdown::new());
     let (triage, stop) = (Arc::new(Notify::new()), shutdown.clone());
@@ -91,9 +95,10 @@ async fn messages_become_concerns_over_both_ways_and_strangers_are_not_heard() {
     stranger.send_to(message("amy", "Suicide").as_bytes(), address).await.unwrap();
     let filter = UdpSocket::bind("127.0.0.2:0").await.unwrap();
     filter.send_to(message("amy", "Gambling").as_bytes(), address).await.unwrap();
-    let connection = tokio::net::TcpSocket::new_v4().unwrap();
-    connection.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    let mut connection = connection.connect(address).await.unwrap();
+    let mut connection = socket_of_filter().connect(address).await.unwrap();
+    let mut relayed = socket_of_filter().connect(address).await.unwrap();
+    relayed.write_all(b"GET /?;user_name=amy;category=Suicide;url=https://a.example/ HTTP/1.1\r\n").await.unwrap();
+    assert_eq!(relayed.read(&mut [0; 8]).await.unwrap_or(0), 0, "no message ends its connection");
     connection.write_all(message("amy", "Drugs").as_bytes()).await.unwrap();
     while school.count("SELECT COUNT(*) FROM captures").await < 2 {
         triage.notified().await;
