@@ -84,8 +84,10 @@ pub(crate) struct Sealed {
     pub(crate) sealed: Vec<u8>,
 }
 
+static JOINABLE: LazyLock<Many> = LazyLock::new(joinable_statement);
+
 /// Concerns by subject and category that were seen between two times.
-static JOINABLE: LazyLock<Many> = LazyLock::new(|| {
+fn joinable_statement() -> Many {
     let joined = "AS v CROSS JOIN concerns AS c
          LEFT JOIN concerns AS m ON m.school_id = c.school_id AND m.concern_id = c.merged_into
          WHERE c.subject_id = v.column1 AND c.category = v.column2
@@ -98,7 +100,7 @@ static JOINABLE: LazyLock<Many> = LazyLock::new(|| {
          COALESCE(m.level, c.level), COALESCE(m.captures, c.captures), c.first_us,
          CASE WHEN m.last_us > c.last_us THEN m.last_us ELSE c.last_us END FROM";
     Many::new(read, joined, 4)
-});
+}
 
 /// The concerns of `topics` that captures may join or bring back, each seen between two times.
 pub(crate) async fn joinable(

@@ -6,17 +6,22 @@ use sqlx::Row as _;
 use super::{StoreError, Tx, concerns};
 use crate::ids::ConcernId;
 
-/// In this order whatever the database thinks: else it goes through all captures of the school.
-const RULES: &str = "SELECT DISTINCT k.rule FROM (SELECT $2 AS concern_id
+/// The statement of [`rules`]. In this order whatever the database thinks: else it goes through all captures of the school.
+const fn rules_statement() -> &'static str {
+    "SELECT DISTINCT k.rule FROM (SELECT $2 AS concern_id
         UNION ALL SELECT m.concern_id FROM concerns AS m WHERE m.school_id = $1 AND m.merged_into = $2) AS c
     CROSS JOIN concern_captures AS l CROSS JOIN captures AS k
     WHERE l.school_id = $1 AND l.concern_id = c.concern_id AND k.school_id = $1 AND k.capture_id = l.capture_id
-    ORDER BY k.rule";
+    ORDER BY k.rule"
+}
 
 /// The rules that captures of a concern, and of those merged into it, fired; each the highest of its capture.
 pub(crate) async fn rules(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -> Result<Vec<String>, StoreError> {
-    let rows =
-        sqlx::query(RULES).bind(school.as_str()).bind(concern.as_bytes().as_slice()).fetch_all(tx.connection()).await?;
+    let rows = sqlx::query(rules_statement())
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .fetch_all(tx.connection())
+        .await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -61,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn rules_are_looked_for_among_the_captures_of_the_concern() {
         let school = School::open().await;
-        let steps = school.plan(RULES).await;
+        let steps = school.plan(rules_statement()).await;
         let place = |step: &str| steps.iter().position(|one| one.starts_with(step));
         let (links, captures) =
             (place("SEARCH l USING PRIMARY KEY (school_id=? AND concern_id=?)"), place("SEARCH k USING"));

@@ -194,8 +194,8 @@ async fn hear_datagrams(socket: Option<&UdpSocket>, ear: &Ear) {
     let mut bytes = vec![0; MAX_MESSAGE_BYTES + 1];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut bytes).await else {
-            // An answer to nothing that was sent: the next datagram may be fine.
-            tokio::task::yield_now().await;
+            // The next datagram may be fine.
+            tokio::time::sleep(AGAIN).await;
             continue;
         };
         if !ear.knows(from.ip()) {
