@@ -227,9 +227,14 @@ impl Agreed {
 
 /// The exemption that holds for a hit, without words of an intent or a method, that was seen there at `at_us`.
 #[must_use]
-pub fn in_force(agreed: &[Agreed], hit: (Category, Level), place: Place<'_>, at_us: i64) -> Option<ExemptionId> {
+pub fn in_force<'a>(
+    agreed: impl IntoIterator<Item = &'a Agreed>,
+    hit: (Category, Level),
+    place: Place<'_>,
+    at_us: i64,
+) -> Option<ExemptionId> {
     let (category, level) = hit;
-    let told = agreed.iter().filter_map(|one| one.told_to(place.device_group, place.room));
+    let told = agreed.into_iter().filter_map(|one| one.told_to(place.device_group, place.room));
     let mut holding = told.filter(|told| {
         let is_for = told.groups.is_empty() || told.groups.contains(place.class);
         is_for && told.covers(category, level) && told.is_in_force(at_us, at_us)

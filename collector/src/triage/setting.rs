@@ -79,8 +79,8 @@ impl Setting {
         }
     }
 
-    /// Whether an exemption held there, when it was seen and when it arrived. A device that heard of it captures nothing of
-    /// the kind; one that did not is judged here.
+    /// Whether an exemption held there when it was seen, and was not over for long when it arrived. A device that heard of it
+    /// captures nothing of the kind; one that did not is judged here.
     fn is_exempted(&self, capture: &Untriaged, seen_us: i64) -> bool {
         let (Ok(category), Some((device_group, room))) = (capture.category.parse(), self.places.get(&capture.device))
         else {
@@ -88,8 +88,8 @@ impl Setting {
         };
         let class = self.known.get(&capture.subject).map_or("", |known| known.form.as_str());
         let just_over = |one: &&Agreed| capture.received_us < one.until_us().saturating_add(JUST_OVER_US);
-        let in_time: Vec<Agreed> = self.exemptions.iter().filter(just_over).cloned().collect();
-        in_force(&in_time, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
+        let in_time = self.exemptions.iter().filter(just_over);
+        in_force(in_time, (category, capture.level), Place { device_group, room, class }, seen_us).is_some()
     }
 
     /// The investigation that `capture` belongs to: of its device and hour, and about one of the two who opened it. Whoever

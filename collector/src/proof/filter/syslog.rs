@@ -256,7 +256,7 @@ async fn bring_in(parts: &SyslogParts, format: Source, mut waiting: Waiting) {
     while let Some(first) = waiting.next().await {
         let mut alerts = vec![first];
         waiting.gather(&mut alerts);
-        if !waiting.is_full(&alerts) {
+        if !queue::is_full(&alerts) {
             tokio::select! {
                 () = tokio::time::sleep(GATHER) => {}
                 () = parts.shutdown.requested() => {}

@@ -58,16 +58,15 @@ impl Waiting {
 
     /// Adds what is queued to `alerts`, as many as are brought in together.
     pub(super) fn gather(&mut self, alerts: &mut Vec<Alert>) {
-        while !self.is_full(alerts)
+        while !is_full(alerts)
             && let Some(alert) = self.grave.try_recv().ok().or_else(|| self.others.try_recv().ok())
         {
             alerts.push(alert);
         }
     }
+}
 
-    /// Whether no more are brought in together.
-    #[expect(clippy::unused_self, reason = "it is the queue's to say")]
-    pub(super) const fn is_full(&self, alerts: &[Alert]) -> bool {
-        alerts.len() >= AT_ONCE
-    }
+/// Whether no more than these are brought in together.
+pub(super) const fn is_full(alerts: &[Alert]) -> bool {
+    alerts.len() >= AT_ONCE
 }
