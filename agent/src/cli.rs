@@ -222,7 +222,7 @@ async fn enrol(path: &Path) -> anyhow::Result<u8> {
     let uplink_config = pipeline::uplink_config(&config)?.context("the configuration names no [collector]")?;
     let clock = Arc::new(SystemClock::new().context("failed to read the clock")?);
     let hardware = HardwareHash::new(platform::hardware_hash());
-    uplink::enrol(&uplink_config, &identity, hardware, clock).await.context("failed to enrol")?;
+    uplink::enrol(&uplink_config, &identity, hardware, None, clock).await.context("failed to enrol")?;
     let device = identity.device().context("the collector gave no identity")?;
     say(&format!("enrolled as {device}\n"))?;
     Ok(0)

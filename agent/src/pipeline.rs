@@ -410,6 +410,7 @@ pub fn uplink_config(config: &Config) -> Result<Option<UplinkConfig>, ServiceErr
         token_file: config.token_file.as_deref().cloned(),
         room: config.room.as_deref().cloned().unwrap_or_default(),
         host_name: platform::host_name(),
+        serial_hash: platform::serial_hash(),
     }))
 }
 

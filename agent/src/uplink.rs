@@ -6,6 +6,7 @@
 //!                           ├─ control   status ▶, ◀ directives
 //!                           ├─ fetch     ◀ rule set, ◀ policy, ◀ exemptions
 //!                           ├─ renew     a new key and certificate
+//!                           ├─ rejoin    the same by the earlier key, where the certificate or the identity is over
 //!                           └─ resolve   account ▶ band, group
 //! ```
 //!
@@ -35,6 +36,7 @@ mod fetch;
 mod link;
 mod pace;
 mod recover;
+mod rejoin;
 mod renew;
 mod resolve;
 #[cfg(test)]
@@ -112,7 +114,8 @@ impl Farewell {
 }
 
 impl Uplink {
-    /// Puts the parts together. Nothing connects before [`Uplink::run`].
+    /// Puts the parts together, and takes note of what the spool holds: to be called before anything is captured. Nothing
+    /// connects before [`Uplink::run`].
     #[must_use]
     pub fn new(parts: UplinkParts) -> Self {
         Self::with_dice(parts, backoff::system_dice)
@@ -126,6 +129,10 @@ impl Uplink {
 
     /// As [`Uplink::with_dice`], on connections that `dial` makes.
     fn with_network(parts: UplinkParts, dice: Dice, dial: Dial) -> Self {
+        let (epoch, lanes) = (parts.spool.epoch(), parts.spool.lane_states());
+        if let Err(error) = parts.identity.note_start(epoch, parts.clock.boot_id(), &lanes) {
+            tracing::warn!(error = %error, "what the spool held at the start cannot be noted");
+        }
         let link = Arc::new(Link::new(LinkParts {
             config: parts.config.clone(),
             identity: Arc::clone(&parts.identity),
@@ -163,6 +170,11 @@ impl Uplink {
         if !enrolled(&link, &parts).await {
             return;
         }
+        let joining = rejoin::Facts {
+            spool: Arc::clone(&parts.spool),
+            hardware: parts.hardware,
+            clock: Arc::clone(&parts.clock),
+        };
         let farewell = Farewell { reason: parts.goodbye, clock: Arc::clone(&parts.clock) };
         let about = deliver::About { hardware: parts.hardware, boot_id: parts.clock.boot_id() };
         let renew = Arc::new(Notify::new());
@@ -182,6 +194,7 @@ impl Uplink {
                 fetch::run(&link, ArtefactKind::Policy, policies, parts.artefacts.clone()),
                 fetch::run(&link, ArtefactKind::Exemptions, lists, parts.artefacts),
                 renew::run(&link, renew),
+                rejoin::run(&link, joining),
             )
         };
         let until_stopped = async {
@@ -209,7 +222,8 @@ async fn enrolled(link: &Link, parts: &UplinkParts) -> bool {
         let enrolling = async {
             parts.identity.look_again()?;
             if parts.identity.current().is_none() {
-                enrol(&parts.config, &parts.identity, parts.hardware, Arc::clone(&parts.clock)).await?;
+                let (hardware, spool) = (parts.hardware, Some(backlog::delivered(parts.spool.as_ref())));
+                enrol(&parts.config, &parts.identity, hardware, spool, Arc::clone(&parts.clock)).await?;
             }
             Ok::<_, EnrolError>(())
         };
@@ -220,7 +234,7 @@ async fn enrolled(link: &Link, parts: &UplinkParts) -> bool {
             },
             () = link.shutdown.requested() => return false,
         };
-        let wait = if let EnrolError::Busy(retry) = error {
+        let wait = if let Some(retry) = error.asked_to_wait() {
             retry + backoff.next()
         } else if error.is_transient() {
             backoff.next()

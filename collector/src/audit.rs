@@ -119,6 +119,12 @@ pub enum ActKind {
     SignedOut,
     /// A campaign token was made.
     TokenCreated,
+    /// A campaign token was withdrawn.
+    TokenWithdrawn,
+    /// A device that waited was let in.
+    DeviceLetIn,
+    /// A device that waited was turned away.
+    DeviceTurnedAway,
     /// A device enrolled.
     DeviceEnrolled,
     /// A device was denied.
@@ -185,6 +191,9 @@ impl ActKind {
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
             Self::TokenCreated => "token_created",
+            Self::TokenWithdrawn => "token_withdrawn",
+            Self::DeviceLetIn => "device_let_in",
+            Self::DeviceTurnedAway => "device_turned_away",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRevoked => "device_revoked",
             Self::CollectorRestored => "collector_restored",

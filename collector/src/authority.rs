@@ -40,8 +40,8 @@ const BACK_DATED: Duration = days(1);
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
-    /// When it began. Devices' certificates begin then too: one that is issued while the clock is ahead is valid all the
-    /// same once the clock is right.
+    /// When it began. What it issues begins then too: a certificate of a clock that is ahead is valid all the same once the
+    /// clock is right, and the collector's own is valid on a device whose clock is behind.
     begins: OffsetDateTime,
 }
 
@@ -199,6 +199,7 @@ impl Authority {
     pub fn issue_server(&self, host_names: &[String], clock: &dyn Clock) -> Result<ServerIdentity, AuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = validity(CertificateParams::default(), clock, SERVER_LIFE);
+        params.not_before = self.begins.min(params.not_before);
         params.distinguished_name = named("Lapwing collector");
         params.subject_alt_names = host_names.iter().map(|name| alternative(name)).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -34,6 +34,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::lifecycle::{StartError, open_store};
 use crate::store::{Store, StoreError};
+use jiff::Timestamp;
 
 /// Exit code of something given that cannot be used.
 const UNUSABLE: u8 = 64;
@@ -247,6 +248,12 @@ fn say(line: impl Display) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("failed to write to standard output")?;
     Ok(())
+}
+
+/// A time in the school's zone, to the minute.
+fn when(desk: &Desk, at_us: i64) -> Result<String, Failure> {
+    let at = Timestamp::from_microsecond(at_us).and_then(|at| at.in_tz(&desk.config.school.zone));
+    Ok(at.context("failed to read a time")?.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// Reads a file that a person named, of at most `max_bytes`.

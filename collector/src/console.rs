@@ -38,6 +38,7 @@ mod concern;
 mod counts;
 mod decision;
 mod devices;
+mod enrolment;
 mod evidence;
 mod exemptions;
 mod frame;
@@ -143,6 +144,10 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/requests/{reference}/withdraw", post(requests::withdraw))
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
+        .route("/enrolment", get(enrolment::page).post(enrolment::make))
+        .route("/enrolment/withdraw", post(enrolment::withdraw))
+        .route("/joins/{join}/let-in", post(enrolment::let_in))
+        .route("/joins/{join}/turn-away", post(enrolment::turn_away))
         .route("/checks", get(checks::page).post(checks::submit))
         .route("/media", get(media::page).post(media::approve))
         .route("/media/withdraw", post(media::withdraw))

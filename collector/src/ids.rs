@@ -63,6 +63,10 @@ random_id!(
     SilenceId, "silence id", "sil-"
 );
 random_id!(
+    /// A device that waits to be let in.
+    JoinId, "join id", "join-"
+);
+random_id!(
     /// A check that monitoring works.
     CheckId, "check id", "chk-"
 );
@@ -70,6 +74,18 @@ random_id!(
     /// An evidence key in the vault.
     KeyId, "key id", "key-"
 );
+
+/// Without the letters and digits that are taken for one another.
+const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+const REFERENCE_LETTERS: usize = 6;
+
+/// What people call something on the telephone, as `IMG-7K3FQM`: random, no concern is called so.
+pub(crate) fn reference(prefix: &str) -> Result<String, getrandom::Error> {
+    let mut random = [0; REFERENCE_LETTERS];
+    getrandom::fill(&mut random)?;
+    let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+    Ok(format!("{prefix}-{}", letters.map(|letter| char::from(*letter)).collect::<String>()))
+}
 
 /// An identifier in JSON: its text form.
 pub(crate) mod as_text {

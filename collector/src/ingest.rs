@@ -1,7 +1,7 @@
 //! Ingest: what devices may do over the wire, and nothing else.
 //!
 //! ```text
-//! enrol   Join                  token -> device, certificate
+//! enrol   Join, Challenge       token or earlier key -> device, certificate
 //! uplink  Deliver               room -> Hello -> welcoming -> Welcome, Batch -> intake -> Ack
 //!         Control               Status -> device health; rule set, policy, exemptions, renewal announced
 //!         Fetch, Renew, ResolveSession
@@ -15,7 +15,6 @@ mod boot;
 mod codec;
 mod connected;
 mod control;
-mod copies;
 mod deliver;
 mod enrol;
 mod exempting;
@@ -24,6 +23,7 @@ mod flight;
 mod heard;
 mod incarnation;
 mod metered;
+mod older;
 mod published;
 mod rate;
 mod refusal;
@@ -50,8 +50,9 @@ use crate::intake::Intake;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, devices};
 use connected::Connected;
-use copies::Copies;
+use enrol::Nonces;
 use heard::Heard;
+use older::Older;
 use published::Published;
 use rate::RateLimit;
 use room::Room;
@@ -100,7 +101,8 @@ pub struct Ingest {
     heard: Heard,
     rate: RateLimit,
     connected: Connected,
-    copies: Copies,
+    older: Older,
+    nonces: Nonces,
     limits: Limits,
     /// For messages that are received in part.
     receiving_bytes: Arc<Semaphore>,
@@ -128,7 +130,7 @@ impl Ingest {
     /// for devices to be welcomed.
     #[must_use]
     pub fn new(parts: IngestParts) -> (Arc<Self>, Welcomer) {
-        let (welcoming, welcomer) = Welcoming::new(parts.school.clone(), parts.store.clone());
+        let (welcoming, welcomer) = Welcoming::new(parts.school.clone(), parts.store.clone(), Arc::clone(&parts.clock));
         let ingest = Arc::new(Self {
             school: parts.school,
             store: parts.store,
@@ -142,7 +144,8 @@ impl Ingest {
             heard: Heard::default(),
             rate: RateLimit::default(),
             connected: Connected::default(),
-            copies: Copies::default(),
+            older: Older::default(),
+            nonces: Nonces::default(),
             limits: parts.limits,
             receiving_bytes: Arc::new(Semaphore::new(parts.limits.received_bytes)),
             room: Room::new(parts.limits.received_bytes, parts.limits.built_bytes),
@@ -217,11 +220,11 @@ impl Ingest {
         }
     }
 
-    /// A Hello was refused as a copy's. A stream whose turn another stream of its device took is none.
-    fn note_copy(&self, device: DeviceId) {
-        if self.copies.are_now_many(device) {
+    /// A Hello was refused since it shows what this database never gave.
+    fn note_older(&self, device: DeviceId) {
+        if self.older.are_now_many(device) {
             tracing::error!(
-                "several devices are refused as copies: if the database came from a back-up, stop the \
+                "several devices show what this database never gave: if it came from a back-up, stop the \
                  collector, run `lapwing-collector restored` once, and start it again"
             );
         }

@@ -16,4 +16,25 @@ pub mod filter;
 mod lookout;
 pub(crate) mod silence;
 
+use std::collections::BTreeSet;
+
+use lapwing_proto::SchoolId;
+
+use crate::actor::{PersonId, Role};
+use crate::store::{StoreError, Tx, silences};
+
 pub use lookout::Lookout;
+
+/// Who looks after devices, in order: the first of whom somebody can sign in is told of what is wrong with them.
+const CARETAKERS: [Role; 4] = [Role::Technician, Role::Dsl, Role::DeputyDsl, Role::Headteacher];
+
+/// Technicians who can sign in, or who stands in for them; none where nobody can.
+pub(crate) async fn caretakers(tx: &mut Tx, school: &SchoolId) -> Result<BTreeSet<PersonId>, StoreError> {
+    for role in CARETAKERS {
+        let people = silences::holders(tx, school, role.as_str()).await?;
+        if !people.is_empty() {
+            return Ok(people.into_iter().collect());
+        }
+    }
+    Ok(BTreeSet::new())
+}

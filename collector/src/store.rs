@@ -43,7 +43,9 @@ pub(crate) mod filter_alerts;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod holds;
+pub(crate) mod images;
 pub(crate) mod investigations;
+pub(crate) mod joins;
 pub(crate) mod keys;
 pub(crate) mod losses;
 mod many;
@@ -84,7 +86,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
@@ -97,6 +99,7 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (10, "indexes that are used", include_str!("store/migrations/0010_indexes_that_are_used.sql")),
     (11, "from the filter", include_str!("store/migrations/0011_from_the_filter.sql")),
     (12, "approved media", include_str!("store/migrations/0012_approved_media.sql")),
+    (13, "identity", include_str!("store/migrations/0013_identity.sql")),
 ];
 
 /// The collector's database.

@@ -1,5 +1,7 @@
 //! The bounds the contract states, enforced where a message is read.
 
+/// Most starts of a PC that a device tells of.
+pub const MAX_STARTS: usize = 8;
 /// Largest gRPC message either side accepts, in bytes: a full batch of full captures fits.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Largest encoded capture, in bytes; a spool record is at most this.

@@ -12,7 +12,9 @@ mod convert;
 mod exemptions;
 #[doc(hidden)]
 pub mod failpoint;
+pub mod firmware;
 mod ids;
+pub mod joining;
 pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
@@ -23,7 +25,7 @@ pub use ids::parts;
 pub use ids::{BootId, DeviceId, Epoch, Incarnation, InvalidBytes, SchoolId, Seq};
 
 /// Minor version of the contract this build speaks.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 /// Oldest minor a collector of this build serves.
 pub const OLDEST_MINOR: u32 = 0;

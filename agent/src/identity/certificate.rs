@@ -1,10 +1,10 @@
-//! A key of the device's own and the certificate the collector issued for it.
+//! The certificate the collector issued for the device's key.
 
-use lapwing_proto::{DeviceId, bounds};
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use lapwing_proto::DeviceId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
-use zeroize::Zeroizing;
+
+use super::DeviceKey;
 
 /// Most authorities a device trusts its collector by.
 const MAX_AUTHORITIES: usize = 8;
@@ -22,40 +22,10 @@ pub enum CertificateError {
     Certificate(&'static str),
 }
 
-/// A P-256 key that never leaves the device.
-pub struct DeviceKey(KeyPair);
-
-impl DeviceKey {
-    /// A new one.
-    ///
-    /// # Errors
-    ///
-    /// When there is no randomness.
-    pub fn generate() -> Result<Self, CertificateError> {
-        Ok(Self(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
-    }
-
-    /// A certificate signing request, PKCS #10 in DER, at most [`bounds::MAX_CSR_BYTES`]. It names nobody: the
-    /// collector takes the public key alone from it.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signed.
-    pub fn signing_request(&self) -> Result<Vec<u8>, CertificateError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        let request = params.serialize_request(&self.0)?;
-        if request.der().len() > bounds::MAX_CSR_BYTES {
-            return Err(CertificateError::Certificate("the signing request is too long"));
-        }
-        Ok(request.der().to_vec())
-    }
-}
-
 /// What makes this device itself. `Debug` prints the device id alone.
 pub struct Identity {
     device: DeviceId,
-    key: Zeroizing<Vec<u8>>,
+    key: DeviceKey,
     certificate: Vec<u8>,
     authorities: Vec<Vec<u8>>,
     server_time_us: i64,
@@ -69,27 +39,16 @@ impl Identity {
     ///
     /// When the certificate is of another key or names no device, or there is no authority.
     pub fn new(
-        key: &DeviceKey,
+        key: DeviceKey,
         certificate: Vec<u8>,
         authorities: Vec<Vec<u8>>,
         server_time_us: i64,
     ) -> Result<Self, CertificateError> {
-        Self::of_key(Zeroizing::new(key.0.serialize_der()), certificate, authorities, server_time_us)
-    }
-
-    /// An identity of a key in PKCS #8.
-    pub(super) fn of_key(
-        key: Zeroizing<Vec<u8>>,
-        certificate: Vec<u8>,
-        authorities: Vec<Vec<u8>>,
-        server_time_us: i64,
-    ) -> Result<Self, CertificateError> {
-        let pair = KeyPair::try_from(key.as_slice())?;
         let fits = |der: &Vec<u8>| der.len() <= MAX_CERTIFICATE_BYTES;
         if !(1..=MAX_AUTHORITIES).contains(&authorities.len()) || !authorities.iter().all(fits) || !fits(&certificate) {
             return Err(CertificateError::Certificate("it or its authorities are out of bounds"));
         }
-        let (device, not_after_us) = read(&certificate, &pair.subject_public_key_info())?;
+        let (device, not_after_us) = read(&certificate, key.public_key_info())?;
         Ok(Self { device, key, certificate, authorities, server_time_us, not_after_us })
     }
 
@@ -123,8 +82,8 @@ impl Identity {
         self.not_after_us
     }
 
-    /// The private key, PKCS #8.
-    pub(crate) fn key(&self) -> &[u8] {
+    /// The private key.
+    pub(crate) const fn key(&self) -> &DeviceKey {
         &self.key
     }
 }

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{CertificateError, Identity};
+use super::{CertificateError, DeviceKey, Identity};
 
 /// Longest identity file read.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -51,7 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Identity, FileError> {
     let key = Zeroizing::new(decode("key", &kept.key)?);
     let certificate = decode("certificate", &kept.certificate)?;
     let authorities: Result<Vec<_>, _> = kept.authorities.iter().map(|der| decode("authorities", der)).collect();
-    let identity = Identity::of_key(key, certificate, authorities?, kept.server_time_us)?;
+    let identity = Identity::new(DeviceKey::of_kept(key)?, certificate, authorities?, kept.server_time_us)?;
     if identity.device().to_string() != kept.device_id {
         return Err(FileError::Device);
     }
@@ -62,7 +62,7 @@ pub(super) fn write(identity: &Identity) -> io::Result<Zeroizing<Vec<u8>>> {
     let kept = Kept {
         format: FORMAT,
         device_id: identity.device().to_string(),
-        key: BASE64.encode(identity.key()),
+        key: BASE64.encode(identity.key().to_keep()),
         certificate: BASE64.encode(identity.certificate()),
         authorities: identity.authorities().iter().map(|der| BASE64.encode(der)).collect(),
         server_time_us: identity.server_time_us(),

@@ -17,7 +17,7 @@ mod usage;
 pub(crate) use account::{account, own_uid, peer, peer_uid};
 pub(crate) use boot::{boot_id, boot_us};
 pub(crate) use check::{Desktop, desktop, open_page, show_window};
-pub use facts::{hardware_hash, host_name};
+pub use facts::{hardware_hash, host_name, serial_hash};
 pub use files::Files;
 pub use hardening::{hide_memory, keep_memory_small};
 pub use media::Media;

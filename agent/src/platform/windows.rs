@@ -238,6 +238,12 @@ pub fn hardware_hash() -> Option<Digest> {
     None
 }
 
+/// Not read here yet.
+#[must_use]
+pub fn serial_hash() -> Option<Digest> {
+    None
+}
+
 /// The machine's name on the network; empty where it has none.
 #[must_use]
 pub fn host_name() -> String {

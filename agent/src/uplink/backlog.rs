@@ -36,6 +36,17 @@ pub trait Backlog: Send + Sync + 'static {
     fn expire(&self) -> Result<(), SpoolError>;
 }
 
+/// Up to where each lane has been delivered, and its losses told.
+pub(super) fn delivered(spool: &dyn Backlog) -> wire::SpoolState {
+    let through = |state: LaneState| {
+        let untold = spool.gaps(state.lane, Seq::NONE).unwrap_or_default().first().map(|gap| gap.from);
+        let next = state.first.into_iter().chain(untold).chain([state.next]).min().unwrap_or(state.next);
+        wire::LaneMark { lane: u32::from(state.lane.number()), through: next.number().saturating_sub(1) }
+    };
+    let through = spool.lane_states().into_iter().map(through).collect();
+    wire::SpoolState { epoch: spool.epoch().as_bytes().to_vec(), through, starts: Vec::new() }
+}
+
 impl Backlog for Spool {
     fn epoch(&self) -> Epoch {
         Self::epoch(self)

@@ -64,6 +64,11 @@ pub(super) async fn run(link: &Link, facts: Facts, directives: Directives, farew
         backoff: link.backoff(),
     };
     while !link.shutdown.is_requested() {
+        // What this PC tells of itself would be told of the one it was copied from.
+        tokio::select! {
+            () = link.keeps_identity() => {}
+            () = link.shutdown.requested() => return,
+        }
         let ended = control.session().await;
         // What was not confirmed is counted again.
         control.facts.counters.give_back(std::mem::take(&mut control.counts));
@@ -110,6 +115,7 @@ impl Control<'_> {
             tokio::select! {
                 () = self.link.shutdown.requested() => return self.part(stream).await,
                 _ = identity.changed() => return Err(Failure::Reconnect(Duration::ZERO)),
+                () = self.link.loses_identity() => return Err(Failure::Reconnect(Duration::ZERO)),
                 down = stream.down.message() => self.take(down?.ok_or(Failure::Ended)?)?,
                 changed = status.changed(), if !news => news = changed.is_ok(),
                 () = heartbeat.as_mut() => {

@@ -34,12 +34,18 @@ const STEADY: Duration = Duration::from_mins(1);
 const UP_QUEUE: usize = 2;
 /// Captures sent one by one after one among them was refused.
 const NARROW_FOR: u32 = 512;
+/// Minor from which a collector is told that its incarnation is held.
+const HELD_SINCE: u32 = 1;
 
 /// Delivers until shutdown.
 pub(super) async fn run(link: &Link, spool: Arc<dyn Backlog>, about: About, farewell: Farewell) {
     let mut delivery = Delivery { link, spool, about, farewell, narrow: 0, suspect: None, backoff: link.backoff() };
     while !link.shutdown.is_requested() {
+        let identity = link.identity.current();
         let Err(failure) = delivery.session().await else { return };
+        if let (Some(wire::ErrorCode::Copy), Some(identity)) = (failure.code(), identity) {
+            link.lose(&identity, wire::JoinReason::Copy);
+        }
         if let Err(failure) = delivery.learn(&failure).await {
             tracing::warn!(error = %failure, "a refused capture cannot be taken out of the spool");
         }
@@ -79,6 +85,8 @@ struct Stream {
     pause: Duration,
     /// How what waited is drained.
     pace: Pace,
+    /// The collector has acknowledged something: nobody else is this device.
+    confirmed: bool,
 }
 
 /// When the next batch of what waited may go.
@@ -157,18 +165,26 @@ impl Delivery<'_> {
             None => return Err(Failure::Ended),
         };
         let window = failpoint!("deliver.welcome", self.welcomed(epoch, &welcome).await?);
+        if welcome.minor >= HELD_SINCE {
+            let held = wire::DeliverUp { message: Some(Up::Held(wire::Held {})) };
+            failpoint!("deliver.held", up.send(held).await.map_err(|_| Failure::Ended)?);
+        }
         // One by one it is slow enough.
         let pace = if self.narrow > 0 { Pace::default() } else { Pace::of(&self.spool.lane_states()) };
-        Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO, pace })
+        Ok(Stream { up, down, epoch, window, more: true, pause: Duration::ZERO, pace, confirmed: false })
     }
 
     async fn hello(&self, epoch: Epoch) -> Result<wire::Hello, Failure> {
         let identity = Arc::clone(&self.link.identity);
-        let incarnation = self.link.blocking(move || identity.incarnation(epoch)).await?;
+        let read = move || Ok::<_, std::io::Error>((identity.incarnation()?, identity.starts(epoch)?));
+        let (incarnation, starts) = self.link.blocking(read).await?;
+        let boot_id = self.about.boot_id.as_bytes().to_vec();
+        let earlier_boots = starts.into_iter().map(|start| start.boot_id).filter(|boot| *boot != boot_id).collect();
         Ok(wire::Hello {
             epoch: epoch.as_bytes().to_vec(),
             hardware_hash: self.about.hardware.as_bytes().to_vec(),
-            boot_id: self.about.boot_id.as_bytes().to_vec(),
+            boot_id,
+            earlier_boots,
             incarnation: incarnation.map(|incarnation| incarnation.as_bytes().to_vec()).unwrap_or_default(),
             minor: MINOR,
             agent_version: AGENT_VERSION.to_owned(),
@@ -220,6 +236,10 @@ impl Delivery<'_> {
 
     async fn acknowledge(&mut self, stream: &mut Stream, ack: wire::Ack) -> Result<(), Failure> {
         self.link.time.tell(ack.server_time_us);
+        if !std::mem::replace(&mut stream.confirmed, true) {
+            let (identity, boot) = (Arc::clone(&self.link.identity), self.about.boot_id);
+            failpoint!("deliver.confirmed", self.link.blocking(move || identity.confirm_incarnation(boot)).await?);
+        }
         for (lane, through) in marks(&ack.through)? {
             let done = stream.window.acknowledged(lane, through);
             if !done.is_empty() {

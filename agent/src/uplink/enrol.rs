@@ -9,15 +9,18 @@ use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
 use lapwing_proto::wire::enrol_client::EnrolClient;
 use lapwing_proto::{DeviceId, failpoint, wire};
 use prost::Message;
+use rustls::ClientConfig;
 use tokio::time::timeout;
-use tonic::Status;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
 use zeroize::Zeroizing;
 
+use super::tls::{self, Dial};
 use super::trusted_time::TrustedTime;
-use super::{AGENT_VERSION, UplinkConfig, tls};
+use super::{AGENT_VERSION, UplinkConfig};
 use crate::clock::Clock;
 use crate::durable;
-use crate::identity::{CertificateError, DeviceKey, HardwareHash, Identity, IdentityStore};
+use crate::identity::{CertificateError, HardwareHash, Identity, IdentityStore, JoiningKeyError};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const MAX_TOKEN_BYTES: usize = 64;
@@ -65,6 +68,33 @@ pub enum EnrolError {
     /// The token is of no use any more.
     #[error("the campaign token has no uses left: create a new one with `lapwing-collector token create`")]
     TokenSpent,
+    /// The token is for elsewhere.
+    #[error(
+        "the campaign token is not for this network: create one for it with `lapwing-collector token create --network`"
+    )]
+    Network,
+    /// The token is for others.
+    #[error(
+        "this device is not on the school's list, and the campaign token is for those alone: add its host name and serial number with `lapwing-collector device expect`"
+    )]
+    NotListed,
+    /// Somebody has to let it in.
+    #[error("this device waits to be let in: see `lapwing-collector device waiting`, or the page of devices")]
+    Waits(Duration),
+    /// Somebody said no.
+    #[error("this device was turned away: whoever runs the collector said so")]
+    Denied,
+    /// The device is denied.
+    #[error("the collector denies this device: ask whoever runs the collector")]
+    Revoked,
+    /// Too long ago for the key to do.
+    #[error("this device was away for too long: put a new campaign token into the file of `[enrol] token_file`")]
+    Expired,
+    /// The collector does not know the key.
+    #[error(
+        "the collector does not know this device's key: put a new campaign token into the file of `[enrol] token_file`"
+    )]
+    Proof,
     /// Too many at once.
     #[error("the collector is busy; the agent tries again")]
     Busy(Duration),
@@ -87,7 +117,12 @@ impl EnrolError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(..) | Self::Clock(_) | Self::Busy(_) | Self::Refused(_) | Self::State(_) => true,
+            Self::Unreachable(..)
+            | Self::Clock(_)
+            | Self::Waits(_)
+            | Self::Busy(_)
+            | Self::Refused(_)
+            | Self::State(_) => true,
             Self::NoToken
             | Self::TokenFile { .. }
             | Self::NotAToken { .. }
@@ -96,45 +131,66 @@ impl EnrolError {
             | Self::TokenUnknown
             | Self::TokenExpired
             | Self::TokenSpent
+            | Self::Network
+            | Self::NotListed
+            | Self::Denied
+            | Self::Revoked
+            | Self::Expired
+            | Self::Proof
             | Self::Certificate(_)
             | Self::Tls(_) => false,
         }
     }
 }
 
-/// Enrols: makes a key, exchanges the campaign token for a certificate, keeps both, and wipes the token.
+impl EnrolError {
+    /// How long to wait before asking again, on top of the caller's own back-off.
+    pub(super) const fn asked_to_wait(&self) -> Option<Duration> {
+        let (Self::Busy(retry) | Self::Waits(retry)) = self else { return None };
+        Some(*retry)
+    }
+}
+
+impl From<JoiningKeyError> for EnrolError {
+    fn from(error: JoiningKeyError) -> Self {
+        match error {
+            JoiningKeyError::Disk(error) => Self::State(error),
+            JoiningKeyError::Key(error) => Self::Certificate(error),
+        }
+    }
+}
+
+/// Enrols: makes a key, exchanges the campaign token for a certificate, keeps both, and wipes the token. `spool` is what
+/// was delivered under an earlier identity, where there was one.
 ///
 /// # Errors
 ///
-/// [`EnrolError`]; nothing has changed then, except that the collector may have counted a use of the token. Where the
-/// identity could not be kept, the collector is not asked at all.
+/// [`EnrolError`]; nothing has changed then, except that the collector may have counted a use of the token: asked again, it
+/// answers with the same device. Where the identity could not be kept, the collector is not asked at all.
 pub async fn enrol(
     config: &UplinkConfig,
     store: &IdentityStore,
     hardware: HardwareHash,
+    spool: Option<wire::SpoolState>,
     clock: Arc<dyn Clock>,
 ) -> Result<DeviceId, EnrolError> {
     let path = config.token_file.as_deref().ok_or(EnrolError::NoToken)?;
     let token = read_token(path)?;
     let fingerprint = config.ca_fingerprint.ok_or(EnrolError::NoFingerprint)?;
     store.prove_room()?;
-    let key = DeviceKey::generate()?;
+    let time = Arc::new(TrustedTime::new(clock));
+    let trust = tls::pinned(fingerprint, &time).map_err(|error| EnrolError::Tls(error.to_string()))?;
+    let asking = Asking::new(config, trust, &tls::over_tcp())?;
+    let key = store.joining_key()?;
     let request = wire::JoinRequest {
         token: token.as_str().to_owned(),
         csr: key.signing_request()?,
         facts: Some(facts(config, hardware)),
+        proof: None,
+        spool,
     };
-    let time = Arc::new(TrustedTime::new(clock));
-    let trust = tls::pinned(fingerprint, &time).map_err(|error| EnrolError::Tls(error.to_string()))?;
-    let channel =
-        tls::channel(&config.enrol, trust, &tls::over_tcp()).map_err(|error| EnrolError::Tls(error.to_string()))?;
-    let mut client = EnrolClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let answer = match failpoint!("enrol.join", timeout(ANSWER_WITHIN, client.join(request)).await) {
-        Ok(Ok(answer)) => answer.into_inner(),
-        Ok(Err(status)) => return Err(refused(config, &status)),
-        Err(_) => return Err(EnrolError::Unreachable(config.enrol.to_string(), "no answer in time".to_owned())),
-    };
-    let identity = Identity::new(&key, answer.certificate, answer.authorities, answer.server_time_us)?;
+    let answer = failpoint!("enrol.join", asking.join(request).await)?;
+    let identity = Identity::new(key, answer.certificate, answer.authorities, answer.server_time_us)?;
     let device = identity.device();
     store.replace(identity)?;
     if let Err(error) = failpoint!("enrol.wipe", wipe(path)) {
@@ -144,13 +200,45 @@ pub async fn enrol(
     Ok(device)
 }
 
-fn facts(config: &UplinkConfig, hardware: HardwareHash) -> wire::DeviceFacts {
+/// A connection to the enrol listener.
+pub(super) struct Asking<'a> {
+    config: &'a UplinkConfig,
+    client: EnrolClient<Channel>,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(config: &'a UplinkConfig, trust: ClientConfig, dial: &Dial) -> Result<Self, EnrolError> {
+        let channel = tls::channel(&config.enrol, trust, dial).map_err(|error| EnrolError::Tls(error.to_string()))?;
+        Ok(Self { config, client: EnrolClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES) })
+    }
+
+    pub(super) async fn challenge(&self) -> Result<wire::ChallengeResponse, EnrolError> {
+        let mut client = self.client.clone();
+        self.answer(client.challenge(wire::ChallengeRequest {})).await
+    }
+
+    pub(super) async fn join(&self, request: wire::JoinRequest) -> Result<wire::JoinResponse, EnrolError> {
+        let mut client = self.client.clone();
+        self.answer(client.join(request)).await
+    }
+
+    async fn answer<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
+        match timeout(ANSWER_WITHIN, call).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(refused(self.config, &status)),
+            Err(_) => Err(EnrolError::Unreachable(self.config.enrol.to_string(), "no answer in time".to_owned())),
+        }
+    }
+}
+
+pub(super) fn facts(config: &UplinkConfig, hardware: HardwareHash) -> wire::DeviceFacts {
     wire::DeviceFacts {
         hostname: config.host_name.clone(),
         hardware_hash: hardware.as_bytes().to_vec(),
         os: std::env::consts::OS.to_owned(),
         agent_version: AGENT_VERSION.to_owned(),
         room: config.room.clone(),
+        serial_hash: config.serial_hash.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
     }
 }
 
@@ -178,33 +266,41 @@ fn wipe(path: &Path) -> io::Result<()> {
 }
 
 fn refused(config: &UplinkConfig, status: &Status) -> EnrolError {
+    use wire::ErrorCode;
     let refusal = wire::Refusal::decode(status.details()).unwrap_or_default();
-    match wire::ErrorCode::try_from(refusal.code) {
-        Ok(wire::ErrorCode::TokenUnknown) => EnrolError::TokenUnknown,
-        Ok(wire::ErrorCode::TokenExpired) => EnrolError::TokenExpired,
-        Ok(wire::ErrorCode::TokenSpent) => EnrolError::TokenSpent,
-        Ok(wire::ErrorCode::Busy) => EnrolError::Busy(Duration::from_millis(u64::from(refusal.retry_delay_ms))),
-        Ok(wire::ErrorCode::Unspecified) => unreached(config, status),
+    let retry = Duration::from_millis(u64::from(refusal.retry_delay_ms));
+    match ErrorCode::try_from(refusal.code) {
+        Ok(ErrorCode::TokenUnknown) => EnrolError::TokenUnknown,
+        Ok(ErrorCode::TokenExpired) => EnrolError::TokenExpired,
+        Ok(ErrorCode::TokenSpent) => EnrolError::TokenSpent,
+        Ok(ErrorCode::Network) => EnrolError::Network,
+        Ok(ErrorCode::NotListed) => EnrolError::NotListed,
+        Ok(ErrorCode::Denied) => EnrolError::Denied,
+        Ok(ErrorCode::Revoked) => EnrolError::Revoked,
+        Ok(ErrorCode::Expired) => EnrolError::Expired,
+        Ok(ErrorCode::Proof) => EnrolError::Proof,
+        Ok(ErrorCode::Waits) => EnrolError::Waits(retry),
+        Ok(ErrorCode::Busy) => EnrolError::Busy(retry),
+        Ok(ErrorCode::Unspecified) => unreached(config, status),
         Ok(_) | Err(_) => EnrolError::Refused(refusal.detail),
     }
 }
 
 /// Nobody answered, or somebody whose certificate does not fit.
 fn unreached(config: &UplinkConfig, status: &Status) -> EnrolError {
-    let mut cause: &dyn std::error::Error = status;
-    loop {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            if tls::is_about_time(error) {
-                return EnrolError::Clock(error.to_string());
-            }
-            return EnrolError::WrongCollector(config.enrol.to_string(), error.to_string());
-        }
-        match cause.source() {
-            Some(source) => cause = source,
-            None => return EnrolError::Unreachable(config.enrol.to_string(), cause.to_string()),
-        }
+    match tls::failure(status) {
+        Some(error) if tls::is_about_time(error) => EnrolError::Clock(error.to_string()),
+        Some(error) => EnrolError::WrongCollector(config.enrol.to_string(), error.to_string()),
+        None => EnrolError::Unreachable(config.enrol.to_string(), innermost(status)),
     }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 #[cfg(test)]

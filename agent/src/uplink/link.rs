@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapwing_proto::bounds::MAX_MESSAGE_BYTES;
+use lapwing_proto::wire;
 use lapwing_proto::wire::uplink_client::UplinkClient;
+use lapwing_rules::Digest;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
@@ -45,6 +47,8 @@ pub struct UplinkConfig {
     pub room: String,
     /// Name of the machine; may be empty.
     pub host_name: String,
+    /// What the firmware's serial number is recognised by, where it is its own.
+    pub serial_hash: Option<Digest>,
 }
 
 /// How the uplink is, for `doctor`.
@@ -102,11 +106,13 @@ pub(super) struct Link {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: Shutdown,
     pub(super) dice: Dice,
-    dial: Dial,
+    pub(super) dial: Dial,
     pub(super) diagnostics: Diagnostics,
     pub(super) state: watch::Sender<LinkState>,
     /// Parts that only somebody's help gets further.
     blocked: Mutex<BTreeMap<Part, Blocked>>,
+    /// The identity that does not go on as it is, and why: see [`super::rejoin`].
+    pub(super) lost: watch::Sender<Option<(Arc<Identity>, wire::JoinReason)>>,
     /// The connection, and the identity it was made with.
     channel: Mutex<Option<(Arc<Identity>, Channel)>>,
 }
@@ -124,6 +130,7 @@ impl Link {
             diagnostics: parts.diagnostics,
             state: watch::Sender::new(LinkState::Connecting(None)),
             blocked: Mutex::default(),
+            lost: watch::Sender::new(None),
             channel: Mutex::new(None),
         }
     }
@@ -204,6 +211,42 @@ impl Link {
         }
     }
 
+    /// Takes note that `identity` does not go on by what it is. Whoever has another one by now is not meant.
+    pub(super) fn lose(&self, identity: &Arc<Identity>, reason: wire::JoinReason) {
+        self.lost.send_if_modified(|lost| {
+            let news = lost.as_ref().is_none_or(|(held, why)| !Arc::ptr_eq(held, identity) || *why != reason);
+            if news {
+                *lost = Some((Arc::clone(identity), reason));
+            }
+            news
+        });
+    }
+
+    /// Waits until the identity at hand is one that goes on.
+    pub(super) async fn keeps_identity(&self) {
+        let mut identity = self.identity.changed();
+        while self.is_lost() {
+            if identity.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits until the identity at hand does not go on.
+    pub(super) async fn loses_identity(&self) {
+        let mut lost = self.lost.subscribe();
+        while !self.is_lost() {
+            if lost.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        let current = self.identity.current();
+        self.lost.borrow().as_ref().is_some_and(|(lost, _)| current.is_some_and(|held| Arc::ptr_eq(lost, &held)))
+    }
+
     /// The collector answers `part`.
     pub(super) fn works(&self, part: Part) {
         self.blocked().remove(&part);
@@ -213,6 +256,11 @@ impl Link {
     fn failed(&self, part: Part, failure: &Failure) {
         match failure.recovery() {
             Recovery::Blocked(blocked) => {
+                if blocked == Blocked::Expired
+                    && let Some(identity) = self.identity.current()
+                {
+                    self.lose(&identity, wire::JoinReason::Expired);
+                }
                 self.blocked().insert(part, blocked);
                 self.enter(LinkState::Blocked(blocked.in_words().to_owned()));
             }

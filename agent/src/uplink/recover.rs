@@ -6,6 +6,7 @@ use lapwing_proto::wire;
 use prost::Message;
 use tonic::Status;
 
+use super::tls;
 use crate::identity::CertificateError;
 use crate::spool::SpoolError;
 
@@ -49,6 +50,9 @@ pub enum Failure {
     /// The device is not enrolled.
     #[error("the device is not enrolled")]
     NotEnrolled,
+    /// The collector refuses the device's certificate: it has run out.
+    #[error("the device's certificate has run out")]
+    Expired,
 }
 
 /// What is done about a failure.
@@ -63,8 +67,12 @@ pub(super) enum Recovery {
 /// Why only a new identity, or somebody at the collector, helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blocked {
-    /// Another copy of this identity is live: this device has to join anew.
+    /// The collector never gave what this device shows.
     Clone,
+    /// Another copy of this identity is at work: this device joins anew.
+    Copy,
+    /// The certificate has run out: this device joins anew.
+    Expired,
     /// The collector denies this device.
     Revoked,
     /// The collector does not serve this build.
@@ -79,9 +87,11 @@ impl Blocked {
     pub(super) const fn in_words(self) -> &'static str {
         match self {
             Self::Clone => {
-                "the collector takes this device for a copy: if the collector was restored from a back-up, run \
+                "the collector never gave what this device shows: if the collector was restored from a back-up, run \
                  `lapwing-collector restored` there; otherwise remove identity.json and enrol again"
             }
+            Self::Copy => "this PC was copied from another one: it becomes a device of its own",
+            Self::Expired => "the device's certificate has run out while it was away: it is renewed",
             Self::Revoked => "the collector denies this device: ask whoever runs the collector",
             Self::Version => "the collector does not serve this version of the agent: update one of them",
             Self::NotEnrolled => "the device is not enrolled",
@@ -97,6 +107,7 @@ impl Failure {
             Self::Refused { code, retry, .. } => refused(*code, *retry),
             Self::Reconnect(after) => Recovery::Retry(*after),
             Self::NotEnrolled => Recovery::Blocked(Blocked::NotEnrolled),
+            Self::Expired => Recovery::Blocked(Blocked::Expired),
             Self::Unreachable(_)
             | Self::Contract(_)
             | Self::Ended
@@ -119,7 +130,8 @@ impl Failure {
             | Self::Spool(_)
             | Self::State(_)
             | Self::Certificate(_)
-            | Self::NotEnrolled => None,
+            | Self::NotEnrolled
+            | Self::Expired => None,
         }
     }
 }
@@ -139,6 +151,7 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         match wire::Refusal::decode(status.details()) {
             Ok(refusal) if refusal.code != 0 => refusal.into(),
+            Ok(_) | Err(_) if tls::failure(&status).is_some_and(tls::says_expired) => Self::Expired,
             Ok(_) | Err(_) => Self::Unreachable(shortened(format!("{}: {}", status.code(), cause(&status)))),
         }
     }
@@ -148,6 +161,7 @@ fn refused(code: i32, retry: Duration) -> Recovery {
     use wire::ErrorCode;
     match ErrorCode::try_from(code) {
         Ok(ErrorCode::Clone) => Recovery::Blocked(Blocked::Clone),
+        Ok(ErrorCode::Copy) => Recovery::Blocked(Blocked::Copy),
         Ok(ErrorCode::Revoked) => Recovery::Blocked(Blocked::Revoked),
         Ok(ErrorCode::Version) => Recovery::Blocked(Blocked::Version),
         Ok(ErrorCode::NotFound) => Recovery::Blocked(Blocked::Gone),
@@ -161,7 +175,13 @@ fn refused(code: i32, retry: Duration) -> Recovery {
             | ErrorCode::Hole
             | ErrorCode::Busy
             | ErrorCode::Clock
-            | ErrorCode::Store,
+            | ErrorCode::Store
+            | ErrorCode::Waits
+            | ErrorCode::Expired
+            | ErrorCode::NotListed
+            | ErrorCode::Network
+            | ErrorCode::Proof
+            | ErrorCode::Denied,
         )
         | Err(_) => Recovery::Retry(retry),
     }
@@ -200,6 +220,7 @@ mod tests {
         use wire::ErrorCode;
         match code {
             ErrorCode::Clone => Recovery::Blocked(Blocked::Clone),
+            ErrorCode::Copy => Recovery::Blocked(Blocked::Copy),
             ErrorCode::Revoked => Recovery::Blocked(Blocked::Revoked),
             ErrorCode::Version => Recovery::Blocked(Blocked::Version),
             ErrorCode::NotFound => Recovery::Blocked(Blocked::Gone),
@@ -212,7 +233,13 @@ mod tests {
             | ErrorCode::Hole
             | ErrorCode::Busy
             | ErrorCode::Clock
-            | ErrorCode::Store => Recovery::Retry(Duration::from_millis(7)),
+            | ErrorCode::Store
+            | ErrorCode::Waits
+            | ErrorCode::Expired
+            | ErrorCode::NotListed
+            | ErrorCode::Network
+            | ErrorCode::Proof
+            | ErrorCode::Denied => Recovery::Retry(Duration::from_millis(7)),
         }
     }
 

@@ -60,7 +60,7 @@ async fn renew(link: &Link) -> Result<(), Failure> {
     let mut client = link.client()?;
     let called = failpoint!("renew.call", timeout(ANSWER_WITHIN, client.renew(request)).await);
     let answer = called.map_err(|_| Failure::Silent)??.into_inner();
-    let renewed = Identity::new(&key, answer.certificate, answer.authorities, answer.server_time_us)?;
+    let renewed = Identity::new(key, answer.certificate, answer.authorities, answer.server_time_us)?;
     if link.identity.device() != Some(renewed.device()) {
         return Err(Failure::Contract("the renewed certificate is of another device"));
     }

@@ -16,6 +16,7 @@ mod directing;
 mod enrolling;
 mod fake;
 mod lanes;
+mod rejoining;
 mod simulation;
 
 use fake::{Collector, Script};
@@ -72,6 +73,7 @@ impl Rig {
             token_file: Some(self.folder.path().join("token")),
             room: "B12".into(),
             host_name: "pc-1".into(),
+            serial_hash: None,
         }
     }
 

@@ -10,12 +10,16 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use hyper_util::rt::TokioIo;
 use lapwing_rules::Digest;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -112,17 +116,30 @@ impl fmt::Display for Fingerprint {
 pub(super) fn pinned(fingerprint: Fingerprint, time: &Arc<TrustedTime>) -> Result<ClientConfig, rustls::Error> {
     let provider = provider();
     let verifier = Arc::new(Pinned { fingerprint, provider: Arc::clone(&provider) });
-    let mut config = ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
+    let config = ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+    Ok(with_alpn(config))
 }
 
 /// Trusts the identity's authorities and shows its certificate.
 pub(super) fn mutual(identity: &Identity, time: &Arc<TrustedTime>) -> Result<ClientConfig, rustls::Error> {
+    let chain = vec![CertificateDer::from(identity.certificate().to_vec())];
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, identity.key().for_tls()?));
+    Ok(with_alpn(of_authorities(identity, time)?.with_client_cert_resolver(Arc::new(shown))))
+}
+
+/// Trusts the identity's authorities, and shows no certificate.
+pub(super) fn anonymous(identity: &Identity, time: &Arc<TrustedTime>) -> Result<ClientConfig, rustls::Error> {
+    Ok(with_alpn(of_authorities(identity, time)?.with_no_client_auth()))
+}
+
+fn of_authorities(
+    identity: &Identity,
+    time: &Arc<TrustedTime>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     for authority in identity.authorities() {
         roots.add(CertificateDer::from(authority.clone()))?;
@@ -130,15 +147,15 @@ pub(super) fn mutual(identity: &Identity, time: &Arc<TrustedTime>) -> Result<Cli
     let provider = provider();
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
     let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
-    let chain = vec![CertificateDer::from(identity.certificate().to_vec())];
-    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec()).into();
-    let mut config = ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
+    Ok(ClientConfig::builder_with_details(provider, Arc::clone(time) as Arc<dyn TimeProvider>)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(InTime { verifier, time: Arc::clone(time) }))
-        .with_client_auth_cert(chain, key)?;
+        .with_custom_certificate_verifier(Arc::new(InTime { verifier, time: Arc::clone(time) })))
+}
+
+fn with_alpn(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+    config
 }
 
 /// Bytes both ways.
@@ -295,6 +312,24 @@ pub(super) fn is_about_time(error: &rustls::Error) -> bool {
         error,
         rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
     )
+}
+
+/// Why TLS failed, where `error` is about that.
+pub(super) fn failure<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Whether the other side refused the certificate that was shown since it has run out.
+pub(super) const fn says_expired(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::AlertReceived(AlertDescription::CertificateExpired))
 }
 
 #[cfg(test)]

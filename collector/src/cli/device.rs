@@ -6,17 +6,29 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use lapwing_proto::DeviceId;
 
-use super::{ConfigFile, Failure, read_given, say};
+use super::{ConfigFile, Failure, read_given, say, when};
 use crate::audit::{self, Act, ActKind};
+use crate::enrolment::{self, Answer};
+use crate::ids::JoinId;
 use crate::people::Mode;
 use crate::proof::expected::{self, MAX_FILE_BYTES};
 use crate::rooms::{self, MAX_ROOMS_BYTES};
 use crate::store::devices;
+use crate::store::joins::{self, WaitingJoin};
+
+/// Devices that wait, shown and answered at once.
+const MAX_WAITING: u32 = 10_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     /// Deny a device: from now on nothing it sends is taken.
     Revoke(Revoke),
+    /// Print the devices that wait to be let in: id, host, system, address, token, when they asked.
+    Waiting(Waiting),
+    /// Let devices in that wait.
+    LetIn(Answering),
+    /// Turn devices away that wait.
+    TurnAway(Answering),
     /// Put devices into rooms by a list, whole or not at all.
     Rooms(Rooms),
     /// Say which devices the school expects to hear, whole: what the file does not name is expected no more.
@@ -46,6 +58,27 @@ pub(super) struct Revoke {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Waiting {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = false, args = ["joins", "all", "listed"])]
+pub(super) struct Answering {
+    /// Ids that `device waiting` prints.
+    joins: Vec<JoinId>,
+    /// Every one that waits.
+    #[arg(long)]
+    all: bool,
+    /// Every one whose host is on the school's list.
+    #[arg(long)]
+    listed: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Expect {
     /// The list.
     devices: PathBuf,
@@ -60,6 +93,9 @@ impl Device {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Revoke(revoke) => revoke.run().await,
+            Self::Waiting(waiting) => waiting.run().await,
+            Self::LetIn(answering) => answering.run(Answer::LetIn).await,
+            Self::TurnAway(answering) => answering.run(Answer::TurnAway).await,
             Self::Rooms(rooms) => rooms.run().await,
             Self::Expect(expect) => expect.run().await,
         }
@@ -79,6 +115,45 @@ impl Revoke {
         tx.commit().await?;
         desk.store.close().await;
         say(format!("{} is denied", self.device))
+    }
+}
+
+impl Waiting {
+    async fn run(self) -> Result<(), Failure> {
+        let desk = self.file.open().await?;
+        let waiting = joins::waiting(&desk.store, &desk.config.school.id, MAX_WAITING).await?;
+        desk.store.close().await;
+        for join in &waiting {
+            let (listed, asked) = (if join.is_listed { "listed" } else { "not listed" }, when(&desk, join.asked_us)?);
+            let WaitingJoin { id, hostname, os, address, reference, .. } = join;
+            say(format!("{id}  {hostname}  {os}  {address}  {reference}  {asked}  {listed}"))?;
+        }
+        say(format!("{} wait to be let in", waiting.len()))
+    }
+}
+
+impl Answering {
+    async fn run(self, answer: Answer) -> Result<(), Failure> {
+        let desk = self.file.open().await?;
+        let waiting = joins::waiting(&desk.store, &desk.config.school.id, MAX_WAITING).await?;
+        let chosen: Vec<_> = waiting
+            .iter()
+            .filter(|join| self.all || (self.listed && join.is_listed) || self.joins.contains(&join.id))
+            .collect();
+        if let Some(unknown) = self.joins.iter().find(|id| !waiting.iter().any(|join| join.id == **id)) {
+            return Err(Failure::Unusable(anyhow!("no device {unknown} waits to be let in")));
+        }
+        let done = match answer {
+            Answer::LetIn => "is let in and comes within a minute",
+            Answer::TurnAway => "is turned away",
+        };
+        for join in chosen {
+            if enrolment::answer(&desk.store, &desk.product(), join.id, answer, desk.clock.wall_us()).await? {
+                say(format!("{} {done}", join.hostname))?;
+            }
+        }
+        desk.store.close().await;
+        Ok(())
     }
 }
 

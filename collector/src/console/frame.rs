@@ -41,9 +41,10 @@ pub(super) struct Place {
 }
 
 /// With the roles that open them; none: everybody who is let in.
-const PLACES: [(Place, Option<&[Role]>); 8] = [
+const PLACES: [(Place, Option<&[Role]>); 9] = [
     (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
     (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
+    (Place { address: "/enrolment", words: "Enrolment" }, Some(Technician::ROLES)),
     (Place { address: "/checks", words: "Checks" }, Some(Overseer::ROLES)),
     (Place { address: "/media", words: "Memory sticks" }, Some(Overseer::ROLES)),
     (Place { address: "/counts", words: "Counts" }, Some(Governor::ROLES)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use lapwing_proto::bounds::{self, MAX_MESSAGE_BYTES, OutOfBounds};
+use lapwing_proto::bounds::{self, MAX_MESSAGE_BYTES, MAX_STARTS, OutOfBounds};
 use lapwing_proto::wire::{self, deliver_down, deliver_up};
 use lapwing_proto::{BootId, Epoch, Incarnation, MINOR, OLDEST_MINOR, Seq, failpoint};
 use lapwing_rules::Level;
@@ -21,7 +21,7 @@ use super::batch::{check_batch, mark};
 use super::boot::Boot;
 use super::codec::{DeliverCodec, Received};
 use super::flight::{Flight, Landed};
-use super::incarnation::Turn;
+use super::incarnation::{Comes, Turn};
 use super::room::{self, Share};
 use super::serve::Whole;
 use super::uplink::{admit, retire};
@@ -137,6 +137,7 @@ impl DeliverStream {
             };
             match taken {
                 Ok(Taken::Welcomed(welcome)) => return Ok(Some(deliver_down::Message::Welcome(welcome))),
+                Ok(Taken::Held) => return Ok(Some(deliver_down::Message::Ack(self.acknowledges(Vec::new())))),
                 Ok(Taken::Flies) => {}
                 Ok(Taken::Last) => self.phase = Phase::Over(None),
                 Err(refused) => self.phase = Phase::Over(Some(refused)),
@@ -189,6 +190,10 @@ impl DeliverStream {
                 self.flight.push(lane, fate);
                 Ok(Taken::Flies)
             }
+            (deliver_up::Message::Held(wire::Held {}), Phase::Open(turn, _)) => {
+                self.ingest.welcoming.carry(turn).await?;
+                Ok(Taken::Held)
+            }
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
                 self.ingest.welcoming.carry(turn).await?;
                 self.ingest.goodbye(self.peer.device, &goodbye).await?;
@@ -205,20 +210,21 @@ impl DeliverStream {
         if let Some(error) = refused {
             self.phase = Phase::Over(Some(error.into()));
         }
+        Ok(self.acknowledges(through.into_iter().map(|(lane, through)| mark(lane, through)).collect()))
+    }
+
+    fn acknowledges(&self, through: Vec<wire::LaneMark>) -> wire::Ack {
         let now_us = self.ingest.clock.wall_us();
         self.ingest.heard.note(self.peer.device, now_us);
-        Ok(wire::Ack {
-            through: through.into_iter().map(|(lane, through)| mark(lane, through)).collect(),
-            server_time_us: now_us,
-            credit: self.ingest.room.credit(),
-            retry_delay_ms: 0,
-        })
+        wire::Ack { through, server_time_us: now_us, credit: self.ingest.room.credit(), retry_delay_ms: 0 }
     }
 }
 
 /// What came of a message.
 enum Taken {
     Welcomed(wire::Welcome),
+    /// The incarnation is held.
+    Held,
     Flies,
     /// Nothing more is read.
     Last,
@@ -234,15 +240,20 @@ fn unreadable(status: &Status) -> Option<Refused> {
 }
 
 async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn, wire::Welcome), Refused> {
-    let (epoch, presented) = check_hello(hello)?;
+    let (epoch, presented, boot) = check_hello(hello)?;
+    let earlier = hello.earlier_boots.iter().map(|boot| BootId::try_from(boot.as_slice()));
+    let earlier = earlier.collect::<Result<Vec<_>, _>>()?;
     let enrolled = devices::find(&ingest.store, &ingest.school, peer.device).await?.ok_or(Refused::Revoked)?;
-    let hardware = (enrolled.hardware_hash.as_slice(), hello.hardware_hash.as_slice());
-    if !hardware.0.is_empty() && !hardware.1.is_empty() && hardware.0 != hardware.1 {
-        return Err(Refused::Clone);
+    let (theirs, ours) = (hello.hardware_hash.as_slice(), enrolled.hardware_hash.as_slice());
+    let is_known_pc = !theirs.is_empty() && theirs == ours;
+    if !is_known_pc && !theirs.is_empty() && !ours.is_empty() {
+        return Err(Refused::Copy);
     }
-    let turn = ingest.welcoming.hello(Spool { device: peer.device, epoch }, presented).await;
+    let now_us = ingest.clock.wall_us();
+    let comes = Comes { presented, boot, is_known_pc, random: Incarnation::random()?, now_us };
+    let turn = ingest.welcoming.hello(Spool { device: peer.device, epoch }, comes, earlier).await;
     if matches!(turn, Err(Refused::Clone)) {
-        ingest.note_copy(peer.device);
+        ingest.note_older(peer.device);
     }
     let turn = turn?;
     let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
@@ -257,20 +268,21 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
     Ok((turn, welcome))
 }
 
-fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>), Refused> {
+fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>, BootId), Refused> {
     if !(OLDEST_MINOR..=MINOR).contains(&hello.minor) {
         return Err(Refused::Version { minor: hello.minor });
     }
     bounds::text("hello.agent_version", &hello.agent_version, 32)?;
     bounds::list("hello.lanes", &hello.lanes, Level::ALL.len())?;
+    bounds::list("hello.earlier_boots", &hello.earlier_boots, MAX_STARTS)?;
     if !matches!(hello.hardware_hash.len(), 0 | 32) {
         return Err(OutOfBounds::new("hello.hardware_hash", "32 bytes or none").into());
     }
-    BootId::try_from(hello.boot_id.as_slice())?;
+    let boot = BootId::try_from(hello.boot_id.as_slice())?;
     let epoch = Epoch::try_from(hello.epoch.as_slice())?;
     let presented = match hello.incarnation.as_slice() {
         [] => None,
         bytes => Some(Incarnation::try_from(bytes)?),
     };
-    Ok((epoch, presented))
+    Ok((epoch, presented, boot))
 }

@@ -1,13 +1,25 @@
 //! Telling copies of one identity apart: each Welcome renews the incarnation, and the one before counts only until the
-//! new one has carried a message. Whoever still shows the one before is given the same new one again: a Hello that was
-//! held up on its way, and arrives after a later one, must not take the turn from the device it came from.
+//! device says that it holds the new one, or has delivered under it.
+//!
+//! Whoever still shows the one before, in the same start of the PC, is given the same new one again: a Hello that was held
+//! up on its way, and arrives after a later one, must not take the turn from the device it came from. In another start it
+//! is the PC that lost power before it held the new one, or a copy: it is given another, and whoever holds theirs last
+//! has the turn.
+//!
+//! Incarnations of a device grow with time. What is older than the current one was copied, or came back with a disk that
+//! was reset; a reset PC is recognised by its firmware where no other start of it delivers now. What is newer was never
+//! given by this database: it is older than it should be, and nobody is to become another device for that.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lapwing_proto::{Epoch, Incarnation};
+use lapwing_proto::{BootId, DeviceId, Epoch, Incarnation};
 
+use super::Refused;
 use crate::store::deliveries::{Incarnations, Previous, Spool};
+
+/// Bytes of an incarnation that hold its time, milliseconds since 1970.
+const TIME_BYTES: usize = 6;
 
 /// The right to deliver of one stream, until another takes it over or the stream ends.
 #[derive(Debug)]
@@ -15,42 +27,67 @@ pub(super) struct Turn {
     live: Live,
     spool: Spool,
     incarnation: Incarnation,
-    /// Whether a message came under this incarnation.
+    /// Starts of the PC it was given to: the present one, and those before that nobody has confirmed.
+    boots: Vec<BootId>,
+    /// Whether the incarnation is held, or a message came under it.
     carried: bool,
 }
 
 /// Who delivers now, and by how many open streams.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Live(Arc<Mutex<HashMap<Spool, Streams>>>);
+pub(super) struct Live(Arc<Mutex<HashMap<DeviceId, Streams>>>);
 
 /// The open streams under one incarnation.
 #[derive(Debug)]
 struct Streams {
     of: Incarnation,
+    boot: BootId,
     open: usize,
 }
 
+/// A Hello, as far as it says who comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comes {
+    /// The incarnation it shows; none at the very first.
+    pub(super) presented: Option<Incarnation>,
+    /// Which start of the PC it is.
+    pub(super) boot: BootId,
+    /// The firmware names the PC that enrolled.
+    pub(super) is_known_pc: bool,
+    /// What makes a new incarnation one that nobody can guess.
+    pub(super) random: Incarnation,
+    /// When, microseconds of UTC.
+    pub(super) now_us: i64,
+}
+
 impl Live {
-    /// Takes the turn to deliver of a spool over.
-    pub(super) fn take(&self, spool: Spool, incarnation: Incarnation) -> Turn {
+    /// Takes the turn to deliver over.
+    pub(super) fn take(&self, spool: Spool, of: Incarnations, boots: Vec<BootId>) -> Turn {
+        let incarnation = of.current;
         let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let streams = live.entry(spool).or_insert(Streams { of: incarnation, open: 0 });
+        let streams = live.entry(spool.device).or_insert(Streams { of: incarnation, boot: of.boot, open: 0 });
         let open = if streams.of == incarnation { streams.open.saturating_add(1) } else { 1 };
-        *streams = Streams { of: incarnation, open };
-        Turn { live: self.clone(), spool, incarnation, carried: false }
+        *streams = Streams { of: incarnation, boot: of.boot, open };
+        Turn { live: self.clone(), spool, incarnation, boots, carried: false }
     }
 
-    fn is(&self, spool: Spool, incarnation: Incarnation) -> bool {
+    /// Whether another start of `device` delivers now.
+    pub(super) fn has_another(&self, device: DeviceId, boot: BootId) -> bool {
         let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get(&spool).is_some_and(|streams| streams.of == incarnation)
+        live.get(&device).is_some_and(|streams| streams.boot != boot)
     }
 
-    fn end(&self, spool: Spool, incarnation: Incarnation) {
+    fn is(&self, device: DeviceId, incarnation: Incarnation) -> bool {
+        let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        live.get(&device).is_some_and(|streams| streams.of == incarnation)
+    }
+
+    fn end(&self, device: DeviceId, incarnation: Incarnation) {
         let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(streams) = live.get_mut(&spool).filter(|streams| streams.of == incarnation) else { return };
+        let Some(streams) = live.get_mut(&device).filter(|streams| streams.of == incarnation) else { return };
         streams.open = streams.open.saturating_sub(1);
         if streams.open == 0 {
-            live.remove(&spool);
+            live.remove(&device);
         }
     }
 }
@@ -58,6 +95,11 @@ impl Live {
 impl Turn {
     pub(super) const fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    /// Starts of the PC that it was given to, the present one first.
+    pub(super) fn boots(&self) -> &[BootId] {
+        &self.boots
     }
 
     pub(super) const fn spool(&self) -> Spool {
@@ -70,7 +112,7 @@ impl Turn {
 
     /// Whether nobody has taken it over.
     pub(super) fn is_live(&self) -> bool {
-        self.live.is(self.spool, self.incarnation)
+        self.live.is(self.spool.device, self.incarnation)
     }
 
     pub(super) const fn has_carried(&self) -> bool {
@@ -84,87 +126,43 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.live.end(self.spool, self.incarnation);
+        self.live.end(self.spool.device, self.incarnation);
     }
 }
 
-/// The rule: what stands after a Hello that presents `presented`, or none where it is a copy.
-pub(super) fn renew(
-    known: Option<Incarnations>,
-    presented: Option<Incarnation>,
-    fresh: Incarnation,
-) -> Option<Incarnations> {
-    let previous = presented.map_or(Previous::First, Previous::Earlier);
-    match known {
-        Some(known) if previous == known.previous => Some(known),
-        Some(known) if previous != Previous::Earlier(known.current) => None,
-        Some(_) | None => Some(Incarnations { current: fresh, previous }),
+/// The rule: what stands after a Hello, or why it is not welcome. `is_alone`: no other start of the device delivers now.
+pub(super) fn renew(known: Option<Incarnations>, comes: &Comes, is_alone: bool) -> Result<Incarnations, Refused> {
+    let previous = comes.presented.map_or(Previous::First, Previous::Earlier);
+    let current = fresh(known.map(|known| known.current).or(comes.presented), comes);
+    let renewed = Incarnations { current, previous, boot: comes.boot };
+    let Some(known) = known else { return Ok(renewed) };
+    if previous == Previous::Earlier(known.current) {
+        return Ok(renewed);
     }
+    if previous == known.previous {
+        return Ok(if known.boot == comes.boot { known } else { renewed });
+    }
+    match comes.presented {
+        Some(presented) if time_of(presented) >= time_of(known.current) => Err(Refused::Clone),
+        Some(_) | None if comes.is_known_pc && is_alone => Ok(renewed),
+        Some(_) | None => Err(Refused::Copy),
+    }
+}
+
+/// Later than `current`, whatever the clock says; where nothing is known of the device, than what it shows.
+fn fresh(current: Option<Incarnation>, comes: &Comes) -> Incarnation {
+    let now_ms = u64::try_from(comes.now_us / 1_000).unwrap_or(0);
+    let time = current.map_or(now_ms, |current| now_ms.max(time_of(current).saturating_add(1)));
+    let mut bytes = *comes.random.as_bytes();
+    for (byte, of_time) in bytes.iter_mut().zip(time.to_be_bytes().into_iter().skip(size_of::<u64>() - TIME_BYTES)) {
+        *byte = of_time;
+    }
+    Incarnation::from_bytes(bytes)
+}
+
+fn time_of(incarnation: Incarnation) -> u64 {
+    incarnation.as_bytes().iter().take(TIME_BYTES).fold(0, |time, byte| (time << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn incarnation(number: u8) -> Incarnation {
-        Incarnation::from_bytes([number; 16])
-    }
-
-    /// How far a device gets after its Hello.
-    #[derive(Clone, Copy, Debug)]
-    enum Reached {
-        Nothing,
-        Stored,
-        /// The Hello before this one arrives only now.
-        StoredAndOvertaken,
-        Message,
-    }
-
-    proptest! {
-        /// One device that stores each incarnation before its first batch, cut off wherever it may be, and whose Hellos
-        /// may arrive late.
-        #[test]
-        fn a_device_alone_is_never_taken_for_a_copy(
-            reached in prop::collection::vec(
-                prop_oneof![Just(Reached::Nothing), Just(Reached::Stored), Just(Reached::StoredAndOvertaken), Just(Reached::Message)],
-                1..60,
-            )
-        ) {
-            let mut known = None;
-            let mut held = None;
-            for (number, got) in (1..).zip(reached) {
-                let renewed = renew(known, held, incarnation(number));
-                prop_assert!(renewed.is_some());
-                let welcomed = renewed.map(|renewed| renewed.current);
-                known = renewed;
-                match got {
-                    Reached::Nothing => {}
-                    Reached::Stored => held = welcomed,
-                    Reached::StoredAndOvertaken => {
-                        known = renew(known, held, incarnation(100 + number)).or(known);
-                        held = welcomed;
-                        prop_assert_eq!(known.map(|known| known.current), held, "it may deliver");
-                    }
-                    Reached::Message => {
-                        held = welcomed;
-                        known = welcomed.map(|current| Incarnations { current, previous: Previous::Over });
-                    }
-                }
-            }
-        }
-
-        /// However many Hellos went by: once the original has carried a message, whatever a copy took with it before
-        /// is refused.
-        #[test]
-        fn a_copy_is_refused_once_the_original_has_delivered(hellos in 1_u8..50) {
-            let copied = (hellos > 1).then(|| incarnation(hellos - 1));
-            let after = Incarnations { current: incarnation(hellos), previous: Previous::Over };
-
-            prop_assert_eq!(renew(Some(after), copied, incarnation(200)), None);
-            prop_assert_eq!(renew(Some(after), None, incarnation(200)), None);
-            prop_assert!(renew(Some(after), Some(incarnation(hellos)), incarnation(200)).is_some());
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lapwing_proto::bounds::OutOfBounds;
+use lapwing_proto::joining::RENEWABLE_DAYS;
 use lapwing_proto::{InvalidBytes, Seq, wire};
 use prost::Message;
 use tonic::metadata::MetadataValue;
@@ -17,6 +18,8 @@ pub const ERROR_CODE_KEY: &str = "lapwing-error-code";
 /// Longest detail, in bytes.
 const MAX_DETAIL_BYTES: usize = 256;
 const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How often a device that waits to be let in asks again.
+const WAITS_RETRY: Duration = Duration::from_secs(60);
 
 /// Why a device was refused. The message goes to the device: it names no content and no person.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +39,30 @@ pub enum Refused {
     /// The signing request.
     #[error("{0}")]
     Csr(&'static str),
-    /// Taken for a copy: another has delivered since, or the database is older.
-    #[error("another copy of this identity has delivered since")]
+    /// It shows what this database never gave: the database came back from an older copy.
+    #[error("the collector never gave what this device shows: its database may be older")]
     Clone,
+    /// Another copy of its identity is at work: it joins anew.
+    #[error("another copy of this identity is at work")]
+    Copy,
+    /// Somebody has to let it in.
+    #[error("this device waits to be let in")]
+    Waits,
+    /// Its certificate ran out too long ago.
+    #[error("the certificate ran out more than {RENEWABLE_DAYS} days ago")]
+    Expired,
+    /// The token is for devices of the school's list.
+    #[error("this device is not on the school's list, and the token is for those alone")]
+    NotListed,
+    /// The token is not for where it comes from.
+    #[error("the enrolment token is not for this network")]
+    Network,
+    /// It does not hold the key it speaks of.
+    #[error("the proof of the earlier key does not hold")]
+    Proof,
+    /// Somebody said no.
+    #[error("this device was not let in")]
+    Denied,
     /// The device is denied, or was never enrolled here.
     #[error("this device is denied")]
     Revoked,
@@ -86,6 +110,13 @@ impl Refused {
             Self::TokenSpent => wire::ErrorCode::TokenSpent,
             Self::Csr(_) => wire::ErrorCode::CsrInvalid,
             Self::Clone => wire::ErrorCode::Clone,
+            Self::Copy => wire::ErrorCode::Copy,
+            Self::Waits => wire::ErrorCode::Waits,
+            Self::Expired => wire::ErrorCode::Expired,
+            Self::NotListed => wire::ErrorCode::NotListed,
+            Self::Network => wire::ErrorCode::Network,
+            Self::Proof => wire::ErrorCode::Proof,
+            Self::Denied => wire::ErrorCode::Denied,
             Self::Revoked => wire::ErrorCode::Revoked,
             Self::Hole { .. } => wire::ErrorCode::Hole,
             Self::Busy { .. } => wire::ErrorCode::Busy,
@@ -98,10 +129,12 @@ impl Refused {
     const fn grpc(&self) -> Code {
         match self {
             Self::Malformed(_) | Self::Csr(_) => Code::InvalidArgument,
-            Self::TokenUnknown | Self::TokenExpired => Code::Unauthenticated,
+            Self::TokenUnknown | Self::TokenExpired | Self::Expired | Self::Proof => Code::Unauthenticated,
             Self::TokenSpent | Self::Busy { .. } => Code::ResourceExhausted,
-            Self::Clone | Self::Hole { .. } | Self::Version { .. } => Code::FailedPrecondition,
-            Self::Revoked => Code::PermissionDenied,
+            Self::Clone | Self::Copy | Self::Waits | Self::Hole { .. } | Self::Version { .. } => {
+                Code::FailedPrecondition
+            }
+            Self::Revoked | Self::NotListed | Self::Network | Self::Denied => Code::PermissionDenied,
             Self::NotFound => Code::NotFound,
             Self::Store(_) => Code::Unavailable,
         }
@@ -111,12 +144,19 @@ impl Refused {
         match self {
             Self::Busy { retry } => *retry,
             Self::Store(_) => STORE_RETRY,
+            Self::Waits => WAITS_RETRY,
             Self::Malformed(_)
             | Self::TokenUnknown
             | Self::TokenExpired
             | Self::TokenSpent
             | Self::Csr(_)
             | Self::Clone
+            | Self::Copy
+            | Self::Expired
+            | Self::NotListed
+            | Self::Network
+            | Self::Proof
+            | Self::Denied
             | Self::Revoked
             | Self::Hole { .. }
             | Self::Version { .. }
@@ -220,6 +260,13 @@ mod tests {
             ErrorCode::TokenSpent => Some(Refused::TokenSpent),
             ErrorCode::CsrInvalid => Some(Refused::Csr("")),
             ErrorCode::Clone => Some(Refused::Clone),
+            ErrorCode::Copy => Some(Refused::Copy),
+            ErrorCode::Waits => Some(Refused::Waits),
+            ErrorCode::Expired => Some(Refused::Expired),
+            ErrorCode::NotListed => Some(Refused::NotListed),
+            ErrorCode::Network => Some(Refused::Network),
+            ErrorCode::Proof => Some(Refused::Proof),
+            ErrorCode::Denied => Some(Refused::Denied),
             ErrorCode::Revoked => Some(Refused::Revoked),
             ErrorCode::Hole => Some(Refused::Hole { expected: Seq::NONE, found: Seq::NONE }),
             ErrorCode::Busy => Some(Refused::Busy { retry: Duration::from_secs(7) }),
@@ -236,7 +283,7 @@ mod tests {
         let codes = (0..).map_while(|number| wire::ErrorCode::try_from(number).ok());
         for (code, refused) in codes.filter_map(|code| Some((code, sent(code)?))) {
             assert_eq!(refused.to_wire().code(), code);
-            let delayed = matches!(code, wire::ErrorCode::Busy | wire::ErrorCode::Store);
+            let delayed = matches!(code, wire::ErrorCode::Busy | wire::ErrorCode::Store | wire::ErrorCode::Waits);
             assert_eq!(refused.to_wire().retry_delay_ms > 0, delayed, "{code:?}");
         }
     }

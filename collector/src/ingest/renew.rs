@@ -10,9 +10,9 @@ use crate::store::devices;
 use crate::tls::Peer;
 
 /// Certificates a device may be issued in a day: enough for answers that got lost, too few to fill a database.
-const MAX_A_DAY: i64 = 8;
-const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
-const RETRY: Duration = Duration::from_secs(60 * 60);
+pub(super) const MAX_A_DAY: i64 = 8;
+pub(super) const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
+pub(super) const RETRY: Duration = Duration::from_secs(60 * 60);
 
 /// Issues `peer` a certificate for the key of `csr`, which must be another than the one it comes with.
 pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wire::RenewResponse, Refused> {

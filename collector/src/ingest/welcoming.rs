@@ -6,14 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lapwing_proto::{Incarnation, SchoolId, failpoint};
+use lapwing_proto::{BootId, Incarnation, SchoolId, failpoint};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Refused;
-use super::incarnation::{Live, Turn, renew};
+use super::incarnation::{Comes, Live, Turn, renew};
+use crate::clock::Clock;
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Incarnations, Previous, Spool};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Questions that wait; when it is full, streams wait.
 const WAITING: usize = 1024;
@@ -25,10 +26,10 @@ const TOGETHER: usize = 256;
 pub(super) struct Welcoming(mpsc::Sender<Question>);
 
 /// Answers who asks a [`Welcoming`]; has to run for it.
-#[derive(Debug)]
 pub struct Welcomer {
     school: SchoolId,
     store: Store,
+    clock: Arc<dyn Clock>,
     live: Live,
     waiting: mpsc::Receiver<Question>,
 }
@@ -41,34 +42,33 @@ struct Question {
     answer: oneshot::Sender<Result<Option<Turn>, Refused>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Asks {
-    /// A turn under a new incarnation, for a Hello that presents this one.
-    Hello { presented: Option<Incarnation>, fresh: Incarnation },
-    /// That nothing but this one counts from now on: a message came under it.
-    Carried(Incarnation),
+    /// A turn under a new incarnation; with the starts before the present one.
+    Hello(Comes, Vec<BootId>),
+    /// That nothing but this one counts from now on: it is held, or a message came under it.
+    Carried(Incarnation, Vec<BootId>),
 }
 
 impl Welcoming {
     /// A place to ask, and who has to run to answer.
-    pub(super) fn new(school: SchoolId, store: Store) -> (Self, Welcomer) {
+    pub(super) fn new(school: SchoolId, store: Store, clock: Arc<dyn Clock>) -> (Self, Welcomer) {
         let (questions, waiting) = mpsc::channel(WAITING);
-        (Self(questions), Welcomer { school, store, live: Live::default(), waiting })
+        (Self(questions), Welcomer { school, store, clock, live: Live::default(), waiting })
     }
 
-    /// Answers a Hello: a turn under a new incarnation, or [`Refused::Clone`].
-    pub(super) async fn hello(&self, of: Spool, presented: Option<Incarnation>) -> Result<Turn, Refused> {
-        let fresh = Incarnation::random()?;
-        self.ask(of, Asks::Hello { presented, fresh }).await?.ok_or_else(Refused::stopping)
+    /// Answers a Hello: a turn under a new incarnation, or [`Refused::Copy`] or [`Refused::Clone`].
+    pub(super) async fn hello(&self, of: Spool, comes: Comes, earlier: Vec<BootId>) -> Result<Turn, Refused> {
+        self.ask(of, Asks::Hello(comes, earlier)).await?.ok_or_else(Refused::stopping)
     }
 
-    /// A message came under `turn`: from now on nothing but its incarnation counts.
+    /// The incarnation of `turn` is held, or a message came under it: from now on nothing else counts.
     pub(super) async fn carry(&self, turn: &mut Turn) -> Result<(), Refused> {
         if !turn.is_live() {
-            return Err(Refused::Clone);
+            return Err(Refused::Copy);
         }
         if !turn.has_carried() {
-            self.ask(turn.spool(), Asks::Carried(turn.incarnation())).await?;
+            self.ask(turn.spool(), Asks::Carried(turn.incarnation(), turn.boots().to_vec())).await?;
             turn.set_carried();
         }
         Ok(())
@@ -99,7 +99,7 @@ impl Welcomer {
     }
 
     async fn answer(&self, questions: Vec<Question>) {
-        let asked: Vec<_> = questions.iter().map(|question| (question.of, question.asks)).collect();
+        let asked: Vec<_> = questions.iter().map(|question| (question.of, question.asks.clone())).collect();
         let answers = match self.decide(&asked).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -114,32 +114,60 @@ impl Welcomer {
     }
 
     async fn decide(&self, asked: &[(Spool, Asks)]) -> Result<Vec<Result<Option<Turn>, Refused>>, StoreError> {
-        let spools: BTreeSet<_> = asked.iter().map(|(of, _)| *of).collect();
+        let devices: BTreeSet<_> = asked.iter().map(|(of, _)| of.device).collect();
         let mut tx = self.store.begin().await?;
-        let mut known = deliveries::incarnations(&mut tx, &self.school, &spools).await?;
+        let mut known = deliveries::incarnations(&mut tx, &self.school, &devices).await?;
         let mut changed = BTreeMap::new();
         let mut answers = Vec::with_capacity(asked.len());
         for (of, asks) in asked {
-            answers.push(after(known.get(of).copied(), *asks).map(|incarnations| {
-                known.insert(*of, incarnations);
-                changed.insert(*of, incarnations);
-                // Taken inside the transaction, so that the last to commit is also the last to deliver.
-                matches!(asks, Asks::Hello { .. }).then(|| self.live.take(*of, incarnations.current))
-            }));
+            let answer = match self.after(known.get(&of.device).copied(), *of, asks) {
+                Ok(incarnations) => {
+                    known.insert(of.device, incarnations);
+                    changed.insert(of.device, incarnations);
+                    Ok(self.turn(&mut tx, *of, asks, incarnations).await?)
+                }
+                Err(refused) => Err(refused),
+            };
+            answers.push(answer);
         }
         deliveries::set_incarnations(&mut tx, &self.school, &changed).await?;
         failpoint!("welcome.commit", tx.commit().await?);
         Ok(answers)
     }
-}
 
-/// What counts after a question, given what counted before it.
-fn after(known: Option<Incarnations>, asks: Asks) -> Result<Incarnations, Refused> {
-    match asks {
-        Asks::Hello { presented, fresh } => renew(known, presented, fresh).ok_or(Refused::Clone),
-        Asks::Carried(current) if known.is_some_and(|known| known.current != current) => Err(Refused::Clone),
-        // Nothing is known of it only where `restored` was run since its Hello: its turn stands.
-        Asks::Carried(current) => Ok(Incarnations { current, previous: Previous::Over }),
+    /// The turn of a Hello, taken inside the transaction, so that the last to commit is also the last to deliver; the
+    /// starts of whoever holds its incarnation are known from then on.
+    async fn turn(
+        &self,
+        tx: &mut Tx,
+        of: Spool,
+        asks: &Asks,
+        incarnations: Incarnations,
+    ) -> Result<Option<Turn>, StoreError> {
+        match asks {
+            Asks::Hello(comes, earlier) => {
+                let boots = [comes.boot].into_iter().chain(earlier.iter().copied()).collect();
+                Ok(Some(self.live.take(of, incarnations, boots)))
+            }
+            Asks::Carried(_, boots) => {
+                let now_us = self.clock.wall_us();
+                deliveries::add_boots(tx, &self.school, of.device, boots, now_us).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What counts after a question, given what counted before it.
+    fn after(&self, known: Option<Incarnations>, of: Spool, asks: &Asks) -> Result<Incarnations, Refused> {
+        match asks {
+            Asks::Hello(comes, _) => renew(known, comes, !self.live.has_another(of.device, comes.boot)),
+            Asks::Carried(current, boots) => match (known, boots.first()) {
+                (Some(known), _) if known.current == *current => Ok(Incarnations { previous: Previous::Over, ..known }),
+                // Nothing is known of it only where `restored` was run since its Hello: its turn stands.
+                (None, Some(boot)) => Ok(Incarnations { current: *current, previous: Previous::Over, boot: *boot }),
+                (Some(_), _) | (None, None) => Err(Refused::Copy),
+            },
+        }
     }
 }
 
@@ -148,15 +176,21 @@ mod tests {
     use lapwing_proto::{DeviceId, Epoch};
 
     use super::*;
+    use crate::clock::SystemClock;
     use crate::store::fixture::School;
 
     fn spool(number: u8) -> Spool {
         Spool { device: DeviceId::from_bytes([number; 16]), epoch: Epoch::from_bytes([number; 16]) }
     }
 
+    fn comes(presented: Option<Incarnation>) -> Comes {
+        let (boot, random) = (BootId::from_bytes([1; 16]), Incarnation::random().unwrap());
+        Comes { presented, boot, is_known_pc: false, random, now_us: 1_795_000_000_000_000 }
+    }
+
     /// Runs `story` while somebody answers.
     async fn answered<T>(school: &School, story: impl AsyncFnOnce(Welcoming) -> T) -> T {
-        let (welcoming, welcomer) = Welcoming::new(school.id.clone(), school.store.clone());
+        let (welcoming, welcomer) = Welcoming::new(school.id.clone(), school.store.clone(), Arc::new(SystemClock));
         let stop = Shutdown::new();
         let told = async {
             let told = story(welcoming).await;
@@ -170,28 +204,31 @@ mod tests {
     async fn hellos_that_wait_together_are_decided_in_order() {
         let school = School::open().await;
         let turns = answered(&school, async |welcoming| {
-            let hello = |number| welcoming.hello(spool(number), None);
+            let hello = |number| welcoming.hello(spool(number), comes(None), Vec::new());
             let (first, other, again) = tokio::join!(hello(1), hello(2), hello(1));
             [first, other, again].map(|turn| turn.unwrap().incarnation())
         });
         let [first, other, again] = turns.await;
         assert_eq!(first, again, "whoever shows nothing is given the same again");
         assert_ne!(first, other);
-        assert_eq!(school.count("SELECT COUNT(*) FROM incarnations").await, 2);
+        assert_eq!(school.count("SELECT COUNT(*) FROM device_incarnations").await, 2);
     }
 
     #[tokio::test]
     async fn what_was_carried_ends_what_came_before_it() {
         let school = School::open().await;
         answered(&school, async |welcoming| {
-            let first = welcoming.hello(spool(1), None).await.unwrap().incarnation();
-            let mut late = welcoming.hello(spool(1), Some(first)).await.unwrap();
-            let mut turn = welcoming.hello(spool(1), Some(late.incarnation())).await.unwrap();
-            assert!(matches!(welcoming.carry(&mut late).await, Err(Refused::Clone)), "another turn has begun");
+            let first = welcoming.hello(spool(1), comes(None), Vec::new()).await.unwrap().incarnation();
+            let mut late = welcoming.hello(spool(1), comes(Some(first)), Vec::new()).await.unwrap();
+            let mut turn = welcoming.hello(spool(1), comes(Some(late.incarnation())), Vec::new()).await.unwrap();
+            assert!(matches!(welcoming.carry(&mut late).await, Err(Refused::Copy)), "another turn has begun");
             welcoming.carry(&mut turn).await.unwrap();
             assert!(turn.has_carried());
-            assert!(matches!(welcoming.hello(spool(1), Some(late.incarnation())).await, Err(Refused::Clone)));
-            assert!(welcoming.hello(spool(1), Some(turn.incarnation())).await.is_ok());
+            assert!(matches!(
+                welcoming.hello(spool(1), comes(Some(late.incarnation())), Vec::new()).await,
+                Err(Refused::Copy)
+            ));
+            assert!(welcoming.hello(spool(1), comes(Some(turn.incarnation())), Vec::new()).await.is_ok());
         })
         .await;
     }
@@ -200,12 +237,12 @@ mod tests {
     async fn a_turn_stands_when_the_operator_has_incarnations_forgotten_meanwhile() {
         let school = School::open().await;
         answered(&school, async |welcoming| {
-            let mut turn = welcoming.hello(spool(1), None).await.unwrap();
+            let mut turn = welcoming.hello(spool(1), comes(None), Vec::new()).await.unwrap();
             let mut tx = school.store.begin().await.unwrap();
             deliveries::forget_incarnations(&mut tx, &school.id).await.unwrap();
             tx.commit().await.unwrap();
             welcoming.carry(&mut turn).await.unwrap();
-            assert!(welcoming.hello(spool(1), Some(turn.incarnation())).await.is_ok());
+            assert!(welcoming.hello(spool(1), comes(Some(turn.incarnation())), Vec::new()).await.is_ok());
         })
         .await;
     }
@@ -215,7 +252,10 @@ mod tests {
         let school = School::open().await;
         school.store.close().await;
         let answers = answered(&school, async |welcoming| {
-            let (one, other) = tokio::join!(welcoming.hello(spool(1), None), welcoming.hello(spool(2), None));
+            let (one, other) = tokio::join!(
+                welcoming.hello(spool(1), comes(None), Vec::new()),
+                welcoming.hello(spool(2), comes(None), Vec::new())
+            );
             [one, other].map(|answer| matches!(answer, Err(Refused::Store(_))))
         });
         assert_eq!(answers.await, [true, true]);

@@ -189,6 +189,11 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
             format!("Devices of a room are silent, and nothing explains it: {reference}."),
             "While they are silent, nothing that happens on them is seen. The page of checks names the room and the devices.",
         ),
+        Purpose::Image => (
+            format!("PCs came up with another PC's identity, {reference}"),
+            format!("PCs came up with the identity of another PC and were made devices of their own: {reference}."),
+            "An image was made of a PC that was enrolled. Nothing is lost or mixed up. Prepare the PC that images are made of with `lapwing-agent doctor --image`; the page of devices names it.",
+        ),
         Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
             ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")
         }

@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     CannotSend,
     /// Devices of a room fell silent.
     Silence,
+    /// PCs came up with one device's identity: an image was made of an enrolled one.
+    Image,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -46,7 +48,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -59,6 +61,7 @@ impl Purpose {
         Self::AllWell,
         Self::CannotSend,
         Self::Silence,
+        Self::Image,
     ];
 
     /// The one text form.
@@ -76,6 +79,7 @@ impl Purpose {
             Self::AllWell => "all_well",
             Self::CannotSend => "cannot_send",
             Self::Silence => "silence",
+            Self::Image => "image",
         }
     }
 
@@ -83,7 +87,7 @@ impl Purpose {
     pub(crate) const fn bond(self) -> Bond {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
-            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence => Bond::NotTheSubject,
+            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence | Self::Image => Bond::NotTheSubject,
             Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
@@ -99,7 +103,8 @@ impl Purpose {
             | Self::Digest
             | Self::AllWell
             | Self::CannotSend
-            | Self::Silence => false,
+            | Self::Silence
+            | Self::Image => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lapwing_proto::{DeviceId, SchoolId};
 use lapwing_rules::Level;
 
+use super::caretakers;
 use super::daily::Daily;
 use super::silence::{self, Moment, Silent, Watched};
 use crate::actor::{Actor, Role};
@@ -22,8 +23,6 @@ use crate::store::{Store, StoreError, Tx, settings};
 const BREAK_US: i64 = 150 * 1_000_000;
 /// What a message about a silence counts as where messages are ordered: behind urgent concerns, before digests.
 const LEVEL: Level = Level::Moderate;
-/// Told of a silence at once, in order, where none before them can sign in.
-const FIRST: [Role; 4] = [Role::Technician, Role::Dsl, Role::DeputyDsl, Role::Headteacher];
 /// Told when it lasts.
 const LASTING: [Role; 2] = [Role::Dsl, Role::DeputyDsl];
 
@@ -190,14 +189,11 @@ impl Lookout {
 
     /// Tells technicians, or who stands in for them.
     async fn tell_first(&self, tx: &mut Tx, reference: &str, moment: &Moment<'_>) -> Result<bool, StoreError> {
-        for role in FIRST {
-            let people = silences::holders(tx, self.actor.school(), role.as_str()).await?;
-            if !people.is_empty() {
-                return self.tell(tx, people.into_iter().collect(), reference, moment).await;
-            }
+        let people = caretakers(tx, self.actor.school()).await?;
+        if people.is_empty() {
+            tracing::error!("nobody can be told of a silence: import people with roles and give them a sign-in");
         }
-        tracing::error!("nobody can be told of a silence: import people with roles and give them a sign-in");
-        Ok(false)
+        self.tell(tx, people, reference, moment).await
     }
 
     async fn tell(

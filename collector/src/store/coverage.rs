@@ -7,6 +7,7 @@ use lapwing_rules::Level;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::devices::is_replaced;
 use super::{Store, StoreError, level, losses};
 
 /// A device that says nothing for this long, and did not say goodbye, is not heard. It speaks every minute. Whether that is
@@ -73,13 +74,14 @@ pub(crate) struct Tally {
     pub(crate) concerns: u64,
 }
 
-/// Every device of the school by room and name, those without a room last. Losses are told as at `now_us`.
+/// Every device of the school that was not replaced, by room and name, those without a room last. Losses are told as at `now_us`.
 pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Result<Vec<DeviceFacts>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT device_id, hostname, room, os, agent_version, heard_us, goodbye, rule_set_release, revoked_us,
-         scoped_out, waiting, dropped
-         FROM devices WHERE school_id = $1 AND os <> 'filter'",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT d.device_id, d.hostname, d.room, d.os, d.agent_version, d.heard_us, d.goodbye, d.rule_set_release,
+             d.revoked_us, d.scoped_out, d.waiting, d.dropped
+             FROM devices AS d WHERE d.school_id = $1 AND d.os <> 'filter' AND NOT ",
+        is_replaced!("d")
+    ))
     .bind(school.as_str())
     .fetch_all(store.reader())
     .await?;
@@ -98,12 +100,13 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Re
 
 /// The school's devices in numbers, on the day that began at `today_us`.
 pub(crate) async fn heard(store: &Store, school: &SchoolId, today_us: i64) -> Result<Heard, StoreError> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "SELECT COUNT(*), COUNT(CASE WHEN d.heard_us >= $2 THEN 1 END), COUNT(m.since_us), MIN(m.since_us)
-         FROM devices AS d LEFT JOIN silent_devices AS m
-         ON m.school_id = d.school_id AND m.device_id = d.device_id AND m.ended_us IS NULL
-         WHERE d.school_id = $1 AND d.revoked_us IS NULL",
-    )
+             FROM devices AS d LEFT JOIN silent_devices AS m
+             ON m.school_id = d.school_id AND m.device_id = d.device_id AND m.ended_us IS NULL
+             WHERE d.school_id = $1 AND d.revoked_us IS NULL AND NOT ",
+        is_replaced!("d")
+    ))
     .bind(school.as_str())
     .bind(today_us)
     .fetch_one(store.reader())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lapwing_proto::{DeviceId, SchoolId};
 use sqlx::Row;
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, id};
 use crate::authority::DeviceCertificate;
 
 /// Devices whose time of last hearing is written in one transaction: a drain of captures never waits long behind it.
@@ -23,7 +23,26 @@ pub(crate) struct NewDevice<'a> {
     pub(crate) os: &'a str,
     pub(crate) agent_version: &'a str,
     pub(crate) enrolled_us: i64,
+    /// The device whose identity it came with.
+    pub(crate) copied_from: Option<DeviceId>,
 }
+
+/// What a certificate that was issued before says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    pub(crate) device_group: String,
+    /// When it ended or ends, microseconds of UTC.
+    pub(crate) not_after_us: i64,
+}
+
+/// Whether the PC of device `$d` enrolled anew, and this device was not heard since.
+macro_rules! is_replaced {
+    ($d:literal) => {
+        concat!("(", $d, ".replaced_us IS NOT NULL AND COALESCE(", $d, ".heard_us, 0) <= ", $d, ".replaced_us)")
+    };
+}
+
+pub(super) use is_replaced;
 
 /// What is known of an enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +80,8 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) 
     let hardware_hash = (!new.hardware_hash.is_empty()).then_some(new.hardware_hash);
     sqlx::query(
         "INSERT INTO devices
-         (school_id, device_id, hostname, room, device_group, hardware_hash, os, agent_version, enrolled_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         (school_id, device_id, hostname, room, device_group, hardware_hash, os, agent_version, enrolled_us, copied_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(school.as_str())
     .bind(new.device.as_bytes().as_slice())
@@ -73,9 +92,81 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) 
     .bind(new.os)
     .bind(new.agent_version)
     .bind(new.enrolled_us)
+    .bind(new.copied_from.map(|origin| origin.as_bytes().to_vec()))
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// The room that the PC of this hardware was last in; `None` where it never enrolled, or names nobody.
+pub(crate) async fn room_of_pc(
+    tx: &mut Tx,
+    school: &SchoolId,
+    hardware_hash: &[u8],
+) -> Result<Option<String>, StoreError> {
+    if hardware_hash.is_empty() {
+        return Ok(None);
+    }
+    let newest =
+        "SELECT room FROM devices WHERE school_id = $1 AND hardware_hash = $2 ORDER BY enrolled_us DESC LIMIT 1";
+    Ok(sqlx::query_scalar(newest).bind(school.as_str()).bind(hardware_hash).fetch_optional(tx.connection()).await?)
+}
+
+/// What enrolled before on the PC of `device` is replaced by it.
+pub(crate) async fn replace_on_pc(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    hardware_hash: &[u8],
+    now_us: i64,
+) -> Result<(), StoreError> {
+    if hardware_hash.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE devices SET replaced_us = $4 WHERE school_id = $1 AND hardware_hash = $2 AND device_id <> $3")
+        .bind(school.as_str())
+        .bind(hardware_hash)
+        .bind(device.as_bytes().as_slice())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// The device that the key with this digest was issued a certificate for.
+pub(crate) async fn of_key(
+    tx: &mut Tx,
+    school: &SchoolId,
+    public_key_digest: &[u8; 32],
+) -> Result<Option<DeviceId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT device_id FROM device_certificates WHERE school_id = $1 AND public_key_digest = $2 LIMIT 1",
+    )
+    .bind(school.as_str())
+    .bind(public_key_digest.as_slice())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| id(&row, 0)).transpose()
+}
+
+/// What the last certificate of `device` for this key says; `None` where it never had one.
+pub(crate) async fn earlier(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    public_key_digest: &[u8; 32],
+) -> Result<Option<Earlier>, StoreError> {
+    let row = sqlx::query(
+        "SELECT d.device_group, MAX(c.not_after_us) FROM device_certificates AS c
+         JOIN devices AS d ON d.school_id = c.school_id AND d.device_id = c.device_id
+         WHERE c.school_id = $1 AND c.public_key_digest = $2 AND c.device_id = $3 GROUP BY d.device_group",
+    )
+    .bind(school.as_str())
+    .bind(public_key_digest.as_slice())
+    .bind(device.as_bytes().as_slice())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| Ok(Earlier { device_group: row.try_get(0)?, not_after_us: row.try_get(1)? })).transpose()
 }
 
 /// Records a certificate.
@@ -242,6 +333,7 @@ mod tests {
             os: "linux",
             agent_version: "0",
             enrolled_us: 1,
+            copied_from: None,
         };
         insert(&mut tx, &school, &new).await.unwrap();
         tx.commit().await.unwrap();

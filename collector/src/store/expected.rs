@@ -46,6 +46,15 @@ pub(crate) async fn all(tx: &mut Tx, school: &SchoolId) -> Result<BTreeMap<Strin
     rows.iter().map(read).collect()
 }
 
+/// The serial number that the list has for `hostname`, empty where it has none; `None` where the host is not on it.
+pub(crate) async fn serial_of(tx: &mut Tx, school: &SchoolId, hostname: &str) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT serial FROM expected_devices WHERE school_id = $1 AND hostname_key = LOWER($2)")
+        .bind(school.as_str())
+        .bind(hostname)
+        .fetch_optional(tx.connection())
+        .await?)
+}
+
 /// Makes the list what `list` says.
 pub(crate) async fn replace(tx: &mut Tx, school: &SchoolId, list: &List, now_us: i64) -> Result<(), StoreError> {
     static INSERT: LazyLock<Many> = LazyLock::new(|| {

@@ -118,6 +118,7 @@ pub(crate) async fn enrol(school: &School, new: &Enrolling<'_>) {
         os: "linux",
         agent_version: "0.1.0",
         enrolled_us: new.enrolled_us,
+        copied_from: None,
     };
     devices::insert(&mut tx, &school.id, &new).await.unwrap();
     tx.commit().await.unwrap();

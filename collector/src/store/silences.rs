@@ -6,6 +6,7 @@ use lapwing_proto::{DeviceId, SchoolId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::devices::is_replaced;
 use super::{Store, StoreError, Tx, id};
 use crate::ids::{PersonId, SilenceId};
 use crate::proof::silence::{Silent, Watched};
@@ -59,12 +60,13 @@ pub(crate) struct Shown {
     pub(crate) hostnames: Vec<String>,
 }
 
-/// Every device that may deliver.
+/// Every device that may deliver, and is not the same PC as one that enrolled after it.
 pub(crate) async fn watched(store: &Store, school: &SchoolId) -> Result<Vec<Watched>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT device_id, room, enrolled_us, heard_us, goodbye IS NOT NULL FROM devices
-         WHERE school_id = $1 AND revoked_us IS NULL",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT d.device_id, d.room, d.enrolled_us, d.heard_us, d.goodbye IS NOT NULL FROM devices AS d
+             WHERE d.school_id = $1 AND d.revoked_us IS NULL AND NOT ",
+        is_replaced!("d")
+    ))
     .bind(school.as_str())
     .fetch_all(store.reader())
     .await?;

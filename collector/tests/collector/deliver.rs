@@ -153,14 +153,52 @@ async fn a_copy_is_refused_once_the_original_has_delivered() {
     let (mut delivery, first) = device.deliver(&school, &[]).await;
     delivery.acknowledged(batch(1, 1)).await;
 
-    for taken_before in [Vec::new(), vec![7; 16]] {
-        let (_, answer) = device.greet(&school, device.hello(&taken_before)).await;
-        assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
-    }
+    assert_eq!(refused(&school, &device, device.hello_of_copy(&[])).await, ErrorCode::Copy);
+    assert_eq!(refused(&school, &device, device.hello_of_copy(&[7; 16])).await, ErrorCode::Clone, "never given");
     let (mut delivery, _) = device.deliver(&school, &first.incarnation).await;
     delivery.acknowledged(batch(2, 1)).await;
-    let (_, answer) = device.greet(&school, device.hello(&first.incarnation)).await;
-    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
+    assert_eq!(refused(&school, &device, device.hello_of_copy(&first.incarnation)).await, ErrorCode::Copy);
+}
+
+async fn refused(school: &School, device: &Device, hello: wire::Hello) -> ErrorCode {
+    match device.greet(school, hello).await.1 {
+        Down::Refusal(refusal) => refusal.code(),
+        other @ (Down::Welcome(_) | Down::Ack(_)) => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_refused_once_the_original_says_that_it_holds_its_incarnation() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, _) = device.deliver(&school, &[]).await;
+    let held = wire::DeliverUp { message: Some(Up::Held(wire::Held {})) };
+    delivery.up.send(held).await.unwrap();
+    let answer = delivery.down.message().await.unwrap().unwrap().message;
+    assert!(matches!(&answer, Some(Down::Ack(ack)) if ack.through.is_empty()), "{answer:?}");
+
+    assert_eq!(refused(&school, &device, device.hello_of_copy(&[])).await, ErrorCode::Copy);
+    assert_eq!(delivery.acknowledged(batch(1, 1)).await, 1);
+}
+
+#[tokio::test]
+async fn a_pc_whose_disk_is_reset_at_each_start_goes_on_unless_another_start_of_it_delivers() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, frozen) = device.deliver(&school, &[]).await;
+    delivery.acknowledged(batch(1, 1)).await;
+    let (mut later, _) = device.deliver(&school, &frozen.incarnation).await;
+    later.acknowledged(batch(2, 1)).await;
+    let next_start = wire::Hello { boot_id: vec![9; 16], ..device.hello(&frozen.incarnation) };
+    assert_eq!(refused(&school, &device, next_start.clone()).await, ErrorCode::Copy, "two starts at once are two PCs");
+
+    drop((delivery, later));
+    let welcomed = async || {
+        let answer = device.greet(&school, next_start.clone()).await.1;
+        matches!(answer, Down::Welcome(_)).then_some(())
+    };
+    eventually("a welcome", welcomed).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices").await, 1);
 }
 
 #[tokio::test]
@@ -203,7 +241,7 @@ async fn of_two_that_are_connected_the_later_delivers_and_the_earlier_is_refused
 
     let (mut later, _) = device.deliver(&school, &first.incarnation).await;
 
-    assert_eq!(earlier.refused(batch(2, 1)).await, ErrorCode::Clone);
+    assert_eq!(earlier.refused(batch(2, 1)).await, ErrorCode::Copy);
     assert_eq!(later.acknowledged(batch(2, 1)).await, 2);
 }
 
@@ -215,7 +253,7 @@ async fn an_identity_on_other_hardware_is_a_copy() {
     let elsewhere = wire::Hello { hardware_hash: vec![4; 32], ..device.hello(&[]) };
     let (_, answer) = device.greet(&school, elsewhere).await;
 
-    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Clone), "{answer:?}");
+    assert!(matches!(&answer, Down::Refusal(refusal) if refusal.code() == ErrorCode::Copy), "{answer:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A device: keys, a certificate, and the streams it opens.
 
+use lapwing_proto::joining::{point_of, proof_message};
 use lapwing_proto::wire::deliver_down::Message as Down;
 use lapwing_proto::wire::deliver_up::Message as Up;
 use lapwing_proto::wire::enrol_client::EnrolClient;
@@ -7,7 +8,9 @@ use lapwing_proto::wire::uplink_client::UplinkClient;
 use lapwing_proto::{BootId, Capture, Category, Epoch, Excerpt, Hit, MINOR, Open, Signal, Verdict, wire};
 use lapwing_rules::{Band, Digest, Level, Mark, Release, Scope, Span};
 use prost::Message as _;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +24,7 @@ pub(crate) struct Device {
     pub(crate) id: String,
     pub(crate) epoch: Epoch,
     pub(crate) hardware_hash: Vec<u8>,
+    key: KeyPair,
     identity: Identity,
     authority: String,
 }
@@ -46,8 +50,9 @@ pub(crate) fn join(token: &str, csr: Vec<u8>) -> wire::JoinRequest {
         os: "linux".into(),
         agent_version: "0.1.0".into(),
         room: "Room 12".into(),
+        serial_hash: Vec::new(),
     };
-    wire::JoinRequest { token: token.to_owned(), csr, facts: Some(facts) }
+    wire::JoinRequest { token: token.to_owned(), csr, facts: Some(facts), proof: None, spool: None }
 }
 
 /// A client of the enrolment listener, without a certificate.
@@ -88,8 +93,57 @@ impl Device {
             epoch: Epoch::random().unwrap(),
             hardware_hash: vec![3; 32],
             identity: identity(&joined.certificate, &key),
+            key,
             authority: school.authority().await,
         }
+    }
+
+    /// The proof that it holds its key, over a nonce.
+    pub(crate) fn proof(&self, nonce: &[u8], csr: &[u8], reason: wire::JoinReason) -> wire::Proof {
+        let point = point_of(&self.key.subject_public_key_info()).unwrap();
+        let message = proof_message(&nonce.try_into().unwrap(), csr, self.id.parse().unwrap(), reason);
+        let random = SystemRandom::new();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.key.serialize_der(), &random);
+        wire::Proof {
+            device_id: self.id.clone(),
+            public_key: point.to_vec(),
+            nonce: nonce.to_vec(),
+            signature: pair.unwrap().sign(&random, &message).unwrap().as_ref().to_vec(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Joins again by its key, as a PC with these facts.
+    pub(crate) async fn rejoin(
+        &self,
+        school: &School,
+        csr: Vec<u8>,
+        reason: wire::JoinReason,
+    ) -> Result<wire::JoinResponse, wire::ErrorCode> {
+        let mut enrolment = enrolment(school).await;
+        let challenge = enrolment.challenge(wire::ChallengeRequest {}).await.unwrap().into_inner();
+        let proof = Some(self.proof(&challenge.nonce, &csr, reason));
+        let answer = enrolment.join(wire::JoinRequest { proof, ..join("", csr) }).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
+    }
+
+    /// What it is after it joined again with `key`.
+    pub(crate) fn joined(&self, response: wire::JoinResponse, key: KeyPair) -> Self {
+        Self {
+            id: response.device_id,
+            epoch: self.epoch,
+            hardware_hash: self.hardware_hash.clone(),
+            identity: identity(&response.certificate, &key),
+            key,
+            authority: self.authority.clone(),
+        }
+    }
+
+    /// Whether the uplink answers it.
+    pub(crate) async fn is_served(&self, school: &School) -> bool {
+        let Ok(channel) = self.channel(school, None).await else { return false };
+        let ask = wire::ResolveSessionRequest { account: "amy.b".into(), groups: Vec::new() };
+        UplinkClient::new(channel).resolve_session(ask).await.is_ok()
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -129,7 +183,13 @@ impl Device {
             agent_version: "0.1.0".into(),
             lanes: Vec::new(),
             boot_us: 0,
+            earlier_boots: Vec::new(),
         }
+    }
+
+    /// Of a PC that the device's state was copied to, and whose firmware names nobody.
+    pub(crate) fn hello_of_copy(&self, incarnation: &[u8]) -> wire::Hello {
+        wire::Hello { boot_id: vec![2; 16], hardware_hash: Vec::new(), ..self.hello(incarnation) }
     }
 
     /// Opens a delivery and says Hello; what comes back is a Welcome or a refusal.

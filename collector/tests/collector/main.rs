@@ -10,6 +10,7 @@ mod device;
 mod enrol;
 mod exemptions;
 mod full_disk;
+mod joining;
 mod parts;
 mod people;
 mod reload;

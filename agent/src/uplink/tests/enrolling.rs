@@ -3,7 +3,7 @@
 use super::*;
 
 async fn enrolled(rig: &Rig, config: UplinkConfig) -> Result<lapwing_proto::DeviceId, EnrolError> {
-    enrol(&config, &rig.identity, HardwareHash::default(), Arc::clone(&rig.clock)).await
+    enrol(&config, &rig.identity, HardwareHash::default(), None, Arc::clone(&rig.clock)).await
 }
 
 #[tokio::test]
@@ -55,11 +55,11 @@ async fn where_no_identity_could_be_kept_no_token_is_spent() {
     let refusing = rig.folder.path().join("file");
     let store = IdentityStore::open(&refusing.join("state")).unwrap();
     std::fs::write(&refusing, "no folder").unwrap();
-    let error = enrol(&rig.config(), &store, HardwareHash::default(), Arc::clone(&rig.clock)).await.unwrap_err();
+    let error = enrol(&rig.config(), &store, HardwareHash::default(), None, Arc::clone(&rig.clock)).await.unwrap_err();
     assert!(matches!(error, EnrolError::State(_)) && error.is_transient(), "{error}");
     assert!(rig.collector.told(|told| told.joins.is_empty()));
     std::fs::remove_file(&refusing).unwrap();
-    enrol(&rig.config(), &store, HardwareHash::default(), Arc::clone(&rig.clock)).await.unwrap();
+    enrol(&rig.config(), &store, HardwareHash::default(), None, Arc::clone(&rig.clock)).await.unwrap();
     assert!(refusing.join("state/identity.json").exists() && !refusing.join("state/identity.room").exists());
 }
 

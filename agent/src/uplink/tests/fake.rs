@@ -31,6 +31,9 @@ mod service;
 
 pub(super) const TOKEN: &str = "lwt-the-token";
 const DEVICE: DeviceId = DeviceId::from_bytes([5; 16]);
+/// What a copy becomes.
+pub(super) const COPY: DeviceId = DeviceId::from_bytes([6; 16]);
+const NONCE: [u8; 32] = [9; 32];
 
 /// What goes wrong, and what is published.
 #[derive(Default)]
@@ -39,10 +42,14 @@ pub(super) struct Script {
     pub(super) cuts: Vec<usize>,
     /// What a Hello is refused with, first come first.
     pub(super) refuse_hello: Vec<wire::Refusal>,
+    /// What an incarnation that is held is refused with, first come first.
+    pub(super) refuse_held: Vec<wire::Refusal>,
     /// A capture with this tag is malformed.
     pub(super) malformed: Option<u64>,
     /// What enrolment is refused with.
     pub(super) refuse_join: Option<wire::ErrorCode>,
+    /// What the first Join that could be answered is refused with all the same.
+    pub(super) refuse_after_join: Option<wire::ErrorCode>,
     /// An artefact: release and bytes.
     pub(super) rule_set: Option<(u64, Vec<u8>)>,
     /// A list of exemptions: number and bytes.
@@ -67,6 +74,10 @@ pub(super) struct Told {
     pub(super) statuses: Vec<wire::Status>,
     pub(super) goodbyes: Vec<wire::GoodbyeReason>,
     pub(super) joins: Vec<wire::DeviceFacts>,
+    /// Every Join that came with a token or proof that holds.
+    pub(super) asked: Vec<wire::JoinRequest>,
+    /// Incarnations said to be held.
+    pub(super) held: usize,
     pub(super) largest_batch: usize,
     pub(super) resolved: usize,
     pub(super) renewals: usize,
@@ -210,8 +221,8 @@ impl Fake {
 pub(super) fn identity() -> Identity {
     let (authority, issuer) = authority();
     let key = DeviceKey::generate().unwrap();
-    let certificate = issue(&issuer, &key.signing_request().unwrap());
-    Identity::new(&key, certificate, vec![authority.der().to_vec()], 1).unwrap()
+    let certificate = issue(&issuer, &key.signing_request().unwrap(), DEVICE);
+    Identity::new(key, certificate, vec![authority.der().to_vec()], 1).unwrap()
 }
 
 fn authority() -> (Certificate, Issuer<'static, KeyPair>) {
@@ -222,9 +233,9 @@ fn authority() -> (Certificate, Issuer<'static, KeyPair>) {
     (authority, Issuer::new(params, key))
 }
 
-fn issue(authority: &Issuer<'static, KeyPair>, csr: &[u8]) -> Vec<u8> {
+fn issue(authority: &Issuer<'static, KeyPair>, csr: &[u8], device: DeviceId) -> Vec<u8> {
     let mut request = CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
-    request.params.subject_alt_names = vec![SanType::URI(DEVICE.to_uri().try_into().unwrap())];
+    request.params.subject_alt_names = vec![SanType::URI(device.to_uri().try_into().unwrap())];
     request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     request.signed_by(authority).unwrap().der().to_vec()
 }
@@ -254,6 +265,13 @@ impl Fake {
                     high_water: told.book.marks(),
                     minor: MINOR,
                 }))
+            }
+            deliver_up::Message::Held(wire::Held {}) => {
+                told.held += 1;
+                if !told.script.refuse_held.is_empty() {
+                    return Some(deliver_down::Message::Refusal(told.script.refuse_held.remove(0)));
+                }
+                Some(deliver_down::Message::Ack(told.ack(Vec::new())))
             }
             deliver_up::Message::Batch(batch) => Some(told.commit(batch)),
             deliver_up::Message::Goodbye(goodbye) => {
@@ -299,18 +317,17 @@ impl Told {
         if self.script.credit == 0 { 1024 } else { self.script.credit }
     }
 
+    fn ack(&self, through: Vec<wire::LaneMark>) -> wire::Ack {
+        wire::Ack { through, server_time_us: super::fake_now_us(), credit: self.credit(), retry_delay_ms: 0 }
+    }
+
     fn commit(&mut self, batch: wire::Batch) -> deliver_down::Message {
         self.largest_batch = self.largest_batch.max(batch.captures.len());
         if batch.captures.iter().any(|capture| Some(capture.boot_us) == self.script.malformed) {
             return deliver_down::Message::Refusal(refusal(wire::ErrorCode::Malformed));
         }
         match self.book.commit(batch) {
-            Ok(mark) => deliver_down::Message::Ack(wire::Ack {
-                through: vec![mark],
-                server_time_us: super::fake_now_us(),
-                credit: self.credit(),
-                retry_delay_ms: 0,
-            }),
+            Ok(mark) => deliver_down::Message::Ack(self.ack(vec![mark])),
             Err(code) => deliver_down::Message::Refusal(refusal(code)),
         }
     }

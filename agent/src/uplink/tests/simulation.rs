@@ -84,6 +84,7 @@ impl World {
                 token_file: None,
                 room: String::new(),
                 host_name: String::new(),
+                serial_hash: None,
             },
             hardware: HardwareHash::default(),
             status: self.status.subscribe(),

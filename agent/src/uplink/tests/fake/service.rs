@@ -3,7 +3,9 @@
 use std::pin::Pin;
 
 use futures_util::Stream;
+use lapwing_proto::joining::proof_message;
 use lapwing_proto::wire;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -11,7 +13,7 @@ use wire::enrol_server::Enrol;
 use wire::uplink_server::Uplink;
 use wire::{deliver_down, deliver_up};
 
-use super::{DEVICE, Fake, TOKEN, issue, refusal, refused, spawn};
+use super::{COPY, DEVICE, Fake, NONCE, TOKEN, issue, refusal, refused, spawn};
 
 #[tonic::async_trait]
 impl Enrol for Fake {
@@ -20,17 +22,41 @@ impl Enrol for Fake {
         if let Some(code) = self.note(|told| told.script.refuse_join) {
             return Err(refused(refusal(code)));
         }
-        if request.token != TOKEN {
-            return Err(refused(refusal(wire::ErrorCode::TokenUnknown)));
+        let device = match &request.proof {
+            Some(proof) if holds(proof, &request.csr) => match proof.reason() {
+                wire::JoinReason::Copy => COPY,
+                wire::JoinReason::Expired | wire::JoinReason::Unspecified => DEVICE,
+            },
+            None if request.token == TOKEN => DEVICE,
+            Some(_) => return Err(refused(refusal(wire::ErrorCode::Proof))),
+            None => return Err(refused(refusal(wire::ErrorCode::TokenUnknown))),
+        };
+        self.note(|told| told.asked.push(request.clone()));
+        if let Some(code) = self.note(|told| told.script.refuse_after_join.take()) {
+            return Err(refused(refusal(code)));
         }
         self.note(|told| told.joins.extend(request.facts));
         Ok(Response::new(wire::JoinResponse {
-            certificate: issue(&self.authority, &request.csr),
+            certificate: issue(&self.authority, &request.csr, device),
             authorities: vec![self.authority_der.clone()],
-            device_id: DEVICE.to_string(),
+            device_id: device.to_string(),
             server_time_us: crate::uplink::tests::fake_now_us(),
         }))
     }
+
+    async fn challenge(&self, _: Request<wire::ChallengeRequest>) -> Result<Response<wire::ChallengeResponse>, Status> {
+        let server_time_us = crate::uplink::tests::fake_now_us();
+        Ok(Response::new(wire::ChallengeResponse { nonce: NONCE.to_vec(), server_time_us }))
+    }
+}
+
+/// Whether the key of a device of these tests signed what it should.
+fn holds(proof: &wire::Proof, csr: &[u8]) -> bool {
+    let Ok(device) = proof.device_id.parse() else { return false };
+    let point = [[4].as_slice(), &proof.public_key].concat();
+    let message = proof_message(&NONCE, csr, device, proof.reason());
+    proof.nonce == NONCE
+        && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&message, &proof.signature).is_ok()
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -119,7 +145,7 @@ impl Uplink for Fake {
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::RenewResponse>, Status> {
         self.note(|told| told.renewals += 1);
         Ok(Response::new(wire::RenewResponse {
-            certificate: issue(&self.authority, &request.get_ref().csr),
+            certificate: issue(&self.authority, &request.get_ref().csr, DEVICE),
             authorities: vec![self.authority_der.clone()],
             server_time_us: crate::uplink::tests::fake_now_us(),
         }))

@@ -199,6 +199,15 @@ impl State {
         })])
     }
 
+    fn held(&mut self, turn: &[u8]) -> Answer {
+        if self.current.as_deref() != Some(turn) {
+            return Answer::Refuse(ErrorCode::Copy, Duration::ZERO);
+        }
+        self.previous = None;
+        let ack = wire::Ack { through: Vec::new(), server_time_us: 1, credit: self.credit(), retry_delay_ms: 0 };
+        Answer::Say(vec![deliver_down::Message::Ack(ack)])
+    }
+
     fn take(&mut self, batch: wire::Batch, turn: &[u8]) -> Answer {
         if self.current.as_deref() != Some(turn) {
             return Answer::Refuse(ErrorCode::Clone, Duration::ZERO);
@@ -282,6 +291,7 @@ impl Uplink for Collector {
                         answer
                     }
                     deliver_up::Message::Batch(batch) => state.take(batch, &turn),
+                    deliver_up::Message::Held(wire::Held {}) => state.held(&turn),
                     deliver_up::Message::Goodbye(_) => Answer::Say(Vec::new()),
                 });
                 let mut refused = false;
