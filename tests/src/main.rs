@@ -34,6 +34,8 @@ enum Command {
     PowercutWrite(powercut::Writing),
     /// Kills a collector under a herd of agents, starts it again, and exits 1 unless all they hold arrives once.
     Herd(e2e::Herd),
+    /// Starts many PCs on the copied state of an enrolled one, and exits 1 unless each becomes a device of its own.
+    Clones(e2e::Clones),
     /// Breaks agent, collector and what is between them, and looks whether anything was lost.
     Faults(faults_command::Faults),
 }
@@ -56,6 +58,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Powercut(wanted) => powercut::run(wanted).await,
         Command::PowercutWrite(writing) => powercut::write(writing).await,
         Command::Herd(herd) => restart(herd).await,
+        Command::Clones(clones) => copied(clones).await,
         Command::Faults(faults) => faults.run().await,
     }
 }
@@ -65,6 +68,14 @@ async fn restart(herd: e2e::Herd) -> anyhow::Result<ExitCode> {
     // On a disk: what is in memory syncs nothing.
     let folder = tempfile::tempdir()?;
     let report = herd.run(folder.path()).await?;
+    print!("{report}");
+    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+async fn copied(clones: e2e::Clones) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let report = clones.run(folder.path()).await?;
     print!("{report}");
     Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

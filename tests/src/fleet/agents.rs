@@ -155,6 +155,7 @@ impl Common {
                 token_file: None,
                 room: String::new(),
                 host_name: String::new(),
+                serial_hash: None,
             },
             hardware: HardwareHash::from_bytes(&device.hardware).context("32 bytes are a hardware hash")?,
             status: status.subscribe(),

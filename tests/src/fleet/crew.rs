@@ -194,6 +194,7 @@ impl Device {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             lanes: Vec::new(),
             boot_us: 0,
+            earlier_boots: Vec::new(),
         };
         wire::DeliverUp { message: Some(deliver_up::Message::Hello(hello)) }
     }

@@ -61,7 +61,9 @@ impl Classroom {
                 os: "linux".to_owned(),
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
                 room: format!("Room {}", index / super::CLASSROOM + 1),
+                serial_hash: Vec::new(),
             }),
+            ..wire::JoinRequest::default()
         };
         let answer: wire::JoinResponse = connection.ask(JOIN, &request).await?;
         let chain = vec![CertificateDer::from(answer.certificate.clone())];

@@ -46,8 +46,9 @@ impl Device {
             os: "linux".into(),
             agent_version: "0.1.0".into(),
             room: "Room 12".into(),
+            serial_hash: Vec::new(),
         };
-        let request = wire::JoinRequest { token: token.to_owned(), csr, facts: Some(facts) };
+        let request = wire::JoinRequest { token: token.to_owned(), csr, facts: Some(facts), ..Default::default() };
         let channel = connect(address, &authority, None).await?;
         let joined = EnrolClient::new(channel).join(request).await.context("refused to enrol")?.into_inner();
         Ok(Self { authority, certificate: pem(&joined.certificate), key: key.serialize_pem() })
@@ -78,6 +79,7 @@ impl Device {
             hardware_hash: vec![3; 32],
             boot_id: vec![1; 16],
             boot_us: 0,
+            earlier_boots: Vec::new(),
             incarnation,
             minor: MINOR,
             agent_version: "0.1.0".into(),

@@ -1,6 +1,6 @@
 //! Many devices at once.
 
-use e2e::{Fleet, Herd, Load, Pace, School, Site, Until};
+use e2e::{Clones, Fleet, Herd, Load, Pace, School, Site, Until};
 use lapwing_rules::Level;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +24,15 @@ async fn what_a_herd_holds_arrives_once_after_the_collector_was_killed() {
     let folder = tempfile::tempdir().expect("a folder");
 
     let report = Herd { agents: 50, captures: 20, down: 1, seed: 3 }.run(folder.path()).await.expect("it comes back");
+
+    assert!(report.all_well(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_an_enrolled_pc_become_devices_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+
+    let report = Clones { copies: 8 }.run(folder.path()).await.expect("they start");
 
     assert!(report.all_well(), "{report}");
 }
