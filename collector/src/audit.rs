@@ -131,6 +131,10 @@ pub enum ActKind {
     DeviceRevoked,
     /// The database was brought back from a back-up.
     CollectorRestored,
+    /// The authority was rolled over to a new key.
+    AuthorityRolledOver,
+    /// The authority before was retired.
+    AuthorityRetired,
     /// A rule set was published.
     RuleSetPublished,
     /// A policy was published.
@@ -197,6 +201,8 @@ impl ActKind {
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRevoked => "device_revoked",
             Self::CollectorRestored => "collector_restored",
+            Self::AuthorityRolledOver => "authority_rolled_over",
+            Self::AuthorityRetired => "authority_retired",
             Self::RuleSetPublished => "rule_set_published",
             Self::PolicyPublished => "policy_published",
             Self::KeyErased => "key_erased",

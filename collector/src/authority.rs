@@ -1,9 +1,11 @@
-//! The collector's own certificate authority: made at the first start, asked for every certificate after it.
+//! The collector's own certificate authority: made at the first start, asked for every certificate after it, and rolled
+//! over to a new key before it ends.
 //!
-//! Two files in the keys folder, both readable by their owner alone: `ca.key.pem` (PKCS #8) and `ca.cert.pem`. The key
-//! is written first, so that a certificate never stands without its key; each file is written beside its place, synced
-//! and renamed, then the folder is synced.
+//! While it is rolled over two are trusted. The new one issues; the one before vouches for it (a cross certificate in
+//! every server chain), so that a device that was away and knows the one before alone still knows its collector, and is
+//! told of the new one when it joins or renews. What devices are told is signed by the one before, which all of them know.
 
+mod kept;
 mod private_file;
 mod request;
 
@@ -14,20 +16,18 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use lapwing_proto::{DeviceId, ExemptionList, SchoolId};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SigningKey as _,
+    Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber, SigningKey as _,
 };
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
+use kept::Generations;
 
 pub use request::{CsrInvalid, DeviceKey};
 
-const KEY_FILE: &str = "ca.key.pem";
-const CERTIFICATE_FILE: &str = "ca.cert.pem";
 const AUTHORITY_LIFE: Duration = days(3650);
 /// Life of a device's certificate.
 pub const DEVICE_LIFE: Duration = days(30);
@@ -38,11 +38,28 @@ const BACK_DATED: Duration = days(1);
 
 /// The authority.
 pub struct Authority {
+    current: Signer,
+    /// The one before, until it is retired.
+    earlier: Option<Earlier>,
+    /// Which files these are.
+    generations: Generations,
+}
+
+/// One key of the authority.
+struct Signer {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     /// When it began. What it issues begins then too: a certificate of a clock that is ahead is valid all the same once the
     /// clock is right, and the collector's own is valid on a device whose clock is behind.
     begins: OffsetDateTime,
+    ends_us: i64,
+}
+
+/// The authority before this one.
+struct Earlier {
+    signer: Signer,
+    /// The current one's key, vouched for by this one.
+    cross: CertificateDer<'static>,
 }
 
 /// A certificate with what is recorded of it.
@@ -60,8 +77,10 @@ pub struct DeviceCertificate {
     pub not_after_us: i64,
 }
 
-/// A server's chain, its own certificate first and the authority's last, and its key.
+/// A server's chain, its own certificate first and the authorities' last, and its key.
 pub struct ServerIdentity {
+    /// When its certificate ends, microseconds of UTC.
+    pub ends_us: i64,
     /// The chain.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key, never written to disk.
@@ -80,11 +99,23 @@ pub enum AuthorityError {
         source: std::io::Error,
     },
     /// One of key and certificate stands without the other, or they do not belong together.
-    #[error("`{}` and `{}` in `{}` do not belong together", KEY_FILE, CERTIFICATE_FILE, folder.display())]
+    #[error("the authority's key and certificate in `{}` do not belong together", folder.display())]
     Mismatch {
         /// The keys folder.
         folder: PathBuf,
     },
+    /// What says which key is in force cannot be read.
+    #[error("`{}` says nothing that can be read", path.display())]
+    Generations {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is being rolled over already.
+    #[error("the authority is being rolled over: retire the one before first")]
+    RollingOver,
+    /// There is none before.
+    #[error("there is no authority before this one to be retired")]
+    NothingToRetire,
     /// A key or certificate cannot be made or read.
     #[error("cannot make or read a certificate")]
     Certificate(#[from] rcgen::Error),
@@ -107,54 +138,75 @@ impl Authority {
     /// When a file cannot be read or written, is open to others than its owner, or key and certificate do not belong
     /// together: nothing is overwritten.
     pub fn open_or_create(folder: &Path, school: &SchoolId, clock: &dyn Clock) -> Result<Self, AuthorityError> {
-        private_file::make_folder(folder)?;
-        let (key_file, certificate_file) = (folder.join(KEY_FILE), folder.join(CERTIFICATE_FILE));
-        match (private_file::read(&key_file)?, private_file::read(&certificate_file)?) {
-            (Some(key), Some(certificate)) => Self::open(folder, &key, &certificate),
-            (Some(key), None) => Self::create(KeyPair::from_pem(&key)?, &certificate_file, school, clock),
-            (None, Some(_)) => Err(AuthorityError::Mismatch { folder: folder.to_owned() }),
-            (None, None) => {
-                let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-                private_file::write(&key_file, key.serialize_pem().as_bytes())?;
-                Self::create(key, &certificate_file, school, clock)
-            }
-        }
+        kept::open_or_create(folder, school, clock)
     }
 
-    fn create(key: KeyPair, file: &Path, school: &SchoolId, clock: &dyn Clock) -> Result<Self, AuthorityError> {
-        let mut params = validity(CertificateParams::default(), clock, AUTHORITY_LIFE);
-        params.distinguished_name = named(&format!("Lapwing authority of {school}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.serial_number = Some(SerialNumber::from_slice(&serial()?));
-        let certificate = params.self_signed(&key)?;
-        private_file::write(file, certificate.pem().as_bytes())?;
-        let (certificate, begins) = (certificate.der().clone(), params.not_before);
-        Ok(Self { issuer: Issuer::new(params, key), certificate, begins })
+    /// Begins a roll-over: a new key issues from now on, and the present one vouches for it until it is retired. Durable
+    /// when it returns; a running collector takes it within a second.
+    ///
+    /// # Errors
+    ///
+    /// When one is under way, or a file cannot be written: then nothing has changed.
+    pub fn roll_over(folder: &Path, school: &SchoolId, clock: &dyn Clock) -> Result<Self, AuthorityError> {
+        kept::roll_over(folder, school, clock)
     }
 
-    fn open(folder: &Path, key: &str, certificate: &str) -> Result<Self, AuthorityError> {
-        let mismatch = || AuthorityError::Mismatch { folder: folder.to_owned() };
-        let key = KeyPair::from_pem(key)?;
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| mismatch())?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).map_err(|_| mismatch())?;
-        if parsed.public_key().raw != key.subject_public_key_info() {
-            return Err(mismatch());
-        }
-        let begins = parsed.validity().not_before.to_datetime();
-        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, begins })
+    /// Ends a roll-over: the authority before is trusted no more.
+    ///
+    /// # Errors
+    ///
+    /// When none is under way, or a file cannot be written: then nothing has changed.
+    pub fn retire_earlier(folder: &Path, school: &SchoolId, clock: &dyn Clock) -> Result<Self, AuthorityError> {
+        kept::retire(folder, school, clock)
+    }
+
+    /// Whether its folder says something else by now.
+    #[must_use]
+    pub fn is_outdated(&self, folder: &Path) -> bool {
+        kept::generations(folder).is_ok_and(|now| now != self.generations)
+    }
+
+    /// When the roll-over that is under way began, microseconds of UTC.
+    #[must_use]
+    pub fn rolling_since_us(&self) -> Option<i64> {
+        self.earlier.as_ref().and(self.generations.since_us)
+    }
+
+    /// When the current one ends, microseconds of UTC.
+    #[must_use]
+    pub const fn ends_us(&self) -> i64 {
+        self.current.ends_us
     }
 
     /// The authority's own certificate, DER.
     #[must_use]
     pub const fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        &self.current.certificate
+    }
+
+    /// Every certificate that is trusted, DER: the current one, and the one before.
+    #[must_use]
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        let earlier = self.earlier.iter().map(|earlier| &earlier.signer);
+        [&self.current].into_iter().chain(earlier).map(|signer| signer.certificate.clone()).collect()
+    }
+
+    /// As devices are told whom to trust.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<Vec<u8>> {
+        self.trusted().iter().map(|certificate| certificate.to_vec()).collect()
     }
 
     /// What an agent is told to know the collector by: `sha256:` and the digest of the certificate.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(&self.certificate)))
+        fingerprint(&self.current.certificate)
+    }
+
+    /// As [`Authority::fingerprint`], of the one before.
+    #[must_use]
+    pub fn earlier_fingerprint(&self) -> Option<String> {
+        self.earlier.as_ref().map(|earlier| fingerprint(&earlier.signer.certificate))
     }
 
     /// Issues a client certificate for `key` in the name of `device`. Nothing else of the request enters it.
@@ -170,7 +222,7 @@ impl Authority {
     ) -> Result<DeviceCertificate, AuthorityError> {
         let serial = serial()?;
         let mut params = validity(CertificateParams::default(), clock, DEVICE_LIFE);
-        params.not_before = self.begins.min(params.not_before);
+        params.not_before = self.current.begins.min(params.not_before);
         params.distinguished_name = named(&device.to_string());
         params.subject_alt_names = vec![SanType::URI(device.to_uri().try_into()?)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -178,7 +230,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let not_after_us = micros(params.not_after);
-        let der = params.signed_by(key.public_key(), &self.issuer)?.der().clone();
+        let der = params.signed_by(key.public_key(), &self.current.issuer)?.der().clone();
         Ok(DeviceCertificate { der, serial, public_key_digest: key.digest(), issued_us: clock.wall_us(), not_after_us })
     }
 
@@ -188,7 +240,8 @@ impl Authority {
     ///
     /// When it cannot be signed.
     pub fn sign_exemptions(&self, list: &ExemptionList) -> Result<Vec<u8>, AuthorityError> {
-        list.sign(|message| Ok(self.issuer.key().sign(message)?))
+        let known_to_all = self.earlier.as_ref().map_or(&self.current, |earlier| &earlier.signer);
+        list.sign(|message| Ok(known_to_all.issuer.key().sign(message)?))
     }
 
     /// Issues a server certificate with a new key for `host_names`, which are names or addresses.
@@ -199,19 +252,25 @@ impl Authority {
     pub fn issue_server(&self, host_names: &[String], clock: &dyn Clock) -> Result<ServerIdentity, AuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = validity(CertificateParams::default(), clock, SERVER_LIFE);
-        params.not_before = self.begins.min(params.not_before);
+        params.not_before = self.current.begins.min(params.not_before);
         params.distinguished_name = named("Lapwing collector");
         params.subject_alt_names = host_names.iter().map(|name| alternative(name)).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(SerialNumber::from_slice(&serial()?));
-        let certificate: Certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate: Certificate = params.signed_by(&key, &self.current.issuer)?;
+        let cross = self.earlier.iter().map(|earlier| earlier.cross.clone());
         Ok(ServerIdentity {
-            chain: vec![certificate.der().clone(), self.certificate.clone()],
+            ends_us: micros(params.not_after),
+            chain: [certificate.der().clone()].into_iter().chain(cross).chain(self.trusted()).collect(),
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         })
     }
+}
+
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(certificate)))
 }
 
 const fn days(days: u64) -> Duration {
@@ -253,102 +312,4 @@ fn micros(at: OffsetDateTime) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use rcgen::CertificateParams;
-
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::tls::device_of;
-
-    const NOW_US: i64 = 1_795_000_000_000_000;
-    const DAY_US: i64 = 24 * 3600 * 1_000_000;
-
-    fn school() -> SchoolId {
-        "sample-school".parse().unwrap()
-    }
-
-    #[test]
-    fn a_second_opening_finds_the_same_authority_in_files_of_the_owner_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = folder.path().join("keys");
-        let clock = ManualClock::at(NOW_US);
-
-        let first = Authority::open_or_create(&keys, &school(), &clock).unwrap().fingerprint();
-        let second = Authority::open_or_create(&keys, &school(), &clock).unwrap().fingerprint();
-
-        assert_eq!(first, second);
-        assert_eq!(std::fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o700);
-        for file in [KEY_FILE, CERTIFICATE_FILE] {
-            assert_eq!(std::fs::metadata(keys.join(file)).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-    }
-
-    #[test]
-    fn a_key_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(NOW_US);
-        Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
-        let key = folder.path().join(KEY_FILE);
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-
-        assert!(matches!(
-            Authority::open_or_create(folder.path(), &school(), &clock),
-            Err(AuthorityError::File { path, .. }) if path == key
-        ));
-    }
-
-    #[test]
-    fn a_certificate_without_its_key_is_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(NOW_US);
-        Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
-        std::fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
-
-        let refused = Authority::open_or_create(folder.path(), &school(), &clock);
-
-        assert!(matches!(refused, Err(AuthorityError::Mismatch { .. })));
-        assert!(!folder.path().join(KEY_FILE).exists());
-    }
-
-    #[test]
-    fn a_device_certificate_carries_the_device_alone_whatever_the_request_asks() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(NOW_US);
-        let authority = Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-        let mut asked = CertificateParams::new(vec!["collector.school.example".to_owned()]).unwrap();
-        asked.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let csr = asked.serialize_request(&key).unwrap();
-        let device = DeviceId::from_bytes([7; 16]);
-
-        let issued = authority.issue_device(device, &DeviceKey::from_request(csr.der()).unwrap(), &clock).unwrap();
-
-        assert_eq!(device_of(&issued.der).unwrap(), device);
-        let (_, parsed) = x509_parser::parse_x509_certificate(&issued.der).unwrap();
-        let usage = parsed.extended_key_usage().unwrap().unwrap().value;
-        assert!(usage.client_auth && !usage.server_auth);
-        assert_eq!(parsed.subject_alternative_name().unwrap().unwrap().value.general_names.len(), 1);
-        assert_eq!(parsed.public_key().raw, key.subject_public_key_info());
-        assert_eq!(issued.not_after_us, NOW_US + 30 * DAY_US);
-    }
-
-    #[test]
-    fn a_device_certificate_issued_while_the_clock_was_ahead_is_valid_now() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(NOW_US);
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-        let csr = CertificateParams::default().serialize_request(&key).unwrap();
-        Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
-        let authority = Authority::open_or_create(folder.path(), &school(), &clock).unwrap();
-        clock.advance_us(15 * DAY_US);
-
-        let device = DeviceId::from_bytes([7; 16]);
-        let issued = authority.issue_device(device, &DeviceKey::from_request(csr.der()).unwrap(), &clock).unwrap();
-
-        let (_, parsed) = x509_parser::parse_x509_certificate(&issued.der).unwrap();
-        assert_eq!(parsed.validity().not_before.timestamp(), (NOW_US - DAY_US) / 1_000_000);
-        assert_eq!(issued.not_after_us, NOW_US + 45 * DAY_US);
-    }
-}
+mod tests;

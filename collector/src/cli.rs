@@ -161,7 +161,7 @@ impl What {
             Self::Checks(checks) => checks.run().await,
             Self::Rules(rules) => rules.run().await,
             Self::Policy(policy) => policy.run().await,
-            Self::Ca(ca) => ca.run(),
+            Self::Ca(ca) => ca.run().await,
             Self::Audit(audit) => audit.run().await,
         }
     }

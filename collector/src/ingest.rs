@@ -77,7 +77,7 @@ pub struct IngestParts {
     /// Takes batches.
     pub intake: Intake,
     /// Issues certificates.
-    pub authority: Arc<Authority>,
+    pub authority: Arc<ArcSwap<Authority>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends open streams.
@@ -91,7 +91,7 @@ pub struct Ingest {
     school: SchoolId,
     store: Store,
     intake: Intake,
-    authority: Arc<Authority>,
+    authority: Arc<ArcSwap<Authority>>,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
     /// The deny-set, as last read.

@@ -63,7 +63,7 @@ const CHANGES: usize = 256;
 pub struct Collector {
     config: Arc<ArcSwap<Config>>,
     addresses: Addresses,
-    authority: Arc<Authority>,
+    authority: Arc<ArcSwap<Authority>>,
     tls: TlsConfigs,
     clock: Arc<dyn Clock>,
     ingest: Arc<Ingest>,
@@ -209,10 +209,10 @@ impl Collector {
     /// As [`Collector::start`].
     pub async fn start_within(limits: Limits, config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let authority = Authority::open_or_create(&config.keys_dir, &config.school.id, clock.as_ref())?;
-        let authority = Arc::new(authority);
         let store = open_store(&config, clock.as_ref()).await?;
         let vault = Vault::open(&config.keys_dir, config.school.id.clone()).await?;
         let tls = TlsConfigs::new(&config, &authority, &clock)?;
+        let authority = Arc::new(ArcSwap::from_pointee(authority));
         let (waking, shutdown) = (Waking::new(), Shutdown::new());
         let (intake, intake_worker) = Intake::new(IntakeParts {
             school: config.school.id.clone(),

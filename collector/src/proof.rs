@@ -9,6 +9,7 @@
 //! The decisions are pure; [`Lookout`] carries them out once a minute.
 
 pub(crate) mod canary;
+pub(crate) mod certificates;
 pub mod checks;
 mod daily;
 pub mod expected;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lapwing_proto::DeviceId;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
@@ -33,10 +33,20 @@ pub struct TlsConfigs {
     pub uplink: Arc<ArcSwap<ServerConfig>>,
     /// People.
     pub console: Arc<ArcSwap<ServerConfig>>,
+    ends: Arc<ArcSwap<Ends>>,
 }
 
 /// Three configurations that are ready to be swapped in.
-pub struct Prepared([ServerConfig; 3]);
+pub struct Prepared([ServerConfig; 3], Ends);
+
+/// When server certificates end, microseconds of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Those that the authority issued.
+    pub issued_us: i64,
+    /// The console's own, where it has one.
+    pub console_us: Option<i64>,
+}
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +93,16 @@ impl TlsConfigs {
     ///
     /// When a certificate cannot be issued or read.
     pub fn new(config: &Config, authority: &Authority, clock: &Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let [enrol, uplink, console] = server_configs(config, authority, clock)?;
+        let Prepared([enrol, uplink, console], ends) = server_configs(config, authority, clock)?;
         let swap = |config| Arc::new(ArcSwap::from_pointee(config));
-        Ok(Self { enrol: swap(enrol), uplink: swap(uplink), console: swap(console) })
+        let ends = Arc::new(ArcSwap::from_pointee(ends));
+        Ok(Self { enrol: swap(enrol), uplink: swap(uplink), console: swap(console), ends })
+    }
+
+    /// When the certificates in use end.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        **self.ends.load()
     }
 
     /// Issues and reads everything anew, for connections from now on; on an error the old ones stay.
@@ -104,32 +121,39 @@ impl TlsConfigs {
     ///
     /// As [`TlsConfigs::new`].
     pub fn prepare(config: &Config, authority: &Authority, clock: &Arc<dyn Clock>) -> Result<Prepared, TlsError> {
-        server_configs(config, authority, clock).map(Prepared)
+        server_configs(config, authority, clock)
     }
 
     /// Serves connections from now on by `prepared`.
-    pub fn adopt(&self, Prepared([enrol, uplink, console]): Prepared) {
+    pub fn adopt(&self, Prepared([enrol, uplink, console], ends): Prepared) {
+        self.ends.store(Arc::new(ends));
         self.enrol.store(Arc::new(enrol));
         self.uplink.store(Arc::new(uplink));
         self.console.store(Arc::new(console));
     }
 }
 
-fn server_configs(
-    config: &Config,
-    authority: &Authority,
-    clock: &Arc<dyn Clock>,
-) -> Result<[ServerConfig; 3], TlsError> {
+fn server_configs(config: &Config, authority: &Authority, clock: &Arc<dyn Clock>) -> Result<Prepared, TlsError> {
     let identity = || authority.issue_server(&config.host_names, clock.as_ref());
-    let console = match &config.console_certificate {
-        Some(files) => read_identity(files)?,
-        None => identity()?,
+    let [enrol, uplink] = [identity()?, identity()?];
+    let issued_us = enrol.ends_us.min(uplink.ends_us);
+    let (console, console_us) = match &config.console_certificate {
+        Some(files) => read_identity(files).map(|own| {
+            let ends_us = own.ends_us;
+            (own, Some(ends_us))
+        })?,
+        None => (identity()?, None),
     };
-    Ok([
-        server_config(identity()?, None, clock, &[ALPN_H2])?,
-        server_config(identity()?, Some(authority), clock, &[ALPN_H2])?,
+    let mut uplink = server_config(uplink, Some(authority), clock, &[ALPN_H2])?;
+    // A session that is taken up again shows no certificate: one that has run out since would go on.
+    uplink.session_storage = Arc::new(NoServerSessionStorage {});
+    uplink.send_tls13_tickets = 0;
+    let configs = [
+        server_config(enrol, None, clock, &[ALPN_H2])?,
+        uplink,
         server_config(console, None, clock, &[ALPN_H2, ALPN_HTTP11])?,
-    ])
+    ];
+    Ok(Prepared(configs, Ends { issued_us, console_us }))
 }
 
 fn server_config(
@@ -146,7 +170,9 @@ fn server_config(
         None => builder.with_no_client_auth(),
         Some(authority) => {
             let mut roots = RootCertStore::empty();
-            roots.add(authority.certificate().clone())?;
+            for trusted in authority.trusted() {
+                roots.add(trusted)?;
+            }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
             builder.with_client_cert_verifier(verifier)
         }
@@ -161,11 +187,15 @@ fn read_identity(files: &CertificateFiles) -> Result<ServerIdentity, TlsError> {
         let path = path.display().to_string();
         |source| TlsError::Console { path, source }
     };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
+    let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
         .map_err(unreadable(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
-    Ok(ServerIdentity { chain, key })
+    let ends_us = chain.first().and_then(|own| {
+        let (_, parsed) = x509_parser::parse_x509_certificate(own).ok()?;
+        Some(parsed.validity().not_after.timestamp().saturating_mul(1_000_000))
+    });
+    Ok(ServerIdentity { ends_us: ends_us.unwrap_or(0), chain, key })
 }
 
 /// The device that a certificate names: its only subject alternative name, a URI.

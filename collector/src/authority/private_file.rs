@@ -36,7 +36,15 @@ fn read_private(opened: File) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes `file`, which must not exist yet.
+/// Removes `file`, which may not be there.
+pub(super) fn remove(file: &Path) -> Result<(), AuthorityError> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(at(file)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes `file` in place of what is there.
 pub(super) fn write(file: &Path, content: &[u8]) -> Result<(), AuthorityError> {
     durable::write(file, 0o600, content).map_err(at(file))
 }

@@ -149,11 +149,12 @@ async fn certify(
     asks: &Asks<'_>,
     device: DeviceId,
 ) -> Result<wire::JoinResponse, Refused> {
-    let certificate = ingest.authority.issue_device(device, &asks.key, ingest.clock.as_ref())?;
+    let authority = ingest.authority.load();
+    let certificate = authority.issue_device(device, &asks.key, ingest.clock.as_ref())?;
     failpoint!("enrol.certificate", devices::insert_certificate(tx, &ingest.school, device, &certificate).await?);
     Ok(wire::JoinResponse {
         certificate: certificate.der.to_vec(),
-        authorities: vec![ingest.authority.certificate().to_vec()],
+        authorities: authority.to_wire(),
         device_id: device.to_string(),
         server_time_us: asks.now_us,
     })

@@ -52,7 +52,7 @@ impl Exempting {
         }
         let now_us = ingest.clock.wall_us();
         let list = list_for((&self.agreed, &self.media), (&place.0, &place.1), &ingest.school, self.number, now_us);
-        let signed = ingest.authority.sign_exemptions(&list).map_err(|error| {
+        let signed = ingest.authority.load().sign_exemptions(&list).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a list of exemptions cannot be signed");
             StoreError::Corrupt { what: "authority" }
         })?;

@@ -30,12 +30,13 @@ pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wir
     if today >= MAX_A_DAY {
         return Err(Refused::Busy { retry: RETRY });
     }
-    let certificate = ingest.authority.issue_device(peer.device, &key, ingest.clock.as_ref())?;
+    let authority = ingest.authority.load();
+    let certificate = authority.issue_device(peer.device, &key, ingest.clock.as_ref())?;
     devices::insert_certificate(&mut tx, &ingest.school, peer.device, &certificate).await?;
     failpoint!("renew.commit", tx.commit().await?);
     Ok(wire::RenewResponse {
         certificate: certificate.der.to_vec(),
-        authorities: vec![ingest.authority.certificate().to_vec()],
+        authorities: authority.to_wire(),
         server_time_us: now_us,
     })
 }

@@ -42,7 +42,7 @@ impl Collector {
         let running = self.config.load_full();
         let needs_restart = running.differing(&newer, Effect::AtRestart);
         let newer = newer.as_reloaded_by(&running);
-        let tls = TlsConfigs::prepare(&newer, &self.authority, &self.clock)?;
+        let tls = TlsConfigs::prepare(&newer, &self.authority.load(), &self.clock)?;
         let channels = Channels::new(&newer, self.addresses.console.port())?;
         let mut tx = self.store.begin().await?;
         schools::ensure(&mut tx, &newer.school, self.clock.wall_us()).await?;

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::RuleBook;
 use crate::ingest::{Ingest, Refreshed};
-use crate::proof::Lookout;
+use crate::proof::{self, Lookout};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::tls::TlsConfigs;
@@ -25,7 +25,7 @@ const CERTIFICATES_EVERY_US: i64 = 10 * 24 * 60 * 60 * 1_000_000;
 
 pub(super) struct Upkeep {
     pub(super) config: Arc<ArcSwap<Config>>,
-    pub(super) authority: Arc<Authority>,
+    pub(super) authority: Arc<ArcSwap<Authority>>,
     pub(super) tls: TlsConfigs,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ingest: Arc<Ingest>,
@@ -57,7 +57,7 @@ impl Upkeep {
                 self.write_heard().await;
                 self.triage.notify_one();
             }
-            if is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
+            if self.takes_authority() || is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
                 self.renew_certificates();
             }
             // Without a service manager there is nobody to tell.
@@ -82,6 +82,15 @@ impl Upkeep {
             self.lookout.interrupted();
             return;
         }
+        let ends =
+            proof::certificates::Ends { authority_us: self.authority.load().ends_us(), servers: self.tls.ends() };
+        match proof::certificates::look(&self.store, &self.config.load().school.id, ends, self.clock.wall_us()).await {
+            Ok(true) => self.mail.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "certificates that end are not told of")
+            }
+        }
         match self.lookout.look(self.clock.wall_us()).await {
             Ok(true) => self.mail.notify_one(),
             Ok(false) => {}
@@ -91,8 +100,27 @@ impl Upkeep {
         }
     }
 
+    /// Takes what a command did to the authority. Says whether it did something.
+    fn takes_authority(&self) -> bool {
+        let config = self.config.load();
+        if !self.authority.load().is_outdated(&config.keys_dir) {
+            return false;
+        }
+        match Authority::open_or_create(&config.keys_dir, &config.school.id, self.clock.as_ref()) {
+            Ok(authority) => {
+                self.authority.store(Arc::new(authority));
+                tracing::info!("the authority was rolled over, or the one before was retired");
+                true
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the authority cannot be read");
+                false
+            }
+        }
+    }
+
     fn renew_certificates(&self) {
-        match self.tls.reload(&self.config.load(), &self.authority, &self.clock) {
+        match self.tls.reload(&self.config.load(), &self.authority.load(), &self.clock) {
             Ok(()) => tracing::info!("server certificates were renewed"),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "server certificates are not renewed");

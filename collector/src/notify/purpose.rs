@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Silence,
     /// PCs came up with one device's identity: an image was made of an enrolled one.
     Image,
+    /// A certificate of the collector ends soon, or has ended.
+    Certificate,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -48,7 +50,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -62,6 +64,7 @@ impl Purpose {
         Self::CannotSend,
         Self::Silence,
         Self::Image,
+        Self::Certificate,
     ];
 
     /// The one text form.
@@ -80,6 +83,7 @@ impl Purpose {
             Self::CannotSend => "cannot_send",
             Self::Silence => "silence",
             Self::Image => "image",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -87,7 +91,9 @@ impl Purpose {
     pub(crate) const fn bond(self) -> Bond {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
-            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence | Self::Image => Bond::NotTheSubject,
+            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence | Self::Image | Self::Certificate => {
+                Bond::NotTheSubject
+            }
             Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
@@ -104,7 +110,8 @@ impl Purpose {
             | Self::AllWell
             | Self::CannotSend
             | Self::Silence
-            | Self::Image => false,
+            | Self::Image
+            | Self::Certificate => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lapwing_proto::joining::RENEWABLE_DAYS;
 use lapwing_proto::{DeviceId, SchoolId};
 use sqlx::Row;
 
@@ -189,6 +190,33 @@ pub(crate) async fn insert_certificate(
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// Devices that have not been issued a certificate since the authority was rolled over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) devices: i64,
+    /// Until when the last of them may still come by its key, microseconds of UTC.
+    pub(crate) until_us: Option<i64>,
+}
+
+/// Those that have had no certificate since `since_us` and may still come at `now_us`.
+pub(crate) async fn behind(store: &Store, school: &SchoolId, since_us: i64, now_us: i64) -> Result<Behind, StoreError> {
+    let grace_us = i64::from(RENEWABLE_DAYS).saturating_mul(24 * 60 * 60 * 1_000_000);
+    let row = sqlx::query(
+        "SELECT COUNT(*), MAX(last_us) FROM (SELECT MAX(c.issued_us) AS issued_us, MAX(c.not_after_us) + $4 AS last_us
+         FROM device_certificates AS c
+         JOIN devices AS d ON d.school_id = c.school_id AND d.device_id = c.device_id
+         WHERE c.school_id = $1 AND d.revoked_us IS NULL GROUP BY c.device_id) AS newest
+         WHERE newest.issued_us < $2 AND newest.last_us > $3",
+    )
+    .bind(school.as_str())
+    .bind(since_us)
+    .bind(now_us)
+    .bind(grace_us)
+    .fetch_one(store.reader())
+    .await?;
+    Ok(Behind { devices: row.try_get(0)?, until_us: row.try_get(1)? })
 }
 
 /// Certificates that `device` was issued after `since_us` and up to `now_us`. Those of a clock that was ahead are none.

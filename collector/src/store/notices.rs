@@ -91,13 +91,24 @@ pub(crate) async fn begin_day(
     day: i64,
     now_us: i64,
 ) -> Result<bool, StoreError> {
+    begin(tx, school, daily.as_str(), day, now_us).await
+}
+
+/// As [`begin_day`], of any notice and number.
+pub(crate) async fn begin(
+    tx: &mut Tx,
+    school: &SchoolId,
+    notice: &str,
+    number: i64,
+    now_us: i64,
+) -> Result<bool, StoreError> {
     let begun = sqlx::query(
         "INSERT INTO notices (school_id, notice, day, made_us) VALUES ($1, $2, $3, $4)
          ON CONFLICT (school_id, notice, day) DO NOTHING",
     )
     .bind(school.as_str())
-    .bind(daily.as_str())
-    .bind(day)
+    .bind(notice)
+    .bind(number)
     .bind(now_us)
     .execute(tx.connection())
     .await?;
@@ -106,10 +117,15 @@ pub(crate) async fn begin_day(
 
 /// Whether a day's messages were made.
 pub(crate) async fn is_made(store: &Store, school: &SchoolId, daily: Daily, day: i64) -> Result<bool, StoreError> {
+    is_told(store, school, daily.as_str(), day).await
+}
+
+/// As [`is_made`], of any notice and number.
+pub(crate) async fn is_told(store: &Store, school: &SchoolId, notice: &str, number: i64) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM notices WHERE school_id = $1 AND notice = $2 AND day = $3)")
         .bind(school.as_str())
-        .bind(daily.as_str())
-        .bind(day)
+        .bind(notice)
+        .bind(number)
         .fetch_one(store.reader())
         .await?)
 }

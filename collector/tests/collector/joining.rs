@@ -73,14 +73,14 @@ async fn a_device_that_has_to_be_let_in_waits_for_it_and_comes_with_the_same_key
     let school = School::open().await;
     let token = token(&school, &["--approve"]).await;
     let (one, other) = (key_and_request().1, key_and_request().1);
-    for csr in [&one, &one, &other] {
-        assert_eq!(asks(&school, named(join(&token, csr.clone()), "pc-1", "")).await, Err(ErrorCode::Waits));
+    for (csr, name) in [(&one, "pc-1"), (&one, "pc-1"), (&other, "pc-2")] {
+        assert_eq!(asks(&school, named(join(&token, csr.clone()), name, "")).await, Err(ErrorCode::Waits));
     }
     assert_eq!(school.count("SELECT uses_left FROM campaign_tokens").await, 1, "who asks twice is one");
     let waiting = school.command(&["device", "waiting"]).await;
     assert!(waiting.contains("2 wait to be let in") && waiting.contains("not listed"), "{waiting}");
-    let (first, second) =
-        (waiting.split(' ').next().unwrap(), waiting.lines().nth(1).unwrap().split(' ').next().unwrap());
+    let id = |name: &str| waiting.lines().find(|line| line.contains(name)).unwrap().split(' ').next().unwrap();
+    let (first, second) = (id("  pc-1  "), id("  pc-2  "));
 
     school.command(&["device", "let-in", first]).await;
     school.command(&["device", "turn-away", second]).await;

@@ -1,0 +1,128 @@
+//! Certificates that end: whoever looks after devices is told 60, 30, 14 and 7 days before, and when they have ended.
+//!
+//! What the authority issues to the collector itself is renewed by itself, every ten days; that it is told of means that
+//! something keeps it from being renewed.
+
+use lapwing_proto::SchoolId;
+use lapwing_rules::Level;
+
+use super::caretakers;
+use crate::notify::Purpose;
+use crate::store::outbox::{self, Message};
+use crate::store::{Store, StoreError, notices};
+use crate::tls;
+
+/// Days before its end on which a certificate is told of.
+const TOLD_AT: [i64; 5] = [60, 30, 14, 7, 0];
+/// Of those that renew themselves with 20 days left.
+const RENEWING_TOLD_AT: [i64; 3] = [14, 7, 0];
+const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
+/// What such a message counts as where messages are ordered: as one about a silence.
+const LEVEL: Level = Level::Moderate;
+
+/// When each certificate ends, microseconds of UTC.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) authority_us: i64,
+    pub(crate) servers: tls::Ends,
+}
+
+/// A certificate whose end is near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// What people call it.
+    pub(crate) reference: &'static str,
+    pub(crate) ends_us: i64,
+    /// The last of the days before its end that has come.
+    days: i64,
+}
+
+/// Those whose end is near at `now_us`.
+pub(crate) fn ending(ends: Ends, now_us: i64) -> Vec<Ending> {
+    let one = |reference, ends_us: i64, told_at: &[i64]| {
+        let left_us = ends_us.saturating_sub(now_us);
+        let days = told_at.iter().copied().filter(|days| left_us <= days.saturating_mul(DAY_US)).min()?;
+        Some(Ending { reference, ends_us, days })
+    };
+    let authority = one("CERT-AUTHORITY", ends.authority_us, &TOLD_AT);
+    let console = ends.servers.console_us.and_then(|ends_us| one("CERT-CONSOLE", ends_us, &TOLD_AT));
+    let issued = one("CERT-COLLECTOR", ends.servers.issued_us, &RENEWING_TOLD_AT);
+    [authority, console, issued].into_iter().flatten().collect()
+}
+
+/// Tells of those whose end is near, each day of [`TOLD_AT`] once. Says whether messages wait.
+pub(crate) async fn look(store: &Store, school: &SchoolId, ends: Ends, now_us: i64) -> Result<bool, StoreError> {
+    let mut told = false;
+    for ending in ending(ends, now_us) {
+        if notices::is_told(store, school, &ending.notice(), ending.days).await? {
+            continue;
+        }
+        let mut tx = store.begin().await?;
+        if notices::begin(&mut tx, school, &ending.notice(), ending.days, now_us).await? {
+            for person in caretakers(&mut tx, school).await? {
+                let message =
+                    Message { person, purpose: Purpose::Certificate, reference: ending.reference, level: LEVEL };
+                outbox::insert(&mut tx, school, &message, now_us).await?;
+                told = true;
+            }
+            tracing::warn!(certificate = ending.reference, days = ending.days, "a certificate ends");
+        }
+        tx.commit().await?;
+    }
+    Ok(told)
+}
+
+impl Ending {
+    /// What is remembered of having told: another certificate in its place is told of anew.
+    fn notice(&self) -> String {
+        format!("{} {}", self.reference, self.ends_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Role;
+    use crate::store::fixture::{NINE_US, School};
+    use crate::subject::Kind;
+
+    fn ends(console_days: i64) -> Ends {
+        let far_us = NINE_US + 3000 * DAY_US;
+        let servers = tls::Ends { issued_us: far_us, console_us: Some(NINE_US + console_days * DAY_US) };
+        Ends { authority_us: far_us, servers }
+    }
+
+    #[test]
+    fn the_last_day_that_has_come_counts() {
+        let days = |left| ending(ends(left), NINE_US).first().map(|ending| ending.days);
+        let found: Vec<_> = [61, 60, 31, 30, 15, 14, 7, 1, 0, -400].map(days).into();
+        let some = [60, 60, 30, 30, 14, 7, 7, 0, 0].map(Some);
+        assert_eq!((found[0], &found[1..]), (None, some.as_slice()));
+    }
+
+    #[test]
+    fn what_renews_itself_is_told_of_once_it_should_have_been() {
+        let renewing =
+            |days| Ends { servers: tls::Ends { issued_us: NINE_US + days * DAY_US, console_us: None }, ..ends(0) };
+        assert_eq!(ending(renewing(20), NINE_US), []);
+        assert_eq!(ending(renewing(14), NINE_US)[0].reference, "CERT-COLLECTOR");
+    }
+
+    #[tokio::test]
+    async fn each_day_is_told_once_and_another_certificate_anew() {
+        let school = School::open().await;
+        school.person("tech", Kind::Staff, &[Role::Technician]).await;
+        let mut told = Vec::new();
+        for left in [61, 60, 59, 30, 30, 14, 6, 0, -1, 29] {
+            told.push(look(&school.store, &school.id, ends(left), NINE_US).await.unwrap());
+        }
+        // The certificate is the same as long as its end is: here each is another, save the second of 30.
+        assert_eq!(told, [false, true, true, true, false, true, true, true, true, true]);
+        let mut again = Vec::new();
+        for passed in [0, 1, 31, 32, 45, 47, 60] {
+            let now_us = NINE_US + passed * DAY_US;
+            again.push(look(&school.store, &school.id, ends(59), now_us).await.unwrap());
+        }
+        assert_eq!(again, [false, false, true, false, true, false, true]);
+    }
+}
