@@ -10,6 +10,7 @@
 mod account;
 mod at_console;
 mod browser;
+mod certificates;
 mod chaos;
 mod classroom;
 mod clones;
@@ -37,6 +38,7 @@ mod traces;
 pub use account::Account;
 pub use at_console::AtConsole;
 pub use browser::{Browser, Extension};
+pub use certificates::{CertificatesReport, certificates};
 pub use chaos::{Chaos, Fault, Plan, Way};
 pub use classroom::{Classroom, Desk};
 pub use clones::{Clones, ClonesReport};

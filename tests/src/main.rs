@@ -36,6 +36,8 @@ enum Command {
     Herd(e2e::Herd),
     /// Starts many PCs on the copied state of an enrolled one, and exits 1 unless each becomes a device of its own.
     Clones(e2e::Clones),
+    /// Takes a collector and its PCs through every drill of certificates by a simulated clock, and exits 1 on any miss.
+    Certificates,
     /// Breaks agent, collector and what is between them, and looks whether anything was lost.
     Faults(faults_command::Faults),
 }
@@ -59,6 +61,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::PowercutWrite(writing) => powercut::write(writing).await,
         Command::Herd(herd) => restart(herd).await,
         Command::Clones(clones) => copied(clones).await,
+        Command::Certificates => drilled().await,
         Command::Faults(faults) => faults.run().await,
     }
 }
@@ -76,6 +79,14 @@ async fn restart(herd: e2e::Herd) -> anyhow::Result<ExitCode> {
 async fn copied(clones: e2e::Clones) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let report = clones.run(folder.path()).await?;
+    print!("{report}");
+    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+async fn drilled() -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let report = e2e::certificates(folder.path()).await?;
     print!("{report}");
     Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -286,7 +286,7 @@ impl School {
         )
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("collector.toml")
     }
 

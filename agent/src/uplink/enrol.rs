@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 use zeroize::Zeroizing;
 
-use super::tls::{self, Dial};
+use super::tls::{self, Dial, Expiry};
 use super::trusted_time::TrustedTime;
 use super::{AGENT_VERSION, UplinkConfig};
 use crate::clock::Clock;
@@ -208,7 +208,8 @@ pub(super) struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     pub(super) fn new(config: &'a UplinkConfig, trust: ClientConfig, dial: &Dial) -> Result<Self, EnrolError> {
-        let channel = tls::channel(&config.enrol, trust, dial).map_err(|error| EnrolError::Tls(error.to_string()))?;
+        let channel = tls::channel(&config.enrol, trust, dial, &Expiry::default())
+            .map_err(|error| EnrolError::Tls(error.to_string()))?;
         Ok(Self { config, client: EnrolClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES) })
     }
 

@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 
 use super::backoff::{Backoff, Dice};
 use super::recover::{Blocked, Failure, Recovery};
-use super::tls::{self, CollectorUrl, Dial, Fingerprint};
+use super::tls::{self, CollectorUrl, Dial, Expiry, Fingerprint};
 use super::trusted_time::TrustedTime;
 use crate::clock::Clock;
 use crate::diagnostic::{Code, Diagnostics};
@@ -113,6 +113,10 @@ pub(super) struct Link {
     blocked: Mutex<BTreeMap<Part, Blocked>>,
     /// The identity that does not go on as it is, and why: see [`super::rejoin`].
     pub(super) lost: watch::Sender<Option<(Arc<Identity>, wire::JoinReason)>>,
+    /// Why joining again does not get anywhere, in words.
+    not_joined: Mutex<Option<String>>,
+    /// Whether the collector said that the certificate has run out.
+    expiry: Expiry,
     /// The connection, and the identity it was made with.
     channel: Mutex<Option<(Arc<Identity>, Channel)>>,
 }
@@ -131,6 +135,8 @@ impl Link {
             state: watch::Sender::new(LinkState::Connecting(None)),
             blocked: Mutex::default(),
             lost: watch::Sender::new(None),
+            not_joined: Mutex::default(),
+            expiry: Expiry::default(),
             channel: Mutex::new(None),
         }
     }
@@ -145,8 +151,8 @@ impl Link {
                 self.time.is_after(identity.server_time_us());
                 let unusable = |error: &dyn std::error::Error| Failure::Unreachable(error.to_string());
                 let config = tls::mutual(&identity, &self.time).map_err(|error| unusable(&error))?;
-                let channel =
-                    tls::channel(&self.config.uplink, config, &self.dial).map_err(|error| unusable(&error))?;
+                let channel = tls::channel(&self.config.uplink, config, &self.dial, &self.expiry)
+                    .map_err(|error| unusable(&error))?;
                 *held = Some((identity, channel.clone()));
                 channel
             }
@@ -184,6 +190,8 @@ impl Link {
         backoff: &mut Backoff,
         urgent: impl Future<Output = ()>,
     ) {
+        let expired = self.expiry.take().then_some(Failure::Expired);
+        let failure = expired.as_ref().unwrap_or(failure);
         self.failed(part, failure);
         let Delay { at_least, jitter } = Self::delay(failure, backoff);
         if backoff.tries() >= DOUBT_AFTER {
@@ -262,12 +270,33 @@ impl Link {
                     self.lose(&identity, wire::JoinReason::Expired);
                 }
                 self.blocked().insert(part, blocked);
-                self.enter(LinkState::Blocked(blocked.in_words().to_owned()));
+                self.enter(LinkState::Blocked(self.help(blocked)));
             }
             // Asked for, so that it says nothing about the collector.
             Recovery::Retry(_) if matches!(failure, Failure::Reconnect(_)) => {}
-            Recovery::Retry(_) => self.enter(LinkState::Connecting(Some(failure.to_string()))),
+            Recovery::Retry(_) => {
+                if matches!(failure, Failure::Clock(_)) {
+                    self.diagnostics.raise(Code::ClockOff, failure.to_string());
+                }
+                self.enter(LinkState::Connecting(Some(failure.to_string())));
+            }
         }
+    }
+
+    /// Joining again failed, for now, or worked.
+    pub(super) fn note_joining(&self, failed: Option<String>) {
+        let news = failed.clone();
+        *self.not_joined.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        if let Some(why) = news {
+            self.enter(LinkState::NotEnrolled(why));
+        }
+    }
+
+    /// What helps, in words.
+    fn help(&self, blocked: Blocked) -> String {
+        let not_joined = self.not_joined.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rejoins = matches!(blocked, Blocked::Copy | Blocked::Expired);
+        not_joined.filter(|_| rejoins).unwrap_or_else(|| blocked.in_words().to_owned())
     }
 
     fn blocked(&self) -> MutexGuard<'_, BTreeMap<Part, Blocked>> {
@@ -277,7 +306,7 @@ impl Link {
     /// Takes note of a state, and says so where it is news. While a part is blocked, the uplink is.
     pub(super) fn enter(&self, state: LinkState) {
         let blocked = self.blocked().values().next().copied();
-        let state = blocked.map_or(state, |blocked| LinkState::Blocked(blocked.in_words().to_owned()));
+        let state = blocked.map_or(state, |blocked| LinkState::Blocked(self.help(blocked)));
         let news = self.state.send_if_modified(|held| {
             let news = std::mem::discriminant(held) != std::mem::discriminant(&state);
             *held = state.clone();

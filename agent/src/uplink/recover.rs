@@ -50,6 +50,9 @@ pub enum Failure {
     /// The device is not enrolled.
     #[error("the device is not enrolled")]
     NotEnrolled,
+    /// The collector's certificate is not valid by this device's clock, nor by the time it last told.
+    #[error("the collector's certificate is not valid by this device's clock: set the clock ({0})")]
+    Clock(String),
     /// The collector refuses the device's certificate: it has run out.
     #[error("the device's certificate has run out")]
     Expired,
@@ -109,6 +112,7 @@ impl Failure {
             Self::NotEnrolled => Recovery::Blocked(Blocked::NotEnrolled),
             Self::Expired => Recovery::Blocked(Blocked::Expired),
             Self::Unreachable(_)
+            | Self::Clock(_)
             | Self::Contract(_)
             | Self::Ended
             | Self::Silent
@@ -123,6 +127,7 @@ impl Failure {
         match self {
             Self::Refused { code, .. } => wire::ErrorCode::try_from(*code).ok(),
             Self::Unreachable(_)
+            | Self::Clock(_)
             | Self::Contract(_)
             | Self::Ended
             | Self::Silent
@@ -151,7 +156,7 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         match wire::Refusal::decode(status.details()) {
             Ok(refusal) if refusal.code != 0 => refusal.into(),
-            Ok(_) | Err(_) if tls::failure(&status).is_some_and(tls::says_expired) => Self::Expired,
+            Ok(_) | Err(_) if tls::failure(&status).is_some_and(tls::is_about_time) => Self::Clock(cause(&status)),
             Ok(_) | Err(_) => Self::Unreachable(shortened(format!("{}: {}", status.code(), cause(&status)))),
         }
     }

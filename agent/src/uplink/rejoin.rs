@@ -13,7 +13,7 @@ use lapwing_proto::{failpoint, wire};
 use super::backlog::{Backlog, delivered};
 use super::backoff::Backoff;
 use super::enrol::{Asking, EnrolError, enrol, facts};
-use super::link::{Link, LinkState};
+use super::link::Link;
 use super::tls;
 use crate::clock::Clock;
 use crate::identity::{HardwareHash, Identity};
@@ -46,7 +46,10 @@ pub(super) async fn run(link: &Link, facts: Facts) {
             continue;
         };
         match again(link, &facts, &identity, reason).await {
-            Ok(()) => backoff.reset(),
+            Ok(()) => {
+                backoff.reset();
+                link.note_joining(None);
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "the device has not joined again yet");
                 let wait = match error.asked_to_wait() {
@@ -54,7 +57,7 @@ pub(super) async fn run(link: &Link, facts: Facts) {
                     None if error.is_transient() => backoff.next(),
                     None => LOOK,
                 };
-                link.enter(LinkState::NotEnrolled(error.to_string()));
+                link.note_joining(Some(error.to_string()));
                 tokio::time::sleep(wait).await;
             }
         }

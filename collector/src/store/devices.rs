@@ -203,13 +203,14 @@ pub(crate) struct Behind {
 /// Those that have had no certificate since `since_us` and may still come at `now_us`.
 pub(crate) async fn behind(store: &Store, school: &SchoolId, since_us: i64, now_us: i64) -> Result<Behind, StoreError> {
     let grace_us = i64::from(RENEWABLE_DAYS).saturating_mul(24 * 60 * 60 * 1_000_000);
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "SELECT COUNT(*), MAX(last_us) FROM (SELECT MAX(c.issued_us) AS issued_us, MAX(c.not_after_us) + $4 AS last_us
          FROM device_certificates AS c
          JOIN devices AS d ON d.school_id = c.school_id AND d.device_id = c.device_id
-         WHERE c.school_id = $1 AND d.revoked_us IS NULL GROUP BY c.device_id) AS newest
-         WHERE newest.issued_us < $2 AND newest.last_us > $3",
-    )
+         WHERE c.school_id = $1 AND d.revoked_us IS NULL AND NOT ",
+        is_replaced!("d"),
+        " GROUP BY c.device_id) AS newest WHERE newest.issued_us < $2 AND newest.last_us > $3"
+    ))
     .bind(school.as_str())
     .bind(since_us)
     .bind(now_us)

@@ -36,3 +36,12 @@ async fn copies_of_an_enrolled_pc_become_devices_of_their_own() {
 
     assert!(report.all_well(), "{report}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_certificate_takes_a_school_dark() {
+    let folder = tempfile::tempdir().expect("a folder");
+
+    let report = e2e::certificates(folder.path()).await.expect("it starts");
+
+    assert!(report.all_well(), "{report}");
+}
