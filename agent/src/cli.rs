@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, DEFAULT_SOCKET, Watched, load_or_last_good};
 use crate::identity::{HardwareHash, IdentityStore};
 use crate::shutdown::Shutdown;
-use crate::{browser_host, check, doctor, pipeline, platform, session, uplink};
+use crate::{browser_host, check, doctor, image, pipeline, platform, session, uplink};
 
 mod media;
 mod spool;
@@ -45,13 +45,19 @@ enum Command {
     BrowserHost(BrowserHost),
     /// Enrols this device by the configured token and ends.
     Enrol(Configured),
-    /// Says why this computer is silent.
+    /// Says why this computer is silent; or prepares it, so that an image can be made of it.
     Doctor {
         #[command(flatten)]
         configured: Configured,
         /// As JSON.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "image")]
         json: bool,
+        /// Removes what makes this computer the device that it is, while the service is stopped.
+        #[arg(long)]
+        image: bool,
+        /// Although captures are lost that were not delivered.
+        #[arg(long, requires = "image")]
+        discard: bool,
     },
     /// Tests the watching of this computer, whole: a file, a window and a page with a harmless phrase have to reach the
     /// collector. Run it as root, once a school day, while somebody is signed in.
@@ -152,7 +158,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             in_runtime(run_browser_host(&host.connected.socket()))
         }
         Command::Enrol(configured) => in_runtime(enrol(&configured.config)),
-        Command::Doctor { configured, json } => in_runtime(examine(&configured.config, json)),
+        Command::Doctor { configured, image: true, discard, .. } => in_runtime(prepare(&configured.config, discard)),
+        Command::Doctor { configured, json, .. } => in_runtime(examine(&configured.config, json)),
         Command::Check { configured, within } => in_runtime(run_check(&configured.config, within)),
         Command::Media => media::run(),
         Command::CheckAct { folder, page } => in_runtime(async {
@@ -233,6 +240,13 @@ async fn examine(path: &Path, json: bool) -> anyhow::Result<u8> {
     let findings = doctor::examine(&config).await;
     say(&if json { findings.to_json()? } else { findings.to_text() })?;
     Ok(if findings.are_healthy() { 0 } else { PROBLEMS })
+}
+
+async fn prepare(path: &Path, discard: bool) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    let lines = image::prepare(&config, discard).await.context("this computer is not prepared for an image")?;
+    say(&(lines.join("\n") + "\n"))?;
+    Ok(0)
 }
 
 async fn run_check(path: &Path, within_s: u16) -> anyhow::Result<u8> {

@@ -127,7 +127,7 @@ impl Code {
             Self::SocketFailed => "the socket for the programs of a session cannot be opened, and is tried again",
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
             Self::ClockOff => "the device's clock is wrong; everything goes on, and captures carry both clocks",
-            Self::Unwelcome => "the collector takes nothing from this device until somebody helps",
+            Self::Unwelcome => "the collector takes nothing from this device, for now or until somebody helps",
             Self::MemoryLimit => "the agent needs about as much memory as it may, and does less",
             Self::CpuLimit => "the agent needs about as much of the processor as it may, and does less",
             Self::SpoolLimit => "the spool holds about as much as it may, and the agent does less",

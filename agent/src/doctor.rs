@@ -150,7 +150,10 @@ fn collector(config: &Config) -> Finding {
 fn identity(config: &Config) -> Finding {
     match IdentityStore::open(&config.state_dir).map(|store| store.device()) {
         Ok(Some(device)) => Finding::fine("identity", format!("enrolled as {device}")),
-        Ok(None) => Finding::wrong("identity", "not enrolled: is the token right, and the enrol listener reached?"),
+        Ok(None) => Finding::wrong(
+            "identity",
+            "not enrolled: is the token right, is the enrol listener reached, and does somebody have to let it in?",
+        ),
         Err(error) => Finding::wrong("identity", format!("cannot be read ({error}): run doctor as root")),
     }
 }

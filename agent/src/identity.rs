@@ -152,7 +152,12 @@ impl IdentityStore {
         let path = self.folder.join(JOINING_FILE);
         match durable::read_bounded(&path, MAX_KEY_BYTES) {
             Ok(kept) => {
-                if let Ok(key) = DeviceKey::of_kept(Zeroizing::new(kept)) {
+                let in_use = self.current();
+                let is_in_use = |key: &DeviceKey| {
+                    in_use.as_ref().is_some_and(|held| held.key().public_key_info() == key.public_key_info())
+                };
+                // What was asked for with one that is in use has come.
+                if let Some(key) = DeviceKey::of_kept(Zeroizing::new(kept)).ok().filter(|key| !is_in_use(key)) {
                     return Ok(key);
                 }
             }

@@ -14,6 +14,7 @@ pub mod durable;
 pub mod exemptions;
 pub mod frame;
 pub mod identity;
+pub mod image;
 pub mod limits;
 mod local;
 pub mod minimise;

@@ -139,6 +139,10 @@ pub enum ActKind {
     RuleSetPublished,
     /// A policy was published.
     PolicyPublished,
+    /// A release may go further.
+    RollOutGrown,
+    /// A release goes no further.
+    RollOutHalted,
     /// An evidence key was deleted.
     KeyErased,
     /// Devices of a room fell silent.
@@ -204,6 +208,8 @@ impl ActKind {
             Self::AuthorityRolledOver => "authority_rolled_over",
             Self::AuthorityRetired => "authority_retired",
             Self::RuleSetPublished => "rule_set_published",
+            Self::RollOutGrown => "roll_out_grown",
+            Self::RollOutHalted => "roll_out_halted",
             Self::PolicyPublished => "policy_published",
             Self::KeyErased => "key_erased",
             Self::SilenceRaised => "silence_raised",

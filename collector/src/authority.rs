@@ -71,6 +71,8 @@ pub struct DeviceCertificate {
     pub serial: [u8; 16],
     /// SHA-256 of the public key's SubjectPublicKeyInfo.
     pub public_key_digest: [u8; 32],
+    /// Which key of the authority issued it, from 1.
+    pub authority: u32,
     /// When it was made, microseconds of UTC.
     pub issued_us: i64,
     /// When it ends, microseconds of UTC.
@@ -111,7 +113,7 @@ pub enum AuthorityError {
         path: PathBuf,
     },
     /// It is being rolled over already.
-    #[error("the authority is being rolled over: retire the one before first")]
+    #[error("the authority is being rolled over: end that with `ca retire` first")]
     RollingOver,
     /// There is none before.
     #[error("there is no authority before this one to be retired")]
@@ -170,6 +172,12 @@ impl Authority {
     #[must_use]
     pub fn rolling_since_us(&self) -> Option<i64> {
         self.earlier.as_ref().and(self.generations.since_us)
+    }
+
+    /// Which key it is, from 1.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generations.current
     }
 
     /// When the current one ends, microseconds of UTC.
@@ -231,7 +239,8 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let not_after_us = micros(params.not_after);
         let der = params.signed_by(key.public_key(), &self.current.issuer)?.der().clone();
-        Ok(DeviceCertificate { der, serial, public_key_digest: key.digest(), issued_us: clock.wall_us(), not_after_us })
+        let (public_key_digest, issued_us) = (key.digest(), clock.wall_us());
+        Ok(DeviceCertificate { der, serial, public_key_digest, authority: self.generation(), issued_us, not_after_us })
     }
 
     /// Signs what devices are told not to capture. What is signed begins with words that no certificate begins with.

@@ -67,7 +67,7 @@ impl Terms {
 
 impl Comer<'_> {
     /// Whether it is who the list names. A serial number that the list has is one the device has to show.
-    fn is_listed(&self) -> bool {
+    pub(crate) fn is_listed(&self) -> bool {
         let Some(serial) = self.listed_serial else { return false };
         serial_hash(serial).is_none_or(|wanted| wanted.as_bytes().as_slice() == self.serial_hash)
     }

@@ -15,6 +15,7 @@ mod notify;
 mod people;
 mod publish;
 mod restored;
+mod roll_out;
 mod serve;
 mod token;
 mod user;
@@ -59,8 +60,8 @@ enum What {
     Serve(serve::Serve),
     /// Once, after the database was brought back from a back-up: let every device come back.
     ///
-    /// Devices welcomed since the back-up are not known to it and would be refused as copies. Each is believed once,
-    /// whatever it was welcomed with last, and tells as lost what it had delivered since. Run it before `serve`.
+    /// Devices welcomed since the back-up show what it never gave and would be refused. Each is believed once, whatever it
+    /// was welcomed with last, and tells as lost what it had delivered since. Run it before `serve`.
     Restored(restored::Restored),
     /// Print the effective configuration, and where each value came from.
     Check(check::Check),

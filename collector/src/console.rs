@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
@@ -19,6 +19,7 @@ use lapwing_proto::SchoolId;
 use tokio::sync::{Notify, broadcast};
 
 use crate::clock::Clock;
+use crate::proof::certificates::Ends;
 use crate::requests::Approvals;
 use crate::seal::Vault;
 use crate::shutdown::Shutdown;
@@ -101,6 +102,8 @@ pub struct ConsoleState {
     pub shutdown: Shutdown,
     /// Where passwords are checked.
     pub gate: Arc<Gate>,
+    /// When the collector's certificates end, as far as somebody has looked.
+    pub certificates: Arc<ArcSwapOption<Ends>>,
 }
 
 impl ConsoleState {

@@ -1,5 +1,6 @@
 //! Whom a school lets in: campaign tokens that are made and withdrawn, and devices that wait for somebody's word.
 
+use lapwing_proto::SchoolId;
 use lapwing_proto::bounds::MAX_NAME_BYTES;
 use lapwing_rules::Network;
 
@@ -15,6 +16,8 @@ use crate::token::CampaignToken;
 pub(crate) const MAX_USES: u32 = 100_000;
 /// Longest that a token lasts, in days.
 pub(crate) const MAX_DAYS: i64 = 366;
+/// How long uses of tokens and answers to devices are kept, in days.
+const KEPT_DAYS: i64 = 366;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// A token that somebody wants.
@@ -121,25 +124,42 @@ pub(crate) async fn withdraw_token(
     Ok(true)
 }
 
-/// Answers for a device that waits; it learns of it within a minute. Says whether it waited.
+/// Answers for devices that wait, all or none; they learn of it within a minute. Answers those that waited.
 pub(crate) async fn answer(
     store: &Store,
     actor: &Actor,
-    join: JoinId,
+    waiting: &[JoinId],
     answer: Answer,
     now_us: i64,
-) -> Result<bool, StoreError> {
-    let mut tx = store.begin().await?;
-    if !joins::decide(&mut tx, actor, join, answer == Answer::LetIn, now_us).await? {
-        return Ok(false);
-    }
+) -> Result<Vec<JoinId>, StoreError> {
     let kind = match answer {
         Answer::LetIn => ActKind::DeviceLetIn,
         Answer::TurnAway => ActKind::DeviceTurnedAway,
     };
-    audit::append(&mut tx, &Act::new(actor, now_us, kind, join)).await?;
+    let mut answered = Vec::new();
+    let mut tx = store.begin().await?;
+    for join in waiting {
+        if joins::decide(&mut tx, actor, *join, answer == Answer::LetIn, now_us).await? {
+            audit::append(&mut tx, &Act::new(actor, now_us, kind, join)).await?;
+            answered.push(*join);
+        }
+    }
     tx.commit().await?;
-    Ok(true)
+    Ok(answered)
+}
+
+/// Forgets at `now_us` what names hosts and addresses and is no longer asked for: uses of tokens and answered devices after
+/// a year.
+///
+/// # Errors
+///
+/// When the database cannot be written.
+pub(crate) async fn forget_old(store: &Store, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
+    let before_us = now_us.saturating_sub(KEPT_DAYS * DAY_US);
+    let mut tx = store.begin().await?;
+    tokens::forget_uses(&mut tx, school, before_us).await?;
+    joins::forget_answered(&mut tx, school, before_us).await?;
+    tx.commit().await
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod boot;
 mod codec;
 mod connected;
 mod control;
+mod copies;
 mod deliver;
 mod enrol;
 mod exempting;
@@ -50,6 +51,7 @@ use crate::intake::Intake;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError, devices};
 use connected::Connected;
+use copies::Copies;
 use enrol::Nonces;
 use heard::Heard;
 use older::Older;
@@ -102,6 +104,7 @@ pub struct Ingest {
     rate: RateLimit,
     connected: Connected,
     older: Older,
+    copies: Copies,
     nonces: Nonces,
     limits: Limits,
     /// For messages that are received in part.
@@ -145,6 +148,7 @@ impl Ingest {
             rate: RateLimit::default(),
             connected: Connected::default(),
             older: Older::default(),
+            copies: Copies::default(),
             nonces: Nonces::default(),
             limits: parts.limits,
             receiving_bytes: Arc::new(Semaphore::new(parts.limits.received_bytes)),
@@ -213,6 +217,9 @@ impl Ingest {
     }
 
     fn note_refusal(&self, device: DeviceId, stream: &'static str, refused: &Refused) {
+        if matches!(refused, Refused::Copy) {
+            self.copies.note(device, self.clock.wall_us());
+        }
         let code = refused.code().as_str_name();
         match std::error::Error::source(refused) {
             Some(cause) => tracing::error!(device.id = %device, stream, code, error = cause, "device refused"),

@@ -25,6 +25,7 @@ pub mod notify;
 pub mod people;
 pub mod proof;
 pub mod requests;
+mod roll_out;
 pub mod rooms;
 pub mod routing;
 pub mod seal;

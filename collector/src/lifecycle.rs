@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use lapwing_proto::failpoint;
 use rustls::ServerConfig;
 use serde::Serialize;
@@ -37,6 +37,7 @@ use crate::ingest::{self, Ingest, IngestParts, Welcomer};
 use crate::intake::{Intake, IntakeParts, IntakeWorker};
 use crate::notify::{ChannelError, Channels, Notifier};
 use crate::proof::Lookout;
+use crate::proof::certificates::Ends;
 use crate::proof::filter::SyslogParts;
 use crate::seal::{SealError, Vault};
 use crate::shutdown::Shutdown;
@@ -72,6 +73,7 @@ pub struct Collector {
     rules: Arc<ArcSwap<RuleBook>>,
     channels: Arc<ArcSwap<Channels>>,
     waking: Waking,
+    certificates: Arc<ArcSwapOption<Ends>>,
     tasks: TaskTracker,
     writing: Writing,
     shutdown: Shutdown,
@@ -249,6 +251,7 @@ impl Collector {
             rules: Arc::default(),
             channels: Arc::new(ArcSwap::from_pointee(channels)),
             waking,
+            certificates: Arc::default(),
             tasks: TaskTracker::new(),
             writing: Writing::default(),
             shutdown,
@@ -326,6 +329,7 @@ impl Collector {
             lookout: Lookout::new(self.config.load().school.id.clone(), self.store.clone()),
             mail: Arc::clone(&self.waking.mail),
             triage: Arc::clone(&self.waking.triage),
+            certificates: Arc::clone(&self.certificates),
             shutdown: self.shutdown.clone(),
         };
         self.spawn_part("upkeep", &self.tasks, upkeep.run());
@@ -410,6 +414,7 @@ impl Collector {
             mail: Arc::clone(&self.waking.mail),
             shutdown: self.shutdown.clone(),
             gate: Arc::default(),
+            certificates: Arc::clone(&self.certificates),
         }
     }
 }

@@ -59,6 +59,7 @@ pub(crate) mod queue;
 pub(crate) mod recipients;
 pub(crate) mod requests;
 pub(crate) mod reviews;
+pub(crate) mod roll_outs;
 pub(crate) mod roll_overs;
 pub(crate) mod rooms;
 pub(crate) mod schools;
@@ -86,7 +87,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
@@ -100,6 +101,7 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
     (11, "from the filter", include_str!("store/migrations/0011_from_the_filter.sql")),
     (12, "approved media", include_str!("store/migrations/0012_approved_media.sql")),
     (13, "identity", include_str!("store/migrations/0013_identity.sql")),
+    (14, "roll-outs", include_str!("store/migrations/0014_roll_outs.sql")),
 ];
 
 /// The collector's database.

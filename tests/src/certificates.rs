@@ -354,6 +354,7 @@ impl Year {
                 serial_hash: None,
             },
             hardware: HardwareHash::new(Some(Digest::of(name.as_bytes()))),
+            rules: None,
         })
     }
 

@@ -170,6 +170,7 @@ fn setup(school: &School, firmware: Firmware, number: usize) -> anyhow::Result<S
             Firmware::OwnFacts => named(format!("pc {number}")),
             Firmware::SharedFacts => named("every pc".to_owned()),
         },
+        rules: None,
     })
 }
 

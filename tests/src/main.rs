@@ -38,6 +38,8 @@ enum Command {
     Clones(e2e::Clones),
     /// Takes a collector and its PCs through every drill of certificates by a simulated clock, and exits 1 on any miss.
     Certificates,
+    /// Takes a rule set to PCs in stages, makes them unwell by one, and exits 1 on any miss.
+    Rollout(e2e::Rollout),
     /// Breaks agent, collector and what is between them, and looks whether anything was lost.
     Faults(faults_command::Faults),
 }
@@ -62,6 +64,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Herd(herd) => restart(herd).await,
         Command::Clones(clones) => copied(clones).await,
         Command::Certificates => drilled().await,
+        Command::Rollout(rollout) => staged(rollout).await,
         Command::Faults(faults) => faults.run().await,
     }
 }
@@ -87,6 +90,14 @@ async fn copied(clones: e2e::Clones) -> anyhow::Result<ExitCode> {
 async fn drilled() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let report = e2e::certificates(folder.path()).await?;
+    print!("{report}");
+    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+async fn staged(rollout: e2e::Rollout) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let report = rollout.run(folder.path()).await?;
     print!("{report}");
     Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

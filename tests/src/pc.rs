@@ -13,9 +13,9 @@ use lapwing_agent::identity::{HardwareHash, IdentityStore};
 use lapwing_agent::shutdown::Shutdown;
 use lapwing_agent::spool::{KeySource, Spool, SpoolLimits};
 use lapwing_agent::status::StatusFacts;
-use lapwing_agent::uplink::{Backlog, LinkState, Uplink, UplinkConfig, UplinkParts};
+use lapwing_agent::uplink::{ArtefactKind, Backlog, FetchedArtefact, LinkState, Uplink, UplinkConfig, UplinkParts};
 use lapwing_proto::{BootId, DeviceId, wire};
-use lapwing_rules::Level;
+use lapwing_rules::{Level, RuleSet, TrustedKeys};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -38,6 +38,8 @@ pub struct Setup {
     pub uplink: UplinkConfig,
     /// What the firmware names the PC by.
     pub hardware: HardwareHash,
+    /// By which keys it takes rule sets; without them it says that it has release 1.
+    pub rules: Option<TrustedKeys>,
 }
 
 /// A PC that is on.
@@ -107,10 +109,11 @@ impl Pc {
         let (spool, _) = Spool::open(&folder.join("spool"), key, setup.hardware, limits, Arc::clone(&clocks))?;
         let spool = Arc::new(spool);
         let identity = Arc::new(IdentityStore::open(folder)?);
-        // It has what the sample school published.
-        let facts = StatusFacts { rule_set_release: 1, policy_release: 1, ..StatusFacts::default() };
+        // Without keys it has what the sample school published.
+        let rule_set_release = u64::from(setup.rules.is_none());
+        let facts = StatusFacts { rule_set_release, policy_release: 1, ..StatusFacts::default() };
         let (status, goodbye) = (watch::Sender::new(facts), watch::Sender::new(wire::GoodbyeReason::Shutdown));
-        let (artefacts, _) = mpsc::channel(1);
+        let (artefacts, fetched) = mpsc::channel(1);
         let (shutdown, tasks, diagnostics) = (Shutdown::new(), TaskTracker::new(), Diagnostics::new());
         let uplink = Uplink::new(UplinkParts {
             spool: Arc::clone(&spool) as Arc<dyn Backlog>,
@@ -127,6 +130,9 @@ impl Pc {
             shutdown: shutdown.clone(),
         });
         let state = uplink.state();
+        if let Some(keys) = setup.rules {
+            tasks.spawn(take_rules(fetched, keys, status.clone()));
+        }
         #[expect(clippy::disallowed_methods, reason = "a PC runs beside the story, until it is switched off")]
         let running = tokio::spawn(uplink.run());
         let folder = folder.to_owned();
@@ -188,6 +194,17 @@ impl Pc {
         self.diagnostics.snapshot().contains_key(&code)
     }
 
+    /// Release of the rule set that it has.
+    #[must_use]
+    pub fn rule_set(&self) -> u64 {
+        self.status.borrow().rule_set_release
+    }
+
+    /// Something is wrong with it from now on, or nothing.
+    pub fn suffers(&self, code: Option<Code>) {
+        self.status.send_modify(|facts| facts.diagnostics = code.into_iter().map(diagnostic).collect());
+    }
+
     /// Tells its collector something new of itself.
     pub fn tell(&self) {
         self.status.send_modify(|facts| facts.scoped_out = !facts.scoped_out);
@@ -205,6 +222,32 @@ impl Pc {
         self.tasks.wait().await;
         drop(self.spool);
         Ok(())
+    }
+}
+
+fn diagnostic(code: Code) -> wire::Diagnostic {
+    wire::Diagnostic { code: code.as_str().to_owned(), detail: String::new() }
+}
+
+/// Takes what is fetched as an agent does: verified, loaded, and never an older one.
+async fn take_rules(
+    mut fetched: mpsc::Receiver<FetchedArtefact>,
+    keys: TrustedKeys,
+    status: watch::Sender<StatusFacts>,
+) {
+    while let Some(artefact) = fetched.recv().await {
+        if artefact.kind != ArtefactKind::RuleSet {
+            continue;
+        }
+        let keys = keys.clone();
+        let loaded = tokio::task::spawn_blocking(move || RuleSet::load(&artefact.bytes, &keys)).await;
+        status.send_modify(|facts| match loaded {
+            Ok(Ok(rules)) if rules.release().number() > facts.rule_set_release => {
+                facts.rule_set_release = rules.release().number();
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => facts.diagnostics = vec![diagnostic(Code::RuleSetRefused)],
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
+use lapwing_rules::TrustedKeys;
 use serde::Deserialize;
 
 use crate::{Console, Desktop, Mailbox, Programs, Running, eventually};
@@ -286,6 +287,30 @@ impl School {
         )
     }
 
+    /// Whose rule sets devices of the school take.
+    ///
+    /// # Errors
+    ///
+    /// When the key cannot be read.
+    pub(crate) fn trusted_rules(&self) -> anyhow::Result<TrustedKeys> {
+        let key = lapwing_rules::parse_key(&self.signing.rules).context("the tool prints a key")?;
+        Ok(TrustedKeys::new(vec![key], 1)?)
+    }
+
+    /// Compiles and signs the packs as another release.
+    ///
+    /// # Errors
+    ///
+    /// When the tool fails.
+    pub(crate) fn compile_rules(&self, release: u64) -> anyhow::Result<PathBuf> {
+        let (packs, set) = (packs(), self.folder.join(format!("rules-{release}.lwrs")));
+        let mut command = Command::new(&self.programs.rules);
+        command.args(["compile", "--release", &release.to_string(), "--packs"]).arg(packs);
+        command.arg("--key").arg(self.folder.join("rules.key")).arg("--out").arg(&set);
+        finish(command)?;
+        Ok(set)
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("collector.toml")
     }
@@ -442,7 +467,7 @@ fn publishable(programs: &Programs, folder: &Path) -> anyhow::Result<Signing> {
         }
         finish(command)
     };
-    let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs");
+    let packs = packs();
     let (rule_key, policy_key) = (folder.join("rules.key"), folder.join("policy.key"));
     let public_rules = rules(&["keygen"], &[("--out", &rule_key)])?;
     let second_key = folder.join("policy-2.key");
@@ -471,6 +496,10 @@ const POLICY: &str = r#"{
   "notice_version": 1
 }
 "#;
+
+fn packs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs")
+}
 
 fn finish(mut command: Command) -> anyhow::Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to run {command:?}"))?;

@@ -90,6 +90,9 @@ pub enum EnrolError {
     /// Too long ago for the key to do.
     #[error("this device was away for too long: put a new campaign token into the file of `[enrol] token_file`")]
     Expired,
+    /// Another PC goes on by this identity.
+    #[error("another PC goes on by this identity: this one becomes a device of its own")]
+    Copy,
     /// The collector does not know the key.
     #[error(
         "the collector does not know this device's key: put a new campaign token into the file of `[enrol] token_file`"
@@ -137,6 +140,7 @@ impl EnrolError {
             | Self::Revoked
             | Self::Expired
             | Self::Proof
+            | Self::Copy
             | Self::Certificate(_)
             | Self::Tls(_) => false,
         }
@@ -280,6 +284,7 @@ fn refused(config: &UplinkConfig, status: &Status) -> EnrolError {
         Ok(ErrorCode::Revoked) => EnrolError::Revoked,
         Ok(ErrorCode::Expired) => EnrolError::Expired,
         Ok(ErrorCode::Proof) => EnrolError::Proof,
+        Ok(ErrorCode::Copy) => EnrolError::Copy,
         Ok(ErrorCode::Waits) => EnrolError::Waits(retry),
         Ok(ErrorCode::Busy) => EnrolError::Busy(retry),
         Ok(ErrorCode::Unspecified) => unreached(config, status),

@@ -1,7 +1,7 @@
 //! What the parts of the uplink share: the connection, the state it is in, and how to wait.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -219,6 +219,23 @@ impl Link {
         }
     }
 
+    /// Why the identity is lost where a part is blocked so. A campaign token that somebody put there is a new beginning for
+    /// who is denied, or knows another authority than the collector has by now.
+    fn loss(&self, blocked: Blocked) -> Option<wire::JoinReason> {
+        let has_token = || self.config.token_file.as_deref().is_some_and(Path::exists);
+        match blocked {
+            Blocked::Expired => Some(wire::JoinReason::Expired),
+            Blocked::Revoked | Blocked::Stranger if has_token() => Some(wire::JoinReason::Unspecified),
+            Blocked::Clone
+            | Blocked::Copy
+            | Blocked::Revoked
+            | Blocked::Stranger
+            | Blocked::Version
+            | Blocked::NotEnrolled
+            | Blocked::Gone => None,
+        }
+    }
+
     /// Takes note that `identity` does not go on by what it is. Whoever has another one by now is not meant.
     pub(super) fn lose(&self, identity: &Arc<Identity>, reason: wire::JoinReason) {
         self.lost.send_if_modified(|lost| {
@@ -258,16 +275,18 @@ impl Link {
     /// The collector answers `part`.
     pub(super) fn works(&self, part: Part) {
         self.blocked().remove(&part);
+        if part == Part::Delivery {
+            // Whoever delivers has not lost its identity, whatever was said before.
+            self.lost.send_if_modified(|lost| lost.take().is_some());
+        }
         self.enter(LinkState::Connected);
     }
 
     fn failed(&self, part: Part, failure: &Failure) {
         match failure.recovery() {
             Recovery::Blocked(blocked) => {
-                if blocked == Blocked::Expired
-                    && let Some(identity) = self.identity.current()
-                {
-                    self.lose(&identity, wire::JoinReason::Expired);
+                if let (Some(reason), Some(identity)) = (self.loss(blocked), self.identity.current()) {
+                    self.lose(&identity, reason);
                 }
                 self.blocked().insert(part, blocked);
                 self.enter(LinkState::Blocked(self.help(blocked)));
@@ -295,7 +314,7 @@ impl Link {
     /// What helps, in words.
     fn help(&self, blocked: Blocked) -> String {
         let not_joined = self.not_joined.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let rejoins = matches!(blocked, Blocked::Copy | Blocked::Expired);
+        let rejoins = !matches!(blocked, Blocked::Clone | Blocked::Version | Blocked::NotEnrolled | Blocked::Gone);
         not_joined.filter(|_| rejoins).unwrap_or_else(|| blocked.in_words().to_owned())
     }
 

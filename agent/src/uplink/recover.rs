@@ -53,6 +53,9 @@ pub enum Failure {
     /// The collector's certificate is not valid by this device's clock, nor by the time it last told.
     #[error("the collector's certificate is not valid by this device's clock: set the clock ({0})")]
     Clock(String),
+    /// What answers is of an authority that this device does not know.
+    #[error("what answers is not of an authority that this device knows")]
+    Stranger,
     /// The collector refuses the device's certificate: it has run out.
     #[error("the device's certificate has run out")]
     Expired,
@@ -76,6 +79,8 @@ pub(super) enum Blocked {
     Copy,
     /// The certificate has run out: this device joins anew.
     Expired,
+    /// What answers is of an authority that this device does not know.
+    Stranger,
     /// The collector denies this device.
     Revoked,
     /// The collector does not serve this build.
@@ -95,6 +100,11 @@ impl Blocked {
             }
             Self::Copy => "this PC was copied from another one: it becomes a device of its own",
             Self::Expired => "the device's certificate has run out while it was away: it is renewed",
+            Self::Stranger => {
+                "what answers is of an authority that this device does not know: if the collector's was rolled over and \
+                 retired meanwhile, put its new fingerprint into the configuration and a new campaign token into the file \
+                 of `[enrol] token_file`"
+            }
             Self::Revoked => "the collector denies this device: ask whoever runs the collector",
             Self::Version => "the collector does not serve this version of the agent: update one of them",
             Self::NotEnrolled => "the device is not enrolled",
@@ -111,6 +121,7 @@ impl Failure {
             Self::Reconnect(after) => Recovery::Retry(*after),
             Self::NotEnrolled => Recovery::Blocked(Blocked::NotEnrolled),
             Self::Expired => Recovery::Blocked(Blocked::Expired),
+            Self::Stranger => Recovery::Blocked(Blocked::Stranger),
             Self::Unreachable(_)
             | Self::Clock(_)
             | Self::Contract(_)
@@ -136,6 +147,7 @@ impl Failure {
             | Self::State(_)
             | Self::Certificate(_)
             | Self::NotEnrolled
+            | Self::Stranger
             | Self::Expired => None,
         }
     }
@@ -156,6 +168,7 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         match wire::Refusal::decode(status.details()) {
             Ok(refusal) if refusal.code != 0 => refusal.into(),
+            Ok(_) | Err(_) if tls::failure(&status).is_some_and(tls::is_of_a_stranger) => Self::Stranger,
             Ok(_) | Err(_) if tls::failure(&status).is_some_and(tls::is_about_time) => Self::Clock(cause(&status)),
             Ok(_) | Err(_) => Self::Unreachable(shortened(format!("{}: {}", status.code(), cause(&status)))),
         }

@@ -64,17 +64,39 @@ pub(super) async fn run(link: &Link, facts: Facts) {
     }
 }
 
-async fn again(link: &Link, facts: &Facts, identity: &Identity, reason: wire::JoinReason) -> Result<(), EnrolError> {
-    match by_key(link, facts, identity, reason).await {
-        Err(EnrolError::Expired | EnrolError::Proof) if link.config.token_file.is_some() => {
-            let spool = Some(delivered(facts.spool.as_ref()));
-            let by_token = enrol(&link.config, &link.identity, facts.hardware, spool, Arc::clone(&facts.clock)).await;
-            match by_token {
-                Err(EnrolError::NoToken) => Err(EnrolError::Expired),
-                joined => joined.map(drop),
-            }
-        }
-        joined => joined,
+async fn again(
+    link: &Link,
+    facts: &Facts,
+    identity: &Arc<Identity>,
+    reason: wire::JoinReason,
+) -> Result<(), EnrolError> {
+    let failed = match reason {
+        // Nothing but a token helps.
+        wire::JoinReason::Unspecified => EnrolError::Revoked,
+        wire::JoinReason::Expired | wire::JoinReason::Copy => match by_key(link, facts, identity, reason).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        },
+    };
+    if matches!(failed, EnrolError::Copy) {
+        // Another PC goes on by this identity: the next try is a copy's.
+        link.lose(identity, wire::JoinReason::Copy);
+        return Ok(());
+    }
+    let helps = matches!(
+        failed,
+        EnrolError::Expired | EnrolError::Proof | EnrolError::Revoked | EnrolError::WrongCollector(..)
+    );
+    let by_token = if helps { by_token(link, facts).await } else { None };
+    by_token.unwrap_or(Err(failed))
+}
+
+/// Joins by the campaign token that somebody put there; `None` where there is none.
+async fn by_token(link: &Link, facts: &Facts) -> Option<Result<(), EnrolError>> {
+    let spool = Some(delivered(facts.spool.as_ref()));
+    match enrol(&link.config, &link.identity, facts.hardware, spool, Arc::clone(&facts.clock)).await {
+        Err(EnrolError::NoToken) => None,
+        joined => Some(joined.map(drop)),
     }
 }
 

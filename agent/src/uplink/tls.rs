@@ -390,6 +390,11 @@ pub(super) fn failure<'a>(error: &'a (dyn std::error::Error + 'static)) -> Optio
     None
 }
 
+/// Whether a certificate was refused since nobody knows who issued it.
+pub(super) const fn is_of_a_stranger(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+}
+
 const fn says_expired(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::AlertReceived(AlertDescription::CertificateExpired))
 }

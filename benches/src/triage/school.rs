@@ -231,6 +231,7 @@ impl School {
             events,
             shutdown,
             gate: Arc::default(),
+            certificates: Arc::default(),
         };
         Browser::signed_in(router(state), "dsl", PASSWORD).await
     }

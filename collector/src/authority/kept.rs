@@ -33,7 +33,7 @@ const FIRST: u32 = 1;
 /// Which keys are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Generations {
-    current: u32,
+    pub(super) current: u32,
     earlier: Option<u32>,
     /// When the current one took over, microseconds of UTC.
     pub(super) since_us: Option<i64>,

@@ -100,7 +100,7 @@ async fn status(file: &ConfigFile) -> Result<(), Failure> {
     let authority = open(&desk.config)?;
     say(format!("authority: {} until {}", authority.fingerprint(), when(&desk, authority.ends_us())?))?;
     if let Some(since_us) = authority.rolling_since_us() {
-        let behind = behind(&desk, since_us).await?;
+        let behind = behind(&desk, &authority).await?;
         say(format!("rolled over {}: {}", when(&desk, since_us)?, in_words(&desk, &behind)?))?;
     }
     desk.store.close().await;
@@ -111,8 +111,9 @@ impl Retire {
     async fn run(self) -> Result<(), Failure> {
         let desk = self.file.open().await?;
         let config = &desk.config;
-        if let (Some(since_us), false) = (open(config)?.rolling_since_us(), self.now) {
-            let behind = behind(&desk, since_us).await?;
+        let rolling = open(config)?;
+        if rolling.rolling_since_us().is_some() && !self.now {
+            let behind = behind(&desk, &rolling).await?;
             if behind.devices > 0 {
                 let why = in_words(&desk, &behind)?;
                 return Err(Failure::Unusable(anyhow!("it is not retired: {why} (`--now` does it all the same)")));
@@ -126,8 +127,9 @@ impl Retire {
     }
 }
 
-async fn behind(desk: &Desk, since_us: i64) -> Result<Behind, Failure> {
-    Ok(devices::behind(&desk.store, &desk.config.school.id, since_us, desk.clock.wall_us()).await?)
+async fn behind(desk: &Desk, authority: &Authority) -> Result<Behind, Failure> {
+    let (school, generation) = (&desk.config.school.id, authority.generation());
+    Ok(devices::behind(&desk.store, school, generation, desk.clock.wall_us()).await?)
 }
 
 fn in_words(desk: &Desk, behind: &Behind) -> Result<String, Failure> {

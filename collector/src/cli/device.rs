@@ -53,6 +53,9 @@ pub(super) struct Rooms {
 pub(super) struct Revoke {
     /// The device's id.
     device: DeviceId,
+    /// And whatever came out of its identity: after a theft of its key.
+    #[arg(long)]
+    copies: bool,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -110,11 +113,16 @@ impl Revoke {
         if !devices::revoke(&mut tx, &desk.config.school.id, self.device, now_us).await? {
             return Err(Failure::Unusable(anyhow!("no device {} is enrolled", self.device)));
         }
-        let act = Act::new(&desk.product(), now_us, ActKind::DeviceRevoked, self.device);
+        let mut copies = 0;
+        if self.copies {
+            copies = devices::revoke_copies(&mut tx, &desk.config.school.id, self.device, now_us).await?;
+        }
+        let act = Act::new(&desk.product(), now_us, ActKind::DeviceRevoked, self.device).with("copies", copies);
         audit::append(&mut tx, &act).await?;
         tx.commit().await?;
         desk.store.close().await;
-        say(format!("{} is denied", self.device))
+        let more = if self.copies { format!(", and {copies} that came out of its identity") } else { String::new() };
+        say(format!("{} is denied{more}", self.device))
     }
 }
 
@@ -147,12 +155,12 @@ impl Answering {
             Answer::LetIn => "is let in and comes within a minute",
             Answer::TurnAway => "is turned away",
         };
-        for join in chosen {
-            if enrolment::answer(&desk.store, &desk.product(), join.id, answer, desk.clock.wall_us()).await? {
-                say(format!("{} {done}", join.hostname))?;
-            }
-        }
+        let ids: Vec<_> = chosen.iter().map(|join| join.id).collect();
+        let answered = enrolment::answer(&desk.store, &desk.product(), &ids, answer, desk.clock.wall_us()).await?;
         desk.store.close().await;
+        for join in chosen.iter().filter(|join| answered.contains(&join.id)) {
+            say(format!("{} {done}", join.hostname))?;
+        }
         Ok(())
     }
 }

@@ -10,11 +10,13 @@ use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_rules::{Artefact, Digest, Kind, Release, RuleSet, TrustedKeys, VerifyingKey};
 
 use super::people::lacks_of;
-use super::{ConfigFile, Desk, Failure, read_given, say};
+use super::{ConfigFile, Desk, Failure, read_given, roll_out, say};
 use crate::audit::{self, Act, ActKind};
 use crate::config::Config;
 use crate::people::set_up::Weight;
+use crate::roll_out::Stage;
 use crate::store::artefacts::{self, ArtefactKind, Stored};
+use crate::store::roll_outs;
 
 /// Signatures that a rule set needs, and what a policy is read with before they are counted.
 const THRESHOLD: usize = 1;
@@ -23,14 +25,30 @@ const POLICY_THRESHOLD: usize = 2;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rules {
-    /// Verify a rule set and offer it to every device.
+    /// Verify a rule set and offer it to devices: to every one, unless it says to which.
     Publish(Publish),
+    /// Let the newest rule set go further: its stage only grows.
+    #[command(name = "rollout")]
+    RollOut(roll_out::RollOut),
+    /// Let nobody else have the newest rule set.
+    #[command(name = "rollback")]
+    RollBack(roll_out::RollBack),
+    /// Print how far the newest rule set is, and how its devices are. Exits 1 where it is halted.
+    Status(roll_out::Status),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
-    /// Verify a policy and offer it to every device.
+    /// Verify a policy and offer it to devices: to every one, unless it says to which.
     Publish(Publish),
+    /// Let the newest policy go further: its stage only grows.
+    #[command(name = "rollout")]
+    RollOut(roll_out::RollOut),
+    /// Let nobody else have the newest policy.
+    #[command(name = "rollback")]
+    RollBack(roll_out::RollBack),
+    /// Print how far the newest policy is, and how its devices are. Exits 1 where it is halted.
+    Status(roll_out::Status),
 }
 
 #[derive(Debug, Args)]
@@ -38,26 +56,38 @@ pub(super) struct Publish {
     /// The signed artefact.
     artefact: PathBuf,
     #[command(flatten)]
+    reach: roll_out::Reach,
+    #[command(flatten)]
     file: ConfigFile,
 }
 
 impl Rules {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Publish(publish) = self;
-        publish.run(ArtefactKind::RuleSet).await
+        let kind = ArtefactKind::RuleSet;
+        match self {
+            Self::Publish(publish) => publish.run(kind).await,
+            Self::RollOut(roll_out) => roll_out.run(kind).await,
+            Self::RollBack(roll_back) => roll_back.run(kind).await,
+            Self::Status(status) => status.run(kind).await,
+        }
     }
 }
 
 impl Policy {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Publish(publish) = self;
-        publish.run(ArtefactKind::Policy).await
+        let kind = ArtefactKind::Policy;
+        match self {
+            Self::Publish(publish) => publish.run(kind).await,
+            Self::RollOut(roll_out) => roll_out.run(kind).await,
+            Self::RollBack(roll_back) => roll_back.run(kind).await,
+            Self::Status(status) => status.run(kind).await,
+        }
     }
 }
 
 impl Publish {
     async fn run(self, kind: ArtefactKind) -> Result<(), Failure> {
-        let config = self.file.load()?;
+        let (config, stage) = (self.file.load()?, self.reach.stage()?);
         let bytes = read_given(&self.artefact, MAX_ARTEFACT_BYTES as u64)?;
         let verified = match kind {
             ArtefactKind::RuleSet => verify_rule_set(&bytes, &config),
@@ -76,9 +106,12 @@ impl Publish {
             }
         };
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
-        store(&desk, kind, &artefact, replaces).await?;
+        store(&desk, kind, &artefact, (replaces, stage.as_ref())).await?;
         desk.store.close().await;
-        say(format!("release {release} is published"))
+        match &stage {
+            None => say(format!("release {release} is published")),
+            Some(stage) => say(format!("release {release} is published to {}", roll_out::in_words(stage))),
+        }
     }
 }
 
@@ -148,7 +181,12 @@ async fn check_people(desk: &Desk) -> Result<(), Failure> {
 }
 
 /// Stores it, unless something else was published since: `replaces` is what it was compared with.
-async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored, replaces: Option<u64>) -> Result<(), Failure> {
+async fn store(
+    desk: &Desk,
+    kind: ArtefactKind,
+    artefact: &Stored,
+    (replaces, stage): (Option<u64>, Option<&Stage>),
+) -> Result<(), Failure> {
     let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
     let act = match kind {
         ArtefactKind::RuleSet => ActKind::RuleSetPublished,
@@ -164,6 +202,9 @@ async fn store(desk: &Desk, kind: ArtefactKind, artefact: &Stored, replaces: Opt
         return Err(Failure::Unusable(anyhow!("release {newest} was published meanwhile: compare and publish again")));
     }
     artefacts::insert(&mut tx, school, kind, artefact, now_us).await?;
+    if let Some(stage) = stage {
+        roll_outs::set_stage(&mut tx, school, (kind, artefact.release.number()), stage, now_us).await?;
+    }
     let act = Act::new(&desk.product(), now_us, act, artefact.release).with("digest", artefact.digest);
     audit::append(&mut tx, &act).await?;
     Ok(tx.commit().await?)

@@ -8,8 +8,9 @@ use crate::store::{deliveries, exemptions};
 
 /// What a back-up does not hold and nobody but the operator can do again.
 const TO_DO: &str = "still to do, for what was done since the back-up: deny devices again (`device revoke`), let devices \
-     that enrolled since enrol again, make campaign tokens anew (spent uses have come back), end exemptions and withdraw memory sticks again, import people, change sign-ins \
-     and publish rules and policies again; mails that waited at the back-up are sent again";
+     that enrolled since enrol again, make campaign tokens anew (spent uses have come back) and withdraw them again, answer \
+     for devices that wait, end exemptions and withdraw memory sticks again, import people, change sign-ins and publish rules \
+     and policies again; mails that waited at the back-up are sent again";
 
 #[derive(Debug, Args)]
 pub(super) struct Restored {

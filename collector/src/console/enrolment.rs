@@ -14,6 +14,7 @@ use super::role::{SignedIn, Technician};
 use super::words::{self, Present};
 use crate::enrolment::{self as desk, Answer, MAX_USES, TokenError, Wanted};
 use crate::ids::JoinId;
+use crate::proof::certificates::{self, Ending};
 use crate::store::StoreError;
 use crate::store::images::{self, Image};
 use crate::store::joins::{self, WaitingJoin};
@@ -40,6 +41,7 @@ struct EnrolmentView {
     problem: Option<String>,
     waiting: Vec<JoinView>,
     images: Vec<ImageView>,
+    ending: Vec<String>,
     tokens: Vec<TokenView>,
     uses: Vec<UseView>,
     form: Written,
@@ -156,7 +158,7 @@ async fn answer(
     answer: Answer,
 ) -> Result<Response, Refusal> {
     let Ok(join) = join.parse::<JoinId>() else { return Err(Refusal::NoSuchPage) };
-    let answered = desk::answer(&state.store, by.actor(), join, answer, by.present().now_us()).await;
+    let answered = desk::answer(&state.store, by.actor(), &[join], answer, by.present().now_us()).await;
     answered.map_err(|error| Refusal::not_saved(&error))?;
     Ok(Redirect::to(HERE).into_response())
 }
@@ -205,12 +207,32 @@ async fn show(
         problem,
         waiting: waiting.into_iter().map(|join| join_view(&present, join)).collect(),
         images: images.into_iter().map(|image| image_view(&present, image)).collect(),
+        ending: ending(state, &present),
         tokens: tokens.into_iter().map(|token| token_view(&present, token)).collect(),
         uses: uses.into_iter().map(|one| use_view(&present, one)).collect(),
         form,
         most_uses: MAX_USES,
     };
     frame::shown(&EnrolmentPage { frame: Frame::of(person, HERE), view })
+}
+
+/// Certificates whose end is near, and what to do.
+fn ending(state: &ConsoleState, present: &Present) -> Vec<String> {
+    let Some(ends) = state.certificates.load_full() else { return Vec::new() };
+    let sentence = |ending: &Ending| {
+        let (what, to_do) = match ending.reference {
+            "CERT-AUTHORITY" => ("The authority", "Roll it over with lapwing-collector ca roll-over."),
+            "CERT-CONSOLE" => ("The console's own certificate", "Put a new one in its place and reload the collector."),
+            _ => ("The collector's certificate for devices", "It should renew itself: look into the collector's log."),
+        };
+        let (reference, when) = (ending.reference, present.date_and_time(ending.ends_us));
+        if ending.ends_us <= present.now_us() {
+            format!("{what} ended on {when} ({reference}). {to_do}")
+        } else {
+            format!("{what} ends on {when} ({reference}). {to_do}")
+        }
+    };
+    certificates::ending(*ends, present.now_us()).iter().map(sentence).collect()
 }
 
 fn join_view(present: &Present, join: WaitingJoin) -> JoinView {

@@ -56,6 +56,7 @@ pub(super) struct Seeded {
     pub(super) clock: Arc<ManualClock>,
     pub(super) shutdown: Shutdown,
     pub(super) router: Router,
+    pub(super) certificates: Arc<arc_swap::ArcSwapOption<crate::proof::certificates::Ends>>,
     people: BTreeMap<&'static str, PersonId>,
     pub(super) events: broadcast::Sender<ConcernChanged>,
     spools: AtomicU8,
@@ -103,8 +104,10 @@ impl Seeded {
             mail: Arc::default(),
             shutdown: shutdown.clone(),
             gate: Arc::default(),
+            certificates: Arc::default(),
         };
-        Self { school, clock, shutdown, router: router(state), people, events, spools: 1.into() }
+        let certificates = Arc::clone(&state.certificates);
+        Self { school, clock, shutdown, router: router(state), certificates, people, events, spools: 1.into() }
     }
 
     /// The person with that account.

@@ -15,8 +15,9 @@ use super::published::{Offer, Published};
 use super::{Ingest, Refused, status};
 use crate::authority::DEVICE_LIFE;
 use crate::shutdown::Shutdown;
+use crate::store::artefacts::ArtefactKind;
 use crate::store::device_health::{self, Health};
-use crate::store::{StoreError, exemptions};
+use crate::store::{StoreError, devices, exemptions};
 use crate::tls::Peer;
 
 /// A device sends a status at least every minute: one silent for this long is gone.
@@ -46,6 +47,7 @@ pub(super) fn serve(
         inbound,
         published,
         stored: None,
+        group: String::new(),
         offered: (0, 0),
         exemptions_offered: 0,
         waiting: VecDeque::new(),
@@ -63,6 +65,8 @@ struct ControlStream {
     published: watch::Receiver<Published>,
     /// What this stream stored last: an equal status is not stored again.
     stored: Option<Health>,
+    /// The device's, as it was at its first status.
+    group: String,
     /// Releases of rule set and policy that the device has or was told of on this stream.
     offered: (u64, u64),
     /// Number of the list of exemptions that it has or was told of.
@@ -155,6 +159,11 @@ impl ControlStream {
         }
         self.ingest.heard.note(self.peer.device, now_us);
         let first = self.stored.is_none();
+        if first {
+            let (store, school) = (&self.ingest.store, &self.ingest.school);
+            let enrolled = devices::find(store, school, self.peer.device).await?.ok_or(Refused::Revoked)?;
+            self.group = enrolled.device_group;
+        }
         self.offered =
             (self.offered.0.max(told.health.rule_set_release), self.offered.1.max(told.health.policy_release));
         self.exemptions_offered = self.exemptions_offered.max(told.exemptions_number);
@@ -171,10 +180,13 @@ impl ControlStream {
     /// Tells of what is published and newer than what the device has or was told of.
     async fn offer(&mut self) -> Result<(), StoreError> {
         let published = self.published.borrow_and_update().clone();
-        if let Some(offer) = newer(published.rule_set.as_deref(), &mut self.offered.0) {
+        let device = (self.peer.device, self.group.as_str());
+        let rule_set = published.for_device(ArtefactKind::RuleSet, device).map(Arc::as_ref);
+        if let Some(offer) = newer(rule_set, &mut self.offered.0) {
             self.waiting.push_back(Directive::RuleSet(offer));
         }
-        if let Some(offer) = newer(published.policy.as_deref(), &mut self.offered.1) {
+        let policy = published.for_device(ArtefactKind::Policy, device).map(Arc::as_ref);
+        if let Some(offer) = newer(policy, &mut self.offered.1) {
             self.waiting.push_back(Directive::Policy(offer));
         }
         if published.exemptions_number() > self.exemptions_offered {

@@ -29,7 +29,7 @@ use super::{Ingest, Refused};
 use crate::intake::{Delivery, Held, TakeError};
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Spool};
-use crate::store::devices;
+use crate::store::devices::{self, Enrolled};
 use crate::tls::Peer;
 
 /// A device says Hello within this.
@@ -256,6 +256,7 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
         ingest.note_older(peer.device);
     }
     let turn = turn?;
+    note_newcomer(ingest, peer, &enrolled).await?;
     let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
     let welcome = wire::Welcome {
         incarnation: turn.incarnation().as_bytes().to_vec(),
@@ -266,6 +267,23 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
     };
     ingest.heard.note(peer.device, ingest.clock.wall_us());
     Ok((turn, welcome))
+}
+
+/// Takes note of a key that is new, and that the PC of a device that is new is no longer the one before.
+async fn note_newcomer(ingest: &Ingest, peer: Peer, enrolled: &Enrolled) -> Result<(), Refused> {
+    let has_new_key = enrolled.seen_key != peer.public_key_digest;
+    if !has_new_key && !enrolled.is_unheard {
+        return Ok(());
+    }
+    let (school, device) = (&ingest.school, peer.device);
+    let mut tx = ingest.store.begin().await?;
+    if has_new_key {
+        devices::set_seen_key(&mut tx, school, device, &peer.public_key_digest).await?;
+    }
+    if enrolled.is_unheard {
+        devices::replace_on_pc(&mut tx, school, device, &enrolled.hardware_hash, ingest.clock.wall_us()).await?;
+    }
+    Ok(failpoint!("welcome.newcomer", tx.commit().await?))
 }
 
 fn check_hello(hello: &wire::Hello) -> Result<(Epoch, Option<Incarnation>, BootId), Refused> {

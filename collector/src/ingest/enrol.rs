@@ -81,7 +81,11 @@ async fn join(
     request: &wire::JoinRequest,
 ) -> Result<wire::JoinResponse, Refused> {
     let now_us = ingest.clock.wall_us();
-    admit(ingest, address, now_us)?;
+    // Whoever comes with a nonce has been counted when it was made.
+    let is_counted = request.proof.as_ref().is_some_and(|proof| ingest.nonces.holds(&proof.nonce, now_us));
+    if !is_counted {
+        admit(ingest, address, now_us)?;
+    }
     let facts = check(request)?;
     let spool = request.spool.as_ref().map(check_spool).transpose()?;
     let key = DeviceKey::from_request(&request.csr)?;
@@ -102,7 +106,8 @@ fn admit(ingest: &Ingest, address: Option<IpAddr>, now_us: i64) -> Result<(), Re
 struct Place<'a> {
     device_group: &'a str,
     room: &'a str,
-    copied_from: Option<DeviceId>,
+    /// The device whose identity it came with, and the one whose identity that came with, or itself.
+    copied: Option<(DeviceId, DeviceId)>,
 }
 
 /// Makes the device that `asks`, with a certificate; `act` is what the audit log says of it.
@@ -125,13 +130,12 @@ async fn make_device(
         os: &facts.os,
         agent_version: &facts.agent_version,
         enrolled_us: asks.now_us,
-        copied_from: place.copied_from,
+        copied_from: place.copied.map(|(_, root)| root),
     };
     failpoint!("enrol.device", devices::insert(tx, school, &new).await?);
-    devices::replace_on_pc(tx, school, device, &facts.hardware_hash, asks.now_us).await?;
     if let Some(held) = &asks.spool {
-        let shared = match place.copied_from {
-            Some(origin) => held.shared_with(&deliveries::boots(tx, school, origin).await?),
+        let shared = match place.copied {
+            Some((origin, _)) => held.shared_with(&deliveries::boots(tx, school, origin).await?),
             None => &held.through,
         };
         deliveries::begin_above(tx, school, Spool { device, epoch: held.epoch }, shared).await?;

@@ -16,11 +16,15 @@ use crate::tls::Peer;
 /// The stream of chunks.
 pub(super) type Chunks = Pin<Box<dyn Stream<Item = Result<wire::FetchChunk, Status>> + Send>>;
 
-/// The chunks of the release asked for, which must be the newest one.
+fn of_release(ingest: &Ingest, kind: ArtefactKind, release: u64) -> Option<Arc<Offer>> {
+    ingest.published.borrow().of_release(kind, release).cloned()
+}
+
+/// The chunks of the release asked for, which must be one that is offered.
 pub(super) async fn serve(ingest: &Ingest, peer: Peer, request: &wire::FetchRequest) -> Result<Chunks, Refused> {
     let offer = match wire::Artefact::try_from(request.artefact) {
-        Ok(wire::Artefact::RuleSet) => ingest.published.borrow().of(ArtefactKind::RuleSet).cloned(),
-        Ok(wire::Artefact::Policy) => ingest.published.borrow().of(ArtefactKind::Policy).cloned(),
+        Ok(wire::Artefact::RuleSet) => of_release(ingest, ArtefactKind::RuleSet, request.release),
+        Ok(wire::Artefact::Policy) => of_release(ingest, ArtefactKind::Policy, request.release),
         Ok(wire::Artefact::Exemptions) => ingest.exemptions_for(peer.device).await?,
         Ok(wire::Artefact::Unspecified) | Err(_) => return Err(Refused::NotFound),
     };

@@ -18,6 +18,8 @@ use lapwing_proto::{BootId, DeviceId, Epoch, Incarnation};
 use super::Refused;
 use crate::store::deliveries::{Incarnations, Previous, Spool};
 
+/// Whoever is given an incarnation says within this that it is held, or is gone.
+const SETTLES_MS: u64 = 60_000;
 /// Bytes of an incarnation that hold its time, milliseconds since 1970.
 const TIME_BYTES: usize = 6;
 
@@ -147,6 +149,13 @@ pub(super) fn renew(known: Option<Incarnations>, comes: &Comes, is_alone: bool) 
         Some(_) | None if comes.is_known_pc && is_alone => Ok(renewed),
         Some(_) | None => Err(Refused::Copy),
     }
+}
+
+/// Whether it is not seen yet who of those that came lately goes on: their starts are not known before.
+pub(super) fn is_settling(known: Option<Incarnations>, now_us: i64) -> bool {
+    let Some(known) = known.filter(|known| known.previous != Previous::Over) else { return false };
+    let now_ms = u64::try_from(now_us / 1_000).unwrap_or(0);
+    now_ms.saturating_sub(time_of(known.current)) < SETTLES_MS
 }
 
 /// Later than `current`, whatever the clock says; where nothing is known of the device, than what it shows.

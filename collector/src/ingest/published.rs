@@ -5,21 +5,30 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use lapwing_proto::SchoolId;
 use lapwing_proto::wire;
+use lapwing_proto::{DeviceId, SchoolId};
 use lapwing_rules::Digest;
 
 use super::exempting::Exempting;
-use crate::store::artefacts::{self, ArtefactKind, Releases};
-use crate::store::{Store, StoreError, exemptions};
+use crate::roll_out::RollOut;
+use crate::store::artefacts::{self, ArtefactKind};
+use crate::store::{Store, StoreError, exemptions, roll_outs};
 
-/// The newest rule set, policy and exemptions.
+/// The rule sets, policies and exemptions that are offered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Published {
-    pub(super) rule_set: Option<Arc<Offer>>,
-    pub(super) policy: Option<Arc<Offer>>,
+    rule_set: Staged,
+    policy: Staged,
     /// `None` before there was an exemption.
     pub(super) exempting: Option<Arc<Exempting>>,
+}
+
+/// The newest release of a kind, and the one that whoever is not in its stage is offered.
+#[derive(Clone, Debug, Default)]
+struct Staged {
+    out: RollOut,
+    newest: Option<Arc<Offer>>,
+    base: Option<Arc<Offer>>,
 }
 
 /// One artefact, ready to be fetched.
@@ -32,46 +41,68 @@ pub(crate) struct Offer {
 }
 
 impl Published {
-    /// What `store` holds now, where that is newer than `self`.
+    /// What `store` holds now, where that is another than `self`.
     pub(super) async fn newer(
         &self,
         store: &Store,
         school: &SchoolId,
         now_us: i64,
     ) -> Result<Option<Self>, StoreError> {
-        let stored = artefacts::releases(store, school).await?;
+        let rule_set = roll_outs::standing(store, school, ArtefactKind::RuleSet).await?.out;
+        let policy = roll_outs::standing(store, school, ArtefactKind::Policy).await?.out;
         let number = exemptions::number(store, school).await?;
-        if stored == self.releases() && number == self.exemptions_number() {
+        if rule_set == self.rule_set.out && policy == self.policy.out && number == self.exemptions_number() {
             return Ok(None);
         }
         let exempting = match &self.exempting {
             Some(held) if held.number() == number => Some(Arc::clone(held)),
             Some(_) | None => Exempting::load(store, school, number, now_us).await?.map(Arc::new),
         };
-        if stored == self.releases() {
-            return Ok(Some(Self { exempting, ..self.clone() }));
-        }
         Ok(Some(Self {
-            rule_set: load(store, school, ArtefactKind::RuleSet, stored.rule_set).await?,
-            policy: load(store, school, ArtefactKind::Policy, stored.policy).await?,
+            rule_set: self.rule_set.newer(store, school, ArtefactKind::RuleSet, rule_set).await?,
+            policy: self.policy.newer(store, school, ArtefactKind::Policy, policy).await?,
             exempting,
         }))
     }
 
-    pub(super) fn of(&self, kind: ArtefactKind) -> Option<&Arc<Offer>> {
+    /// What a device of a group is offered.
+    pub(super) fn for_device(&self, kind: ArtefactKind, device: (DeviceId, &str)) -> Option<&Arc<Offer>> {
+        let staged = self.staged(kind);
+        self.of_release(kind, staged.out.for_device(kind, device))
+    }
+
+    /// A release that some device may be offered.
+    pub(super) fn of_release(&self, kind: ArtefactKind, release: u64) -> Option<&Arc<Offer>> {
+        let staged = self.staged(kind);
+        [&staged.newest, &staged.base].into_iter().flatten().find(|offer| offer.release == release)
+    }
+
+    fn staged(&self, kind: ArtefactKind) -> &Staged {
         match kind {
-            ArtefactKind::RuleSet => self.rule_set.as_ref(),
-            ArtefactKind::Policy => self.policy.as_ref(),
+            ArtefactKind::RuleSet => &self.rule_set,
+            ArtefactKind::Policy => &self.policy,
         }
     }
 
     pub(super) fn exemptions_number(&self) -> u64 {
         self.exempting.as_ref().map_or(0, |exempting| exempting.number())
     }
+}
 
-    fn releases(&self) -> Releases {
-        let release = |offer: &Option<Arc<Offer>>| offer.as_ref().map_or(0, |offer| offer.release);
-        Releases { rule_set: release(&self.rule_set), policy: release(&self.policy) }
+impl Staged {
+    async fn newer(
+        &self,
+        store: &Store,
+        school: &SchoolId,
+        kind: ArtefactKind,
+        out: RollOut,
+    ) -> Result<Self, StoreError> {
+        let held = |release: u64| [&self.newest, &self.base].into_iter().flatten().find(|one| one.release == release);
+        let offer = async |release: u64| match held(release) {
+            Some(offer) => Ok(Some(Arc::clone(offer))),
+            None => load(store, school, kind, release).await,
+        };
+        Ok(Self { newest: offer(out.newest).await?, base: offer(out.base).await?, out })
     }
 }
 

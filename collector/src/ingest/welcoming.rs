@@ -14,7 +14,7 @@ use super::incarnation::{Comes, Live, Turn, renew};
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
 use crate::store::deliveries::{self, Incarnations, Previous, Spool};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError};
 
 /// Questions that wait; when it is full, streams wait.
 const WAITING: usize = 1024;
@@ -119,42 +119,29 @@ impl Welcomer {
         let mut known = deliveries::incarnations(&mut tx, &self.school, &devices).await?;
         let mut changed = BTreeMap::new();
         let mut answers = Vec::with_capacity(asked.len());
+        let mut boots: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (of, asks) in asked {
-            let answer = match self.after(known.get(&of.device).copied(), *of, asks) {
-                Ok(incarnations) => {
-                    known.insert(of.device, incarnations);
-                    changed.insert(of.device, incarnations);
-                    Ok(self.turn(&mut tx, *of, asks, incarnations).await?)
+            answers.push(self.after(known.get(&of.device).copied(), *of, asks).map(|incarnations| {
+                known.insert(of.device, incarnations);
+                changed.insert(of.device, incarnations);
+                match asks {
+                    // Taken inside the transaction, so that the last to commit is also the last to deliver.
+                    Asks::Hello(comes, earlier) => {
+                        let starts = [comes.boot].into_iter().chain(earlier.iter().copied()).collect();
+                        Some(self.live.take(*of, incarnations, starts))
+                    }
+                    // The starts of whoever holds its incarnation are known from then on.
+                    Asks::Carried(_, starts) => {
+                        boots.entry(of.device).or_default().extend(starts.iter().copied());
+                        None
+                    }
                 }
-                Err(refused) => Err(refused),
-            };
-            answers.push(answer);
+            }));
         }
         deliveries::set_incarnations(&mut tx, &self.school, &changed).await?;
+        deliveries::add_boots(&mut tx, &self.school, &boots, self.clock.wall_us()).await?;
         failpoint!("welcome.commit", tx.commit().await?);
         Ok(answers)
-    }
-
-    /// The turn of a Hello, taken inside the transaction, so that the last to commit is also the last to deliver; the
-    /// starts of whoever holds its incarnation are known from then on.
-    async fn turn(
-        &self,
-        tx: &mut Tx,
-        of: Spool,
-        asks: &Asks,
-        incarnations: Incarnations,
-    ) -> Result<Option<Turn>, StoreError> {
-        match asks {
-            Asks::Hello(comes, earlier) => {
-                let boots = [comes.boot].into_iter().chain(earlier.iter().copied()).collect();
-                Ok(Some(self.live.take(of, incarnations, boots)))
-            }
-            Asks::Carried(_, boots) => {
-                let now_us = self.clock.wall_us();
-                deliveries::add_boots(tx, &self.school, of.device, boots, now_us).await?;
-                Ok(None)
-            }
-        }
     }
 
     /// What counts after a question, given what counted before it.

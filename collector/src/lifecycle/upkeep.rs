@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 
 use super::rule_words;
@@ -11,14 +11,17 @@ use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::RuleBook;
+use crate::enrolment;
 use crate::ingest::{Ingest, Refreshed};
+use crate::proof::certificates::Ends;
 use crate::proof::{self, Lookout};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::tls::TlsConfigs;
+use crate::tls::{TlsConfigs, TlsError};
 
 /// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
 const EVERY: Duration = Duration::from_secs(1);
+const FORGET_EVERY_US: i64 = 24 * 60 * 60 * 1_000_000;
 const HEARD_EVERY_US: i64 = 60 * 1_000_000;
 /// A third of a server certificate's life.
 const CERTIFICATES_EVERY_US: i64 = 10 * 24 * 60 * 60 * 1_000_000;
@@ -36,6 +39,8 @@ pub(super) struct Upkeep {
     pub(super) mail: Arc<Notify>,
     /// Told once a minute: another process may have brought captures in.
     pub(super) triage: Arc<Notify>,
+    /// Where the console reads when certificates end.
+    pub(super) certificates: Arc<ArcSwapOption<Ends>>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -45,7 +50,7 @@ impl Upkeep {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         rule_words::refresh(&self.store, &self.config, &self.rules).await;
         let started_us = self.clock.wall_us();
-        let (mut heard_us, mut certificates_us) = (started_us, started_us);
+        let (mut heard_us, mut certificates_us, mut forgotten_us) = (started_us, started_us, started_us);
         loop {
             tokio::select! {
                 () = self.shutdown.requested() => return,
@@ -57,7 +62,11 @@ impl Upkeep {
                 self.write_heard().await;
                 self.triage.notify_one();
             }
-            if self.takes_authority() || is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
+            if is_due(&mut forgotten_us, now_us, FORGET_EVERY_US) {
+                self.forget_old(now_us).await;
+            }
+            self.take_authority();
+            if is_due(&mut certificates_us, now_us, CERTIFICATES_EVERY_US) {
                 self.renew_certificates();
             }
             // Without a service manager there is nobody to tell.
@@ -82,8 +91,16 @@ impl Upkeep {
             self.lookout.interrupted();
             return;
         }
-        let ends =
-            proof::certificates::Ends { authority_us: self.authority.load().ends_us(), servers: self.tls.ends() };
+        match proof::releases::look(&self.store, &self.config.load().school.id, self.clock.wall_us()).await {
+            Ok(true) => {
+                self.refresh().await;
+                self.mail.notify_one();
+            }
+            Ok(false) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "roll-outs are not looked after"),
+        }
+        let ends = Ends { authority_us: self.authority.load().ends_us(), servers: self.tls.ends() };
+        self.certificates.store(Some(Arc::new(ends)));
         match proof::certificates::look(&self.store, &self.config.load().school.id, ends, self.clock.wall_us()).await {
             Ok(true) => self.mail.notify_one(),
             Ok(false) => {}
@@ -100,22 +117,29 @@ impl Upkeep {
         }
     }
 
-    /// Takes what a command did to the authority. Says whether it did something.
-    fn takes_authority(&self) -> bool {
+    async fn forget_old(&self, now_us: i64) {
+        let school = self.config.load().school.id.clone();
+        if let Err(error) = enrolment::forget_old(&self.store, &school, now_us).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old uses of tokens are not forgotten yet");
+        }
+    }
+
+    /// Takes what a command did to the authority, with the certificates of the listeners, or neither: it is tried again.
+    fn take_authority(&self) {
         let config = self.config.load();
         if !self.authority.load().is_outdated(&config.keys_dir) {
-            return false;
+            return;
         }
-        match Authority::open_or_create(&config.keys_dir, &config.school.id, self.clock.as_ref()) {
-            Ok(authority) => {
+        let taken = Authority::open_or_create(&config.keys_dir, &config.school.id, self.clock.as_ref())
+            .map_err(TlsError::from)
+            .and_then(|authority| Ok((TlsConfigs::prepare(&config, &authority, &self.clock)?, authority)));
+        match taken {
+            Ok((prepared, authority)) => {
+                self.tls.adopt(prepared);
                 self.authority.store(Arc::new(authority));
                 tracing::info!("the authority was rolled over, or the one before was retired");
-                true
             }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the authority cannot be read");
-                false
-            }
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the authority is not taken yet"),
         }
     }
 

@@ -192,12 +192,19 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
         Purpose::Image => (
             format!("PCs came up with another PC's identity, {reference}"),
             format!("PCs came up with the identity of another PC and were made devices of their own: {reference}."),
-            "An image was made of a PC that was enrolled. Nothing is lost or mixed up. Prepare the PC that images are made of with `lapwing-agent doctor --image`; the page of devices names it.",
+            "An image was made of a PC that was enrolled. Nothing is lost or mixed up. Prepare the PC that images are made of with `lapwing-agent doctor --image`; the page of enrolment names it.",
         ),
         Purpose::Certificate => (
             format!("a certificate ends, {reference}"),
             format!("A certificate of the collector ends soon, or has ended: {reference}."),
-            "Once it has ended, devices or people cannot reach the collector any more. The page of devices says which it is, when it ends and what to do.",
+            "Once it has ended, devices or people cannot reach the collector any more. The page of enrolment says which it is, when it ends and what to do.",
+        ),
+        Purpose::RollOut => (
+            format!("a roll-out is halted, {reference}"),
+            format!(
+                "Devices that took a new release are unwell, or refuse it, so that it goes no further: {reference}."
+            ),
+            "Devices that have it keep it; all others stay with the one before. `lapwing-collector rules status` and `policy status` say how they are.",
         ),
         Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
             ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")

@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     Image,
     /// A certificate of the collector ends soon, or has ended.
     Certificate,
+    /// A rule set or policy makes devices unwell, and goes no further.
+    RollOut,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -50,7 +52,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -65,6 +67,7 @@ impl Purpose {
         Self::Silence,
         Self::Image,
         Self::Certificate,
+        Self::RollOut,
     ];
 
     /// The one text form.
@@ -84,6 +87,7 @@ impl Purpose {
             Self::Silence => "silence",
             Self::Image => "image",
             Self::Certificate => "certificate",
+            Self::RollOut => "roll_out",
         }
     }
 
@@ -91,9 +95,13 @@ impl Purpose {
     pub(crate) const fn bond(self) -> Bond {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
-            Self::Request | Self::ReadAlone | Self::Unmapped | Self::Silence | Self::Image | Self::Certificate => {
-                Bond::NotTheSubject
-            }
+            Self::Request
+            | Self::ReadAlone
+            | Self::Unmapped
+            | Self::Silence
+            | Self::Image
+            | Self::Certificate
+            | Self::RollOut => Bond::NotTheSubject,
             Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
@@ -111,7 +119,8 @@ impl Purpose {
             | Self::CannotSend
             | Self::Silence
             | Self::Image
-            | Self::Certificate => false,
+            | Self::Certificate
+            | Self::RollOut => false,
         }
     }
 }

@@ -4,11 +4,9 @@
 //! something keeps it from being renewed.
 
 use lapwing_proto::SchoolId;
-use lapwing_rules::Level;
 
-use super::caretakers;
+use super::tell_caretakers;
 use crate::notify::Purpose;
-use crate::store::outbox::{self, Message};
 use crate::store::{Store, StoreError, notices};
 use crate::tls;
 
@@ -17,14 +15,14 @@ const TOLD_AT: [i64; 5] = [60, 30, 14, 7, 0];
 /// Of those that renew themselves with 20 days left.
 const RENEWING_TOLD_AT: [i64; 3] = [14, 7, 0];
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
-/// What such a message counts as where messages are ordered: as one about a silence.
-const LEVEL: Level = Level::Moderate;
 
 /// When each certificate ends, microseconds of UTC.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends {
-    pub(crate) authority_us: i64,
-    pub(crate) servers: tls::Ends,
+pub struct Ends {
+    /// The authority's own.
+    pub authority_us: i64,
+    /// The listeners'.
+    pub servers: tls::Ends,
 }
 
 /// A certificate whose end is near.
@@ -59,12 +57,7 @@ pub(crate) async fn look(store: &Store, school: &SchoolId, ends: Ends, now_us: i
         }
         let mut tx = store.begin().await?;
         if notices::begin(&mut tx, school, &ending.notice(), ending.days, now_us).await? {
-            for person in caretakers(&mut tx, school).await? {
-                let message =
-                    Message { person, purpose: Purpose::Certificate, reference: ending.reference, level: LEVEL };
-                outbox::insert(&mut tx, school, &message, now_us).await?;
-                told = true;
-            }
+            told |= tell_caretakers(&mut tx, school, (Purpose::Certificate, ending.reference), now_us).await?;
             tracing::warn!(certificate = ending.reference, days = ending.days, "a certificate ends");
         }
         tx.commit().await?;

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lapwing_proto::{DeviceId, SchoolId};
-use lapwing_rules::Level;
 
-use super::caretakers;
 use super::daily::Daily;
 use super::silence::{self, Moment, Silent, Watched};
+use super::{LEVEL, caretakers};
 use crate::actor::{Actor, Role};
 use crate::audit::{self, Act, ActKind};
 use crate::ids::{PersonId, SilenceId};
@@ -21,8 +20,6 @@ use crate::store::{Store, StoreError, Tx, settings};
 
 /// A pause between two looks that is longer means that the collector did not listen: it was stopped, or its clock set.
 const BREAK_US: i64 = 150 * 1_000_000;
-/// What a message about a silence counts as where messages are ordered: behind urgent concerns, before digests.
-const LEVEL: Level = Level::Moderate;
 /// Told when it lasts.
 const LASTING: [Role; 2] = [Role::Dsl, Role::DeputyDsl];
 

@@ -12,7 +12,7 @@ use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, id};
 
 /// Starts of a PC that are remembered of each device.
-const MAX_BOOTS: i64 = 32;
+const MAX_BOOTS: i64 = 128;
 
 /// One spool of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,37 +91,60 @@ pub(crate) async fn forget_incarnations(tx: &mut Tx, school: &SchoolId) -> Resul
     Ok(forgotten.execute(tx.connection()).await?.rows_affected())
 }
 
-/// Takes note at `now_us` of starts that a device is known to have had; the oldest of many go.
+/// Takes note at `now_us` of starts that devices are known to have had. Writes for those alone that have a new one; the
+/// oldest of many go.
 pub(crate) async fn add_boots(
     tx: &mut Tx,
     school: &SchoolId,
-    device: DeviceId,
-    boots: &[BootId],
+    told: &BTreeMap<DeviceId, BTreeSet<BootId>>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let mut added = 0;
+    static READ: LazyLock<Many> = LazyLock::new(|| {
+        let joined = "AS v CROSS JOIN device_boots AS b WHERE b.device_id = v.column1 AND b.school_id = ?";
+        Many::new("SELECT b.device_id, b.boot FROM", joined, 1)
+    });
+    let mut known: BTreeMap<DeviceId, BTreeSet<BootId>> = BTreeMap::new();
+    for devices in told.keys().collect::<Vec<_>>().chunks(MOST) {
+        let row = |filling: Filling, device: &&DeviceId| filling.bind(device.as_bytes().as_slice()).row();
+        let filled = devices.iter().fold(READ.filling(devices.len())?, row).filled();
+        for row in filled.bind(school.as_str()).fetch_all(tx.connection()).await? {
+            known.entry(id(&row, 0)?).or_default().insert(id(&row, 1)?);
+        }
+    }
+    for (device, boots) in told {
+        let held = known.get(device);
+        let new: Vec<_> = boots.iter().filter(|boot| held.is_none_or(|held| !held.contains(boot))).collect();
+        if !new.is_empty() {
+            insert_boots(tx, school, *device, &new, now_us).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_boots(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    boots: &[&BootId],
+    now_us: i64,
+) -> Result<(), StoreError> {
     for boot in boots {
-        let insert = "INSERT INTO device_boots (school_id, device_id, boot, seen_us) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (school_id, device_id, boot) DO NOTHING";
-        let inserted = sqlx::query(insert)
+        sqlx::query("INSERT INTO device_boots (school_id, device_id, boot, seen_us) VALUES ($1, $2, $3, $4)")
             .bind(school.as_str())
             .bind(device.as_bytes().as_slice())
             .bind(boot.as_bytes().as_slice())
             .bind(now_us)
             .execute(tx.connection())
             .await?;
-        added += inserted.rows_affected();
     }
-    if added > 0 {
-        let oldest = "DELETE FROM device_boots WHERE school_id = $1 AND device_id = $2 AND boot NOT IN
-             (SELECT boot FROM device_boots WHERE school_id = $1 AND device_id = $2 ORDER BY seen_us DESC, boot LIMIT $3)";
-        sqlx::query(oldest)
-            .bind(school.as_str())
-            .bind(device.as_bytes().as_slice())
-            .bind(MAX_BOOTS)
-            .execute(tx.connection())
-            .await?;
-    }
+    let oldest = "DELETE FROM device_boots WHERE school_id = $1 AND device_id = $2 AND boot NOT IN
+         (SELECT boot FROM device_boots WHERE school_id = $1 AND device_id = $2 ORDER BY seen_us DESC, boot LIMIT $3)";
+    sqlx::query(oldest)
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .bind(MAX_BOOTS)
+        .execute(tx.connection())
+        .await?;
     Ok(())
 }
 

@@ -53,7 +53,10 @@ pub(crate) async fn replace(
     now_us: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE devices SET rule_set_release = $3, policy_release = $4, heard_us = $5, goodbye = NULL,
+        "UPDATE devices SET
+         rule_set_since_us = CASE WHEN rule_set_release = $3 THEN rule_set_since_us ELSE $5 END,
+         policy_since_us = CASE WHEN policy_release = $4 THEN policy_since_us ELSE $5 END,
+         rule_set_release = $3, policy_release = $4, heard_us = $5, goodbye = NULL,
          scoped_out = $6, waiting = $7, dropped = $8
          WHERE school_id = $1 AND device_id = $2",
     )

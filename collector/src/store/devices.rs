@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use lapwing_proto::joining::RENEWABLE_DAYS;
 use lapwing_proto::{DeviceId, SchoolId};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Store, StoreError, Tx, id};
 use crate::authority::DeviceCertificate;
@@ -32,6 +33,12 @@ pub(crate) struct NewDevice<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Earlier {
     pub(crate) device_group: String,
+    /// The device whose identity the first of its copies came with, where it is a copy itself.
+    pub(crate) copied_from: Option<DeviceId>,
+    /// The device has said Hello with a newer key since.
+    pub(crate) is_superseded: bool,
+    /// Empty where the firmware named nothing.
+    pub(crate) hardware_hash: Vec<u8>,
     /// When it ended or ends, microseconds of UTC.
     pub(crate) not_after_us: i64,
 }
@@ -51,6 +58,10 @@ pub(crate) struct Enrolled {
     pub(crate) device_group: String,
     /// Empty where the firmware named nothing.
     pub(crate) hardware_hash: Vec<u8>,
+    /// Digest of the newest key it has said Hello with; empty before the first.
+    pub(crate) seen_key: Vec<u8>,
+    /// It was never heard.
+    pub(crate) is_unheard: bool,
 }
 
 /// Whether a device is enrolled.
@@ -158,16 +169,52 @@ pub(crate) async fn earlier(
     public_key_digest: &[u8; 32],
 ) -> Result<Option<Earlier>, StoreError> {
     let row = sqlx::query(
-        "SELECT d.device_group, MAX(c.not_after_us) FROM device_certificates AS c
+        "SELECT d.device_group, MAX(c.not_after_us), d.copied_from,
+         COALESCE(MAX(c.issued_us) < (SELECT MAX(s.issued_us) FROM device_certificates AS s
+          WHERE s.school_id = d.school_id AND s.device_id = d.device_id AND s.public_key_digest = d.seen_key), 0),
+         COALESCE(d.hardware_hash, x'')
+         FROM device_certificates AS c
          JOIN devices AS d ON d.school_id = c.school_id AND d.device_id = c.device_id
-         WHERE c.school_id = $1 AND c.public_key_digest = $2 AND c.device_id = $3 GROUP BY d.device_group",
+         WHERE c.school_id = $1 AND c.public_key_digest = $2 AND c.device_id = $3 GROUP BY d.device_id",
     )
     .bind(school.as_str())
     .bind(public_key_digest.as_slice())
     .bind(device.as_bytes().as_slice())
     .fetch_optional(tx.connection())
     .await?;
-    row.map(|row| Ok(Earlier { device_group: row.try_get(0)?, not_after_us: row.try_get(1)? })).transpose()
+    let earlier = |row: SqliteRow| {
+        let is_copy = row.try_get::<Option<&[u8]>, _>(2)?.is_some();
+        Ok(Earlier {
+            device_group: row.try_get(0)?,
+            not_after_us: row.try_get(1)?,
+            copied_from: if is_copy { Some(id(&row, 2)?) } else { None },
+            is_superseded: row.try_get(3)?,
+            hardware_hash: row.try_get(4)?,
+        })
+    };
+    row.map(earlier).transpose()
+}
+
+/// The device said Hello with the key of this digest: the newest of those it did so with is remembered.
+pub(crate) async fn set_seen_key(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    public_key_digest: &[u8; 32],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE devices SET seen_key = $3 WHERE school_id = $1 AND device_id = $2 AND (seen_key IS NULL OR
+         (SELECT MAX(c.issued_us) FROM device_certificates AS c WHERE c.school_id = $1 AND c.device_id = $2
+          AND c.public_key_digest = $3) >=
+         COALESCE((SELECT MAX(s.issued_us) FROM device_certificates AS s WHERE s.school_id = $1 AND s.device_id = $2
+          AND s.public_key_digest = devices.seen_key), 0))",
+    )
+    .bind(school.as_str())
+    .bind(device.as_bytes().as_slice())
+    .bind(public_key_digest.as_slice())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Records a certificate.
@@ -178,8 +225,9 @@ pub(crate) async fn insert_certificate(
     certificate: &DeviceCertificate,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO device_certificates (school_id, device_id, serial, public_key_digest, issued_us, not_after_us)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO device_certificates
+         (school_id, device_id, serial, public_key_digest, issued_us, not_after_us, authority)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(school.as_str())
     .bind(device.as_bytes().as_slice())
@@ -187,12 +235,13 @@ pub(crate) async fn insert_certificate(
     .bind(certificate.public_key_digest.as_slice())
     .bind(certificate.issued_us)
     .bind(certificate.not_after_us)
+    .bind(i64::from(certificate.authority))
     .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-/// Devices that have not been issued a certificate since the authority was rolled over.
+/// Devices that the current key of the authority has issued no certificate yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Behind {
     pub(crate) devices: i64,
@@ -200,19 +249,24 @@ pub(crate) struct Behind {
     pub(crate) until_us: Option<i64>,
 }
 
-/// Those that have had no certificate since `since_us` and may still come at `now_us`.
-pub(crate) async fn behind(store: &Store, school: &SchoolId, since_us: i64, now_us: i64) -> Result<Behind, StoreError> {
+/// Those that have no certificate of key `authority` and may still come at `now_us`.
+pub(crate) async fn behind(
+    store: &Store,
+    school: &SchoolId,
+    authority: u32,
+    now_us: i64,
+) -> Result<Behind, StoreError> {
     let grace_us = i64::from(RENEWABLE_DAYS).saturating_mul(24 * 60 * 60 * 1_000_000);
     let row = sqlx::query(concat!(
-        "SELECT COUNT(*), MAX(last_us) FROM (SELECT MAX(c.issued_us) AS issued_us, MAX(c.not_after_us) + $4 AS last_us
+        "SELECT COUNT(*), MAX(last_us) FROM (SELECT MAX(c.authority) AS authority, MAX(c.not_after_us) + $4 AS last_us
          FROM device_certificates AS c
          JOIN devices AS d ON d.school_id = c.school_id AND d.device_id = c.device_id
          WHERE c.school_id = $1 AND d.revoked_us IS NULL AND NOT ",
         is_replaced!("d"),
-        " GROUP BY c.device_id) AS newest WHERE newest.issued_us < $2 AND newest.last_us > $3"
+        " GROUP BY c.device_id) AS newest WHERE newest.authority < $2 AND newest.last_us > $3"
     ))
     .bind(school.as_str())
-    .bind(since_us)
+    .bind(i64::from(authority))
     .bind(now_us)
     .bind(grace_us)
     .fetch_one(store.reader())
@@ -241,14 +295,39 @@ pub(crate) async fn certificates_between(
 
 /// The device, unless it never enrolled.
 pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
-    let row = sqlx::query("SELECT device_group, hardware_hash FROM devices WHERE school_id = $1 AND device_id = $2")
+    let facts = "SELECT device_group, hardware_hash, COALESCE(seen_key, x''), heard_us IS NULL FROM devices
+         WHERE school_id = $1 AND device_id = $2";
+    let row = sqlx::query(facts)
         .bind(school.as_str())
         .bind(device.as_bytes().as_slice())
         .fetch_optional(store.reader())
         .await?;
     let Some(row) = row else { return Ok(None) };
     let hardware_hash = row.try_get::<Option<Vec<u8>>, _>(1)?.unwrap_or_default();
-    Ok(Some(Enrolled { device_group: row.try_get(0)?, hardware_hash }))
+    Ok(Some(Enrolled {
+        device_group: row.try_get(0)?,
+        hardware_hash,
+        seen_key: row.try_get(2)?,
+        is_unheard: row.try_get(3)?,
+    }))
+}
+
+/// Denies what came out of the identity of `device` from now on. Says how many those are.
+pub(crate) async fn revoke_copies(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    now_us: i64,
+) -> Result<u64, StoreError> {
+    let revoked = sqlx::query(
+        "UPDATE devices SET revoked_us = $3 WHERE school_id = $1 AND copied_from = $2 AND revoked_us IS NULL",
+    )
+    .bind(school.as_str())
+    .bind(device.as_bytes().as_slice())
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(revoked.rows_affected())
 }
 
 /// Denies `device` from now on. Says whether there is such a device.

@@ -19,6 +19,8 @@ pub(crate) struct NewJoin<'a> {
     pub(crate) os: &'a str,
     /// Where it asked from.
     pub(crate) address: &'a str,
+    /// The school's list has its host name, and its serial number where it has one.
+    pub(crate) is_listed: bool,
     pub(crate) asked_us: i64,
 }
 
@@ -41,7 +43,7 @@ pub(crate) struct WaitingJoin {
     pub(crate) os: String,
     pub(crate) address: String,
     pub(crate) asked_us: i64,
-    /// The school's list names its host.
+    /// The school's list has its host name, and its serial number where it has one.
     pub(crate) is_listed: bool,
 }
 
@@ -49,7 +51,7 @@ pub(crate) struct WaitingJoin {
 pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewJoin<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO waiting_joins (school_id, join_id, token_hash, public_key_digest, hostname, room, os, address,
-         asked_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         is_listed, asked_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(school.as_str())
     .bind(new.id.as_bytes().as_slice())
@@ -59,6 +61,7 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewJoin<'_>) ->
     .bind(new.room)
     .bind(new.os)
     .bind(new.address)
+    .bind(new.is_listed)
     .bind(new.asked_us)
     .execute(tx.connection())
     .await?;
@@ -109,12 +112,20 @@ pub(crate) async fn decide(
     Ok(decided.rows_affected() > 0)
 }
 
+/// Forgets those that were answered before `before_us`.
+pub(crate) async fn forget_answered(tx: &mut Tx, school: &SchoolId, before_us: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM waiting_joins WHERE school_id = $1 AND decided_us < $2")
+        .bind(school.as_str())
+        .bind(before_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// Those that wait, the longest first, at most `limit`.
 pub(crate) async fn waiting(store: &Store, school: &SchoolId, limit: u32) -> Result<Vec<WaitingJoin>, StoreError> {
     let rows = sqlx::query(
-        "SELECT w.join_id, t.reference, w.hostname, w.room, w.os, w.address, w.asked_us,
-         EXISTS (SELECT 1 FROM expected_devices AS e WHERE e.school_id = w.school_id
-          AND e.hostname_key = LOWER(w.hostname))
+        "SELECT w.join_id, t.reference, w.hostname, w.room, w.os, w.address, w.asked_us, w.is_listed
          FROM waiting_joins AS w JOIN campaign_tokens AS t
          ON t.school_id = w.school_id AND t.token_hash = w.token_hash
          WHERE w.school_id = $1 AND w.is_let_in IS NULL ORDER BY w.asked_us, w.join_id LIMIT $2",

@@ -94,7 +94,7 @@ pub(crate) async fn begin_day(
     begin(tx, school, daily.as_str(), day, now_us).await
 }
 
-/// As [`begin_day`], of any notice and number.
+/// As [`begin_day`], of any notice and number: a day, or how many days are left.
 pub(crate) async fn begin(
     tx: &mut Tx,
     school: &SchoolId,

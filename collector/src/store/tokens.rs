@@ -8,7 +8,7 @@ use super::{Store, StoreError, Tx, id};
 use crate::campaign::{Terms, networks_from_text, networks_to_text};
 use crate::token::TokenHash;
 
-/// Refused uses that are kept of a token, by host and day: whoever has it may invent hosts.
+/// Uses of a token on a day that made no device, kept by host: whoever has it may invent hosts.
 const MAX_REFUSED: i64 = 1000;
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -128,30 +128,46 @@ pub(crate) async fn log(
     used: Used<'_>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let logged: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM token_uses WHERE school_id = $1 AND token_hash = $2 AND device_id IS NULL",
-    )
-    .bind(school.as_str())
-    .bind(token.as_bytes().as_slice())
-    .fetch_one(tx.connection())
-    .await?;
-    let hostname = if used.device.is_none() && logged >= MAX_REFUSED { "" } else { used.hostname };
+    let day = now_us.div_euclid(DAY_US);
+    let is_full = used.device.is_none() && without_device(tx, school, token, day).await? >= MAX_REFUSED;
+    let hostname = if is_full { "" } else { used.hostname };
     sqlx::query(
         "INSERT INTO token_uses (school_id, token_hash, day, outcome, hostname, address, device_id, uses, at_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8) ON CONFLICT (school_id, token_hash, day, outcome, hostname)
-         DO UPDATE SET address = excluded.address, device_id = excluded.device_id, uses = uses + 1,
-         at_us = excluded.at_us",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)
+         ON CONFLICT (school_id, token_hash, day, outcome, hostname, device_id)
+         DO UPDATE SET address = excluded.address, uses = uses + 1, at_us = excluded.at_us",
     )
     .bind(school.as_str())
     .bind(token.as_bytes().as_slice())
-    .bind(now_us.div_euclid(DAY_US))
+    .bind(day)
     .bind(used.outcome)
     .bind(hostname)
     .bind(used.address)
-    .bind(used.device.map(|device| device.as_bytes().to_vec()))
+    .bind(used.device.map(|device| device.as_bytes().to_vec()).unwrap_or_default())
     .bind(now_us)
     .execute(tx.connection())
     .await?;
+    Ok(())
+}
+
+async fn without_device(tx: &mut Tx, school: &SchoolId, token: &TokenHash, day: i64) -> Result<i64, StoreError> {
+    let count =
+        "SELECT COUNT(*) FROM token_uses WHERE school_id = $1 AND token_hash = $2 AND day = $3 AND device_id = x''";
+    Ok(sqlx::query_scalar(count)
+        .bind(school.as_str())
+        .bind(token.as_bytes().as_slice())
+        .bind(day)
+        .fetch_one(tx.connection())
+        .await?)
+}
+
+/// Forgets uses before `before_us`.
+pub(crate) async fn forget_uses(tx: &mut Tx, school: &SchoolId, before_us: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM token_uses WHERE school_id = $1 AND at_us < $2")
+        .bind(school.as_str())
+        .bind(before_us)
+        .execute(tx.connection())
+        .await?;
     Ok(())
 }
 
@@ -175,7 +191,7 @@ pub(crate) async fn all(store: &Store, school: &SchoolId, limit: u32) -> Result<
         "SELECT t.reference, t.device_group, t.networks, t.listed_only, t.by_approval, t.expires_us, t.uses_left,
          t.label, t.created_us, t.withdrawn_us,
          (SELECT COUNT(DISTINCT u.device_id) FROM token_uses AS u WHERE u.school_id = t.school_id
-          AND u.token_hash = t.token_hash),
+          AND u.token_hash = t.token_hash AND u.device_id <> x''),
          (SELECT COALESCE(SUM(u.uses), 0) FROM token_uses AS u WHERE u.school_id = t.school_id
           AND u.token_hash = t.token_hash AND u.outcome NOT IN ('joined', 'again', 'waits'))
          FROM campaign_tokens AS t WHERE t.school_id = $1 ORDER BY t.created_us DESC, t.reference LIMIT $2",
@@ -219,13 +235,12 @@ pub(crate) async fn uses(
     .await?;
     rows.iter()
         .map(|row| {
-            let device = row.try_get::<Option<Vec<u8>>, _>(4)?;
             Ok(Use {
                 reference: row.try_get(0)?,
                 hostname: row.try_get(1)?,
                 address: row.try_get(2)?,
                 outcome: row.try_get(3)?,
-                device: device.map(|_| id(row, 4)).transpose()?,
+                device: if row.try_get::<&[u8], _>(4)?.is_empty() { None } else { Some(id(row, 4)?) },
                 uses: row.try_get(5)?,
                 at_us: row.try_get(6)?,
             })

@@ -2,6 +2,7 @@
 
 use lapwing_proto::firmware::serial_hash;
 use lapwing_proto::wire::deliver_down::Message as Down;
+use lapwing_proto::wire::deliver_up::Message as Up;
 use lapwing_proto::wire::{self, ErrorCode, JoinReason};
 
 use crate::device::{Device, batch, code_of, enrolment, join, key_and_request};
@@ -130,6 +131,8 @@ async fn a_proof_holds_once_for_its_own_request_device_and_reason() {
     let school = School::open().await;
     let (device, other) = (Device::enrol(&school).await, Device::enrol(&school).await);
     let csr = key_and_request().1;
+    assert_eq!(device.rejoin(&school, csr.clone(), JoinReason::Expired).await, Err(ErrorCode::Busy), "it is valid");
+    school.clock.advance_us(31 * DAY_US);
     let mut enrolment = enrolment(&school).await;
     let mut nonce = async || enrolment.challenge(wire::ChallengeRequest {}).await.unwrap().into_inner().nonce;
     let ask = async |proof: wire::Proof, csr: &[u8]| {
@@ -166,6 +169,10 @@ async fn a_copy_becomes_a_device_of_the_same_group_and_delivers_above_what_it_wa
     let (mut delivery, _) = device.deliver(&school, &[]).await;
     delivery.acknowledged(batch(1, 2)).await;
     let (key, csr) = key_and_request();
+    let unasked = device.rejoin(&school, csr.clone(), JoinReason::Copy).await;
+    assert_eq!(unasked, Err(ErrorCode::Proof), "nobody is a copy that was not refused as one");
+    let (_, refused) = device.greet(&school, device.hello_of_copy(&[])).await;
+    assert!(matches!(&refused, Down::Refusal(refusal) if refusal.code() == ErrorCode::Copy), "{refused:?}");
     let mut enrolment = enrolment(&school).await;
     let nonce = enrolment.challenge(wire::ChallengeRequest {}).await.unwrap().into_inner().nonce;
     let proof = Some(device.proof(&nonce, &csr, JoinReason::Copy));
@@ -198,14 +205,20 @@ async fn a_copy_becomes_a_device_of_the_same_group_and_delivers_above_what_it_wa
 #[tokio::test]
 async fn a_pc_that_enrols_anew_is_the_same_asset_until_its_earlier_self_is_heard_again() {
     let mut school = School::open().await;
-    let (first, _) = (Device::enrol(&school).await, school.clock.advance_us(DAY_US));
+    let first = Device::enrol(&school).await;
+    let (delivery, before) = first.deliver(&school, &[]).await;
+    let goodbye = wire::DeliverUp { message: Some(Up::Goodbye(wire::Goodbye::default())) };
+    delivery.up.send(goodbye).await.unwrap();
+    let heard = async || (school.count("SELECT COUNT(*) FROM devices WHERE heard_us > 0").await == 1).then_some(());
+    eventually("the goodbye", heard).await;
+    school.clock.advance_us(DAY_US);
     let (key, csr) = key_and_request();
     let request = join(&school.token(1).await, csr);
     let facts = request.facts.clone().map(|facts| wire::DeviceFacts { room: String::new(), ..facts });
     let joined = asks(&school, wire::JoinRequest { facts, ..request }).await.unwrap();
-    drop(key);
+    let anew = first.joined(joined, key);
 
-    assert_ne!(joined.device_id, first.id);
+    assert_ne!(anew.id, first.id);
     assert_eq!(
         school.count("SELECT COUNT(*) FROM devices WHERE room = 'Room 12'").await,
         2,
@@ -213,12 +226,39 @@ async fn a_pc_that_enrols_anew_is_the_same_asset_until_its_earlier_self_is_heard
     );
     let replaced =
         "SELECT COUNT(*) FROM devices WHERE replaced_us IS NOT NULL AND COALESCE(heard_us, 0) <= replaced_us";
+    assert_eq!(school.count(replaced).await, 0, "whoever claims to be a PC and says nothing replaces nobody");
+    let (_delivery, _) = anew.deliver(&school, &[]).await;
     assert_eq!(school.count(replaced).await, 1);
     school.clock.advance_us(DAY_US);
-    let (mut delivery, _) = first.deliver(&school, &[]).await;
+    let (mut delivery, _) = first.deliver(&school, &before.incarnation).await;
     delivery.acknowledged(batch(1, 1)).await;
     school.stop().await;
     assert_eq!(school.count(replaced).await, 0, "two PCs say that they are the same");
+}
+
+#[tokio::test]
+async fn a_key_that_another_took_the_place_of_is_a_copys() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (key, csr) = key_and_request();
+    school.clock.advance_us(11 * DAY_US);
+    let mut uplink = device.uplink(&school).await;
+    let renewed = uplink.renew(wire::RenewRequest { csr }).await.unwrap().into_inner();
+    let joined =
+        wire::JoinResponse { certificate: renewed.certificate, device_id: device.id.clone(), ..Default::default() };
+    let (_delivery, _) = device.joined(joined, key).deliver(&school, &[]).await;
+    school.clock.advance_us(20 * DAY_US);
+
+    let mut enrolment = enrolment(&school).await;
+    let csr = key_and_request().1;
+    let nonce = enrolment.challenge(wire::ChallengeRequest {}).await.unwrap().into_inner().nonce;
+    let proof = Some(device.proof(&nonce, &csr, JoinReason::Expired));
+    let request = with_hardware(wire::JoinRequest { proof, ..join("", csr.clone()) }, Vec::new());
+    assert_eq!(asks(&school, request).await, Err(ErrorCode::Copy), "another PC goes on by this identity");
+    let copy = device.rejoin(&school, csr, JoinReason::Copy).await.unwrap();
+    assert_ne!(copy.device_id, device.id);
+    let told = school.command(&["device", "revoke", &device.id, "--copies"]).await;
+    assert!(told.contains("and 1 that came out of its identity"), "{told}");
 }
 
 fn start((boot, through): (u8, u64)) -> wire::SpoolStart {

@@ -4,7 +4,7 @@
 //! 2. Each stored capture was issued.
 //! 3. Its payload is what was issued: phrase, rule, lane, and the order of its lane.
 //! 4. It is stored once, counted in one concern once, and each recipient is told once of each level.
-//! 5. What one spool holds comes from one device: a copy of a PC delivers nothing of it, and tells what it set aside.
+//! 5. What one spool holds comes from one device: a copy of a PC becomes a device of its own, and tells what it set aside.
 //! 6. Nothing else is broken: database, audit log and mails.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -69,11 +69,8 @@ impl Twin {
         self.running.as_mut().is_some_and(|running| running.ended().is_none())
     }
 
-    /// Has it join as a PC of its own, as the agent's doctor says.
-    pub(super) async fn joins_anew(&mut self, template: &Template) -> anyhow::Result<()> {
-        self.running.take().context("the copy runs")?.stop().await?;
-        std::fs::remove_file(self.folder.join("state/identity.json"))?;
-        std::fs::write(self.folder.join("token"), &template.token)?;
-        self.start()
+    /// Whether it has become a device of its own.
+    pub(super) fn has_parted(&self) -> bool {
+        self.log().contains("the device joined again")
     }
 }

@@ -4,8 +4,10 @@ use lapwing_proto::DeviceId;
 use crate::clock::Clock as _;
 use crate::console::seeded::{Seeded, Visitor};
 use crate::ids::JoinId;
+use crate::proof::certificates::Ends;
 use crate::store::joins::{self, Decision, NewJoin};
 use crate::store::{images, tokens};
+use crate::tls;
 use crate::token::CampaignToken;
 
 const TOKEN: [(&str, &str); 5] = [
@@ -33,6 +35,7 @@ async fn asks(seeded: &Seeded, token: &CampaignToken, key: u8) -> JoinId {
         room: "Library",
         os: "linux",
         address: "10.2.0.13",
+        is_listed: false,
         asked_us: crate::store::fixture::NINE_US,
     };
     joins::insert(&mut tx, &seeded.school.id, &new).await.unwrap();
@@ -103,6 +106,20 @@ async fn devices_that_wait_are_let_in_or_turned_away_by_a_technician_alone() {
     assert!(!technician.get("/enrolment").await.body.contains("PC-13"));
     let mut governor = seeded.visitor("governor").await;
     assert_eq!(governor.get("/enrolment").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_is_named_with_what_to_do() {
+    let seeded = Seeded::open().await;
+    let mut technician = seeded.visitor("tech").await;
+    assert!(!technician.get("/enrolment").await.body.contains("Certificates that end"));
+    let (now_us, day_us) = (seeded.clock.wall_us(), 24 * 60 * 60 * 1_000_000);
+    let servers = tls::Ends { issued_us: now_us + 20 * day_us, console_us: Some(now_us + 5 * day_us) };
+    let ends = Ends { authority_us: now_us - day_us, servers };
+    seeded.certificates.store(Some(std::sync::Arc::new(ends)));
+    let page = technician.get("/enrolment").await.body;
+    assert!(page.contains("The authority ended on") && page.contains("ca roll-over"), "{page}");
+    assert!(page.contains("own certificate ends on") && !page.contains("CERT-COLLECTOR"), "{page}");
 }
 
 #[tokio::test]

@@ -1,27 +1,29 @@
 //! Joining again, by the key of a certificate that was issued before.
 
+use std::time::Duration;
+
 use lapwing_proto::bounds::{self, MAX_NAME_BYTES, OutOfBounds};
 use lapwing_proto::joining::{NONCE_BYTES, POINT_BYTES, RENEWABLE_DAYS, proof_message, public_key_info};
 use lapwing_proto::{DeviceId, failpoint, wire};
-use lapwing_rules::{Digest, Level};
+use lapwing_rules::Digest;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
 use super::{Asks, Place, certify, make_device};
+use crate::ingest::incarnation::is_settling;
 use crate::ingest::renew::{DAY_US, RETRY};
 use crate::ingest::{Ingest, Refused};
 use crate::notify::Purpose;
-use crate::proof::caretakers;
+use crate::proof::tell_caretakers;
 use crate::store::devices::{self, Earlier};
-use crate::store::outbox::{self, Message};
-use crate::store::{Tx, images};
+use crate::store::{Tx, deliveries, images};
 
 /// Certificates that a device may be issued in a day by its old key: each copy of an image that lay for long needs one
 /// before it can be told apart.
 const MAX_RENEWED_A_DAY: i64 = 256;
 /// Devices that may come out of one identity in a day.
 const MAX_COPIES_A_DAY: i64 = 512;
-/// What a message about an image counts as where messages are ordered: as one about a silence.
-const LEVEL: Level = Level::Moderate;
+/// When a copy asks again that came before it was seen who goes on.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Exchanges `proof` for a certificate.
 pub(super) async fn join(ingest: &Ingest, asks: &Asks<'_>, proof: &wire::Proof) -> Result<wire::JoinResponse, Refused> {
@@ -31,7 +33,16 @@ pub(super) async fn join(ingest: &Ingest, asks: &Asks<'_>, proof: &wire::Proof) 
     ingest.check_not_denied(device)?;
     let mut tx = ingest.store.begin().await?;
     let earlier = devices::earlier(&mut tx, &ingest.school, device, &key_digest).await?.ok_or(Refused::Proof)?;
+    // A key that another has taken the place of belongs to a copy that was made before, or to a disk that was reset.
+    let is_known_pc = !earlier.hardware_hash.is_empty() && earlier.hardware_hash == asks.facts.hardware_hash;
+    if reason == wire::JoinReason::Expired && earlier.is_superseded && !is_known_pc {
+        ingest.copies.note(device, asks.now_us);
+        return Err(Refused::Copy);
+    }
     let over_us = asks.now_us.saturating_sub(earlier.not_after_us);
+    if reason == wire::JoinReason::Expired && over_us <= 0 {
+        return Err(Refused::Busy { retry: RETRY });
+    }
     if over_us > i64::from(RENEWABLE_DAYS).saturating_mul(DAY_US) {
         return Err(Refused::Expired);
     }
@@ -48,6 +59,8 @@ pub(super) async fn join(ingest: &Ingest, asks: &Asks<'_>, proof: &wire::Proof) 
             limit(ingest, &mut tx, asks, device).await?;
             certify(ingest, &mut tx, asks, device).await?
         }
+        // Nobody is a copy that was not refused as one.
+        (None, wire::JoinReason::Copy) if !ingest.copies.has(device, asks.now_us) => return Err(Refused::Proof),
         (None, wire::JoinReason::Copy) => copy(ingest, &mut tx, asks, (device, &earlier)).await?,
         (_, wire::JoinReason::Unspecified) => return Err(OutOfBounds::new("proof.reason", "known").into()),
     };
@@ -93,17 +106,20 @@ async fn copy(
     (origin, earlier): (DeviceId, &Earlier),
 ) -> Result<wire::JoinResponse, Refused> {
     let (school, now_us) = (&ingest.school, asks.now_us);
-    let counted = images::count(tx, school, origin, now_us).await?;
+    let known = deliveries::incarnations(tx, school, &[origin].into()).await?;
+    if is_settling(known.get(&origin).copied(), now_us) {
+        return Err(Refused::Busy { retry: SOON });
+    }
+    // What comes out of a copy comes out of the same image.
+    let root = earlier.copied_from.unwrap_or(origin);
+    let counted = images::count(tx, school, root, now_us).await?;
     if counted.copies > MAX_COPIES_A_DAY {
         return Err(Refused::Busy { retry: RETRY });
     }
     if counted.copies == 1 {
-        for person in caretakers(tx, school).await? {
-            let message = Message { person, purpose: Purpose::Image, reference: &counted.reference, level: LEVEL };
-            outbox::insert(tx, school, &message, now_us).await?;
-        }
+        tell_caretakers(tx, school, (Purpose::Image, &counted.reference), now_us).await?;
     }
-    let place = Place { device_group: &earlier.device_group, room: "", copied_from: Some(origin) };
-    let (_, response) = make_device(ingest, tx, asks, place, |act| act.with("copied_from", origin)).await?;
+    let place = Place { device_group: &earlier.device_group, room: "", copied: Some((origin, root)) };
+    let (_, response) = make_device(ingest, tx, asks, place, |act| act.with("copied_from", root)).await?;
     Ok(response)
 }

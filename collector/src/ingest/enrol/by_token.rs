@@ -62,13 +62,23 @@ async fn spend(
     if let Some(device) = devices::of_key(tx, school, &digest).await? {
         ingest.check_not_denied(device)?;
         let since = (asks.now_us - DAY_US, asks.now_us);
-        if devices::certificates_between(tx, school, device, since).await? >= MAX_A_DAY {
+        let today = devices::certificates_between(tx, school, device, since).await?;
+        // An answer that got lost is asked for soon; long after it, a token that has ended opens nothing.
+        if today == 0 && terms.expires_us <= asks.now_us {
+            return Err(Refused::TokenExpired);
+        }
+        if today >= MAX_A_DAY {
             return Err(Refused::Busy { retry: RETRY });
         }
         let response = certify(ingest, tx, asks, device).await?;
         return Ok(Came::Joined { outcome: "again", device, response });
     }
-    match joins::decision(tx, school, token, &digest).await? {
+    let decision = joins::decision(tx, school, token, &digest).await?;
+    // Whoever waits behind a token that has ended waits for nothing.
+    if decision.is_some() && terms.expires_us <= asks.now_us {
+        return Err(Refused::TokenExpired);
+    }
+    match decision {
         Some(Decision::Waits) => return Ok(Came::Waits),
         Some(Decision::Denied) => return Err(Refused::Denied),
         Some(Decision::LetIn) => {}
@@ -79,12 +89,12 @@ async fn spend(
             terms.admit(&comer, asks.now_us)?;
             tokens::spend(tx, school, token).await?;
             if terms.is_by_approval {
-                wait(ingest, tx, asks, (token, address)).await?;
+                wait(ingest, tx, asks, (token, address, comer.is_listed())).await?;
                 return Ok(Came::Waits);
             }
         }
     }
-    let place = Place { device_group: &terms.device_group, room: "", copied_from: None };
+    let place = Place { device_group: &terms.device_group, room: "", copied: None };
     let (device, response) = make_device(ingest, tx, asks, place, |act| act.with("token", &reference)).await?;
     Ok(Came::Joined { outcome: "joined", device, response })
 }
@@ -93,7 +103,7 @@ async fn wait(
     ingest: &Ingest,
     tx: &mut Tx,
     asks: &Asks<'_>,
-    (token, address): (&TokenHash, &str),
+    (token, address, is_listed): (&TokenHash, &str, bool),
 ) -> Result<(), Refused> {
     let new = NewJoin {
         id: JoinId::random()?,
@@ -103,6 +113,7 @@ async fn wait(
         room: &asks.facts.room,
         os: &asks.facts.os,
         address,
+        is_listed,
         asked_us: asks.now_us,
     };
     Ok(joins::insert(tx, &ingest.school, &new).await?)

@@ -31,6 +31,13 @@ impl Nonces {
         Ok(nonce)
     }
 
+    /// Whether it could be taken now.
+    pub(super) fn holds(&self, nonce: &[u8], now_us: i64) -> bool {
+        let Ok(nonce) = <[u8; NONCE_BYTES]>::try_from(nonce) else { return false };
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&nonce).is_some_and(|made_us| holds(*made_us, now_us))
+    }
+
     /// Takes one. Says whether it was made here, holds, and was not taken before.
     pub(super) fn take(&self, nonce: &[u8; NONCE_BYTES], now_us: i64) -> bool {
         let made_us = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(nonce);

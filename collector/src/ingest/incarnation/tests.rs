@@ -115,3 +115,11 @@ fn a_pc_whose_disk_is_reset_at_each_start_is_welcomed_while_no_other_start_of_it
     let unnamed = Comes { is_known_pc: false, ..again };
     assert!(matches!(renew(Some(after), &unnamed, true), Err(Refused::Copy)), "nothing says that it is that PC");
 }
+
+#[test]
+fn who_goes_on_is_not_seen_before_it_holds_its_incarnation_or_a_minute_is_over() {
+    let given = renew(None, &comes(None, 1, 1), true).unwrap();
+    let now_us = comes(None, 1, 1).now_us;
+    assert!(is_settling(Some(given), now_us) && !is_settling(Some(carried(given)), now_us));
+    assert!(!is_settling(Some(given), now_us + 61_000_000) && !is_settling(None, now_us));
+}

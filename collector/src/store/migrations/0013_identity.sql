@@ -22,10 +22,12 @@ CREATE TABLE device_boots (
     PRIMARY KEY (school_id, device_id, boot)
 ) STRICT, WITHOUT ROWID;
 
-ALTER TABLE devices ADD COLUMN copied_from BLOB;    -- the device whose identity it came with
+ALTER TABLE devices ADD COLUMN copied_from BLOB;    -- the device whose identity the first of its copies came with
+ALTER TABLE devices ADD COLUMN seen_key BLOB;       -- digest of the newest key it has said Hello with
 ALTER TABLE devices ADD COLUMN replaced_us INTEGER; -- when the same PC enrolled anew; heard after it, it is not replaced
 CREATE INDEX devices_by_hardware ON devices (school_id, hardware_hash) WHERE hardware_hash IS NOT NULL;
-CREATE INDEX devices_by_origin ON devices (school_id, copied_from, enrolled_us) WHERE copied_from IS NOT NULL;
+ALTER TABLE device_certificates ADD COLUMN authority INTEGER NOT NULL DEFAULT 1; -- which key of the authority issued it
+CREATE INDEX devices_copied ON devices (school_id, copied_from) WHERE copied_from IS NOT NULL;
 CREATE INDEX certificates_by_key ON device_certificates (school_id, public_key_digest);
 
 -- ---- campaign tokens ------------------------------------------------------------------------------------------------
@@ -47,11 +49,12 @@ CREATE TABLE token_uses (
     outcome     TEXT NOT NULL,                 -- 'joined', 'again', 'waits', or why it was refused
     hostname    TEXT NOT NULL,
     address     TEXT NOT NULL,                 -- where it came from last
-    device_id   BLOB,                          -- of those that joined
+    device_id   BLOB NOT NULL,                 -- of those that joined; else empty
     uses        INTEGER NOT NULL,
     at_us       INTEGER NOT NULL,              -- last
-    PRIMARY KEY (school_id, token_hash, day, outcome, hostname)
+    PRIMARY KEY (school_id, token_hash, day, outcome, hostname, device_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX token_uses_by_time ON token_uses (school_id, at_us);
 
 -- Devices that wait for somebody to let them in, each by the key it will be known by.
 CREATE TABLE waiting_joins (
@@ -63,13 +66,15 @@ CREATE TABLE waiting_joins (
     room        TEXT NOT NULL,
     os          TEXT NOT NULL,
     address     TEXT NOT NULL,
+    is_listed   INTEGER NOT NULL,              -- the school's list had its host, and its serial number where it has one
     asked_us    INTEGER NOT NULL,
     decided_us  INTEGER,
     is_let_in   INTEGER,
     person_id   BLOB,                          -- NULL: somebody at the collector's machine
     PRIMARY KEY (school_id, join_id)
 ) STRICT;
-CREATE UNIQUE INDEX waiting_joins_by_key ON waiting_joins (school_id, public_key_digest);
+CREATE INDEX waiting_joins_undecided ON waiting_joins (school_id, asked_us) WHERE is_let_in IS NULL;
+CREATE UNIQUE INDEX waiting_joins_by_key ON waiting_joins (school_id, public_key_digest, token_hash);
 
 -- ---- images ---------------------------------------------------------------------------------------------------------
 

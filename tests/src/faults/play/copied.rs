@@ -31,8 +31,8 @@ impl Play<'_> {
         self.rig.start(Program::Collector, &Terms::default())?;
         if is_first {
             twin.start()?;
-            let refused = async || twin.log().contains("LW-UNWELCOME").then_some(());
-            eventually_within(PATIENCE, "the copy to be refused", refused).await?;
+            let parted = async || twin.has_parted().then_some(());
+            eventually_within(PATIENCE, "the copy to join as a device of its own", parted).await?;
         }
         self.rig.start(Program::Agent, &Terms::default())?;
         if !is_first {
@@ -42,11 +42,11 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Somebody works at the copy, whose spool takes it, and which delivers nothing.
+    /// Somebody works at the copy, which has become a device of its own.
     pub(super) async fn use_copy(&mut self) -> anyhow::Result<()> {
         let Some(twin) = &mut self.twin else { return Ok(()) };
-        let refused = async || twin.log().contains("LW-UNWELCOME").then_some(());
-        eventually_within(PATIENCE, "the copy to be refused", refused).await?;
+        let parted = async || twin.has_parted().then_some(());
+        eventually_within(PATIENCE, "the copy to join as a device of its own", parted).await?;
         for number in ELSEWHERE..ELSEWHERE + SHOWN {
             let phrase = Phrase::nth(number, Level::High);
             twin.pupil.shows(phrase).await?;
@@ -60,14 +60,11 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The copy joins as a PC of its own: what it was shown arrives, and that it set aside what it came with.
+    /// What the copy was shown arrives, and that it set aside what it came with.
     pub(super) async fn part_copy(&mut self) -> anyhow::Result<()> {
         let Some(twin) = &mut self.twin else { return Ok(()) };
         anyhow::ensure!(twin.runs(), "the copy ended");
         let look = Look::into(&self.rig.database()).await?;
-        let before = look.set_aside().await?;
-        anyhow::ensure!(before == 0, "a copy that was refused told of {before} captures");
-        twin.joins_anew(&self.stage.template).await?;
         self.told.acknowledged_elsewhere = acknowledged(&twin.log());
         let marks = &self.told.acknowledged_elsewhere;
         let arrived = eventually_within(PATIENCE, "what was shown at the copy to arrive", async || {

@@ -1,0 +1,271 @@
+//! Roll-outs: a rule set goes to a pilot, to a share, to everybody; one that makes PCs unwell is halted by itself.
+//!
+//! The collector runs in this process, by a clock that is turned on; commands are the real program's, rule sets are compiled
+//! and signed by the real tool. PCs are the agent's own identity, spool and uplink ([`Pc`]): they fetch, verify and load
+//! what they are offered.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::TypedValueParser as _;
+use lapwing_agent::diagnostic::Code;
+use lapwing_agent::identity::HardwareHash;
+use lapwing_agent::uplink::UplinkConfig;
+use lapwing_collector::clock::{Clock as _, ManualClock, SystemClock};
+use lapwing_collector::config::Config;
+use lapwing_collector::lifecycle::Collector;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::fleet::now;
+use crate::pc::{Pc, PcClock, Setup};
+use crate::{School, eventually_within};
+
+const PATIENCE: Duration = Duration::from_secs(45);
+const MINUTE_US: i64 = 60 * 1_000_000;
+const PILOT: &str = "pilot";
+const PUPILS: &str = "pupils";
+
+/// How many PCs there are.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// How many PCs; one in five is of the pilot.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(10..=100).map(usize::from))]
+    pub pcs: usize,
+}
+
+/// What came of the stages.
+#[derive(Clone, Debug, Default)]
+pub struct RolloutReport(Vec<(&'static str, Result<String, String>)>);
+
+struct Stages {
+    school: School,
+    collector: Collector,
+    clock: Arc<ManualClock>,
+    folder: PathBuf,
+    setup: Setup,
+    pilot: Vec<Pc>,
+    others: Vec<Pc>,
+    report: RolloutReport,
+}
+
+impl Rollout {
+    /// Runs it in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// When a program does not start.
+    pub async fn run(self, folder: &Path) -> anyhow::Result<RolloutReport> {
+        let mut stages = Stages::begin(folder, self.pcs).await?;
+        let outcome = stages.all().await;
+        for pc in stages.pilot.drain(..).chain(stages.others.drain(..)) {
+            pc.off().await?;
+        }
+        stages.collector.stop().await;
+        outcome?;
+        Ok(stages.report)
+    }
+}
+
+impl Stages {
+    async fn begin(folder: &Path, pcs: usize) -> anyhow::Result<Self> {
+        let mut school = School::open(folder, &[]).await?;
+        school.stop_collector().await?;
+        let clock = Arc::new(ManualClock::at(SystemClock.wall_us()));
+        let collector = Collector::start(Config::load(&school.config())?, clock.clone()).await?;
+        let exported = school.collect(&["ca", "export"], &[])?;
+        let fingerprint = exported.lines().find_map(|line| line.strip_prefix("fingerprint: "));
+        let setup = Setup {
+            uplink: UplinkConfig {
+                enrol: format!("https://localhost:{}", school.enrol().port()).parse()?,
+                uplink: format!("https://localhost:{}", school.uplink().port()).parse()?,
+                ca_fingerprint: fingerprint.map(str::parse).transpose()?,
+                token_file: None,
+                room: String::new(),
+                host_name: String::new(),
+                serial_hash: None,
+            },
+            hardware: HardwareHash::default(),
+            rules: Some(school.trusted_rules()?),
+        };
+        let (pilot, others) = (Vec::new(), Vec::new());
+        let folder = folder.to_owned();
+        let mut stages =
+            Self { school, collector, clock, folder, setup, pilot, others, report: RolloutReport::default() };
+        for number in 0..pcs {
+            let group = if number % 5 == 0 { PILOT } else { PUPILS };
+            let pc = stages.joins(&format!("pc-{number}"), group)?;
+            if group == PILOT { stages.pilot.push(pc) } else { stages.others.push(pc) }
+        }
+        let first = async || stages.all_have(1).then_some(());
+        eventually_within(PATIENCE, "all to have release 1", first).await?;
+        Ok(stages)
+    }
+
+    async fn all(&mut self) -> anyhow::Result<()> {
+        let all = self.pilot.len() + self.others.len();
+        self.publish(2, &["--group", PILOT])?;
+        let pilot_alone = async || (self.have(2) == self.pilot.len()).then_some(());
+        let outcome = self.within("the pilot to have release 2", pilot_alone).await;
+        let strangers = self.others.iter().filter(|pc| pc.rule_set() == 2).count();
+        let outcome =
+            outcome.and_then(|()| if strangers == 0 { Ok(()) } else { Err(format!("{strangers} others too")) });
+        self.stage("to a group: the group alone", outcome.map(|()| format!("{} of {all}", self.pilot.len())));
+
+        self.school.collect(&["rules", "rollout", "--percent", "40"], &[])?;
+        let offered = self.offered()?;
+        let share = async || (self.have(2) == offered).then_some(());
+        let outcome = self.within("the share to have release 2", share).await;
+        let grew = offered > self.pilot.len() && offered < all && self.pilot.iter().all(|pc| pc.rule_set() == 2);
+        let outcome = outcome.and_then(|()| if grew { Ok(()) } else { Err(format!("{offered} offered")) });
+        self.stage("to a share besides: as many as are drawn", outcome.map(|()| format!("{offered} of {all}")));
+
+        let began = now();
+        self.school.collect(&["rules", "rollout", "--everybody"], &[])?;
+        let everybody = async || self.all_have(2).then_some(());
+        let outcome = self.within("all to have release 2", everybody).await;
+        let took = began.elapsed().as_secs_f64();
+        self.stage(
+            "to everybody, while they are connected",
+            outcome.map(|()| format!("{all} of {all} in {took:.1} s")),
+        );
+
+        self.regression().await?;
+        self.newcomer().await?;
+        self.recovery().await
+    }
+
+    /// Whoever takes the next one is unwell: nobody else is offered it.
+    async fn regression(&mut self) -> anyhow::Result<()> {
+        self.publish(3, &["--group", PILOT])?;
+        let taken = async || (self.have(3) == self.pilot.len()).then_some(());
+        let outcome = self.within("the pilot to have release 3", taken).await;
+        self.clock.advance_us(MINUTE_US);
+        for pc in &self.pilot {
+            pc.suffers(Some(Code::Overrun));
+        }
+        let mut turned = 0;
+        let told = async || {
+            // Upkeep looks once a minute of the collector's clock.
+            self.clock.advance_us(MINUTE_US);
+            turned += 1;
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+            (self.number("SELECT COUNT(*) FROM outbox WHERE kind = 'roll_out'").await.ok()? == 1).then_some(())
+        };
+        let outcome = outcome.and(self.within("the halt, and a word on it", told).await);
+        let status = self.school.collect(&["rules", "status"], &[]);
+        let halted = status.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let others = self.others.iter().filter(|pc| pc.rule_set() == 3).count();
+        let outcome = outcome.and_then(|()| match (halted.contains("HALTED"), others) {
+            (true, 0) => Ok(format!("halted within {turned} minutes, told once, 0 of {} others", self.others.len())),
+            (told, others) => Err(format!("status says so: {told}, {others} others took it")),
+        });
+        self.stage("PCs that took it are unwell: halted by itself", outcome);
+        Ok(())
+    }
+
+    /// A PC that joins, or comes back, while a roll-out is halted.
+    async fn newcomer(&mut self) -> anyhow::Result<()> {
+        let pc = self.joins("newcomer", PILOT)?;
+        let base = async || (pc.rule_set() == 2).then_some(());
+        let outcome = self.within("the release that is everybody's", base).await;
+        let outcome = outcome.map_err(|error| format!("{error}: {}, release {}", pc.state(), pc.rule_set()));
+        pc.off().await?;
+        self.stage("a PC that joins meanwhile gets the one before", outcome.map(|()| "release 2".to_owned()));
+        Ok(())
+    }
+
+    /// The next release is for everybody again.
+    async fn recovery(&mut self) -> anyhow::Result<()> {
+        for pc in &self.pilot {
+            pc.suffers(None);
+        }
+        self.publish(4, &[])?;
+        let all = async || self.all_have(4).then_some(());
+        let outcome = self.within("all to have release 4", all).await;
+        self.stage("the next release, of a higher number, mends it", outcome.map(|()| "all".to_owned()));
+        let rolled_back = self.school.collect(&["rules", "rollback"], &[]);
+        let words = rolled_back.map_err(|error| format!("{error:#}")).and_then(|said| {
+            let says_what_to_do = said.contains("offered release 2") && said.contains("a number above 4");
+            if says_what_to_do { Ok("says what to sign".to_owned()) } else { Err(said) }
+        });
+        self.stage("roll-back: nobody else has it, and it says what to do", words);
+        Ok(())
+    }
+
+    fn publish(&self, release: u64, reach: &[&str]) -> anyhow::Result<()> {
+        let set = self.school.compile_rules(release)?;
+        self.school.collect(&[&["rules", "publish"], reach].concat(), &[&set])?;
+        Ok(())
+    }
+
+    /// Devices that `rules status` says are offered the newest release.
+    fn offered(&self) -> anyhow::Result<usize> {
+        let status = self.school.collect(&["rules", "status"], &[])?;
+        let line = status.lines().find_map(|line| line.strip_prefix("offered to "));
+        Ok(line.and_then(|line| line.split(' ').next()).unwrap_or_default().parse()?)
+    }
+
+    fn joins(&self, name: &str, group: &str) -> anyhow::Result<Pc> {
+        let state = self.folder.join(name);
+        std::fs::create_dir(&state)?;
+        let token = self.school.collect(&["token", "create", "--group", group], &[])?;
+        std::fs::write(state.join("token"), token.trim())?;
+        let uplink = UplinkConfig {
+            token_file: Some(state.join("token")),
+            host_name: name.to_owned(),
+            ..self.setup.uplink.clone()
+        };
+        Pc::start(&state, Setup { uplink, ..self.setup.clone() }, PcClock::started(0)?)
+    }
+
+    fn have(&self, release: u64) -> usize {
+        self.pilot.iter().chain(&self.others).filter(|pc| pc.rule_set() == release).count()
+    }
+
+    fn all_have(&self, release: u64) -> bool {
+        let releases: BTreeSet<_> = self.pilot.iter().chain(&self.others).map(Pc::rule_set).collect();
+        releases == [release].into()
+    }
+
+    async fn within(&self, awaited: &str, look: impl AsyncFnMut() -> Option<()>) -> Result<(), String> {
+        eventually_within(PATIENCE, awaited, look).await.map_err(|error| format!("{error:#}"))
+    }
+
+    async fn number(&self, sql: &'static str) -> anyhow::Result<i64> {
+        let options = SqliteConnectOptions::new().filename(self.school.database()).read_only(true);
+        let mut database = options.connect().await?;
+        let number = sqlx::query_scalar(sql).fetch_one(&mut database).await?;
+        database.close().await?;
+        Ok(number)
+    }
+
+    fn stage(&mut self, name: &'static str, outcome: Result<String, String>) {
+        self.report.0.push((name, outcome));
+    }
+}
+
+impl RolloutReport {
+    /// Whether every stage went as it should.
+    #[must_use]
+    pub fn all_well(&self) -> bool {
+        self.0.iter().all(|(_, outcome)| outcome.is_ok())
+    }
+}
+
+impl fmt::Display for RolloutReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, outcome) in &self.0 {
+            let (well, words) = match outcome {
+                Ok(words) => ("yes", words),
+                Err(words) => ("NO", words),
+            };
+            writeln!(f, "{well:<4} {name:<56} {words}")?;
+        }
+        Ok(())
+    }
+}
