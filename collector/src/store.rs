@@ -27,6 +27,7 @@ pub(crate) mod attributions;
 pub(crate) mod audit;
 pub(crate) mod canaries;
 pub(crate) mod captures;
+pub(crate) mod certificates;
 pub(crate) mod channels;
 pub(crate) mod checks;
 pub(crate) mod concern_page;

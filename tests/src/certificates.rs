@@ -88,6 +88,7 @@ impl Year {
         self.roll_over(always, device).await?;
         self.away(summer, "summer: knows the old authority alone, and is told of the new one").await?;
         self.until_day(122, always).await?;
+        self.away(two_months, "two months away again: comes over to the new authority").await?;
         self.too_long(too_long).await?;
         self.retirement(always, away, device).await?;
         self.clocks(always, device).await?;

@@ -5,8 +5,6 @@ use std::io;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -22,7 +20,7 @@ use rustls::{
     SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
@@ -30,6 +28,10 @@ use url::Url;
 
 use super::trusted_time::TrustedTime;
 use crate::identity::Identity;
+
+mod expiry;
+
+pub(super) use expiry::Expiry;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that says nothing for this long is asked whether it is still there.
@@ -183,59 +185,6 @@ pub(super) fn over_tcp() -> Dial {
     })
 }
 
-/// Whether the other side refused the certificate that was shown since it has run out. By TLS 1.3 that arrives after the
-/// handshake, when what reads from the connection no longer tells one error from another.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Expiry(Arc<AtomicBool>);
-
-impl Expiry {
-    /// Whether it did so since the last time it was asked.
-    pub(super) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::SeqCst)
-    }
-}
-
-/// A connection that takes note of that.
-struct Noting {
-    wire: Box<dyn Wire>,
-    expiry: Expiry,
-}
-
-impl Noting {
-    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &polled
-            && failure(error).is_some_and(says_expired)
-        {
-            self.expiry.0.store(true, Ordering::SeqCst);
-        }
-        polled
-    }
-}
-
-impl AsyncRead for Noting {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.wire).poll_read(cx, into);
-        self.note(polled)
-    }
-}
-
-impl AsyncWrite for Noting {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.wire).poll_write(cx, bytes);
-        self.note(polled)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.wire).poll_flush(cx);
-        self.note(polled)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.wire).poll_shutdown(cx);
-        self.note(polled)
-    }
-}
-
 /// A channel that connects when it is first used, and anew after each break.
 pub(super) fn channel(
     url: &CollectorUrl,
@@ -252,14 +201,7 @@ pub(super) fn channel(
     let (url, config, dial, expiry) = (url.clone(), Arc::new(config), Arc::clone(dial), expiry.clone());
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
         let (dialling, expiry) = (dial(url.clone(), Arc::clone(&config)), expiry.clone());
-        async move {
-            let wire = dialling.await.inspect_err(|error| {
-                if failure(error).is_some_and(says_expired) {
-                    expiry.0.store(true, Ordering::SeqCst);
-                }
-            })?;
-            Ok::<_, io::Error>(TokioIo::new(Noting { wire, expiry }))
-        }
+        async move { Ok::<_, io::Error>(TokioIo::new(expiry.noting(dialling).await?)) }
     })))
 }
 

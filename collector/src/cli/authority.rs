@@ -10,7 +10,7 @@ use crate::audit::{self, Act, ActKind};
 use crate::authority::{Authority, AuthorityError};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::store::devices::{self, Behind};
+use crate::store::certificates::{self, Behind};
 
 const PEM_LINE: usize = 64;
 
@@ -129,7 +129,7 @@ impl Retire {
 
 async fn behind(desk: &Desk, authority: &Authority) -> Result<Behind, Failure> {
     let (school, generation) = (&desk.config.school.id, authority.generation());
-    Ok(devices::behind(&desk.store, school, generation, desk.clock.wall_us()).await?)
+    Ok(certificates::behind(&desk.store, school, generation, desk.clock.wall_us()).await?)
 }
 
 fn in_words(desk: &Desk, behind: &Behind) -> Result<String, Failure> {

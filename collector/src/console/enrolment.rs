@@ -260,8 +260,11 @@ fn token_view(present: &Present, token: Shown) -> TokenView {
     let is_open = token.withdrawn_us.is_none() && token.terms.expires_us > present.now_us();
     let ends = present.when(token.terms.expires_us);
     let state = match (token.withdrawn_us, is_open) {
-        (Some(_), _) => format!("Withdrawn {ends}"),
-        (None, true) => format!("Until {ends}, for {} more", words::thousands(token.terms.uses_left)),
+        (Some(withdrawn_us), _) => format!("Withdrawn {}", present.when(withdrawn_us)),
+        (None, true) => match token.terms.uses_left {
+            0 => "Used up".to_owned(),
+            left => format!("Until {ends}, for {} more", words::thousands(left)),
+        },
         (None, false) => format!("Ended {ends}"),
     };
     let networks = token.terms.networks.iter().map(|network| format!("From {network}"));

@@ -28,6 +28,7 @@ use super::uplink::{admit, retire};
 use super::{Ingest, Refused};
 use crate::intake::{Delivery, Held, TakeError};
 use crate::shutdown::Shutdown;
+use crate::store::certificates;
 use crate::store::deliveries::{self, Spool};
 use crate::store::devices::{self, Enrolled};
 use crate::tls::Peer;
@@ -278,7 +279,7 @@ async fn note_newcomer(ingest: &Ingest, peer: Peer, enrolled: &Enrolled) -> Resu
     let (school, device) = (&ingest.school, peer.device);
     let mut tx = ingest.store.begin().await?;
     if has_new_key {
-        devices::set_seen_key(&mut tx, school, device, &peer.public_key_digest).await?;
+        certificates::set_seen_key(&mut tx, school, device, &peer.public_key_digest).await?;
     }
     if enrolled.is_unheard {
         devices::replace_on_pc(&mut tx, school, device, &enrolled.hardware_hash, ingest.clock.wall_us()).await?;

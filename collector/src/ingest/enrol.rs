@@ -26,9 +26,9 @@ use super::{EnrolService, Ingest, Refused};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::authority::DeviceKey;
-use crate::store::Tx;
 use crate::store::deliveries::{self, Spool};
 use crate::store::devices::{self, NewDevice};
+use crate::store::{Tx, certificates};
 
 pub(super) use nonces::Nonces;
 
@@ -155,7 +155,7 @@ async fn certify(
 ) -> Result<wire::JoinResponse, Refused> {
     let authority = ingest.authority.load();
     let certificate = authority.issue_device(device, &asks.key, ingest.clock.as_ref())?;
-    failpoint!("enrol.certificate", devices::insert_certificate(tx, &ingest.school, device, &certificate).await?);
+    failpoint!("enrol.certificate", certificates::insert(tx, &ingest.school, device, &certificate).await?);
     Ok(wire::JoinResponse {
         certificate: certificate.der.to_vec(),
         authorities: authority.to_wire(),

@@ -6,7 +6,7 @@ use lapwing_proto::{failpoint, wire};
 
 use super::{Ingest, Refused};
 use crate::authority::DeviceKey;
-use crate::store::devices;
+use crate::store::{certificates, devices};
 use crate::tls::Peer;
 
 /// Certificates a device may be issued in a day: enough for answers that got lost, too few to fill a database.
@@ -26,13 +26,13 @@ pub(super) async fn serve(ingest: &Ingest, peer: Peer, csr: &[u8]) -> Result<wir
     }
     devices::find(&ingest.store, &ingest.school, peer.device).await?.ok_or(Refused::Revoked)?;
     let mut tx = ingest.store.begin().await?;
-    let today = devices::certificates_between(&mut tx, &ingest.school, peer.device, (now_us - DAY_US, now_us)).await?;
+    let today = certificates::count_between(&mut tx, &ingest.school, peer.device, (now_us - DAY_US, now_us)).await?;
     if today >= MAX_A_DAY {
         return Err(Refused::Busy { retry: RETRY });
     }
     let authority = ingest.authority.load();
     let certificate = authority.issue_device(peer.device, &key, ingest.clock.as_ref())?;
-    devices::insert_certificate(&mut tx, &ingest.school, peer.device, &certificate).await?;
+    certificates::insert(&mut tx, &ingest.school, peer.device, &certificate).await?;
     failpoint!("renew.commit", tx.commit().await?);
     Ok(wire::RenewResponse {
         certificate: certificate.der.to_vec(),

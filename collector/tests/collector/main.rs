@@ -13,6 +13,7 @@ mod full_disk;
 mod joining;
 mod parts;
 mod people;
+mod releases;
 mod reload;
 mod restored;
 mod school;

@@ -62,6 +62,10 @@ async fn technician_and_governor_see_their_pages_and_no_content() {
         let landed = person.does("sign-in").expect("they sign in");
         assert_eq!(landed.get("path").and_then(Value::as_str), Some(path), "{login}");
         is_clean(&mut person, login);
+        if login == "technician" {
+            person.does("go /enrolment").expect("the page opens");
+            is_clean(&mut person, "enrolment");
+        }
         let refused = person.does("go /queue").expect("an answer");
         assert_eq!(refused.get("status").and_then(Value::as_u64), Some(403), "{login} has no queue");
     }

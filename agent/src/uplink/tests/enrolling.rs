@@ -42,6 +42,24 @@ async fn each_refusal_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn who_is_not_let_in_hears_why_and_keeps_the_token() {
+    for (code, words, is_transient) in [
+        (wire::ErrorCode::Network, "not for this network", false),
+        (wire::ErrorCode::NotListed, "not on the school's list", false),
+        (wire::ErrorCode::Denied, "turned away", false),
+        (wire::ErrorCode::Revoked, "denies this device", false),
+        (wire::ErrorCode::Waits, "waits to be let in", true),
+        (wire::ErrorCode::Store, "refused", true),
+    ] {
+        let rig = Rig::new(Script { refuse_join: Some(code), ..Script::default() }).await;
+        let error = enrolled(&rig, rig.config()).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{code:?}: {error}");
+        assert_eq!(error.is_transient(), is_transient, "{code:?}");
+        assert!(rig.folder.path().join("token").exists());
+    }
+}
+
+#[tokio::test]
 async fn a_collector_that_is_down_is_tried_again() {
     let rig = Rig::new(Script::default()).await;
     let nobody = "https://localhost:1".parse().unwrap();

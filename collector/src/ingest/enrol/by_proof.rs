@@ -14,7 +14,7 @@ use crate::ingest::renew::{DAY_US, RETRY};
 use crate::ingest::{Ingest, Refused};
 use crate::notify::Purpose;
 use crate::proof::tell_caretakers;
-use crate::store::devices::{self, Earlier};
+use crate::store::certificates::{self, Earlier};
 use crate::store::{Tx, deliveries, images};
 
 /// Certificates that a device may be issued in a day by its old key: each copy of an image that lay for long needs one
@@ -32,7 +32,7 @@ pub(super) async fn join(ingest: &Ingest, asks: &Asks<'_>, proof: &wire::Proof) 
     let (key_digest, reason) = verify(ingest, asks, (proof, device))?;
     ingest.check_not_denied(device)?;
     let mut tx = ingest.store.begin().await?;
-    let earlier = devices::earlier(&mut tx, &ingest.school, device, &key_digest).await?.ok_or(Refused::Proof)?;
+    let earlier = certificates::earlier(&mut tx, &ingest.school, device, &key_digest).await?.ok_or(Refused::Proof)?;
     // A key that another has taken the place of belongs to a copy that was made before, or to a disk that was reset.
     let is_known_pc = !earlier.hardware_hash.is_empty() && earlier.hardware_hash == asks.facts.hardware_hash;
     if reason == wire::JoinReason::Expired && earlier.is_superseded && !is_known_pc {
@@ -46,7 +46,7 @@ pub(super) async fn join(ingest: &Ingest, asks: &Asks<'_>, proof: &wire::Proof) 
     if over_us > i64::from(RENEWABLE_DAYS).saturating_mul(DAY_US) {
         return Err(Refused::Expired);
     }
-    let issued = devices::of_key(&mut tx, &ingest.school, &asks.key.digest()).await?;
+    let issued = certificates::of_key(&mut tx, &ingest.school, &asks.key.digest()).await?;
     let response = match (issued, reason) {
         (Some(known), _) if known != device => {
             // It asked before, and the answer got lost: the device that it became.
@@ -92,7 +92,7 @@ fn verify(
 
 async fn limit(ingest: &Ingest, tx: &mut Tx, asks: &Asks<'_>, device: DeviceId) -> Result<(), Refused> {
     let since = (asks.now_us - DAY_US, asks.now_us);
-    if devices::certificates_between(tx, &ingest.school, device, since).await? >= MAX_RENEWED_A_DAY {
+    if certificates::count_between(tx, &ingest.school, device, since).await? >= MAX_RENEWED_A_DAY {
         return Err(Refused::Busy { retry: RETRY });
     }
     Ok(())

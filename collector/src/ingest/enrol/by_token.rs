@@ -9,7 +9,7 @@ use crate::ingest::renew::{DAY_US, MAX_A_DAY, RETRY};
 use crate::ingest::{Ingest, Refused};
 use crate::store::joins::{self, Decision, NewJoin};
 use crate::store::tokens::{self, Used};
-use crate::store::{Tx, devices, expected};
+use crate::store::{Tx, certificates, expected};
 use crate::token::{CampaignToken, TokenHash};
 
 /// What came of a use, besides a refusal.
@@ -59,10 +59,10 @@ async fn spend(
     let (school, digest) = (&ingest.school, asks.key.digest());
     let found = failpoint!("enrol.spend", tokens::find(tx, school, token).await?);
     let (reference, terms) = found.ok_or(Refused::TokenUnknown)?;
-    if let Some(device) = devices::of_key(tx, school, &digest).await? {
+    if let Some(device) = certificates::of_key(tx, school, &digest).await? {
         ingest.check_not_denied(device)?;
         let since = (asks.now_us - DAY_US, asks.now_us);
-        let today = devices::certificates_between(tx, school, device, since).await?;
+        let today = certificates::count_between(tx, school, device, since).await?;
         // An answer that got lost is asked for soon; long after it, a token that has ended opens nothing.
         if today == 0 && terms.expires_us <= asks.now_us {
             return Err(Refused::TokenExpired);
