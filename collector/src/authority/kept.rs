@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lapwing_proto::{SchoolId, failpoint};
+use lapwing_proto::SchoolId;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256};
 use rcgen::{PublicKeyData as _, SerialNumber};
 use rustls_pki_types::CertificateDer;
@@ -125,7 +125,7 @@ pub(super) fn retire(folder: &Path, school: &SchoolId, clock: &dyn Clock) -> Res
 fn set(folder: &Path, generations: Generations) -> Result<(), AuthorityError> {
     let path = folder.join(GENERATIONS_FILE);
     let text = serde_json::to_vec(&generations).map_err(|_| AuthorityError::Generations { path: path.clone() })?;
-    failpoint!("authority.generations", private_file::write(&path, &text))
+    private_file::write(&path, &text)
 }
 
 fn open_or_create_first(folder: &Path, school: &SchoolId, clock: &dyn Clock) -> Result<Signer, AuthorityError> {

@@ -14,6 +14,8 @@ use crate::PEOPLE;
 
 /// A certificate of 30 days is renewed from its tenth day on.
 const RENEWAL_DUE: i64 = 12 * 24 * 60 * 60;
+/// By then it has run out, and its key may still ask for the next.
+const RAN_OUT: i64 = 40 * 24 * 60 * 60;
 /// Longer than the spool keeps captures below level 5.
 const EXPIRED: u64 = 20 * 24 * 60 * 60;
 
@@ -26,6 +28,8 @@ pub(super) enum Scene {
     Joining,
     /// The certificate is due for renewal.
     Renewing,
+    /// The certificate has run out.
+    Rejoining,
     /// The collector is started for the first time.
     Opening,
     /// The spool cannot be read.
@@ -57,7 +61,16 @@ impl Scene {
     }
 
     fn of_agent(place: &str) -> Self {
-        let joining = ["identity.replace", "enrol.", "spool.key", "spool.begin", "spool.epoch", "force.", "fetch."];
+        let joining = [
+            "identity.replace",
+            "identity.joining",
+            "enrol.",
+            "spool.key",
+            "spool.begin",
+            "spool.epoch",
+            "force.",
+            "fetch.",
+        ];
         let damaged = ["spool.quarantine", "spool.forget_quarantine", "spool.inherit"];
         let is_one_of = |list: &[&str]| list.iter().any(|start| place.starts_with(start));
         match () {
@@ -66,6 +79,7 @@ impl Scene {
             () if place.starts_with("spool.set_key_aside") => Self::Keyless,
             () if is_one_of(&["spool.copy", "spool.renew"]) => Self::Bitten,
             () if place.starts_with("renew.") => Self::Renewing,
+            () if place.starts_with("rejoin.") => Self::Rejoining,
             () if place.starts_with("spool.give_up") => Self::Expired,
             () => Self::Day,
         }
@@ -73,8 +87,9 @@ impl Scene {
 
     fn of_collector(place: &str) -> Self {
         match place.split('.').next().unwrap_or_default() {
-            "enrol" => Self::Joining,
+            "enrol" | "welcome" => Self::Joining,
             "renew" => Self::Renewing,
+            "rejoin" => Self::Rejoining,
             "authority" | "durable" | "school_key" => Self::Opening,
             "intake" if place.starts_with("intake.gap") => Self::Damaged,
             "outbox" if place.starts_with("outbox.commit_failed") => Self::NoPost,
@@ -88,7 +103,31 @@ impl Scene {
         match self {
             Self::Damaged | Self::Keyless | Self::Bitten | Self::Expired => Gaps::Allowed,
             Self::Copied => Gaps::Foreign,
-            Self::Day | Self::Joining | Self::Renewing | Self::Opening | Self::NoPost | Self::Worsening => Gaps::None,
+            Self::Day
+            | Self::Joining
+            | Self::Renewing
+            | Self::Rejoining
+            | Self::Opening
+            | Self::NoPost
+            | Self::Worsening => Gaps::None,
+        }
+    }
+
+    /// How far the clocks of both programs are ahead of this machine's in it, in seconds.
+    pub(super) fn ahead(self) -> i64 {
+        match self {
+            Self::Renewing => RENEWAL_DUE,
+            Self::Rejoining => RAN_OUT,
+            Self::Day
+            | Self::Joining
+            | Self::Opening
+            | Self::Damaged
+            | Self::Keyless
+            | Self::Copied
+            | Self::Bitten
+            | Self::Expired
+            | Self::NoPost
+            | Self::Worsening => 0,
         }
     }
 
@@ -104,9 +143,9 @@ impl Scene {
                 rig.firmware = Some(ORIGINAL);
                 rig.forget_enrolment(template)
             }
-            Self::Renewing => {
-                rig.turn_clock(Program::Agent, RENEWAL_DUE)?;
-                rig.turn_clock(Program::Collector, RENEWAL_DUE)
+            Self::Renewing | Self::Rejoining => {
+                rig.turn_clock(Program::Agent, self.ahead())?;
+                rig.turn_clock(Program::Collector, self.ahead())
             }
             Self::Opening => {
                 std::fs::remove_dir_all(rig.path().join("collector"))?;
@@ -131,6 +170,7 @@ impl Scene {
             | Self::Copied
             | Self::Joining
             | Self::Renewing
+            | Self::Rejoining
             | Self::Opening
             | Self::Damaged
             | Self::Keyless

@@ -86,6 +86,9 @@ impl Desk {
         audit::append(&mut tx, &Act::new(actor, self.clock.wall_us(), ActKind::ConcernViewed, concern)).await?;
         self.tell_head(&mut tx, actor, concern, &standing).await?;
         tx.commit().await?;
+        if standing.level >= Level::Critical {
+            self.mail.notify_one();
+        }
         let mut opened = Opened { captures: Vec::new(), notes: Vec::new() };
         for sealed in concerns::captures(&self.store, actor, concern, MAX_CAPTURES).await? {
             opened.captures.push(self.open_capture(sealed).await?);

@@ -88,7 +88,7 @@ impl Play<'_> {
         // Nobody has signed in at a new console, and to a browser of today a certificate of next week is not valid.
         // A sign-in ends when the console's clock has gone on for too long.
         let is_signed_in = !matches!(self.fault, Fault::Clock(Program::Collector, _));
-        if matches!(self.scene, Scene::Opening | Scene::Renewing) || !is_signed_in {
+        if self.scene == Scene::Opening || self.scene.ahead() > 0 || !is_signed_in {
             return Ok(());
         }
         let mut dsl = self.rig.dsl(&self.stage.template);
@@ -122,8 +122,7 @@ impl Play<'_> {
             if is_held && !turned && began.elapsed() > Duration::from_millis(500) {
                 turned = true;
                 self.rig.kill(Program::Collector).await?;
-                let ahead = if self.scene == Scene::Renewing { 12 * 24 * 60 * 60 } else { 0 };
-                self.rig.turn_clock(Program::Collector, ahead + LEASE_OVER)?;
+                self.rig.turn_clock(Program::Collector, self.scene.ahead() + LEASE_OVER)?;
                 self.rig.start(Program::Collector, &Terms::default())?;
             }
             sleep(PAUSE).await;
