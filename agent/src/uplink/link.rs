@@ -23,8 +23,6 @@ use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{Identity, IdentityStore};
 use crate::shutdown::Shutdown;
 
-/// How long a blocked device waits before it looks whether somebody helped.
-const BLOCKED_RETRY: Duration = Duration::from_mins(15);
 /// Failures in a row after which the time the collector told is no longer believed.
 const DOUBT_AFTER: u32 = 6;
 const RETRY_BASE: Duration = Duration::from_secs(1);
@@ -173,11 +171,7 @@ impl Link {
 
     /// How long to wait after a failure.
     pub(super) fn delay(failure: &Failure, backoff: &mut Backoff) -> Delay {
-        let at_least = match failure.recovery() {
-            Recovery::Retry(at_least) => at_least,
-            Recovery::Blocked(_) => BLOCKED_RETRY,
-        };
-        Delay { at_least, jitter: backoff.next() }
+        Delay { at_least: failure.recovery().at_least(), jitter: backoff.next() }
     }
 
     /// Reports a failure of `part` and waits until it may be tried again: after back-off, when the identity changes, or
@@ -278,6 +272,7 @@ impl Link {
         if part == Part::Delivery {
             // Whoever delivers has not lost its identity, whatever was said before.
             self.lost.send_if_modified(|lost| lost.take().is_some());
+            self.note_joining(None);
         }
         self.enter(LinkState::Connected);
     }

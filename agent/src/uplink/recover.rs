@@ -10,6 +10,9 @@ use super::tls;
 use crate::identity::CertificateError;
 use crate::spool::SpoolError;
 
+/// How long a blocked device waits before it looks whether somebody helped.
+const BLOCKED_RETRY: Duration = Duration::from_mins(15);
+
 /// What stopped a call or a stream.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -89,6 +92,26 @@ pub(super) enum Blocked {
     NotEnrolled,
     /// What was asked for is not there, or no longer.
     Gone,
+}
+
+impl Recovery {
+    /// The least time before it is tried again. A certificate that is said to have run out is shown again soon: it may be
+    /// the collector's clock that is wrong, and mended at any time.
+    pub(super) const fn at_least(self) -> Duration {
+        match self {
+            Self::Retry(at_least) => at_least,
+            Self::Blocked(Blocked::Expired) => Duration::ZERO,
+            Self::Blocked(
+                Blocked::Clone
+                | Blocked::Copy
+                | Blocked::Stranger
+                | Blocked::Revoked
+                | Blocked::Version
+                | Blocked::NotEnrolled
+                | Blocked::Gone,
+            ) => BLOCKED_RETRY,
+        }
+    }
 }
 
 impl Blocked {
@@ -259,6 +282,13 @@ mod tests {
             | ErrorCode::Proof
             | ErrorCode::Denied => Recovery::Retry(Duration::from_millis(7)),
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_said_to_have_run_out_is_shown_again_soon() {
+        assert_eq!(Failure::Expired.recovery().at_least(), Duration::ZERO);
+        assert_eq!(Failure::Stranger.recovery().at_least(), BLOCKED_RETRY);
+        assert_eq!(refused(wire::ErrorCode::Busy).at_least(), Duration::from_millis(7));
     }
 
     #[test]
