@@ -230,23 +230,28 @@ impl Link {
         }
     }
 
-    /// Takes note that `identity` does not go on by what it is. Whoever has another one by now is not meant.
+    /// Takes note that `identity` does not go on by what it is. Whoever has another one by now is not meant; a copy stays
+    /// one, whatever else is said of it.
     pub(super) fn lose(&self, identity: &Arc<Identity>, reason: wire::JoinReason) {
         self.lost.send_if_modified(|lost| {
-            let news = lost.as_ref().is_none_or(|(held, why)| !Arc::ptr_eq(held, identity) || *why != reason);
-            if news {
+            let is_told = lost.as_ref().is_some_and(|(held, why)| {
+                Arc::ptr_eq(held, identity) && (*why == reason || *why == wire::JoinReason::Copy)
+            });
+            if !is_told {
                 *lost = Some((Arc::clone(identity), reason));
             }
-            news
+            !is_told
         });
     }
 
-    /// Waits until the identity at hand is one that goes on.
+    /// Waits until the identity at hand is one that goes on: another one, or the same once it delivers.
     pub(super) async fn keeps_identity(&self) {
-        let mut identity = self.identity.changed();
+        let (mut identity, mut lost) = (self.identity.changed(), self.lost.subscribe());
         while self.is_lost() {
-            if identity.changed().await.is_err() {
-                std::future::pending::<()>().await;
+            tokio::select! {
+                Ok(()) = identity.changed() => {}
+                Ok(()) = lost.changed() => {}
+                else => std::future::pending::<()>().await,
             }
         }
     }

@@ -95,16 +95,15 @@ pub(super) enum Blocked {
 }
 
 impl Recovery {
-    /// The least time before it is tried again. A certificate that is said to have run out is shown again soon: it may be
-    /// the collector's clock that is wrong, and mended at any time.
+    /// The least time before it is tried again. A certificate that is said to have run out is shown again soon, and so is
+    /// whoever answers looked at: the collector's clock may be mended, or an interceptor be gone, at any time.
     pub(super) const fn at_least(self) -> Duration {
         match self {
             Self::Retry(at_least) => at_least,
-            Self::Blocked(Blocked::Expired) => Duration::ZERO,
+            Self::Blocked(Blocked::Expired | Blocked::Stranger) => Duration::ZERO,
             Self::Blocked(
                 Blocked::Clone
                 | Blocked::Copy
-                | Blocked::Stranger
                 | Blocked::Revoked
                 | Blocked::Version
                 | Blocked::NotEnrolled
@@ -285,9 +284,10 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_is_said_to_have_run_out_is_shown_again_soon() {
+    fn what_may_be_mended_elsewhere_at_any_time_is_tried_again_soon() {
         assert_eq!(Failure::Expired.recovery().at_least(), Duration::ZERO);
-        assert_eq!(Failure::Stranger.recovery().at_least(), BLOCKED_RETRY);
+        assert_eq!(Failure::Stranger.recovery().at_least(), Duration::ZERO);
+        assert_eq!(Failure::NotEnrolled.recovery().at_least(), BLOCKED_RETRY);
         assert_eq!(refused(wire::ErrorCode::Busy).at_least(), Duration::from_millis(7));
     }
 

@@ -1,8 +1,8 @@
 //! Joining again by the key that the device has: its certificate has run out, or it turned out to be a copy.
 //!
 //! A copy becomes a device of its own. What its spool held before it was started on its own belongs to the PC it was
-//! copied from: the collector tells by the starts that both know. What it captured since goes out under its new identity. Whoever was away for longer than the key does
-//! joins by a campaign token, where there is one.
+//! copied from: the collector tells by the starts that both know. What it captured since goes out under its new
+//! identity. Whoever was away for longer than the key does joins by a campaign token, where there is one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,11 @@ pub(super) async fn run(link: &Link, facts: Facts) {
                     None => LOOK,
                 };
                 link.note_joining(Some(error.to_string()));
-                tokio::time::sleep(wait).await;
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    // Another reason, or none any more.
+                    _ = lost.changed() => {}
+                }
             }
         }
     }

@@ -85,6 +85,28 @@ async fn who_was_away_for_too_long_joins_by_a_token_where_there_is_one() {
     assert!(by_token && !rig.folder.path().join("token").exists());
 }
 
+#[tokio::test]
+async fn status_goes_on_once_an_identity_that_was_said_to_be_over_delivers_again() {
+    let rig = Rig::new(Script::default()).await;
+    enrolled(&rig).await;
+    let link = Link::new(LinkParts {
+        config: rig.config(),
+        identity: Arc::clone(&rig.identity),
+        clock: Arc::clone(&rig.clock),
+        tasks: TaskTracker::new(),
+        shutdown: Shutdown::new(),
+        diagnostics: rig.diagnostics.clone(),
+        dice: || 0,
+        dial: tls::over_tcp(),
+    });
+    let identity = link.identity.current().unwrap();
+    link.lose(&identity, wire::JoinReason::Copy);
+    link.lose(&identity, wire::JoinReason::Expired);
+    assert_eq!(link.lost.borrow().as_ref().unwrap().1, wire::JoinReason::Copy, "a copy stays one");
+    let both = async { tokio::join!(link.keeps_identity(), async { link.works(link::Part::Delivery) }) };
+    tokio::time::timeout(PATIENCE, both).await.unwrap();
+}
+
 fn public_key(csr: &[u8]) -> Vec<u8> {
     use x509_parser::prelude::FromDer;
     let (_, request) = x509_parser::certification_request::X509CertificationRequest::from_der(csr).unwrap();
