@@ -4,7 +4,6 @@
 //! The collector runs in this process, by a clock that stands still until it is turned; commands are the real program's.
 //! PCs are the agent's own identity, spool and uplink ([`Pc`]).
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +11,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lapwing_agent::diagnostic::Code;
 use lapwing_agent::identity::HardwareHash;
-use lapwing_agent::uplink::UplinkConfig;
 use lapwing_collector::clock::{Clock as _, ManualClock, SystemClock};
 use lapwing_collector::config::Config;
 use lapwing_collector::lifecycle::Collector;
 use lapwing_proto::DeviceId;
 use lapwing_rules::Digest;
 use rcgen::{CertificateParams, KeyPair};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
 use time::OffsetDateTime;
 
+use crate::drill::DrillReport;
+use crate::evidence::counted;
 use crate::pc::{Pc, PcClock, Setup};
 use crate::{School, eventually_within};
 
@@ -30,10 +28,6 @@ use crate::{School, eventually_within};
 const PATIENCE: Duration = Duration::from_secs(45);
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 const YEAR_US: i64 = 365 * DAY_US;
-
-/// What came of the drills.
-#[derive(Clone, Debug, Default)]
-pub struct CertificatesReport(Vec<(&'static str, Result<String, String>)>);
 
 /// A school whose time is turned on by hand.
 struct Year {
@@ -43,7 +37,7 @@ struct Year {
     began_us: i64,
     folder: PathBuf,
     fingerprint: String,
-    report: CertificatesReport,
+    report: DrillReport,
 }
 
 /// Runs every drill in `folder`.
@@ -51,7 +45,7 @@ struct Year {
 /// # Errors
 ///
 /// When a program does not start.
-pub async fn certificates(folder: &Path) -> anyhow::Result<CertificatesReport> {
+pub async fn certificates(folder: &Path) -> anyhow::Result<DrillReport> {
     let mut year = Year::begin(folder).await?;
     let outcome = year.drills().await;
     year.collector.stop().await;
@@ -66,8 +60,8 @@ impl Year {
         let began_us = SystemClock.wall_us();
         let clock = Arc::new(ManualClock::at(began_us));
         let collector = Collector::start(Config::load(&school.config())?, clock.clone()).await?;
-        let fingerprint = fingerprint(&school)?;
-        let report = CertificatesReport::default();
+        let fingerprint = school.fingerprint()?;
+        let report = DrillReport::default();
         Ok(Self { school, collector, clock, began_us, folder: folder.to_owned(), fingerprint, report })
     }
 
@@ -154,7 +148,7 @@ impl Year {
     async fn roll_over(&mut self, name: &str, device: DeviceId) -> anyhow::Result<()> {
         self.school.collect(&["ca", "roll-over"], &[])?;
         let before = self.fingerprint.clone();
-        self.fingerprint = fingerprint(&self.school)?;
+        self.fingerprint = self.school.fingerprint()?;
         let by_the_new = self.joins("new-by-new", &self.fingerprint.clone()).await?;
         let by_the_earlier = self.joins("new-by-earlier", &before).await?;
         let both = by_the_earlier.and(by_the_new);
@@ -185,7 +179,8 @@ impl Year {
         let joined = async || (pc.is_connected() && pc.device() != device).then_some(());
         let outcome = outcome.and(self.within("joining by the token", joined).await);
         pc.off().await?;
-        let replaced = self.number("SELECT COUNT(*) FROM devices WHERE replaced_us IS NOT NULL").await?;
+        let replaced =
+            counted(&self.school.database(), "SELECT COUNT(*) FROM devices WHERE replaced_us IS NOT NULL").await?;
         let outcome = outcome.and_then(|()| match (replaced, state.join("token").exists()) {
             (1, false) => Ok("the same asset, and the token is gone".to_owned()),
             (replaced, left) => Err(format!("{replaced} replaced, token left: {left}")),
@@ -220,7 +215,7 @@ impl Year {
             (-10 * YEAR_US, "clock ten years behind: goes on, and says so"),
             (3 * 60 * 60 * 1_000_000, "clock three hours ahead: goes on, and says so"),
         ] {
-            let issued = self.number("SELECT COUNT(*) FROM device_certificates").await?;
+            let issued = counted(&self.school.database(), "SELECT COUNT(*) FROM device_certificates").await?;
             let before = self.stored().await?;
             let pc = self.starts(name, skew_us)?;
             pc.capture("clock.wrong".to_owned()).await?;
@@ -228,7 +223,7 @@ impl Year {
             let outcome = self.within("delivery, and a word on the clock", goes_on).await;
             let same = pc.device() == Some(device);
             pc.off().await?;
-            let again = self.number("SELECT COUNT(*) FROM device_certificates").await? - issued;
+            let again = counted(&self.school.database(), "SELECT COUNT(*) FROM device_certificates").await? - issued;
             let stored = self.stored().await? - before;
             let outcome = outcome.and_then(|()| match (same, again <= 1, stored) {
                 (true, true, 1) => Ok(format!("delivered, {again} certificates issued")),
@@ -300,10 +295,10 @@ impl Year {
         for (number, left) in [61, 59, 29, 13, 6, -1].into_iter().enumerate() {
             self.turn_to(began + 61 - left);
             let wanted = i64::try_from(number)?;
-            let told = async || (self.number(TOLD).await.ok()? == wanted).then_some(());
+            let told = async || (counted(&self.school.database(), TOLD).await.ok()? == wanted).then_some(());
             outcome = outcome.and(self.within("the word on the certificate", told).await);
         }
-        let told = self.number(TOLD).await?;
+        let told = counted(&self.school.database(), TOLD).await?;
         self.drill(
             "a certificate ends: told 60, 30, 14, 7 days before, and then",
             outcome.map(|()| format!("{told} times")),
@@ -344,19 +339,10 @@ impl Year {
     }
 
     fn setup(&self, name: &str, fingerprint: &str) -> anyhow::Result<Setup> {
-        Ok(Setup {
-            uplink: UplinkConfig {
-                enrol: format!("https://localhost:{}", self.school.enrol().port()).parse()?,
-                uplink: format!("https://localhost:{}", self.school.uplink().port()).parse()?,
-                ca_fingerprint: Some(fingerprint.parse()?),
-                token_file: Some(self.folder.join(name).join("token")),
-                room: String::new(),
-                host_name: name.to_owned(),
-                serial_hash: None,
-            },
-            hardware: HardwareHash::new(Some(Digest::of(name.as_bytes()))),
-            rules: None,
-        })
+        let mut setup = Setup::of(&self.school, name, HardwareHash::new(Some(Digest::of(name.as_bytes()))))?;
+        setup.uplink.ca_fingerprint = Some(fingerprint.parse()?);
+        setup.uplink.token_file = Some(self.folder.join(name).join("token"));
+        Ok(setup)
     }
 
     fn token(&self) -> anyhow::Result<String> {
@@ -377,45 +363,10 @@ impl Year {
     }
 
     async fn stored(&self) -> anyhow::Result<i64> {
-        self.number("SELECT COUNT(*) FROM captures").await
-    }
-
-    async fn number(&self, sql: &'static str) -> anyhow::Result<i64> {
-        let options = SqliteConnectOptions::new().filename(self.school.database()).read_only(true);
-        let mut database = options.connect().await?;
-        let number = sqlx::query_scalar(sql).fetch_one(&mut database).await?;
-        database.close().await?;
-        Ok(number)
+        counted(&self.school.database(), "SELECT COUNT(*) FROM captures").await
     }
 
     fn drill(&mut self, name: &'static str, outcome: Result<String, String>) {
-        self.report.0.push((name, outcome));
-    }
-}
-
-fn fingerprint(school: &School) -> anyhow::Result<String> {
-    let exported = school.collect(&["ca", "export"], &[])?;
-    let line = exported.lines().find_map(|line| line.strip_prefix("fingerprint: "));
-    line.map(str::to_owned).context("an authority has a fingerprint")
-}
-
-impl CertificatesReport {
-    /// Whether every drill went as it should.
-    #[must_use]
-    pub fn all_well(&self) -> bool {
-        self.0.iter().all(|(_, outcome)| outcome.is_ok())
-    }
-}
-
-impl fmt::Display for CertificatesReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, outcome) in &self.0 {
-            let (well, words) = match outcome {
-                Ok(words) => ("yes", words),
-                Err(words) => ("NO", words),
-            };
-            writeln!(f, "{well:<4} {name:<66} {words}")?;
-        }
-        Ok(())
+        self.report.add(name, outcome);
     }
 }

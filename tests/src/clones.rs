@@ -22,6 +22,7 @@ use lapwing_rules::Digest;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
+use crate::evidence::counted;
 use crate::fleet::now;
 use crate::pc::{Pc, PcClock, Setup};
 use crate::{School, eventually_within};
@@ -153,25 +154,12 @@ async fn image(school: &School, firmware: Firmware, folder: &Path) -> anyhow::Re
 
 fn setup(school: &School, firmware: Firmware, number: usize) -> anyhow::Result<Setup> {
     let named = |name: String| HardwareHash::new(Some(Digest::of(name.as_bytes())));
-    let fingerprint = school.collect(&["ca", "export"], &[])?;
-    let fingerprint = fingerprint.lines().find_map(|line| line.strip_prefix("fingerprint: "));
-    Ok(Setup {
-        uplink: UplinkConfig {
-            enrol: format!("https://localhost:{}", school.enrol().port()).parse()?,
-            uplink: format!("https://localhost:{}", school.uplink().port()).parse()?,
-            ca_fingerprint: fingerprint.map(str::parse).transpose()?,
-            token_file: None,
-            room: String::new(),
-            host_name: format!("pc-{number:02}"),
-            serial_hash: None,
-        },
-        hardware: match firmware {
-            Firmware::Placeholders => HardwareHash::default(),
-            Firmware::OwnFacts => named(format!("pc {number}")),
-            Firmware::SharedFacts => named("every pc".to_owned()),
-        },
-        rules: None,
-    })
+    let hardware = match firmware {
+        Firmware::Placeholders => HardwareHash::default(),
+        Firmware::OwnFacts => named(format!("pc {number}")),
+        Firmware::SharedFacts => named("every pc".to_owned()),
+    };
+    Setup::of(school, &format!("pc-{number:02}"), hardware)
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -201,9 +189,8 @@ async fn judge(
     for (rule, device) in sqlx::query_as::<_, (String, Vec<u8>)>(sql).fetch_all(&mut database).await? {
         stored.entry(rule).or_default().push(DeviceId::try_from(device.as_slice())?);
     }
-    let count = async |database: &mut SqliteConnection, sql: &'static str| -> anyhow::Result<i64> {
-        Ok(sqlx::query_scalar(sql).fetch_one(database).await?)
-    };
+    database.close().await?;
+    let count = async |sql| counted(&school.database(), sql).await;
     let held = (0..HELD).map(|capture| format!("image.held{capture}")).chain(["image.before".to_owned()]);
     let own = (0..owners.len()).flat_map(|pc| (0..OWN).map(move |capture| format!("own.p{pc}.c{capture}")));
     let times = |rule: &String| stored.get(rule).map_or(0, Vec::len);
@@ -215,15 +202,14 @@ async fn judge(
     let outcome = Outcome {
         firmware,
         took,
-        devices: usize::try_from(count(&mut database, "SELECT COUNT(*) FROM devices").await?)?,
+        devices: usize::try_from(count("SELECT COUNT(*) FROM devices").await?)?,
         wanted: owners.len(),
         lost: wanted.iter().filter(|rule| times(rule) == 0).count(),
         doubled: wanted.iter().map(|rule| times(rule).saturating_sub(1)).sum(),
         mixed: mixed.sum(),
-        gaps: count(&mut database, "SELECT COUNT(*) FROM gaps WHERE reason <> 4").await?,
-        notices: count(&mut database, "SELECT COUNT(*) FROM outbox WHERE kind = 'image'").await?,
+        gaps: count("SELECT COUNT(*) FROM gaps WHERE reason <> 4").await?,
+        notices: count("SELECT COUNT(*) FROM outbox WHERE kind = 'image'").await?,
     };
-    database.close().await?;
     Ok(outcome)
 }
 

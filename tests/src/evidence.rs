@@ -11,8 +11,8 @@ use lapwing_collector::seal::{Place, Vault};
 use lapwing_proto::{Seq, bounds};
 use lapwing_rules::Level;
 use prost::Message as _;
-use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 /// Every capture in the spool of a stopped agent, decrypted.
 ///
@@ -51,4 +51,16 @@ pub async fn stored(database: &Path, keys: &Path, school: &str) -> anyhow::Resul
     vault.close().await;
     pool.close().await;
     Ok(captures)
+}
+
+/// What `sql` counts in the database of a collector.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(crate) async fn counted(database: &Path, sql: &'static str) -> anyhow::Result<i64> {
+    let mut database = SqliteConnectOptions::new().filename(database).read_only(true).connect().await?;
+    let number = sqlx::query_scalar(sql).fetch_one(&mut database).await?;
+    database.close().await?;
+    Ok(number)
 }

@@ -69,37 +69,36 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the result")]
 async fn restart(herd: e2e::Herd) -> anyhow::Result<ExitCode> {
     // On a disk: what is in memory syncs nothing.
     let folder = tempfile::tempdir()?;
     let report = herd.run(folder.path()).await?;
-    print!("{report}");
-    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(told(&report, report.all_well()))
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the result")]
 async fn copied(clones: e2e::Clones) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let report = clones.run(folder.path()).await?;
-    print!("{report}");
-    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(told(&report, report.all_well()))
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the result")]
 async fn drilled() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let report = e2e::certificates(folder.path()).await?;
-    print!("{report}");
-    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(told(&report, report.all_well()))
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the result")]
 async fn staged(rollout: e2e::Rollout) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let report = rollout.run(folder.path()).await?;
+    Ok(told(&report, report.all_well()))
+}
+
+/// Prints the table; exit code 1 on any miss.
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+fn told(report: &impl std::fmt::Display, all_well: bool) -> ExitCode {
     print!("{report}");
-    Ok(if report.all_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 /// Runs `work` unless a signal asks to stop; either way everything it started is ended and its files are removed.

@@ -20,6 +20,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::School;
+
 /// Clocks that follow the machine's, set off by as much as a story says.
 #[derive(Debug)]
 pub struct PcClock {
@@ -57,6 +59,26 @@ pub struct Pc {
     running: JoinHandle<()>,
     tasks: TaskTracker,
     _goodbye: watch::Sender<wire::GoodbyeReason>,
+}
+
+impl Setup {
+    /// A PC of `school` that has no token yet.
+    ///
+    /// # Errors
+    ///
+    /// When the collector's authority cannot be asked for.
+    pub fn of(school: &School, host_name: &str, hardware: HardwareHash) -> anyhow::Result<Self> {
+        let uplink = UplinkConfig {
+            enrol: format!("https://localhost:{}", school.enrol().port()).parse()?,
+            uplink: format!("https://localhost:{}", school.uplink().port()).parse()?,
+            ca_fingerprint: Some(school.fingerprint()?.parse()?),
+            token_file: None,
+            room: String::new(),
+            host_name: host_name.to_owned(),
+            serial_hash: None,
+        };
+        Ok(Self { uplink, hardware, rules: None })
+    }
 }
 
 impl PcClock {

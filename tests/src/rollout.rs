@@ -5,7 +5,6 @@
 //! what they are offered.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +17,9 @@ use lapwing_agent::uplink::UplinkConfig;
 use lapwing_collector::clock::{Clock as _, ManualClock, SystemClock};
 use lapwing_collector::config::Config;
 use lapwing_collector::lifecycle::Collector;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
 
+use crate::drill::DrillReport;
+use crate::evidence::counted;
 use crate::fleet::now;
 use crate::pc::{Pc, PcClock, Setup};
 use crate::{School, eventually_within};
@@ -38,10 +37,6 @@ pub struct Rollout {
     pub pcs: usize,
 }
 
-/// What came of the stages.
-#[derive(Clone, Debug, Default)]
-pub struct RolloutReport(Vec<(&'static str, Result<String, String>)>);
-
 struct Stages {
     school: School,
     collector: Collector,
@@ -50,7 +45,7 @@ struct Stages {
     setup: Setup,
     pilot: Vec<Pc>,
     others: Vec<Pc>,
-    report: RolloutReport,
+    report: DrillReport,
 }
 
 impl Rollout {
@@ -59,7 +54,7 @@ impl Rollout {
     /// # Errors
     ///
     /// When a program does not start.
-    pub async fn run(self, folder: &Path) -> anyhow::Result<RolloutReport> {
+    pub async fn run(self, folder: &Path) -> anyhow::Result<DrillReport> {
         let mut stages = Stages::begin(folder, self.pcs).await?;
         let outcome = stages.all().await;
         for pc in stages.pilot.drain(..).chain(stages.others.drain(..)) {
@@ -77,25 +72,12 @@ impl Stages {
         school.stop_collector().await?;
         let clock = Arc::new(ManualClock::at(SystemClock.wall_us()));
         let collector = Collector::start(Config::load(&school.config())?, clock.clone()).await?;
-        let exported = school.collect(&["ca", "export"], &[])?;
-        let fingerprint = exported.lines().find_map(|line| line.strip_prefix("fingerprint: "));
-        let setup = Setup {
-            uplink: UplinkConfig {
-                enrol: format!("https://localhost:{}", school.enrol().port()).parse()?,
-                uplink: format!("https://localhost:{}", school.uplink().port()).parse()?,
-                ca_fingerprint: fingerprint.map(str::parse).transpose()?,
-                token_file: None,
-                room: String::new(),
-                host_name: String::new(),
-                serial_hash: None,
-            },
-            hardware: HardwareHash::default(),
-            rules: Some(school.trusted_rules()?),
-        };
+        let rules = Some(school.trusted_rules()?);
+        let setup = Setup { rules, ..Setup::of(&school, "", HardwareHash::default())? };
         let (pilot, others) = (Vec::new(), Vec::new());
         let folder = folder.to_owned();
         let mut stages =
-            Self { school, collector, clock, folder, setup, pilot, others, report: RolloutReport::default() };
+            Self { school, collector, clock, folder, setup, pilot, others, report: DrillReport::default() };
         for number in 0..pcs {
             let group = if number % 5 == 0 { PILOT } else { PUPILS };
             let pc = stages.joins(&format!("pc-{number}"), group)?;
@@ -154,7 +136,8 @@ impl Stages {
             self.clock.advance_us(MINUTE_US);
             turned += 1;
             tokio::time::sleep(Duration::from_millis(1200)).await;
-            (self.number("SELECT COUNT(*) FROM outbox WHERE kind = 'roll_out'").await.ok()? == 1).then_some(())
+            (counted(&self.school.database(), "SELECT COUNT(*) FROM outbox WHERE kind = 'roll_out'").await.ok()? == 1)
+                .then_some(())
         };
         let outcome = outcome.and(self.within("the halt, and a word on it", told).await);
         let status = self.school.collect(&["rules", "status"], &[]);
@@ -236,36 +219,7 @@ impl Stages {
         eventually_within(PATIENCE, awaited, look).await.map_err(|error| format!("{error:#}"))
     }
 
-    async fn number(&self, sql: &'static str) -> anyhow::Result<i64> {
-        let options = SqliteConnectOptions::new().filename(self.school.database()).read_only(true);
-        let mut database = options.connect().await?;
-        let number = sqlx::query_scalar(sql).fetch_one(&mut database).await?;
-        database.close().await?;
-        Ok(number)
-    }
-
     fn stage(&mut self, name: &'static str, outcome: Result<String, String>) {
-        self.report.0.push((name, outcome));
-    }
-}
-
-impl RolloutReport {
-    /// Whether every stage went as it should.
-    #[must_use]
-    pub fn all_well(&self) -> bool {
-        self.0.iter().all(|(_, outcome)| outcome.is_ok())
-    }
-}
-
-impl fmt::Display for RolloutReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, outcome) in &self.0 {
-            let (well, words) = match outcome {
-                Ok(words) => ("yes", words),
-                Err(words) => ("NO", words),
-            };
-            writeln!(f, "{well:<4} {name:<56} {words}")?;
-        }
-        Ok(())
+        self.report.add(name, outcome);
     }
 }

@@ -259,11 +259,8 @@ impl School {
         std::fs::copy(&self.programs.agent, &program).context("failed to install the agent")?;
         let token = self.collect(&["token", "create", "--group", "sample-room", "--uses", "1"], &[])?;
         std::fs::write(folder.join("token"), token.trim())?;
-        let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
-        let fingerprint =
-            authority.get("fingerprint").and_then(|value| value.as_str()).context("an authority has a fingerprint")?;
         let config = folder.join("agent.toml");
-        std::fs::write(&config, self.agent_config(&folder, fingerprint, folders))?;
+        std::fs::write(&config, self.agent_config(&folder, &self.fingerprint()?, folders))?;
         let mut agent = Agent { folder, program, config, logs: self.logs.clone(), service: None };
         agent.start()?;
         Ok(agent)
@@ -285,6 +282,13 @@ impl School {
             rules = self.signing.rules,
             policy = self.signing.policy,
         )
+    }
+
+    /// Of the authority that issues certificates now.
+    pub(crate) fn fingerprint(&self) -> anyhow::Result<String> {
+        let authority: serde_json::Value = serde_json::from_str(&self.collect(&["ca", "export", "--json"], &[])?)?;
+        let fingerprint = authority.get("fingerprint").and_then(|value| value.as_str());
+        fingerprint.map(str::to_owned).context("an authority has a fingerprint")
     }
 
     /// Whose rule sets devices of the school take.

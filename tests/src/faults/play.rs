@@ -192,10 +192,12 @@ impl<'a> Play<'a> {
             self.rig.stop(Program::Agent).await?;
             self.scene.pass_time(&mut self.rig)?;
         }
-        for program in BOTH {
-            self.rig.start(program, &self.terms(program))?;
+        self.rig.start(Program::Collector, &self.terms(Program::Collector))?;
+        if self.scene == Scene::Late {
+            let open = async || self.rig.is_open().then_some(());
+            eventually_within(PATIENCE, "the collector to be open", open).await?;
         }
-        Ok(())
+        self.rig.start(Program::Agent, &self.terms(Program::Agent))
     }
 
     /// Puts a proxy between the two that breaks what passes.

@@ -24,6 +24,8 @@ const EXPIRED: u64 = 20 * 24 * 60 * 60;
 pub(super) enum Scene {
     /// A day as any other.
     Day,
+    /// The PC is switched on when the collector has long been open.
+    Late,
     /// The PC enrols, and gets its rule set and policy.
     Joining,
     /// The certificate is due for renewal.
@@ -80,6 +82,8 @@ impl Scene {
             () if is_one_of(&["spool.copy", "spool.renew"]) => Self::Bitten,
             () if place.starts_with("renew.") => Self::Renewing,
             () if place.starts_with("rejoin.") => Self::Rejoining,
+            // Asked for once somebody signs in, and again much later.
+            () if place.starts_with("resolve.") => Self::Late,
             () if place.starts_with("spool.give_up") => Self::Expired,
             () => Self::Day,
         }
@@ -104,6 +108,7 @@ impl Scene {
             Self::Damaged | Self::Keyless | Self::Bitten | Self::Expired => Gaps::Allowed,
             Self::Copied => Gaps::Foreign,
             Self::Day
+            | Self::Late
             | Self::Joining
             | Self::Renewing
             | Self::Rejoining
@@ -119,6 +124,7 @@ impl Scene {
             Self::Renewing => RENEWAL_DUE,
             Self::Rejoining => RAN_OUT,
             Self::Day
+            | Self::Late
             | Self::Joining
             | Self::Opening
             | Self::Damaged
@@ -136,7 +142,7 @@ impl Scene {
         // As a killed service leaves it.
         drop(std::os::unix::net::UnixListener::bind(rig.socket())?);
         match self {
-            Self::Day | Self::Bitten | Self::Expired | Self::Worsening => Ok(()),
+            Self::Day | Self::Late | Self::Bitten | Self::Expired | Self::Worsening => Ok(()),
             Self::Joining => rig.forget_enrolment(template),
             // So that the collector knows the firmware.
             Self::Copied => {
@@ -167,6 +173,7 @@ impl Scene {
         match self {
             Self::NoPost => rig.edit_collector(|text| text.replace("port = 1 # ", "port = ")),
             Self::Day
+            | Self::Late
             | Self::Copied
             | Self::Joining
             | Self::Renewing

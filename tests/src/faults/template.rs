@@ -1,10 +1,12 @@
 //! A school with one enrolled PC, made once and copied for each run.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -76,14 +78,21 @@ pub(super) fn scratch(prefix: &str) -> anyhow::Result<TempDir> {
 /// that had it is down.
 const PORTS: Range<u16> = 10_000..32_000;
 const PORT_TRIES: usize = 1000;
+/// Ports given last, which no other run is given: whoever has them may be down for a moment.
+const REMEMBERED: usize = 512;
+static GIVEN: Mutex<VecDeque<u16>> = Mutex::new(VecDeque::new());
 
-/// Addresses of loopback that nobody listens at.
+/// Addresses of loopback that nobody listens at, and that no other run of this process has.
 pub(super) fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let draw = |_| PORTS.start + u16::try_from(RandomState::new().hash_one(0) % PORTS.len() as u64).unwrap_or(0);
-    let drawn = (0..PORT_TRIES).map(draw);
+    let drawn = (0..PORT_TRIES).map(draw).filter(|port| !given.contains(port));
     // All three are held at once, so that they differ.
     let held: Vec<_> = drawn.filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).take(3).collect();
     let addresses: Vec<_> = held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?;
+    given.extend(addresses.iter().map(SocketAddr::port));
+    let too_many = given.len().saturating_sub(REMEMBERED);
+    given.drain(..too_many);
     addresses.try_into().map_err(|_| anyhow::anyhow!("no three of {PORT_TRIES} ports are free"))
 }
 
