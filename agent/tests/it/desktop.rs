@@ -96,14 +96,20 @@ impl Desktop {
     /// Closes the window in front and opens one of the same number, as a server does for the next program. Nobody else
     /// gets to look meanwhile.
     pub(crate) fn replace<'a>(&'a self, window: Window<'a>, title: &str) -> Window<'a> {
-        let id = window.id;
         self.connection.grab_server().unwrap();
         self.say(self.root(), "_NET_ACTIVE_WINDOW", 0);
+        let next = self.replace_unsaid(window, title);
+        self.connection.ungrab_server().unwrap();
+        self.connection.flush().unwrap();
+        next
+    }
+
+    /// The same by a manager that goes on naming the window that closed.
+    pub(crate) fn replace_unsaid<'a>(&'a self, window: Window<'a>, title: &str) -> Window<'a> {
+        let id = window.id;
         window.close();
         let next = self.open_as(id, title);
         self.bring_to_front(&next);
-        self.connection.ungrab_server().unwrap();
-        self.connection.flush().unwrap();
         next
     }
 

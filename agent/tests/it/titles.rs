@@ -1,10 +1,14 @@
 //! Window titles on a virtual screen.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lapwing_agent::observation::Observation;
 use lapwing_agent::platform::{Display, Titles};
-use lapwing_agent::sensor::{Reason, SensorHealth};
+use lapwing_agent::sensor::{HealthBoard, Reason, Sensor as _, SensorHealth};
+use lapwing_agent::shutdown::Shutdown;
+use tokio::sync::mpsc;
 
 use crate::desktop::{Desktop, Program};
 use crate::seeing::{Seeing, session};
@@ -61,6 +65,19 @@ async fn a_window_that_takes_the_number_of_one_just_closed_is_seen_and_followed(
     assert_eq!(next_title(&mut seeing).await, (number, "second".to_owned(), "Exercise".to_owned()));
     second.rename("second, renamed");
     assert_eq!(next_title(&mut seeing).await.1, "second, renamed");
+}
+
+#[tokio::test]
+async fn the_same_title_in_a_new_window_of_the_same_number_is_seen_again() {
+    let Some(desktop) = Desktop::bare() else { return };
+    desktop.manage_alone();
+    let mut seeing = watch(&desktop);
+    seeing.is(SensorHealth::Working).await;
+    let first = desktop.open("again");
+    desktop.bring_to_front(&first);
+    let (number, title, _) = next_title(&mut seeing).await;
+    let _second = desktop.replace_unsaid(first, "again");
+    assert_eq!(next_title(&mut seeing).await, (number, title, "Exercise".to_owned()));
 }
 
 #[tokio::test]
@@ -123,11 +140,22 @@ async fn a_display_whose_server_starts_anew_is_seen_again() {
 }
 
 #[tokio::test]
-async fn a_sensor_without_titles_to_see_says_why_and_ends() {
+async fn a_sensor_without_titles_to_see_says_why() {
     let reasons = [(Display::None, Reason::NoDisplay), (Display::Wayland, Reason::WaylandWithoutTitles)];
     for (display, reason) in reasons {
         let seeing = Seeing::with(Titles::new(session(), display));
         seeing.is(SensorHealth::Unavailable(reason, None)).await;
         assert!(seeing.stop().await.is_empty());
     }
+}
+
+/// The service takes a program that ends for a session that is over, and would no longer know the reason.
+#[tokio::test]
+async fn on_a_desktop_that_tells_no_titles_the_sensor_lasts_as_long_as_the_session() {
+    let ((out, _observations), shutdown) = (mpsc::channel(1), Shutdown::new());
+    let sensor = Titles::new(session(), Display::Wayland);
+    let mut run = pin!(sensor.run(out, HealthBoard::new(), shutdown.clone()));
+    assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    shutdown.request();
+    run.await;
 }

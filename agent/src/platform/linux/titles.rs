@@ -75,12 +75,16 @@ impl Sensor for Titles {
         SensorName::Titles
     }
 
-    /// Ends when the display does and does not come back: a session does not outlive it.
+    /// Ends when the display does and does not come back: a session does not outlive it. Where the desktop tells no titles it
+    /// lasts as the session does, so that the service goes on knowing why there are none.
     async fn run(self, out: Observations, health: HealthBoard, shutdown: Shutdown) {
         let report = Report { session: self.session, out, health };
         let display = match self.display {
             Display::X11(name) => name,
-            Display::Wayland => return report.health(unavailable(Reason::WaylandWithoutTitles)),
+            Display::Wayland => {
+                report.health(unavailable(Reason::WaylandWithoutTitles));
+                return shutdown.requested().await;
+            }
             Display::None => return report.health(unavailable(Reason::NoDisplay)),
         };
         tokio::select! {
@@ -185,6 +189,10 @@ async fn settle_changes(screen: &mut Screen, changed: Changed, report: &Report) 
         } else {
             SensorHealth::Blind(Reason::NoWindowManager, None)
         });
+    }
+    // A manager may go on naming a window that closed, and then name another that has its number.
+    if changed.ended && screen.end_front() {
+        report.seen(None).await?;
     }
     if (changed.manager || changed.front) && screen.find_front()? {
         return report.seen(screen.front()).await;

@@ -55,17 +55,19 @@ pub(super) struct Changed {
     pub(super) front: bool,
     /// The title of the window in front.
     pub(super) title: bool,
+    /// The window in front closed: the next may have its number and its title.
+    pub(super) ended: bool,
 }
 
 impl Changed {
     /// Nothing was read yet.
     pub(super) const fn everything() -> Self {
-        Self { manager: true, front: true, title: true }
+        Self { manager: true, front: true, title: true, ended: false }
     }
 
     /// Whether all is as it was.
     pub(super) const fn is_nothing(self) -> bool {
-        !(self.manager || self.front || self.title)
+        !(self.manager || self.front || self.title || self.ended)
     }
 }
 
@@ -162,8 +164,13 @@ impl Screen {
         Ok(true)
     }
 
+    /// Forgets the window in front, which closed. Whether there was one.
+    pub(super) fn end_front(&mut self) -> bool {
+        self.front.take().is_some()
+    }
+
     fn watch(&self, id: WindowId) -> Result<Window, Lost> {
-        self.select(id, EventMask::PROPERTY_CHANGE)?;
+        self.select(id, EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY)?;
         let pid = self.number(id, self.atoms._NET_WM_PID)?.unwrap_or(0);
         Ok(Window { id, title: self.title_of(id)?, app: self.app_of(id, pid)?, pid })
     }
@@ -194,6 +201,7 @@ impl Screen {
         }
         if let Event::DestroyNotify(end) = event {
             changed.manager |= Some(end.window) == self.manager;
+            changed.ended |= self.front.as_ref().is_some_and(|front| front.id == end.window);
         }
     }
 
