@@ -63,5 +63,6 @@ stage "programs" programs
 stage "tests" rust_tests
 stage "rule packs" packs
 stage "extension" extension
+stage "systemd units" deploy/linux/check.sh
 stage "windows type check" deploy/windows/check.sh
 stage_times
