@@ -16,10 +16,12 @@
 //! token_file = "/etc/lapwing/token"      # campaign token, needed until the device is enrolled
 //!
 //! [trust]
-//! rule_keys = ["ed25519:..."]
-//! policy_keys = ["ed25519:..."]
-//! rule_threshold = 1                     # signatures needed
-//! policy_threshold = 1
+//! rule_keys = ["ed25519:...", "ed25519:..."]
+//! policy_keys = ["ed25519:...", "ed25519:..."]
+//! base_keys = ["ed25519:..."]            # of the illegal base; a release has the project's and takes no others
+//! rule_threshold = 2                     # signatures needed: 2 unless there is one key
+//! policy_threshold = 2
+//! base_threshold = 1
 //!
 //! [files]
 //! folders = ["/srv/shared"]              # besides everybody's Downloads and Desktop
@@ -80,6 +82,9 @@ pub struct Config {
     pub rule_keys: Setting<Option<TrustedKeys>>,
     /// Whose policies are taken; `None` where the file names no key: none are.
     pub policy_keys: Setting<Option<TrustedKeys>>,
+    /// Whose illegal base a rule set has to carry: the project's in a release; `None` where there are none: no rule set is
+    /// taken.
+    pub base_keys: Setting<Option<TrustedKeys>>,
     /// Folders watched besides everybody's Downloads and Desktop.
     pub folders: Setting<Vec<PathBuf>>,
     /// Live records the spool keeps, in mebibytes, 16 to 256.
@@ -166,6 +171,7 @@ impl Config {
         lines.extend([
             line("trust.rule_keys", keys(&self.rule_keys), self.rule_keys.origin()),
             line("trust.policy_keys", keys(&self.policy_keys), self.policy_keys.origin()),
+            line("trust.base_keys", keys(&self.base_keys), self.base_keys.origin()),
             line("files.folders", self.folders.len(), self.folders.origin()),
             line("limits.spool_mib", *self.spool_mib, self.spool_mib.origin()),
             line("limits.memory_mib", *self.memory_mib, self.memory_mib.origin()),

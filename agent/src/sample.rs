@@ -23,6 +23,15 @@ pub(crate) fn signing_key() -> SigningKey {
     SigningKey::from_bytes(&[9; 32])
 }
 
+/// Whoever signs the illegal base.
+pub(crate) fn project_key() -> SigningKey {
+    SigningKey::from_bytes(&[10; 32])
+}
+
+pub(crate) fn trusted_project() -> TrustedKeys {
+    TrustedKeys::new(vec![project_key().verifying_key()], 1).unwrap()
+}
+
 pub(crate) fn trusted() -> TrustedKeys {
     TrustedKeys::new(vec![signing_key().verifying_key()], 1).unwrap()
 }
@@ -34,9 +43,22 @@ fn compiler() -> Compiler {
 
 /// A signed rule set.
 pub(crate) fn artefact(release: u64) -> Vec<u8> {
+    artefact_upon(&project_key(), 1, release)
+}
+
+/// A signed rule set upon an illegal base of this release and key.
+pub(crate) fn artefact_upon(base_key: &SigningKey, base_release: u64, release: u64) -> Vec<u8> {
     let compiler =
         compiler().pack("sample.toml", PACK).pack("hosts.toml", HOSTS).pack("illegal_base.toml", ILLEGAL_BASE);
-    sign(&compiler.compile(Release::new(release), Validity::default()).unwrap(), &signing_key())
+    signed(&compiler, base_key, (base_release, release))
+}
+
+/// The rule set of `compiler`, signed, upon the illegal base in it.
+pub(crate) fn signed(compiler: &Compiler, base_key: &SigningKey, (base, release): (u64, u64)) -> Vec<u8> {
+    let told = |error: &dyn std::fmt::Debug| panic!("{error:?}");
+    let base = compiler.base(Release::new(base), Validity::default()).unwrap_or_else(|error| told(&error));
+    let artefact = compiler.compile_upon(&sign(&base, base_key), Release::new(release), Validity::default());
+    sign(&artefact.unwrap_or_else(|error| told(&error)), &signing_key())
 }
 
 /// A signed rule set without the illegal base pack.

@@ -12,6 +12,7 @@
 //! [trust]
 //! rule_keys = ["ed25519:<64 hexadecimal digits>"]
 //! policy_keys = ["ed25519:<64 hexadecimal digits>"]
+//! base_keys = ["ed25519:<64 hexadecimal digits>"]    # of the illegal base; a release has the project's and takes no others
 //!
 //! [filter_syslog]  # where the web filter sends its alerts
 //! listen = "0.0.0.0:5514"
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
 use lapwing_proto::SchoolId;
+use lapwing_rules::{TrustError, TrustedKeys};
 
 use crate::proof::filter::Source;
 
@@ -120,6 +122,20 @@ pub struct Trust {
     pub rule_keys: Vec<VerifyingKey>,
     /// Of policies.
     pub policy_keys: Vec<VerifyingKey>,
+    /// Of the illegal base in rule sets. A release has the project's, and takes none here.
+    pub base_keys: Vec<VerifyingKey>,
+}
+
+impl Trust {
+    /// Whose illegal base a rule set has to carry; none where no key is trusted for it.
+    ///
+    /// # Errors
+    ///
+    /// When the keys make no trust, or are given to a release.
+    pub fn of_base(&self) -> Result<Option<TrustedKeys>, TrustError> {
+        let given = (!self.base_keys.is_empty()).then(|| TrustedKeys::new(self.base_keys.clone(), 1));
+        lapwing_rules::base_keys(given.transpose()?)
+    }
 }
 
 /// A mail server.
@@ -319,7 +335,7 @@ mod tests {
         let written = "data_dir = \"d\"\nkeys_dir = \"k\"\nhost_names = [\"a\"]\nbase_url = \"https://a\"\n\
             [school]\nid = \"a\"\nname = \"A\"\nzone = \"UTC\"\n\
             [listen]\nenrol = \"127.0.0.1:1\"\nuplink = \"127.0.0.1:2\"\nconsole = \"127.0.0.1:3\"\n\
-            [trust]\nrule_keys = []\npolicy_keys = []\n\
+            [trust]\nrule_keys = []\npolicy_keys = []\nbase_keys = []\n\
             [filter_syslog]\nlisten = \"127.0.0.1:4\"\nformat = \"rm\"\nfrom = [\"10.0.0.9\"]\n\
             datagrams = true\n\
             [notify]\ndigest_after_minutes = 1\nall_well_after_minutes = 1\nall_well_to = []\n\

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod base;
 mod budget;
 mod categories;
 mod check;
@@ -73,7 +74,11 @@ enum Command {
     #[command(name = "fmt")]
     Format(format::Format),
     /// Compile packs into a signed rule set.
+    ///
+    /// Devices take one that stands upon an illegal base which the project signed: `--base FILE`.
     Compile(compile::Compile),
+    /// Compile and sign the illegal base: the packs `illegal_base` and `hosts`, which schools carry in their rule sets.
+    Base(base::Base),
     /// Say what a rule set makes of a text, a URL or a stored capture, and why.
     Explain(explain::Explain),
     /// Say what another rule set would newly flag, stop flagging, or flag at another level.
@@ -90,9 +95,9 @@ enum Command {
     Score(score::Score),
     /// Make a signing key (file readable by its owner alone) and print its public half.
     Keygen(keys::Keygen),
-    /// Add a signature to a rule set or policy.
+    /// Add a signature to a rule set, a policy or an illegal base.
     Sign(sign::Sign),
-    /// Verify a rule set or policy as a device does.
+    /// Verify a rule set, a policy or an illegal base as a device does.
     Verify(verify::Verify),
     /// Check a policy written as JSON and sign it.
     PolicySign(policy_sign::PolicySign),
@@ -213,6 +218,7 @@ impl Command {
             Self::Mutate(command) => command.run(out),
             Self::Cost(command) => command.run(out),
             Self::Compile(command) => command.run(out),
+            Self::Base(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Diff(command) => command.run(out),
             Self::Classify(command) => command.run(),

@@ -8,6 +8,7 @@ mod examples;
 mod exercise;
 mod expand;
 mod expression;
+mod layers;
 mod lint;
 mod mutate;
 mod needed;
@@ -24,18 +25,17 @@ use toml::Spanned;
 
 use crate::diagnostic::{Code, Diagnostic, Source};
 use crate::pack::{self, Example, Pack};
-use crate::program::{PackFacts, Program, encode};
-use crate::{Artefact, Band, Date, Digest, HostClass, Kind, Release, RuleId, RuleSet, Validity};
+use crate::program::{PackFacts, Program};
+use crate::rule_set::{ILLEGAL_BASE, PROTECTED_HOSTS};
+use crate::{Artefact, Band, Date, HostClass, Release, RuleId, RuleSet, Validity};
 use expand::Draft;
 use trial::Trials;
 
 pub use cost::{Costs, RuleCost};
 pub use exercise::{Exercise, RuleExercise, Spelling};
+pub use layers::UponError;
 pub use mutate::Mutations;
 pub use review::{LintLevel, LintLevels, LintLevelsError};
-
-/// The one pack that may name hosts on which nothing is captured.
-const PROTECTED_HOSTS: &str = "hosts";
 
 /// Builds a rule set out of packs.
 ///
@@ -54,6 +54,8 @@ pub struct Compiler {
     overlays: Vec<Arc<Source>>,
     least_examples: usize,
     today: Option<Date>,
+    /// Whether a signed illegal base stands beside the packs.
+    upon_base: bool,
 }
 
 impl Compiler {
@@ -94,13 +96,14 @@ impl Compiler {
         self
     }
 
-    /// Compiles the packs into an unsigned artefact.
+    /// Compiles the packs into an unsigned artefact. Its illegal base is not signed either, so that no device takes it:
+    /// [`Compiler::compile_upon`] makes one for devices.
     ///
     /// # Errors
     ///
     /// Every mistake in every pack, by file and place.
     pub fn compile(&self, release: Release, validity: Validity) -> Result<Artefact, Vec<Diagnostic>> {
-        Ok(artefact(&self.program()?, release, validity))
+        self.layered(release, validity)
     }
 
     /// Compiles the packs into a rule set at once, for tools and tests. Its digest is that of the unsigned artefact.
@@ -109,9 +112,7 @@ impl Compiler {
     ///
     /// Every mistake in every pack, by file and place.
     pub fn rule_set(&self, release: Release) -> Result<RuleSet, Vec<Diagnostic>> {
-        let program = self.program()?;
-        let digest = artefact(&program, release, Validity::default()).digest();
-        RuleSet::assemble(program, release, digest, Validity::default()).map_err(|_| self.too_large())
+        self.layered_set(release)
     }
 
     /// Checks the language and the lints of every pack and overlay, without running examples; warnings are among what
@@ -170,6 +171,14 @@ impl Compiler {
         vec![diagnostic.help("take phrases out; where only one was added last, spell that one otherwise")]
     }
 
+    /// Told at the first pack: one is missing.
+    fn no_base(&self) -> Vec<Diagnostic> {
+        let empty = Arc::new(Source { file: "packs".to_owned(), text: String::new() });
+        let first = self.sources.iter().min_by(|left, right| left.file.cmp(&right.file)).unwrap_or(&empty);
+        let message = format!("the illegal base is the pack `{ILLEGAL_BASE}`, and there is none");
+        vec![Diagnostic::new(Code::OutOfBounds, first, 0..0, message, "all packs together")]
+    }
+
     fn tunes(&self, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<overlay::Tune> {
         let mut sources = self.overlays.clone();
         sources.sort_by(|left, right| left.file.cmp(&right.file));
@@ -189,7 +198,7 @@ impl Compiler {
     }
 
     fn drafts<'a>(&self, packs: &'a [(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>) -> Vec<Draft<'a>> {
-        check_names(packs, diagnostics);
+        check_names(packs, self.upon_base, diagnostics);
         let drafts = expand::drafts(packs, diagnostics);
         lint::check(&drafts, self.least_examples, diagnostics);
         scores::check(&drafts, diagnostics);
@@ -246,17 +255,6 @@ fn check_examples(program: &Program, drafts: &[Draft<'_>], diagnostics: &mut Vec
     }
 }
 
-fn artefact(program: &Program, release: Release, validity: Validity) -> Artefact {
-    Artefact::build(Kind::RuleSet, release, validity, &encode(program))
-}
-
-impl Program {
-    /// A rule set that is only asked for verdicts.
-    fn into_rule_set(self) -> Option<RuleSet> {
-        RuleSet::assemble(self, Release::new(1), Digest::of(&[]), Validity::default()).ok()
-    }
-}
-
 fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by(|left, right| left.place().cmp(&right.place()));
     diagnostics
@@ -271,7 +269,8 @@ fn facts(packs: &[(Arc<Source>, Pack)]) -> Vec<PackFacts> {
 }
 
 /// Ids fit their places, and none stands twice.
-fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>) {
+fn check_names(packs: &[(Arc<Source>, Pack)], upon_base: bool, diagnostics: &mut Vec<Diagnostic>) {
+    let is_for_devices = upon_base || packs.iter().any(|(_, pack)| pack.id.get_ref() == ILLEGAL_BASE);
     let mut pack_ids = Names::new("pack");
     let mut rule_ids = Names::new("rule");
     for (source, pack) in packs {
@@ -286,7 +285,9 @@ fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>)
         pack.hashed.iter().for_each(|list| hashed.take(source, &list.id, diagnostics));
         pack.lists.iter().for_each(|list| lists.take(source, &list.id, diagnostics));
         pack.domains.iter().for_each(|list| domains.take(source, &list.id, diagnostics));
-        diagnostics.extend(protected_elsewhere(source, pack, packs));
+        if is_for_devices {
+            diagnostics.extend(protected_elsewhere(source, pack));
+        }
         for rule in &pack.rules {
             let id = Spanned::new(rule.id.span(), rule.id.get_ref().to_string());
             let prefix = format!("{}.", pack.id.get_ref());
@@ -302,10 +303,9 @@ fn check_names(packs: &[(Arc<Source>, Pack)], diagnostics: &mut Vec<Diagnostic>)
 
 /// A set for devices has its protected hosts in one place, where whoever reviews packs looks for them: they stop every
 /// rule, illegal ones included.
-fn protected_elsewhere(source: &Arc<Source>, pack: &Pack, packs: &[(Arc<Source>, Pack)]) -> Option<Diagnostic> {
-    let is_for_devices = packs.iter().any(|(_, pack)| pack.id.get_ref() == crate::rule_set::ILLEGAL_BASE);
+fn protected_elsewhere(source: &Arc<Source>, pack: &Pack) -> Option<Diagnostic> {
     let list = pack.domains.iter().find(|list| list.class == HostClass::Protected)?;
-    if !is_for_devices || pack.id.get_ref() == PROTECTED_HOSTS {
+    if pack.id.get_ref() == PROTECTED_HOSTS {
         return None;
     }
     let message = format!("protected hosts stand in the pack `{PROTECTED_HOSTS}` alone");

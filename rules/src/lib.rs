@@ -186,7 +186,7 @@ pub use band::Band;
 pub use category::{Category, Class, FourC};
 pub use compile::{
     Compiler, Costs, Counts, Exercise, LintLevel, LintLevels, LintLevelsError, Mutations, RuleCost, RuleExercise,
-    Spelling,
+    Spelling, UponError,
 };
 pub use course::{After, Course, Escalation, Reporting, Watch};
 pub use date::Date;
@@ -204,9 +204,9 @@ pub use policy::{
     PolicyError, Presence, Role, Sites, Standing, TimeOfDay, Watched, WeekMinute, Widening, sign_policy,
 };
 pub use program::{PackFacts, RuleFacts};
-pub use rule_set::{Extent, MAX_TEXTS, RuleSet, Scored};
+pub use rule_set::{Base, BaseError, Extent, MAX_TEXTS, RuleSet, Scored, Weakened};
 pub use scope::{Scope, Text};
 pub use stored::{Difference, Replay, StoredCapture, StoredCaptureError};
-pub use trust::{TrustError, TrustedKeys, key_text, parse_key};
+pub use trust::{TrustError, TrustedKeys, base_keys, key_text, parse_key};
 pub use url::{MAX_SEARCH_TERMS, MAX_URL_BYTES, UrlError, UrlParts, split_url};
 pub use verdict::{Excepted, Hit, Mark, Span, Spared, Verdict};

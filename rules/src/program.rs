@@ -25,6 +25,7 @@
 //! 33 texts      of the phrases of exceptions, for those who read a verdict: phrase, text; by phrase
 //! 34 names      host key (16 bytes), then fingerprints of all named hosts, ascending, 8 bytes each (plain)
 //! 35 uses       of each name, 4 bytes: which of the lists that follow; the lists: reach, purpose
+//! 36 base       the illegal base, an artefact of its own with these sections but this one (plain): see `rule_set::base`
 //! ```
 //!
 //! Sections 10 to 29 are sorted, and absent where there is nothing in them. Engines 1 and 2 wrote words and hosts

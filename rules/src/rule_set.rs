@@ -1,28 +1,35 @@
 //! A loaded rule set: what a device, the collector and the tools judge signals by.
+//!
+//! It has one or two layers of rules: its own, and those of the illegal base it carries. A signal is judged by each alone, and
+//! the verdict holds the hits of both.
 
+mod base;
 mod beside;
 mod extent;
+mod layer;
 mod matched;
 mod scored;
+mod weakening;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefact::Verified;
-use crate::fold::Folded;
-use crate::matcher::{Find, Matcher};
-use crate::program::{self, Case, CaseScope, HostPurpose, Program, Reroute, Rule};
+use crate::matcher::Find;
+use crate::program::{self, Case, CaseScope, Program};
 use crate::{
-    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Scope, Spared,
-    Text, TrustedKeys, Validity, Verdict, judge, split_url,
+    ArtefactError, Band, Digest, Hit, HostClass, Kind, PackFacts, Release, Reporting, RuleFacts, RuleId, Spared, Text,
+    TrustedKeys, Validity, Verdict, split_url,
 };
 
+pub(crate) use base::{BASE_PACKS, ILLEGAL_BASE, PROTECTED_HOSTS, SECTION as BASE_SECTION};
+pub use base::{Base, BaseError};
 pub use extent::Extent;
+pub(crate) use layer::Layer;
 pub use scored::Scored;
+pub use weakening::Weakened;
 
 /// Most texts of one signal.
 pub const MAX_TEXTS: usize = 16;
-/// The pack without which a school's device has nothing to say about illegal content.
-pub(crate) const ILLEGAL_BASE: &str = "illegal_base";
 
 /// A verified, compiled rule set. Share it in an `Arc`; nothing in it changes.
 #[derive(Debug)]
@@ -30,11 +37,13 @@ pub struct RuleSet {
     release: Release,
     digest: Digest,
     validity: Validity,
-    matcher: Matcher,
+    base: Option<Base>,
+    own: Layer,
 }
 
 impl RuleSet {
-    /// Verifies an artefact, reads it, and runs the cases embedded in it.
+    /// Verifies an artefact, reads it, and runs the cases embedded in it. The signatures on its illegal base are not
+    /// looked at: whoever judges people by it asks [`RuleSet::check_base`] too.
     ///
     /// # Errors
     ///
@@ -43,19 +52,48 @@ impl RuleSet {
     pub fn load(artefact: &[u8], keys: &TrustedKeys) -> Result<Self, ArtefactError> {
         let verified = Verified::open(artefact, Kind::RuleSet, keys)?;
         let program = program::decode(&verified)?;
+        let base = verified.has_section(BASE_SECTION).then(|| verified.section(BASE_SECTION).and_then(Base::open));
         let rule_set = Self::assemble(program, verified.release, Digest::of(artefact), verified.validity)?;
-        rule_set.self_test()?;
+        let rule_set = rule_set.upon(base.transpose()?);
+        rule_set.own.self_test()?;
+        rule_set.check_apart()?;
         Ok(rule_set)
     }
 
+    /// A rule set without an illegal base.
     pub(crate) fn assemble(
         program: Program,
         release: Release,
         digest: Digest,
         validity: Validity,
     ) -> Result<Self, ArtefactError> {
-        let matcher = Matcher::new(program).ok_or(ArtefactError::Damaged { what: "its substrings" })?;
-        Ok(Self { release, digest, validity, matcher })
+        Ok(Self { release, digest, validity, base: None, own: Layer::new(program)? })
+    }
+
+    /// The same with an illegal base beside it.
+    pub(crate) fn upon(self, base: Option<Base>) -> Self {
+        Self { base, ..self }
+    }
+
+    /// Refuses a set whose own rules pass for those of its base, or that names protected hosts beside those of the base.
+    fn check_apart(&self) -> Result<(), ArtefactError> {
+        let Some(base) = &self.base else { return Ok(()) };
+        let own = self.own.program();
+        let packs: BTreeSet<&str> = base.layer.program().packs.iter().map(|pack| pack.id.as_str()).collect();
+        let is_taken = own.packs.iter().any(|pack| packs.contains(pack.id.as_str()))
+            || own.rules.iter().any(|rule| base.layer.rule(&rule.facts.id).is_some());
+        if is_taken {
+            return Err(ArtefactError::Damaged { what: "its own rules, which are named as those of its illegal base" });
+        }
+        match own.hosts.has_class(HostClass::Protected) {
+            true => Err(ArtefactError::Damaged { what: "its protected hosts, which only its illegal base names" }),
+            false => Ok(()),
+        }
+    }
+
+    /// Its own rules, and those of its base.
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        [&self.own].into_iter().chain(self.base.as_ref().map(|base| &base.layer))
     }
 
     /// Its release.
@@ -76,41 +114,62 @@ impl RuleSet {
         self.validity
     }
 
-    /// The packs it was compiled from, by id.
+    /// The packs it was compiled from, by id, those of its base among them.
     #[must_use]
-    pub fn packs(&self) -> &[PackFacts] {
-        &self.matcher.program().packs
+    pub fn packs(&self) -> Vec<&PackFacts> {
+        let mut packs: Vec<&PackFacts> = self.layers().flat_map(|layer| &layer.program().packs).collect();
+        packs.sort_by(|left, right| left.id.cmp(&right.id));
+        packs
     }
 
-    /// Whether the illegal base pack is one of them.
+    /// The illegal base it carries; none in a set for trials.
     #[must_use]
-    pub fn has_illegal_base(&self) -> bool {
-        self.packs().iter().any(|pack| pack.id == ILLEGAL_BASE)
+    pub fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// That it carries an illegal base which enough of `keys` signed, not older than the release held before, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`BaseError`]. The caller keeps the rule set it has.
+    pub fn check_base(&self, keys: &TrustedKeys, held: Option<Release>) -> Result<Release, BaseError> {
+        let base = self.base().ok_or(BaseError::Missing)?;
+        base.check(keys, held)?;
+        Ok(base.release())
     }
 
     /// The rule of this id.
     #[must_use]
     pub fn rule(&self, id: &RuleId) -> Option<&RuleFacts> {
-        let rules = &self.matcher.program().rules;
-        let at = rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok()?;
-        rules.get(at).map(|rule| &rule.facts)
+        self.layers().find_map(|layer| layer.rule(id)).map(|(_, rule)| &rule.facts)
     }
 
     /// All rules, by id.
     pub fn rules(&self) -> impl Iterator<Item = &RuleFacts> {
-        self.matcher.program().rules.iter().map(|rule| &rule.facts)
+        let mut rules: Vec<&RuleFacts> =
+            self.layers().flat_map(|layer| &layer.program().rules).map(|rule| &rule.facts).collect();
+        rules.sort_by(|left, right| left.id.cmp(&right.id));
+        rules.into_iter()
     }
 
-    /// How the pages of `host` (as [`split_url`] gives it) are treated. The nearest named domain decides; where one
-    /// host has several classes, the most careful.
+    /// How the pages of `host` (as [`split_url`] gives it) are treated. Below a protected domain all is protected; else the
+    /// nearest named domain decides, and where one host has several classes, the most careful.
     #[must_use]
     pub fn host_class(&self, host: &str) -> HostClass {
-        let class = |purpose: HostPurpose| match purpose {
-            HostPurpose::Class(class) => Some(class),
-            HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
-        };
-        let mut nearest = self.matcher.program().hosts.purposes(host).map(|purposes| purposes.filter_map(class).max());
-        nearest.find_map(|class| class).unwrap_or_default()
+        let mut nearest: Option<(usize, HostClass)> = None;
+        for (above, class) in self.layers().flat_map(|layer| layer.program().hosts.classes(host)) {
+            if class == HostClass::Protected {
+                return class;
+            }
+            let is_nearer = |(other_above, other): (usize, HostClass)| {
+                above < other_above || (above == other_above && class > other)
+            };
+            if nearest.is_none_or(is_nearer) {
+                nearest = Some((above, class));
+            }
+        }
+        nearest.map(|(_, class)| class).unwrap_or_default()
     }
 
     /// Judges the texts of one signal for an account of `band`. Pure: the same texts, band and rule set give the same
@@ -139,7 +198,8 @@ impl RuleSet {
         mut keep: impl FnMut(&mut Hit) -> bool,
     ) -> (Verdict, Vec<Hit>) {
         let is_shadow = |hit: &Hit| self.rule(&hit.rule).is_some_and(|rule| rule.course.reporting == Reporting::Shadow);
-        let kept = self.judge(texts, band).filter_map(|mut hit| keep(&mut hit).then_some(hit));
+        let judged = self.layers().flat_map(|layer| layer.judge(texts, band));
+        let kept = judged.filter_map(|mut hit| keep(&mut hit).then_some(hit));
         let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = kept.partition(is_shadow);
         let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));
         if hits.len() > Verdict::MAX_HITS {
@@ -154,113 +214,40 @@ impl RuleSet {
         (Verdict { release: self.release, rule_set: self.digest, band, hits }, shadows)
     }
 
-    /// Every hit, by rule. A rule that only adds to a score is none.
-    pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
-        let program = self.matcher.program();
-        let reported =
-            |number: &u32| program.contribution_of(*number).is_none_or(|contribution| contribution.is_reported);
-        self.fired(texts, band).into_iter().filter(move |(number, _)| reported(number)).map(|(_, hit)| hit)
-    }
-
-    /// Every rule that fires, by its number, whether it is reported or only adds to a score.
-    pub(crate) fn fired(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Hit> {
-        let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
-        let (finds, program) = (self.finds(texts, band), self.matcher.program());
-        let silenced = if finds.is_empty() { Vec::new() } else { self.matcher.silenced(texts) };
-        for (number, finds) in finds {
-            let Some(rule) = self.matcher.rule(number).filter(|_| !silenced.contains(&number)) else { continue };
-            match judge::hit(rule, band, &finds, program) {
-                Some(hit) => {
-                    hits.insert(number, hit);
-                }
-                None => elsewhere.extend(judge::rerouted((number, rule), band, &finds, program)),
-            }
-        }
-        for (number, hit) in elsewhere.into_iter().filter(|(number, _)| !silenced.contains(number)) {
-            hits.entry(number).or_insert(hit);
-        }
-        judge::add_scores(program, band, &mut hits);
-        hits
-    }
-
     /// Rules that would fire on these texts but for their exceptions, by id.
     #[must_use]
     pub fn spared(&self, texts: &[Text], band: Band) -> Vec<Spared> {
-        let (silenced, program) = (self.matcher.silenced(texts), self.matcher.program());
-        let mut all = Vec::new();
-        for (number, finds) in self.finds(texts, band) {
-            let Some(rule) = self.matcher.rule(number) else { continue };
-            let by_host = silenced.contains(&number);
-            if !by_host && judge::hit(rule, band, &finds, program).is_some() {
-                continue;
-            }
-            let spared = judge::spared(rule, band, &finds, program);
-            all.extend(spared.map(|excepted| Spared { rule: rule.facts.id.clone(), excepted, by_host }));
-        }
-        all
+        self.layers().flat_map(|layer| layer.spared(texts, band)).collect()
     }
 
     /// The rule one of whose exceptions, this phrase, hands what it consumes to `target`.
     pub(crate) fn rerouted_from(&self, target: &RuleId, phrase: &str) -> Option<&RuleId> {
-        let program = self.matcher.program();
-        let leads = |reroute: &&Reroute| {
-            let to = self.matcher.rule(reroute.target).is_some_and(|rule| rule.facts.id == *target);
-            to && program.phrase_words(reroute.phrase) == Some(phrase)
-        };
-        let reroute = program.reroutes.iter().find(leads)?;
-        self.matcher.rule(reroute.rule).map(|rule| &rule.facts.id)
+        self.layers().find_map(|layer| layer.rerouted_from(target, phrase))
     }
 
     /// Whether the weights of a rule are others in this band.
     pub(crate) fn has_own_weights(&self, id: &RuleId, band: Band) -> bool {
-        let program = self.matcher.program();
-        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok();
-        at.and_then(|at| u32::try_from(at).ok()).is_some_and(|rule| !program.weights_of(rule, band).is_empty())
+        self.layers().any(|layer| layer.has_own_weights(id, band))
     }
 
-    /// What every rule finds, by its number, with the weights of the band.
+    /// Every rule of its own that fires, by its number.
+    pub(crate) fn fired(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Hit> {
+        self.own.fired(texts, band)
+    }
+
+    /// What every rule of its own finds, by its number, with the weights of the band.
     pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
-        let mut finds = self.unweighed_finds(texts, band);
-        for (rule, finds) in &mut finds {
-            judge::weigh(self.matcher.program(), *rule, band, finds, |_| true);
-        }
-        finds
+        self.own.finds(texts, band)
     }
 
-    /// What every rule finds, with the weights of bands that have none of their own.
+    /// What every rule of its own finds, with the weights of bands that have none of their own.
     pub(crate) fn unweighed_finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
-        let (mut finds, mut folded) = (BTreeMap::new(), Folded::default());
-        for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
-            self.matcher.find(index, text, band, &mut folded, &mut finds);
-        }
-        self.find_beside(texts, band, &mut finds);
-        finds
+        self.own.unweighed_finds(texts, band)
     }
 
-    /// The cases as this rule set judges them: what a school tuned judges some otherwise than its pack promised.
+    /// The cases of its own rules as they are judged: what a school tuned judges some otherwise than its pack promised.
     pub(crate) fn judged_cases(&self) -> Vec<Case> {
-        let judged = |case: &Case| {
-            let rule = self.matcher.rule(case.rule);
-            let fires = rule.is_some_and(|rule| self.fires(rule, case.scope, &case.text));
-            Case { fires, ..case.clone() }
-        };
-        self.matcher.program().cases.iter().map(judged).collect()
-    }
-
-    fn self_test(&self) -> Result<(), ArtefactError> {
-        for case in &self.matcher.program().cases {
-            let Some(rule) = self.matcher.rule(case.rule) else { continue };
-            if self.fires(rule, case.scope, &case.text) != case.fires {
-                return Err(ArtefactError::SelfTest { rule: rule.facts.id.clone() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether `rule` fires on a text, in the first band it is for.
-    fn fires(&self, rule: &Rule, scope: CaseScope, text: &str) -> bool {
-        let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
-        self.fired(&case_texts(scope, text), band).values().any(|hit| hit.rule == rule.facts.id)
+        self.own.judged_cases()
     }
 }
 
@@ -269,17 +256,5 @@ pub(crate) fn case_texts(scope: CaseScope, text: &str) -> Vec<Text> {
     match scope {
         CaseScope::Text(scope) => vec![Text::new(scope, text)],
         CaseScope::Url => split_url(text).map(|parts| parts.texts()).unwrap_or_default(),
-    }
-}
-
-impl Matcher {
-    /// Rules that are silent on the host of this signal.
-    fn silenced(&self, texts: &[Text]) -> Vec<u32> {
-        let hosts = texts.iter().take(MAX_TEXTS).filter(|text| text.scope == Scope::UrlHost);
-        let exception = |purpose: HostPurpose| match purpose {
-            HostPurpose::Exception(rule) => Some(rule),
-            HostPurpose::Rule(_) | HostPurpose::Class(_) => None,
-        };
-        hosts.flat_map(|host| self.program().hosts.purposes(&host.text).flatten()).filter_map(exception).collect()
     }
 }

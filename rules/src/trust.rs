@@ -3,6 +3,8 @@
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ed25519_dalek::VerifyingKey;
 
+/// Public keys of the project, parted by spaces, that a release is built with. A build without them is for development.
+const OF_PROJECT: Option<&str> = option_env!("LAPWING_PROJECT_KEYS");
 /// What the text form of a key begins with.
 const PREFIX: &str = "ed25519:";
 
@@ -36,6 +38,9 @@ pub enum TrustError {
         /// Keys given.
         keys: usize,
     },
+    /// Keys were given where the project's own hold.
+    #[error("this release trusts the project alone for the illegal base: no other keys can be given")]
+    ProjectAlone,
 }
 
 impl TrustedKeys {
@@ -87,6 +92,26 @@ impl TrustedKeys {
     }
 }
 
+/// Whose illegal base is taken: the project's in a release, which no configuration changes, else of those given.
+///
+/// # Errors
+///
+/// [`TrustError::ProjectAlone`] when keys are given to a release; another when it was built with what are no keys.
+pub fn base_keys(given: Option<TrustedKeys>) -> Result<Option<TrustedKeys>, TrustError> {
+    base_keys_of(OF_PROJECT, given)
+}
+
+fn base_keys_of(project: Option<&str>, given: Option<TrustedKeys>) -> Result<Option<TrustedKeys>, TrustError> {
+    match (project, given) {
+        (None, given) => Ok(given),
+        (Some(_), Some(_)) => Err(TrustError::ProjectAlone),
+        (Some(project), None) => {
+            let keys: Vec<&str> = project.split_ascii_whitespace().collect();
+            TrustedKeys::parse(&keys, 1).map(Some)
+        }
+    }
+}
+
 /// Reads one public key from `ed25519:` and 64 hexadecimal digits.
 #[must_use]
 pub fn parse_key(text: &str) -> Option<VerifyingKey> {
@@ -133,5 +158,16 @@ mod tests {
         assert!(TrustedKeys::new(vec![key(1)], 2).is_err());
         assert_eq!(TrustedKeys::new(vec![key(1), key(1)], 2), Err(TrustError::RepeatedKey { index: 2 }));
         assert!(TrustedKeys::new(vec![key(1), key(2)], 2).is_ok());
+    }
+    #[test]
+    fn a_release_takes_the_illegal_base_of_the_project_alone() {
+        let given = || Some(TrustedKeys::new(vec![key(1)], 1).unwrap());
+        let project = format!("{} {}", key_text(&key(2)), key_text(&key(3)));
+        assert_eq!(base_keys_of(None, given()), Ok(given()), "a build for development takes what it is given");
+        assert_eq!(base_keys_of(None, None), Ok(None));
+        assert_eq!(base_keys_of(Some(&project), given()), Err(TrustError::ProjectAlone));
+        let trusted = base_keys_of(Some(&project), None).unwrap().unwrap();
+        assert_eq!((trusted.keys(), trusted.threshold()), ([key(2), key(3)].as_slice(), 1));
+        assert!(base_keys_of(Some(""), None).is_err(), "a release without keys trusts nobody, not anybody");
     }
 }

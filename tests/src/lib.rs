@@ -34,6 +34,7 @@ mod relay;
 mod rollout;
 mod running;
 mod school;
+mod signing;
 mod stick;
 mod traces;
 

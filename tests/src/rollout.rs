@@ -26,6 +26,9 @@ use crate::{School, eventually_within};
 
 const PATIENCE: Duration = Duration::from_secs(45);
 const MINUTE_US: i64 = 60 * 1_000_000;
+/// A first share of the PCs, in hundredths, and by how much it grows.
+const SHARE: usize = 30;
+const EVERYBODY: usize = 100;
 const PILOT: &str = "pilot";
 const PUPILS: &str = "pupils";
 
@@ -72,7 +75,7 @@ impl Stages {
         school.stop_collector().await?;
         let clock = Arc::new(ManualClock::at(SystemClock.wall_us()));
         let collector = Collector::start(Config::load(&school.config())?, clock.clone()).await?;
-        let rules = Some(school.trusted_rules()?);
+        let rules = Some(school.signing().trusted_rules()?);
         let setup = Setup { rules, ..Setup::of(&school, "", HardwareHash::default())? };
         let (pilot, others) = (Vec::new(), Vec::new());
         let folder = folder.to_owned();
@@ -98,8 +101,15 @@ impl Stages {
             outcome.and_then(|()| if strangers == 0 { Ok(()) } else { Err(format!("{strangers} others too")) });
         self.stage("to a group: the group alone", outcome.map(|()| format!("{} of {all}", self.pilot.len())));
 
-        self.school.collect(&["rules", "rollout", "--percent", "40"], &[])?;
-        let offered = self.offered()?;
+        // Few PCs are drawn by chance: the share grows until there is one more.
+        let mut offered = self.pilot.len();
+        for percent in (SHARE..EVERYBODY).step_by(SHARE) {
+            self.school.collect(&["rules", "rollout", "--percent", &percent.to_string()], &[])?;
+            offered = self.offered()?;
+            if offered > self.pilot.len() {
+                break;
+            }
+        }
         let share = async || (self.have(2) == offered).then_some(());
         let outcome = self.within("the share to have release 2", share).await;
         let grew = offered > self.pilot.len() && offered < all && self.pilot.iter().all(|pc| pc.rule_set() == 2);

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context as _;
-use lapwing_rules::TrustedKeys;
 use serde::Deserialize;
 
+use crate::signing::{self, Signing, finish};
 use crate::{Console, Desktop, Mailbox, Programs, Running, eventually};
 
 /// The password of everybody in the sample school.
@@ -45,14 +45,6 @@ pub struct School {
     collector: Option<Running>,
     /// Where its mails go.
     pub mailbox: Mailbox,
-}
-
-/// The school's signing keys, text form of their public halves.
-#[derive(Debug)]
-struct Signing {
-    rules: String,
-    /// Both keys, as a list of a configuration has them.
-    policy: String,
 }
 
 /// The collector's first line.
@@ -96,7 +88,7 @@ impl School {
     ) -> anyhow::Result<Self> {
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let signing = publishable(programs, folder)?;
+        let signing = Signing::make(programs, folder)?;
         let mailbox = Mailbox::start(folder, &logs)?;
         let nothing = Ready {
             enrol: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -272,15 +264,14 @@ impl School {
              [collector]\nenrol = \"https://localhost:{enrol}\"\nuplink = \"https://localhost:{uplink}\"\n\
              ca_fingerprint = \"{fingerprint}\"\n\n\
              [enrol]\ntoken_file = \"{token}\"\n\n\
-             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [{policy}]\n\n\
+             {trust}\n\
              [files]\nfolders = {watched:?}\n",
             state = folder.join("state").display(),
             socket = folder.join("agent.sock").display(),
             enrol = self.ready.enrol.port(),
             uplink = self.ready.uplink.port(),
             token = folder.join("token").display(),
-            rules = self.signing.rules,
-            policy = self.signing.policy,
+            trust = self.signing.trust(),
         )
     }
 
@@ -291,14 +282,9 @@ impl School {
         fingerprint.map(str::to_owned).context("an authority has a fingerprint")
     }
 
-    /// Whose rule sets devices of the school take.
-    ///
-    /// # Errors
-    ///
-    /// When the key cannot be read.
-    pub(crate) fn trusted_rules(&self) -> anyhow::Result<TrustedKeys> {
-        let key = lapwing_rules::parse_key(&self.signing.rules).context("the tool prints a key")?;
-        Ok(TrustedKeys::new(vec![key], 1)?)
+    /// Its signing keys.
+    pub(crate) fn signing(&self) -> &Signing {
+        &self.signing
     }
 
     /// Compiles and signs the packs as another release.
@@ -307,11 +293,8 @@ impl School {
     ///
     /// When the tool fails.
     pub(crate) fn compile_rules(&self, release: u64) -> anyhow::Result<PathBuf> {
-        let (packs, set) = (packs(), self.folder.join(format!("rules-{release}.lwrs")));
-        let mut command = Command::new(&self.programs.rules);
-        command.args(["compile", "--release", &release.to_string(), "--packs"]).arg(packs);
-        command.arg("--key").arg(self.folder.join("rules.key")).arg("--out").arg(&set);
-        finish(command)?;
+        let set = self.folder.join(format!("rules-{release}.lwrs"));
+        self.signing.compile(release, &signing::packs(), &set)?;
         Ok(set)
     }
 
@@ -324,7 +307,7 @@ impl School {
             "data_dir = \"{data}\"\nkeys_dir = \"{keys}\"\nhost_names = [\"localhost\"]\n\n\
              [school]\nid = \"sample\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"{enrol}\"\nuplink = \"{uplink}\"\nconsole = \"{console}\"\n\n\
-             [trust]\nrule_keys = [\"{rules}\"]\npolicy_keys = [{policy}]\n\n\
+             {trust}\n\
              [smtp]\nhost = \"localhost\"\nport = {port}\ntls = \"starttls\"\nextra_ca = \"{authority}\"\n\
              from = \"lapwing@sample.example\"\n",
             data = self.data().display(),
@@ -332,8 +315,7 @@ impl School {
             enrol = self.ready.enrol,
             uplink = self.ready.uplink,
             console = self.ready.console,
-            rules = self.signing.rules,
-            policy = self.signing.policy,
+            trust = self.signing.trust(),
             port = self.mailbox.port(),
             authority = self.mailbox.authority().display(),
         );
@@ -459,62 +441,6 @@ impl Agent {
     pub fn state(&self) -> PathBuf {
         self.folder.join("state")
     }
-}
-
-/// Makes the school's keys, and leaves a signed rule set and policy in `folder`.
-fn publishable(programs: &Programs, folder: &Path) -> anyhow::Result<Signing> {
-    let rules = |words: &[&str], paths: &[(&str, &Path)]| {
-        let mut command = Command::new(&programs.rules);
-        command.args(words);
-        for (option, path) in paths {
-            command.arg(option).arg(path);
-        }
-        finish(command)
-    };
-    let packs = packs();
-    let (rule_key, policy_key) = (folder.join("rules.key"), folder.join("policy.key"));
-    let public_rules = rules(&["keygen"], &[("--out", &rule_key)])?;
-    let second_key = folder.join("policy-2.key");
-    let public_policy = [&policy_key, &second_key].map(|key| rules(&["keygen"], &[("--out", key)]));
-    let public_policy = public_policy.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let set = folder.join("rules.lwrs");
-    rules(&["compile", "--release", "1"], &[("--packs", &packs), ("--key", &rule_key), ("--out", &set)])?;
-    let policy = folder.join("policy.json");
-    std::fs::write(&policy, POLICY)?;
-    let signed = folder.join("policy.lwpl");
-    rules(&["policy-sign"], &[("--policy", &policy), ("--key", &policy_key), ("--out", &signed)])?;
-    rules(&["sign"], &[("--set", &signed), ("--key", &second_key)])?;
-    let policy = public_policy.iter().map(|key| format!("\"{}\"", key.trim())).collect::<Vec<_>>().join(", ");
-    Ok(Signing { rules: public_rules.trim().to_owned(), policy })
-}
-
-/// The sample school's policy: all hours are school hours, and staff are watched.
-const POLICY: &str = r#"{
-  "release": 1,
-  "school": "sample",
-  "zone": "Europe/London",
-  "hours": "always",
-  "sites": "any",
-  "staff_watched": true,
-  "group_off": {},
-  "notice_version": 1
-}
-"#;
-
-fn packs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs")
-}
-
-fn finish(mut command: Command) -> anyhow::Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to run {command:?}"))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Waits until the technician's page shows the PC at work, with nothing blind.

@@ -14,6 +14,8 @@ use url::Url;
 
 use super::{Collector, Config, ConfigError, DEFAULT_SOCKET, DEFAULT_STATE_DIR, MAX_FOLDERS, Origin, Setting};
 
+/// What is signed for a school is nobody's alone.
+const TWO_PEOPLE: usize = 2;
 const SPOOL_MIB: u32 = 64;
 const MEMORY_MIB: u32 = 48;
 const CPU_PERCENT: u32 = 10;
@@ -59,8 +61,10 @@ struct WrittenEnrol {
 struct WrittenTrust {
     rule_keys: Option<Spanned<Vec<String>>>,
     policy_keys: Option<Spanned<Vec<String>>>,
+    base_keys: Option<Spanned<Vec<String>>>,
     rule_threshold: Option<Spanned<usize>>,
     policy_threshold: Option<Spanned<usize>>,
+    base_threshold: Option<Spanned<usize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,8 +105,9 @@ impl Written {
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, ConfigError> {
         let source = Source { path: Arc::new(path.to_owned()), text };
         let Self { state_dir, socket, room, group, collector, enrol, trust, files, limits, bands } = self;
-        let rule_keys = source.keys("rule_keys", trust.rule_keys, trust.rule_threshold)?;
-        let policy_keys = source.keys("policy_keys", trust.policy_keys, trust.policy_threshold)?;
+        let rule_keys = source.keys(("rule_keys", TWO_PEOPLE), trust.rule_keys, trust.rule_threshold)?;
+        let policy_keys = source.keys(("policy_keys", TWO_PEOPLE), trust.policy_keys, trust.policy_threshold)?;
+        let base_keys = source.base_keys(trust.base_keys, trust.base_threshold)?;
         Ok(Config {
             state_dir: source.absolute(state_dir)?.unwrap_or_else(|| default(DEFAULT_STATE_DIR.into())),
             socket: source.absolute(socket)?.unwrap_or_else(|| default(DEFAULT_SOCKET.into())),
@@ -112,6 +117,7 @@ impl Written {
             group: group.map(|group| source.name(group)).transpose()?,
             rule_keys,
             policy_keys,
+            base_keys,
             folders: source.folders(files.folders)?,
             spool_mib: source.limit("spool_mib", limits.spool_mib, SPOOL_MIB, 16..=256)?,
             memory_mib: source.limit("memory_mib", limits.memory_mib, MEMORY_MIB, 24..=512)?,
@@ -175,14 +181,29 @@ impl Source<'_> {
         Ok(self.setting(name))
     }
 
+    /// Those of the project, where this build knows them; else those of the file.
+    fn base_keys(
+        &self,
+        keys: Option<Spanned<Vec<String>>>,
+        threshold: Option<Spanned<usize>>,
+    ) -> Result<Setting<Option<TrustedKeys>>, ConfigError> {
+        let place = keys.clone().unwrap_or_else(|| Spanned::new(0..0, Vec::new()));
+        let given = self.keys(("base_keys", 1), keys, threshold)?;
+        match lapwing_rules::base_keys((*given).clone()) {
+            Ok(keys) => Ok(Setting::new(keys, given.origin().clone())),
+            Err(error) => self.refuse(&place, format!("`base_keys`: {error}")),
+        }
+    }
+
+    /// Keys of which at least `usual` have to sign, if there are so many and no threshold says otherwise.
     fn keys(
         &self,
-        what: &str,
+        (what, usual): (&str, usize),
         keys: Option<Spanned<Vec<String>>>,
         threshold: Option<Spanned<usize>>,
     ) -> Result<Setting<Option<TrustedKeys>>, ConfigError> {
         let Some(keys) = keys else { return Ok(default(None)) };
-        let threshold = threshold.map_or(1, Spanned::into_inner);
+        let threshold = threshold.map_or_else(|| keys.get_ref().len().clamp(1, usual), Spanned::into_inner);
         match TrustedKeys::parse(keys.get_ref(), threshold) {
             Ok(trusted) => Ok(Setting::new(Some(trusted), self.setting(keys).origin().clone())),
             Err(error) => self.refuse(&keys, format!("`{what}`: {error}")),

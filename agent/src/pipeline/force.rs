@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_proto::failpoint;
-use lapwing_rules::{ArtefactError, Policy, PolicyError, Release, RuleSet, TrustedKeys, Widening};
+use lapwing_rules::{ArtefactError, Base, BaseError, Policy, PolicyError, Release, RuleSet, TrustedKeys, Widening};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -40,8 +40,10 @@ pub(crate) enum Refused {
     Policy(#[from] PolicyError),
     #[error(transparent)]
     Zone(#[from] UnknownZone),
-    #[error("it lacks the illegal base pack")]
-    NoIllegalBase,
+    #[error("no key is trusted for the illegal base")]
+    NoBaseKeys,
+    #[error(transparent)]
+    Base(#[from] BaseError),
     #[error("release {found} is older than release {held} in force")]
     Older { found: Release, held: Release },
     #[error("it looks at more than the notice said ({0}), and names no newer notice")]
@@ -56,6 +58,7 @@ pub(crate) struct Keeper {
     state_dir: PathBuf,
     rule_keys: Option<TrustedKeys>,
     policy_keys: Option<TrustedKeys>,
+    base_keys: Option<TrustedKeys>,
     diagnostics: Diagnostics,
     /// What the notice says follows the policy.
     notice: watch::Sender<Notice>,
@@ -89,6 +92,7 @@ impl Keeper {
             state_dir: config.state_dir.to_path_buf(),
             rule_keys: (*config.rule_keys).clone(),
             policy_keys: (*config.policy_keys).clone(),
+            base_keys: (*config.base_keys).clone(),
             diagnostics,
             notice,
         }
@@ -102,6 +106,7 @@ impl Keeper {
     pub(crate) fn trust(&mut self, config: &Config) {
         self.rule_keys = (*config.rule_keys).clone();
         self.policy_keys = (*config.policy_keys).clone();
+        self.base_keys = (*config.base_keys).clone();
     }
 
     /// Takes into force what an earlier run kept.
@@ -139,12 +144,10 @@ impl Keeper {
 
     fn use_rule_set(&self, bytes: &[u8]) -> Result<(), Refused> {
         let keys = self.rule_keys.as_ref().ok_or(Refused::NoKeys)?;
-        let rules = RuleSet::load(bytes, keys)?;
-        if !rules.has_illegal_base() {
-            return Err(Refused::NoIllegalBase);
-        }
-        let held = self.force.rules().map(|held| held.release());
-        refuse_older(rules.release(), held)?;
+        let base_keys = self.base_keys.as_ref().ok_or(Refused::NoBaseKeys)?;
+        let (rules, held) = (RuleSet::load(bytes, keys)?, self.force.rules());
+        rules.check_base(base_keys, held.as_ref().and_then(|held| held.base()).map(Base::release))?;
+        refuse_older(rules.release(), held.map(|held| held.release()))?;
         tracing::info!(rule_set.release = rules.release().number(), "a rule set is in force");
         self.force.rules.store(Some(Arc::new(rules)));
         self.diagnostics.clear(Code::NoRuleSet);

@@ -45,6 +45,9 @@ pub(super) struct Init {
     /// A key whose policies are trusted, `ed25519:HEX`; may be repeated.
     #[arg(long = "policy-key", value_name = "KEY")]
     policy_keys: Vec<String>,
+    /// A key whose illegal base is trusted, `ed25519:HEX`; may be repeated. A release has the project's and takes no others.
+    #[arg(long = "base-key", value_name = "KEY")]
+    base_keys: Vec<String>,
     /// Address of the enrolment listener.
     #[arg(long, value_name = "ADDRESS")]
     enrol: Option<SocketAddr>,
@@ -71,10 +74,14 @@ impl Init {
         store.close().await;
         say(format!("configuration: {}", file.display()))?;
         say(format!("authority:     {}", authority.fingerprint()))?;
-        let signers: BTreeSet<&String> = self.policy_keys.iter().collect();
-        if signers.len() < 2 {
-            let lacks = "still to do:   two people sign a policy; name both their keys under `trust.policy_keys`";
-            say(format!("{lacks} ({} so far)", signers.len()))?;
+        for (what, key, keys) in
+            [("rule set", "rule_keys", &self.rule_keys), ("policy", "policy_keys", &self.policy_keys)]
+        {
+            let signers: BTreeSet<&String> = keys.iter().collect();
+            if signers.len() < 2 {
+                let lacks = format!("two people sign a {what}; name both their keys under `trust.{key}`");
+                say(format!("still to do:   {lacks} ({} so far)", signers.len()))?;
+            }
         }
         Ok(())
     }
@@ -93,8 +100,9 @@ impl Init {
         let listen = [("enrol", self.enrol), ("uplink", self.uplink), ("console", self.console)];
         let listen = listen.into_iter().filter_map(|(key, at)| Some((key.to_owned(), text(&at?.to_string()))));
         root.insert("listen".into(), Value::Table(listen.collect()));
-        let trust = [("rule_keys", &self.rule_keys), ("policy_keys", &self.policy_keys)];
-        let trust = trust.into_iter().map(|(key, keys)| (key.to_owned(), texts(keys)));
+        let of_base = Some(("base_keys", &self.base_keys)).filter(|(_, keys)| !keys.is_empty());
+        let trust = [("rule_keys", &self.rule_keys), ("policy_keys", &self.policy_keys)].into_iter().chain(of_base);
+        let trust = trust.map(|(key, keys)| (key.to_owned(), texts(keys)));
         root.insert("trust".into(), Value::Table(trust.collect()));
         root
     }

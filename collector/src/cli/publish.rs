@@ -1,27 +1,35 @@
 //! `rules publish` and `policy publish`: verified before stored; a running collector announces them within a second.
 //!
-//! A policy is signed by two people; one that looks at more than the one in force names a newer notice.
+//! Both are signed by two people, a rule set that weakens an urgent rule by three. A rule set carries the illegal base that
+//! the project signed; a policy that looks at more than the one in force names a newer notice.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
-use lapwing_rules::{Artefact, Digest, Kind, Release, RuleSet, TrustedKeys, VerifyingKey};
+use lapwing_rules::{Artefact, Base, Digest, Kind, Release, RuleId, RuleSet, TrustedKeys, VerifyingKey, Weakened};
 
 use super::people::lacks_of;
 use super::{ConfigFile, Desk, Failure, read_given, roll_out, say};
 use crate::audit::{self, Act, ActKind};
-use crate::config::Config;
+use crate::config::{Config, Trust};
+use crate::in_force;
 use crate::people::set_up::Weight;
 use crate::roll_out::Stage;
 use crate::store::artefacts::{self, ArtefactKind, Stored};
 use crate::store::roll_outs;
 
-/// Signatures that a rule set needs, and what a policy is read with before they are counted.
-const THRESHOLD: usize = 1;
-/// Signatures that a policy needs: whom, where and when it looks at is for nobody alone to say, less no more than more.
-const POLICY_THRESHOLD: usize = 2;
+/// Signatures that an artefact is read with before they are counted.
+const TO_READ: usize = 1;
+/// Signatures that an artefact needs: what is looked for, and whom, where and when, is for nobody alone to say, less no more
+/// than more.
+const TO_PUBLISH: usize = 2;
+/// Signatures that a rule set needs where an urgent rule finds less than it did.
+const TO_WEAKEN: usize = 3;
+/// Weakened rules that a refusal names.
+const NAMED: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rules {
@@ -98,11 +106,11 @@ impl Publish {
             .map_err(Failure::Unusable)?;
         let desk = self.file.open().await?;
         let replaces = match kind {
-            ArtefactKind::RuleSet => None,
+            ArtefactKind::RuleSet => check_rules(&desk, &bytes).await?,
             ArtefactKind::Policy => {
                 check_people(&desk).await?;
-                check_two(&bytes, &config.trust.policy_keys)?;
-                Some(check_widening(&desk, &bytes).await?)
+                check_signed(kind, &bytes, &config.trust, (TO_PUBLISH, ""))?;
+                check_widening(&desk, &bytes).await?
             }
         };
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
@@ -118,7 +126,9 @@ impl Publish {
 /// The release of a rule set that devices will accept.
 fn verify_rule_set(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
     let rules = RuleSet::load(bytes, &trusted("trust.rule_keys", &config.trust.rule_keys)?)?;
-    anyhow::ensure!(rules.has_illegal_base(), "the rule set lacks the illegal base pack: devices refuse it");
+    let keys = config.trust.of_base().context("`trust.base_keys` in the configuration is not usable")?;
+    let keys = keys.context("no key is trusted for the illegal base: name the project's under `trust.base_keys`")?;
+    rules.check_base(&keys, None).context("devices refuse the rule set")?;
     Ok(rules.release())
 }
 
@@ -128,6 +138,43 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
     let (theirs, ours) = (&policy.school, config.school.id.as_str());
     anyhow::ensure!(theirs == ours, "the policy is of school `{theirs}`, this collector serves `{ours}`");
     Ok(policy.release)
+}
+
+/// Refuses an illegal base older than the one in force, as devices would, and too few signatures for what it changes.
+/// Answers the release it was compared with, 0 for none.
+async fn check_rules(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
+    let trust = &desk.config.trust;
+    let newest = artefacts::releases(&desk.store, &desk.config.school.id).await?.rule_set;
+    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right.
+    let held = in_force::rule_set(&desk.store, &desk.config).await.ok().flatten();
+    let trusted = trusted("trust.rule_keys", &trust.rule_keys).map_err(Failure::Unusable)?;
+    let rules = RuleSet::load(bytes, &trusted).map_err(Failure::unusable)?;
+    let Some(held) = held else {
+        check_signed(ArtefactKind::RuleSet, bytes, trust, (TO_PUBLISH, ""))?;
+        return Ok(newest);
+    };
+    if let (Some(found), Some(held)) = (rules.base().map(Base::release), held.base().map(Base::release))
+        && found < held
+    {
+        return Err(Failure::Unusable(anyhow!(
+            "the rule set is not published: its illegal base is release {found}, and release {held} is published"
+        )));
+    }
+    let needed = match weakened_in_words(&rules.weakened_from(&held)) {
+        None => (TO_PUBLISH, String::new()),
+        Some(weakened) => (TO_WEAKEN, format!(", where an urgent rule finds less or may ({weakened})")),
+    };
+    check_signed(ArtefactKind::RuleSet, bytes, trust, (needed.0, &needed.1))?;
+    Ok(newest)
+}
+
+/// The first of the urgent rules that are weakened; none where none is.
+fn weakened_in_words(weakened: &BTreeMap<RuleId, Vec<Weakened>>) -> Option<String> {
+    let first = |(rule, how): (&RuleId, &Vec<Weakened>)| Some(format!("`{rule}` {}", how.first()?));
+    let mut named: Vec<String> = weakened.iter().take(NAMED).filter_map(first).collect();
+    let others = weakened.len().saturating_sub(NAMED);
+    named.extend((others > 0).then(|| format!("{others} more")));
+    (!named.is_empty()).then(|| named.join("; "))
 }
 
 /// Refuses to look at more than the policy in force does, unless people are told. Answers the release it was compared
@@ -150,20 +197,26 @@ async fn check_widening(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
     }
 }
 
-fn check_two(bytes: &[u8], keys: &[VerifyingKey]) -> Result<(), Failure> {
-    let signers = Artefact::read(bytes, Kind::Policy).map_err(Failure::unusable)?.signers();
+/// Refuses what fewer people signed than needed, and says what for.
+fn check_signed(kind: ArtefactKind, bytes: &[u8], trust: &Trust, (needed, why): (usize, &str)) -> Result<(), Failure> {
+    let (what, key, keys) = match kind {
+        ArtefactKind::RuleSet => (Kind::RuleSet, "rule_keys", &trust.rule_keys),
+        ArtefactKind::Policy => (Kind::Policy, "policy_keys", &trust.policy_keys),
+    };
+    let signers = Artefact::read(bytes, what).map_err(Failure::unusable)?.signers();
     let signed = signers.iter().filter(|signer| keys.contains(signer)).count();
-    if signed >= POLICY_THRESHOLD {
+    if signed >= needed {
         return Ok(());
     }
     Err(Failure::Unusable(anyhow!(
-        "the policy is not published: two people sign it with keys of `trust.policy_keys` (`lapwing-rules sign --set FILE \
-         --key KEY` adds a signature), and {signed} has"
+        "the {} is not published: {needed} people sign it with keys of `trust.{key}`{why}, and it has {signed} such \
+         signatures; `lapwing-rules sign --set FILE --key KEY` adds one",
+        what.as_str()
     )))
 }
 
 fn trusted(key: &str, keys: &[VerifyingKey]) -> anyhow::Result<TrustedKeys> {
-    TrustedKeys::new(keys.to_vec(), THRESHOLD).with_context(|| format!("`{key}` in the configuration is not usable"))
+    TrustedKeys::new(keys.to_vec(), TO_READ).with_context(|| format!("`{key}` in the configuration is not usable"))
 }
 
 /// Refuses to watch a school whose people are too few for what one of them may not do alone.
@@ -185,7 +238,7 @@ async fn store(
     desk: &Desk,
     kind: ArtefactKind,
     artefact: &Stored,
-    (replaces, stage): (Option<u64>, Option<&Stage>),
+    (replaces, stage): (u64, Option<&Stage>),
 ) -> Result<(), Failure> {
     let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
     let act = match kind {
@@ -198,7 +251,7 @@ async fn store(
         let reason = anyhow!("release {} is not published: release {newest} is", artefact.release);
         return Err(Failure::Unusable(reason));
     }
-    if replaces.is_some_and(|compared| compared != newest) {
+    if replaces != newest {
         return Err(Failure::Unusable(anyhow!("release {newest} was published meanwhile: compare and publish again")));
     }
     artefacts::insert(&mut tx, school, kind, artefact, now_us).await?;

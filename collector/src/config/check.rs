@@ -115,6 +115,7 @@ impl<'a> Checker<'a> {
         Ok(Trust {
             rule_keys: self.optional("trust.rule_keys", written.rule_keys, keys)?.unwrap_or_default(),
             policy_keys: self.optional("trust.policy_keys", written.policy_keys, keys)?.unwrap_or_default(),
+            base_keys: self.optional("trust.base_keys", written.base_keys, base_keys)?.unwrap_or_default(),
         })
     }
 
@@ -233,6 +234,15 @@ fn keys(texts: Vec<String>) -> Result<Vec<VerifyingKey>, String> {
         return Err(format!("at most {MAX_KEYS} keys"));
     }
     texts.iter().map(|text| key(text).ok_or_else(|| "keys like `ed25519:<64 hexadecimal digits>`".to_owned())).collect()
+}
+
+/// Keys of the illegal base, where this build takes any.
+fn base_keys(texts: Vec<String>) -> Result<Vec<VerifyingKey>, String> {
+    let trust = Trust { base_keys: keys(texts)?, ..Trust::default() };
+    match trust.of_base() {
+        Ok(_) => Ok(trust.base_keys),
+        Err(error) => Err(format!("keys of the illegal base that can be ({error})")),
+    }
 }
 
 fn key(text: &str) -> Option<VerifyingKey> {

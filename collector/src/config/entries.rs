@@ -45,6 +45,7 @@ impl Config {
             at_restart("listen.console", self.listen.console.to_string()),
             at_reload("trust.rule_keys", joined(self.trust.rule_keys.iter().map(key_text))),
             at_reload("trust.policy_keys", joined(self.trust.policy_keys.iter().map(key_text))),
+            at_reload("trust.base_keys", joined(self.trust.base_keys.iter().map(key_text))),
         ];
         entries.extend(self.smtp_entries().into_iter().map(|(key, value)| at_reload(key, value)));
         entries.extend(self.notice_entries().into_iter().map(|(key, value)| at_reload(key, value)));

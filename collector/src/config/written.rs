@@ -48,6 +48,7 @@ pub(super) struct Listen {
 pub(super) struct Trust {
     pub(super) rule_keys: Placed<Vec<String>>,
     pub(super) policy_keys: Placed<Vec<String>>,
+    pub(super) base_keys: Placed<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

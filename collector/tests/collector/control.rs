@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use ed25519_dalek::SigningKey;
 use flate2::read::ZlibDecoder;
 use lapwing_proto::wire::control_down::Directive;
 use lapwing_proto::wire::control_up::Message as Up;
@@ -196,30 +197,71 @@ async fn policies_of_strangers_of_other_schools_and_old_ones_are_not_published()
     assert_eq!(school.count("SELECT MAX(release) FROM artefacts").await, 4);
 }
 
+/// A rule set of the school's signed by `signers`, upon an illegal base of this release and key, or without one.
+fn signed_rules(release: u64, base: Option<(u64, SigningKey)>, signers: &[SigningKey]) -> Vec<u8> {
+    signed_pack(PACK, release, base, signers)
+}
+
+const PACK: &str = "[pack]\nid = \"bare\"\nversion = 1\ntitle = \"Bare\"\nsources = [\"a test\"]\n\
+    [[rule]]\nid = \"bare.owls\"\ntitle = \"Owls\"\ncategory = \"weapons\"\nscopes = [\"title\"]\nguidance = \"Talk.\"\n\
+    level = 4\nmatch = { any = [\"barn owl\", \"tawny owl\"] }\nexamples = {}\n";
+
+fn signed_pack(pack: &str, release: u64, base: Option<(u64, SigningKey)>, signers: &[SigningKey]) -> Vec<u8> {
+    let (compiler, release) = (Compiler::new().pack("bare.toml", pack), Release::new(release));
+    let mut artefact = match base {
+        None => compiler.compile(release, Validity::default()).unwrap(),
+        Some((base, project)) => {
+            let text = include_str!("../../../rules/packs/illegal_base.toml");
+            let unsigned =
+                Compiler::new().pack("illegal_base.toml", text).base(Release::new(base), Validity::default());
+            compiler.compile_upon(&sign(&unsigned.unwrap(), &project), release, Validity::default()).unwrap()
+        }
+    };
+    signers.iter().for_each(|key| artefact.add_signature(key));
+    artefact.to_bytes()
+}
+
 #[tokio::test]
-async fn a_rule_set_is_announced_and_one_without_the_illegal_base_is_not() {
+async fn a_rule_set_is_announced_where_two_signed_it_upon_the_projects_illegal_base() {
     let school = School::open().await;
     let device = Device::enrol(&school).await;
     let mut control = Control::open(&device, &school).await;
     control.received(status(wire::Health::Working)).await;
-    let compiled = |release: u64, packs: &[(&str, &str)]| {
-        let compiler = packs.iter().fold(Compiler::new(), |compiler, (file, text)| compiler.pack(*file, *text));
-        let artefact = compiler.compile(Release::new(release), Validity::default()).unwrap();
-        std::fs::write(school.path("rules"), sign(&artefact, &School::key())).unwrap();
-        school.path("rules").display().to_string()
+    let publish = async |artefact: &[u8]| {
+        std::fs::write(school.path("rules"), artefact).unwrap();
+        let output = school.run(&["rules", "publish", &school.path("rules").display().to_string()]).await;
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let other = ("bare.toml", "[pack]\nid = \"bare\"\nversion = 1\ntitle = \"Bare\"\nsources = [\"a test\"]\n");
-    let base = ("illegal_base.toml", include_str!("../../../rules/packs/illegal_base.toml"));
+    let (one, two) = ([School::key()], [School::key(), School::second_key()]);
+    let project = |release: u64| Some((release, School::project_key()));
 
-    let bare = compiled(7, &[other]);
-    let refused = school.run(&["rules", "publish", &bare]).await;
-    assert_eq!(refused.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("lacks the illegal base pack"));
-    let whole = compiled(6, &[base]);
-    school.command(&["rules", "publish", &whole]).await;
+    let refused = [
+        (signed_rules(7, None, &two), "it lacks the illegal base"),
+        (signed_rules(7, Some((3, School::key())), &two), "0 of the 1 trusted signatures"),
+        (signed_rules(7, project(3), &one), "it has 1 such"),
+        (signed_rules(7, project(3), &[School::key(), School::project_key()]), "it has 1 such"),
+    ];
+    for (artefact, why) in refused {
+        let (code, words) = publish(&artefact).await;
+        assert!(code == Some(64) && words.contains(why), "{words}");
+    }
+    assert_eq!(publish(&signed_rules(6, project(3), &two)).await.0, Some(0));
+    let (code, words) = publish(&signed_rules(8, project(2), &two)).await;
+    assert!(code == Some(64) && words.contains("is release 2, and release 3 is published"), "{words}");
 
     let directive = control.directive().await;
     assert!(matches!(&directive, Some(Directive::RuleSet(available)) if available.release == 6), "{directive:?}");
+
+    let weaker = PACK.replace(", \"tawny owl\"", "");
+    let (code, words) = publish(&signed_pack(&weaker, 7, project(3), &two)).await;
+    assert!(code == Some(64) && words.contains("3 people sign it"), "{words}");
+    assert!(
+        words.contains("`bare.owls` looks for less, or asks for more") && words.contains("it has 2 such"),
+        "{words}"
+    );
+    let three = [School::key(), School::second_key(), School::third_key()];
+    assert_eq!(publish(&signed_pack(&weaker, 7, project(3), &three)).await.0, Some(0));
+    assert_eq!(publish(&signed_pack(PACK, 8, project(3), &two)).await.0, Some(0), "and back with two");
 }
 
 #[tokio::test]
@@ -256,7 +298,7 @@ async fn a_policy_takes_two_signatures_and_one_that_looks_at_more_a_newer_notice
     };
 
     let (code, words) = publish(&signed(1, false, 1, false)).await;
-    assert!(code == Some(64) && words.contains("two people sign it") && words.contains("and 1 has"), "{words}");
+    assert!(code == Some(64) && words.contains("2 people sign it") && words.contains("it has 1 such"), "{words}");
     assert_eq!(publish(&signed(1, false, 1, true)).await.0, Some(0), "there was none to be wider than");
     let (code, words) = publish(&signed(2, true, 1, true)).await;
     assert_eq!(code, Some(64));

@@ -56,7 +56,17 @@ impl School {
         SigningKey::from_bytes(&[9; 32])
     }
 
-    /// The second person's, for policies.
+    /// A third person's, for rule sets.
+    pub(crate) fn third_key() -> SigningKey {
+        SigningKey::from_bytes(&[11; 32])
+    }
+
+    /// Signs the illegal base.
+    pub(crate) fn project_key() -> SigningKey {
+        SigningKey::from_bytes(&[10; 32])
+    }
+
+    /// The second person's.
     pub(crate) fn second_key() -> SigningKey {
         SigningKey::from_bytes(&[8; 32])
     }
@@ -111,11 +121,14 @@ impl School {
     fn written(&self) -> String {
         let key = key_text(&Self::key().verifying_key());
         let second = key_text(&Self::second_key().verifying_key());
+        let third = key_text(&Self::third_key().verifying_key());
+        let project = key_text(&Self::project_key().verifying_key());
         format!(
             "data_dir = \"data\"\nhost_names = [\"localhost\", \"127.0.0.1\"]\n\n\
              [school]\nid = \"sample-school\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
              [listen]\nenrol = \"127.0.0.1:0\"\nuplink = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n\n\
-             [trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\", \"{second}\"]\n"
+             [trust]\nrule_keys = [\"{key}\", \"{second}\", \"{third}\"]\npolicy_keys = [\"{key}\", \"{second}\"]\n\
+             base_keys = [\"{project}\"]\n"
         )
     }
 }

@@ -51,6 +51,7 @@ const fn magic(kind: Kind) -> &'static [u8; 4] {
     match kind {
         Kind::RuleSet => b"LWRS",
         Kind::Policy => b"LWPL",
+        Kind::Base => b"LWIB",
     }
 }
 
@@ -83,6 +84,7 @@ pub(super) const fn engine_of(section: u16) -> u16 {
         ..=9 => FIRST_ENGINE,
         10 => 2,
         11..=14 | 20..=24 | 31..=35 => 3,
+        36 => 4,
         _ => ENGINE + 1,
     }
 }

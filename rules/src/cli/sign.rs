@@ -11,7 +11,7 @@ use super::{Failure, Outcome, files, keys, say};
 
 #[derive(Debug, Args)]
 pub(super) struct Sign {
-    /// The rule set or policy.
+    /// The rule set, policy or illegal base.
     #[arg(long, value_name = "FILE")]
     set: PathBuf,
     /// Key file to sign with.
@@ -41,13 +41,9 @@ impl Sign {
     }
 }
 
-/// Reads an artefact of either kind.
+/// Reads an artefact of any kind.
 pub(super) fn read(bytes: &[u8]) -> Result<(Kind, Artefact), ArtefactError> {
-    match Artefact::read(bytes, Kind::Policy) {
-        Ok(artefact) => Ok((Kind::Policy, artefact)),
-        Err(ArtefactError::WrongKind { .. }) => {
-            Artefact::read(bytes, Kind::RuleSet).map(|artefact| (Kind::RuleSet, artefact))
-        }
-        Err(error) => Err(error),
-    }
+    let other = |kind: &Kind| matches!(Artefact::read(bytes, *kind), Err(ArtefactError::WrongKind { .. }));
+    let kind = [Kind::Policy, Kind::Base].into_iter().find(|kind| !other(kind)).unwrap_or(Kind::RuleSet);
+    Artefact::read(bytes, kind).map(|artefact| (kind, artefact))
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lapwing_rules::{
-    Date, Kind, MAX_ARTEFACT_BYTES, PackFacts, Policy, RuleId, RuleSet, TrustedKeys, Tuned, Validity, key_text,
+    Base, Date, Kind, MAX_ARTEFACT_BYTES, PackFacts, Policy, RuleId, RuleSet, TrustedKeys, Tuned, Validity, base_keys,
+    key_text,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::{Failure, Outcome, files, say, sign};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The rule set or policy.
+    /// The rule set, policy or illegal base.
     #[arg(long, value_name = "FILE")]
     set: PathBuf,
     /// A trusted key, `ed25519:` and 64 hexadecimal digits; may be repeated.
@@ -23,6 +24,10 @@ pub(super) struct Verify {
     /// Signatures of distinct trusted keys that are needed.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     threshold: usize,
+    /// A key trusted for the illegal base of a rule set; may be repeated. Without one a release asks for the project's, and
+    /// another build tells who signed it.
+    #[arg(long = "base-trust", value_name = "KEY")]
+    base_trust: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -32,7 +37,9 @@ impl Verify {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
         let keys = TrustedKeys::parse(&self.trust, self.threshold).map_err(Failure::bad_input)?;
         let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
-        match facts(&bytes, &keys) {
+        let given = (!self.base_trust.is_empty()).then(|| TrustedKeys::parse(&self.base_trust, 1)).transpose();
+        let base_keys = given.and_then(base_keys).map_err(Failure::bad_input)?;
+        match facts(&bytes, &keys, base_keys.as_ref()) {
             Ok((text, json)) => {
                 say(out, self.json.then_some(&json), &text);
                 Ok(Outcome::Fine)
@@ -47,11 +54,16 @@ impl Verify {
 }
 
 /// What is verified, as text and for scripts.
-fn facts(bytes: &[u8], keys: &TrustedKeys) -> anyhow::Result<(String, Value)> {
+fn facts(bytes: &[u8], keys: &TrustedKeys, base_keys: Option<&TrustedKeys>) -> anyhow::Result<(String, Value)> {
     let (kind, artefact) = sign::read(bytes)?;
     let (mut text, mut json) = match kind {
-        Kind::RuleSet => rule_set(&RuleSet::load(bytes, keys)?),
+        Kind::RuleSet => {
+            let set = RuleSet::load(bytes, keys)?;
+            base_keys.map(|keys| set.check_base(keys, None)).transpose()?;
+            rule_set(&set)
+        }
         Kind::Policy => policy(&Policy::load(bytes, keys)?),
+        Kind::Base => base(&Base::load(bytes, keys)?),
     };
     let signers: Vec<String> = artefact.signers().iter().map(key_text).collect();
     signers.iter().for_each(|key| text.push_str(&format!("signed by {key}\n")));
@@ -64,9 +76,16 @@ fn facts(bytes: &[u8], keys: &TrustedKeys) -> anyhow::Result<(String, Value)> {
 }
 
 fn rule_set(set: &RuleSet) -> (String, Value) {
-    let base = if set.has_illegal_base() { "with" } else { "without" };
     let rules = set.rules().count();
-    let mut text = format!("rule set release {}, {rules} rules, {base} the illegal base\n", set.release());
+    let mut text = format!("rule set release {}, {rules} rules\n", set.release());
+    let signers = |base: &Base| base.signers().iter().map(key_text).collect::<Vec<_>>();
+    text.push_str(&match set.base() {
+        None => "without the illegal base: no device takes it\n".to_owned(),
+        Some(base) if base.signers().is_empty() => {
+            "with an illegal base that nobody signed: no device takes it\n".to_owned()
+        }
+        Some(base) => format!("upon illegal base release {}, signed by {}\n", base.release(), signers(base).join(", ")),
+    });
     let Validity { not_before, expires } = set.validity();
     text.push_str(&format!("in force from {}\n", not_before_in_words(not_before)));
     text.push_str(&expires.map(|expires| format!("to be replaced by {}\n", moment(expires))).unwrap_or_default());
@@ -81,13 +100,20 @@ fn rule_set(set: &RuleSet) -> (String, Value) {
         "kind": "rule_set",
         "release": set.release().number(),
         "rules": rules,
-        "has_illegal_base": set.has_illegal_base(),
+        "base": set.base().map(|base| json!({
+            "release": base.release().number(), "signed_by": signers(base), "sha256": base.digest().to_string(),
+        })),
         "not_before": not_before,
         "expires": expires,
         "tuned": tuned.iter().map(tune).collect::<Vec<_>>(),
-        "packs": set.packs().iter().map(pack).collect::<Vec<_>>(),
+        "packs": set.packs().into_iter().map(pack).collect::<Vec<_>>(),
     });
     (text, json)
+}
+
+fn base(base: &Base) -> (String, Value) {
+    let release = base.release();
+    (format!("illegal base release {release}\n"), json!({ "kind": "illegal_base", "release": release.number() }))
 }
 
 fn not_before_in_words(second: u64) -> String {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Draft;
-use super::{Compiler, artefact, facts, sorted, tables};
+use super::{Compiler, facts, sorted, tables};
 use crate::diagnostic::Diagnostic;
 use crate::fold::fold;
-use crate::{Release, RuleId, Text, Validity};
+use crate::program::encode;
+use crate::{Artefact, Kind, Release, RuleId, Text, Validity};
 
 /// What all rules cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,10 @@ impl Compiler {
         }
         let size = |drafts: &[Draft<'_>]| {
             let program = tables::program(facts(&packs), &packs, drafts);
-            program.map_or(0, |program| artefact(&program, Release::new(1), Validity::default()).to_bytes().len())
+            let artefact = |program: &_| {
+                Artefact::build(Kind::RuleSet, Release::new(1), Validity::default(), &encode(program)).to_bytes()
+            };
+            program.as_ref().map_or(0, |program| artefact(program).len())
         };
         let bytes = size(&drafts);
         let (titles, looked_at) = looked_at(&drafts, titles);

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use siphasher::sip::SipHasher13;
 
 use super::{HostPurpose, HostUse};
+use crate::HostClass;
 use crate::host::{self, Reach};
 use crate::index::Index;
 
@@ -66,10 +67,33 @@ impl Hosts {
         &'a self,
         host: &'a str,
     ) -> impl Iterator<Item = impl Iterator<Item = HostPurpose> + 'a> {
+        self.reaching(host).map(|(_, uses)| uses.map(|of| of.purpose))
+    }
+
+    /// The classes of the named domains at or above `host`, with the number of labels each is above it; nearest first.
+    pub(crate) fn classes<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (usize, HostClass)> + 'a {
+        self.reaching(host).flat_map(|(above, uses)| {
+            uses.filter_map(move |of| match of.purpose {
+                HostPurpose::Class(class) => Some((above, class)),
+                HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
+            })
+        })
+    }
+
+    /// Whether any host at all has this class.
+    pub(crate) fn has_class(&self, class: HostClass) -> bool {
+        self.uses.iter().flatten().any(|of| of.purpose == HostPurpose::Class(class))
+    }
+
+    /// The uses that reach `host` of each named domain at or above it, and how far above.
+    fn reaching<'a>(
+        &'a self,
+        host: &'a str,
+    ) -> impl Iterator<Item = (usize, impl Iterator<Item = &'a HostUse> + 'a)> + 'a {
         let domains = host::domains(host).enumerate().filter(|_| !self.use_of.is_empty());
         domains.filter_map(|(above, domain)| {
             let reached = move |of: &&HostUse| above == 0 || of.reach == Reach::Subtree;
-            Some(self.uses_of(domain)?.iter().filter(reached).map(|of| of.purpose))
+            Some((above, self.uses_of(domain)?.iter().filter(reached)))
         })
     }
 
@@ -103,7 +127,6 @@ fn key_of<'a>(names: impl Iterator<Item = &'a str>) -> HostKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostClass;
 
     fn protected(reach: Reach) -> HostUse {
         HostUse { reach, purpose: HostPurpose::Class(HostClass::Protected) }

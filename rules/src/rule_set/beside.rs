@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{MAX_TEXTS, RuleSet};
+use super::{Layer, MAX_TEXTS};
 use crate::hashed::{HashedKind, HashedList};
 use crate::line::Line;
 use crate::matcher::{Find, Source, WHOLE};
@@ -14,10 +14,10 @@ use crate::{Band, Scope, Text};
 
 type Finds = BTreeMap<u32, Vec<Find>>;
 
-impl RuleSet {
+impl Layer {
     /// Adds what rules for this band find beside.
     pub(super) fn find_beside(&self, texts: &[Text], band: Band, finds: &mut Finds) {
-        let program = self.matcher.program();
+        let program = self.program();
         if program.patterns.is_empty() && program.hashed.is_empty() {
             return;
         }

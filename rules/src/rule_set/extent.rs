@@ -21,6 +21,9 @@ pub struct Extent {
     pub words: Digest,
 }
 
+/// How the part of an exception ends.
+pub(super) const EXCEPT: &str = "except";
+
 /// What a digest is made of: texts of a fixed form, by rule, in any order.
 type Parts = Vec<Vec<String>>;
 
@@ -28,55 +31,66 @@ impl RuleSet {
     /// The extents of all rules.
     #[must_use]
     pub fn extents(&self) -> BTreeMap<RuleId, Extent> {
-        let program = self.matcher.program();
-        let (mut parts, hosts) = (parts(program), hosts(program));
-        let rules = program.rules.iter().zip(&mut parts).zip(hosts);
-        let extent = |((rule, parts), hosts): ((&crate::program::Rule, &mut Vec<String>), usize)| {
-            parts.sort();
-            let extent = Extent {
-                bands: Band::ALL.into_iter().filter(|band| rule.bands.holds(*band)).collect(),
-                scopes: Scope::ALL.into_iter().filter(|scope| rule.scopes.holds(*scope)).collect(),
-                phrases: parts.iter().filter(|part| part.starts_with(['p', 's'])).count(),
-                hosts,
-                words: Digest::of(parts.join("\n").as_bytes()),
-            };
-            (rule.facts.id.clone(), extent)
-        };
-        rules.map(extent).collect()
+        self.layers().flat_map(|layer| extents(layer.program())).collect()
     }
 
     /// A digest of all named hosts and what each is named for: rules, their exceptions, classes, and how far below it.
     #[must_use]
     pub fn hosts_named(&self) -> Digest {
-        let program = self.matcher.program();
-        let (key, names, use_of, uses) = program.hosts.parts();
-        let mut told = vec![Digest::of(key).to_string()];
-        for (name, number) in names.iter().zip(use_of) {
-            let of = usize::try_from(*number).ok().and_then(|number| uses.get(number));
-            let mut purposes: Vec<String> = of.into_iter().flatten().map(|of| purpose(program, of)).collect();
-            purposes.sort();
-            told.push(format!("{name:x} {}", purposes.join(",")));
-        }
+        let mut told = Vec::new();
+        self.layers().for_each(|layer| hosts_named(layer.program(), &mut told));
         Digest::of(told.join("\n").as_bytes())
+    }
+}
+
+fn extents(program: &Program) -> BTreeMap<RuleId, Extent> {
+    let (mut parts, hosts) = (parts(program), hosts(program));
+    let rules = program.rules.iter().zip(&mut parts).zip(hosts);
+    let extent = |((rule, parts), hosts): ((&crate::program::Rule, &mut Vec<String>), usize)| {
+        parts.sort();
+        let extent = Extent {
+            bands: Band::ALL.into_iter().filter(|band| rule.bands.holds(*band)).collect(),
+            scopes: Scope::ALL.into_iter().filter(|scope| rule.scopes.holds(*scope)).collect(),
+            phrases: parts.iter().filter(|part| part.starts_with(['p', 's'])).count(),
+            hosts,
+            words: Digest::of(parts.join("\n").as_bytes()),
+        };
+        (rule.facts.id.clone(), extent)
+    };
+    rules.map(extent).collect()
+}
+
+fn hosts_named(program: &Program, told: &mut Vec<String>) {
+    let (key, names, use_of, uses) = program.hosts.parts();
+    told.push(Digest::of(key).to_string());
+    for (name, number) in names.iter().zip(use_of) {
+        let of = usize::try_from(*number).ok().and_then(|number| uses.get(number));
+        let mut purposes: Vec<String> = of.into_iter().flatten().map(|of| purpose(program, of)).collect();
+        purposes.sort();
+        told.push(format!("{name:x} {}", purposes.join(",")));
     }
 }
 
 fn purpose(program: &Program, of: &HostUse) -> String {
     let reach = of.reach;
     match of.purpose {
-        HostPurpose::Rule(rule) => format!("{reach:?} {}", id(program, rule)),
-        HostPurpose::Exception(rule) => format!("{reach:?} not {}", id(program, rule)),
+        HostPurpose::Rule(rule) => format!("{reach:?} {}", name(program, rule)),
+        HostPurpose::Exception(rule) => format!("{reach:?} not {}", name(program, rule)),
         HostPurpose::Class(class) => format!("{reach:?} {class}"),
     }
 }
 
-fn id(program: &Program, rule: u32) -> &str {
+pub(super) fn id(program: &Program, rule: u32) -> Option<&RuleId> {
     let rule = usize::try_from(rule).ok().and_then(|rule| program.rules.get(rule));
-    rule.map_or("", |rule| rule.facts.id.as_str())
+    rule.map(|rule| &rule.facts.id)
 }
 
-/// What each rule looks for: `p` phrases, `s` substrings, others.
-fn parts(program: &Program) -> Parts {
+fn name(program: &Program, rule: u32) -> &str {
+    id(program, rule).map_or("", RuleId::as_str)
+}
+
+/// What each rule looks for: its test, then `p` phrases, `s` substrings, others.
+pub(super) fn parts(program: &Program) -> Parts {
     let mut parts: Parts = program.rules.iter().map(|rule| vec![test(&rule.test)]).collect();
     let mut add = |rule: u32, part: String| {
         let of = usize::try_from(rule).ok().and_then(|rule| parts.get_mut(rule));
@@ -94,12 +108,12 @@ fn parts(program: &Program) -> Parts {
         add(row.rule, format!("w {:x} {} {} {}", phrase(row.phrase), row.band, row.group, row.weight));
     }
     for row in &program.reroutes {
-        add(row.rule, format!("r {:x} {}", phrase(row.phrase), id(program, row.target)));
+        add(row.rule, format!("r {:x} {}", phrase(row.phrase), name(program, row.target)));
     }
     for row in &program.contributions {
         let of_bands = row.of_bands.iter().map(|(band, points)| format!("{band} {points}"));
         let of_bands = of_bands.collect::<Vec<_>>().join(",");
-        add(row.rule, format!("c {} {} {} {of_bands}", id(program, row.score), row.is_reported, row.points));
+        add(row.rule, format!("c {} {} {} {of_bands}", name(program, row.score), row.is_reported, row.points));
     }
     for pattern in &program.patterns {
         add(pattern.rule, format!("e {}", Digest::of(&pattern.automaton())));
@@ -111,14 +125,14 @@ fn parts(program: &Program) -> Parts {
     parts
 }
 
-fn test(test: &Test) -> String {
+pub(super) fn test(test: &Test) -> String {
     format!("t {test:?}")
 }
 
 fn role(role: Role) -> String {
     match role {
         Role::Term { group, mark, weight } => format!("{group} {mark:?} {weight}"),
-        Role::Exception => "except".to_owned(),
+        Role::Exception => EXCEPT.to_owned(),
     }
 }
 

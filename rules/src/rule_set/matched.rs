@@ -10,15 +10,15 @@ use crate::{Band, Hit, Text};
 const AFTER_PHRASES: u64 = 1 << u32::BITS;
 
 impl RuleSet {
-    /// Numbers of the phrases, substrings and expressions of this rule set that the spans of `hit` are: however the text spells one,
-    /// it is the same. They say nothing of the words. Hosts, media and what
-    /// is on a hashed list have none.
+    /// Numbers of the phrases, substrings and expressions of the hit's rule that its spans are: however the text spells one,
+    /// it is the same. They say nothing of the words. Hosts, media and what is on a hashed list have none. The numbers of
+    /// one rule differ; those of a rule in the illegal base may be those of others for rules outside it.
     ///
     /// `texts` and `band` are those that were judged; they are searched once more.
     #[must_use]
     pub fn matched_phrases(&self, hit: &Hit, texts: &[Text], band: Band) -> BTreeSet<u64> {
-        let number = self.matcher.program().rules.binary_search_by(|rule| rule.facts.id.cmp(&hit.rule)).ok();
-        let finds = number.and_then(|number| self.finds(texts, band).remove(&u32::try_from(number).ok()?));
+        let layer = self.layers().find_map(|layer| Some((layer, layer.rule(&hit.rule)?.0)));
+        let finds = layer.and_then(|(layer, number)| layer.finds(texts, band).remove(&number));
         let stands = |find: &&Find| {
             hit.spans.iter().any(|span| (span.text, span.start, span.end) == (find.text, find.start, find.end))
         };

@@ -28,16 +28,15 @@ impl RuleSet {
     /// The texts are judged once more.
     #[must_use]
     pub fn scored(&self, id: &RuleId, texts: &[Text], band: Band) -> Option<Scored> {
-        let program = self.matcher.program();
-        let at = program.rules.binary_search_by(|rule| rule.facts.id.cmp(id)).ok()?;
-        let Test::Score { threshold } = program.rules.get(at)?.test else { return None };
-        let score = u32::try_from(at).ok()?;
+        let (layer, (score, rule)) = self.layers().find_map(|layer| Some((layer, layer.rule(id)?)))?;
+        let Test::Score { threshold } = rule.test else { return None };
+        let program = layer.program();
         let points = |(number, hit): (&u32, &crate::Hit)| {
             let contribution = program.contribution_of(*number).filter(|contribution| contribution.score == score)?;
             let points = i32::from(contribution.points_in(band));
             (points > 0).then(|| (hit.rule.clone(), points))
         };
-        let parts = self.fired(texts, band).iter().filter_map(points).collect();
+        let parts = layer.fired(texts, band).iter().filter_map(points).collect();
         Some(Scored { threshold, parts })
     }
 }

@@ -79,10 +79,16 @@ fn hostile_policies_break_no_promise() {
 /// With `LAPWING_REGENERATE` set the seed is written instead.
 #[test]
 fn the_corpus_has_an_artefact_of_this_engine_in_clear() {
-    let compiler = Compiler::new().pack("t.toml", targets::BIRDS);
-    let artefact = compiler.compile(Release::new(9), Validity { not_before: 1, expires: Some(2) }).unwrap();
+    let base = Compiler::new().pack("illegal_base.toml", targets::BASE);
+    let base = base.base(Release::new(3), Validity::default()).unwrap();
+    let base = masked::undone(&sign(&base, &targets::key()), &targets::key()).unwrap();
+    let birds = targets::BIRDS.replace("class = \"protected\"", "class = \"support\"");
+    let compiler = Compiler::new().pack("t.toml", birds);
+    let validity = Validity { not_before: 1, expires: Some(2) };
+    let artefact = compiler.compile_upon(&base, Release::new(9), validity).unwrap();
     let seed = masked::undone(&sign(&artefact, &targets::key()), &targets::key()).unwrap();
     assert!(seed.windows(7).any(|window| window == b"barnowl"), "in clear");
+    assert!(seed.windows(7).any(|window| window == b"cuckoos"), "its base too");
     let path = corpus("artefact").join(format!("accepted_engine_{ENGINE}"));
     if std::env::var_os("LAPWING_REGENERATE").is_some() {
         std::fs::write(&path, &seed).unwrap();

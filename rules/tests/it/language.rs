@@ -275,7 +275,7 @@ fn facts_are_what_the_pack_says() {
     assert_eq!((facts.cooldown.as_secs(), facts.guidance.as_str()), (90, "Talk."));
     assert!(rules.rule(&"t.none".parse().unwrap()).is_none());
     assert_eq!(rules.rules().count(), 1);
-    assert!(!rules.has_illegal_base());
+    assert!(rules.base().is_none());
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod artefacts;
 mod bands;
+mod base;
 mod course;
 mod explain;
 mod expressions;
@@ -28,6 +29,7 @@ mod pages;
 mod scores;
 mod tool;
 mod transcript;
+mod weakening;
 
 use lapwing_rules::{Compiler, Diagnostic, Release, RuleSet};
 

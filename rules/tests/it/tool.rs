@@ -1,5 +1,6 @@
 //! The command-line tool: exit codes, and nothing overwritten on failure.
 
+mod base;
 mod inputs;
 mod local;
 mod scripts;

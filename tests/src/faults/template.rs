@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -38,7 +38,7 @@ impl Template {
         let account = Account::own(scratch.path().to_owned())?;
         let pupil = [account.name(), "Sam Pupil", "pupil", "8B", "ks3"].map(str::to_owned);
         let mut school = School::open_with(programs, scratch.path(), &[pupil]).await?;
-        publish_phrases(programs, &school)?;
+        publish_phrases(&school)?;
         let mut agent = school.start_agent("pc", &[])?;
         let log = school.logs().join("agent.log");
         eventually("the agent to have what it needs", async || {
@@ -97,7 +97,7 @@ pub(super) fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
 }
 
 /// The school's rule set, and the harness's own phrases in it.
-fn publish_phrases(programs: &Programs, school: &School) -> anyhow::Result<()> {
+fn publish_phrases(school: &School) -> anyhow::Result<()> {
     let packs = school.folder().join("packs");
     std::fs::create_dir_all(&packs)?;
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/packs"))? {
@@ -109,11 +109,7 @@ fn publish_phrases(programs: &Programs, school: &School) -> anyhow::Result<()> {
     }
     std::fs::write(packs.join(format!("{}.toml", words::PACK)), words::pack())?;
     let set = school.folder().join("phrases.lwrs");
-    let mut compile = Command::new(&programs.rules);
-    compile.args(["compile", "--release", "2"]);
-    compile.arg("--packs").arg(&packs).arg("--key").arg(school.folder().join("rules.key")).arg("--out").arg(&set);
-    let output = compile.output().context("failed to run the compiler")?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    school.signing().compile(2, &packs, &set)?;
     school.collect(&["rules", "publish"], &[&set])?;
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(super) fn config(root: &Path) -> anyhow::Result<Config> {
         "data_dir = \"{data}\"\nhost_names = [\"localhost\"]\n\n\
          [school]\nid = \"sample\"\nname = \"Sample School\"\nzone = \"Europe/London\"\n\n\
          [listen]\nenrol = \"127.0.0.1:0\"\nuplink = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n\n\
-         [trust]\nrule_keys = [\"{KEY}\"]\npolicy_keys = [\"{KEY}\"]\n",
+         [trust]\nrule_keys = [\"{KEY}\"]\npolicy_keys = [\"{KEY}\"]\nbase_keys = [\"{KEY}\"]\n",
         data = data(root).display(),
     );
     Ok(Config::parse(&data(root).join("collector.toml"), &text)?)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::{artefact, artefact_without_base, signed_policy, signing_key, trusted};
+use crate::sample::{artefact, artefact_upon, artefact_without_base, project_key, signed_policy, signing_key, trusted};
 
 struct Desk {
     keeper: Keeper,
@@ -16,6 +16,7 @@ fn desk_in(folder: tempfile::TempDir, keys: Option<TrustedKeys>) -> Desk {
         state_dir: folder.path().to_owned(),
         rule_keys: keys.clone(),
         policy_keys: keys,
+        base_keys: Some(crate::sample::trusted_project()),
         diagnostics: diagnostics.clone(),
         notice: send,
     };
@@ -50,7 +51,8 @@ fn what_is_refused_leaves_the_last_good_one_in_force_and_on_disk() {
     let mut broken = artefact(4);
     let last = broken.len() - 1;
     broken[last] ^= 1;
-    for refused in [broken, artefact_without_base(5), artefact(2), b"junk".to_vec()] {
+    let of_school = artefact_upon(&signing_key(), 9, 6);
+    for refused in [broken, artefact_without_base(5), of_school, artefact(2), b"junk".to_vec()] {
         desk.keeper.take_rule_set(&refused);
         assert_eq!(desk.keeper.force().releases(), (3, 2));
         assert_eq!(desk.diagnostics.snapshot().into_keys().collect::<Vec<_>>(), [Code::RuleSetRefused]);
@@ -60,6 +62,30 @@ fn what_is_refused_leaves_the_last_good_one_in_force_and_on_disk() {
     let mut again = desk_in(desk.folder, Some(trusted()));
     again.keeper.take_kept();
     assert_eq!(again.keeper.force().releases(), (3, 2));
+}
+
+#[test]
+fn an_illegal_base_older_than_the_one_in_force_is_not_taken_again() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 3));
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 4, 4));
+    assert_eq!(desk.keeper.force().releases().0, 3);
+    let told = desk.diagnostics.snapshot().remove(&Code::RuleSetRefused).unwrap();
+    assert!(told.contains("its illegal base is release 4, and release 5 was in force"), "{told}");
+    let mut again = desk_in(desk.folder, Some(trusted()));
+    again.keeper.take_kept();
+    again.keeper.take_rule_set(&artefact_upon(&project_key(), 4, 4));
+    assert_eq!(again.keeper.force().releases().0, 3, "nor after a restart");
+    again.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 4));
+    assert_eq!(again.keeper.force().releases().0, 4);
+}
+
+#[test]
+fn without_a_key_of_the_project_no_rule_set_is_taken() {
+    let mut desk = desk();
+    desk.keeper.base_keys = None;
+    desk.keeper.take_rule_set(&artefact(1));
+    assert_eq!(desk.keeper.force().releases(), (0, 0));
 }
 
 #[test]

@@ -29,9 +29,10 @@ fn judge_at(
     let folder = tempfile::tempdir().unwrap();
     let keys: Vec<String> = trusted().keys().iter().map(lapwing_rules::key_text).collect();
     let text = format!(
-        "state_dir = \"{}\"\n[trust]\nrule_keys = [\"{1}\"]\npolicy_keys = [\"{1}\"]\n",
+        "state_dir = \"{}\"\n[trust]\nrule_keys = [\"{1}\"]\npolicy_keys = [\"{1}\"]\nbase_keys = [\"{2}\"]\n",
         folder.path().display(),
-        keys[0]
+        keys[0],
+        lapwing_rules::key_text(&crate::sample::project_key().verifying_key())
     );
     let config = Config::from_text(&text, std::path::Path::new("agent.toml")).unwrap();
     let (notice, _) = watch::channel(crate::notice::Notice::without_policy());

@@ -9,6 +9,9 @@ const SIGNATURE_BYTES: usize = 96;
 /// The encoding of a section that is neither deflated nor masked.
 const PLAIN: u16 = 0;
 
+/// The section that holds an artefact of its own.
+const BASE: u16 = 36;
+
 /// A section as it is stored, and what its entry says of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
@@ -46,16 +49,30 @@ pub(crate) fn signed(bytes: &[u8], sections: &[Stored], key: &SigningKey) -> Opt
     }
     artefact.push(0);
     sections.iter().for_each(|section| artefact.extend_from_slice(&section.bytes));
-    let kind = if artefact.starts_with(b"LWPL") { Kind::Policy } else { Kind::RuleSet };
+    let kind = match artefact.get(..4)? {
+        b"LWPL" => Kind::Policy,
+        b"LWIB" => Kind::Base,
+        _ => Kind::RuleSet,
+    };
     let mut artefact = Artefact::read(&artefact, kind).ok()?;
     artefact.add_signature(key);
     Some(artefact.to_bytes())
 }
 
-/// Damaged bytes as an artefact whose digests and signature hold again, so that what comes after them is reached.
+fn honest(sections: Vec<Stored>) -> Vec<Stored> {
+    sections.into_iter().map(Stored::honest).collect()
+}
+
+/// Damaged bytes as an artefact whose digests and signature hold again, those of an artefact inside it too, so that what
+/// comes after them is reached.
 pub(crate) fn sealed(bytes: &[u8], key: &SigningKey) -> Option<Vec<u8>> {
-    let sections: Vec<Stored> = sections(bytes)?.into_iter().map(Stored::honest).collect();
-    signed(bytes, &sections, key)
+    let mut sections = sections(bytes)?;
+    for base in sections.iter_mut().filter(|section| section.id == BASE) {
+        base.bytes = self::sections(&base.bytes)
+            .and_then(|inside| signed(&base.bytes, &honest(inside), key))
+            .unwrap_or_else(|| base.bytes.clone());
+    }
+    signed(bytes, &honest(sections), key)
 }
 
 /// The sections as the table has them. Lengths that do not fit are cut, and the last takes the rest.

@@ -9,7 +9,7 @@ pub(crate) mod container;
 use std::sync::LazyLock;
 
 use lapwing_rules::{
-    Band, Category, Compiler, Day, Hit, Policy, Presence, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys,
+    Band, Base, Category, Compiler, Day, Hit, Policy, Presence, Release, RuleSet, Scope, SigningKey, Text, TrustedKeys,
     Validity, Verdict, Watched, WeekMinute, sign, sign_policy, split_url,
 };
 
@@ -31,6 +31,8 @@ pub(crate) const ALL: [(&str, Target); 5] =
 
 /// Some of everything that can stand in a rule set.
 pub(crate) const BIRDS: &str = include_str!("birds.toml");
+/// An illegal base of one rule.
+pub(crate) const BASE: &str = include_str!("base.toml");
 
 /// The key that hostile artefacts are signed with: what its owner signs is no saner for that.
 pub(crate) fn key() -> SigningKey {
@@ -54,6 +56,10 @@ pub(crate) fn artefact(data: &[u8]) -> Outcome {
                 }
             }
             let _ = rules.host_class("b.quiet.example");
+            let _ = rules.check_base(&trusted(), Some(Release::new(2)));
+        }
+        if Base::load(&bytes, &trusted()).is_ok() {
+            outcome = Outcome::Accepted;
         }
         if Policy::load(&bytes, &trusted()).is_ok() {
             outcome = Outcome::Accepted;

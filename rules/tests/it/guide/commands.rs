@@ -30,7 +30,8 @@ pub(super) fn commands(block: &str) -> Vec<Told> {
     commands
 }
 
-/// A folder with the files that the guide shows, a key of the school and what it published last.
+/// A folder with the files that the guide shows, keys of two of the school, the project's illegal base and what the school
+/// published last.
 pub(super) struct Desk {
     folder: TempDir,
 }
@@ -48,8 +49,12 @@ impl Desk {
             };
             std::fs::write(desk.folder.path().join(name), &block.body).unwrap();
         }
+        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/packs");
         for line in [
             "lapwing-rules keygen --out school.key",
+            "lapwing-rules keygen --out second.key",
+            "lapwing-rules keygen --out project.key",
+            &format!("lapwing-rules base --packs {ours} --release 1 --key project.key --out illegal_base.lwib"),
             "lapwing-rules compile --packs packs --release 7 --key school.key --out in_force.lwrs",
         ] {
             desk.runs(&Told { line: line.to_owned(), ends: Some(0), prints: Vec::new() }, 0);

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use lapwing_rules::{Action, Band, Category, Compiler, Day, Policy, Release, Standing, Validity, sign, sign_policy};
+use lapwing_rules::{Action, Band, Category, Compiler, Day, Policy, Standing, sign_policy};
 
 use super::*;
-use crate::sample::signing_key;
+use crate::sample::{project_key, signing_key};
 
 const HOSTS: &str = include_str!("../../../sample/hosts.toml");
 
@@ -107,16 +107,15 @@ fn rule_set() -> Vec<u8> {
     let compiler = Compiler::new().today("2023-11-15".parse().unwrap());
     let compiler = compiler.pack("matrix.toml", matrix.as_str()).pack("illegal_base.toml", illegal.as_str());
     let compiler = compiler.pack("hosts.toml", HOSTS);
-    let compiled = compiler.compile(Release::new(1), Validity::default());
-    sign(&compiled.unwrap_or_else(|told| panic!("{told:?}")), &signing_key())
+    crate::sample::signed(&compiler, &project_key(), (1, 1))
 }
 
 /// What takes rule sets and policies, with the rules of this matrix, and its folder.
 fn keeper(rules: &[u8]) -> (Keeper, Config, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let key = lapwing_rules::key_text(&signing_key().verifying_key());
+    let [key, project] = [signing_key(), project_key()].map(|key| lapwing_rules::key_text(&key.verifying_key()));
     let text = format!(
-        "state_dir = \"{}\"\n[trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\"]\n",
+        "state_dir = \"{}\"\n[trust]\nrule_keys = [\"{key}\"]\npolicy_keys = [\"{key}\"]\nbase_keys = [\"{project}\"]\n",
         folder.path().display(),
     );
     let config = Config::from_text(&text, std::path::Path::new("agent.toml")).unwrap();
