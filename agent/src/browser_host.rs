@@ -68,11 +68,14 @@ async fn answer(answers: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
 }
 
 /// What the browser said.
-enum Said {
+pub enum Said {
+    /// Something for the service.
     Message(Message),
     /// Something that asks for nothing: a tab that was open behind others.
     Nothing,
+    /// A message over the bound, skipped.
     Oversize,
+    /// A message that cannot be read.
     Malformed,
 }
 
@@ -102,7 +105,7 @@ enum NativeKind {
 
 /// The browser's framing. Holds at most one message.
 #[derive(Default)]
-struct NativeCodec {
+pub struct NativeCodec {
     /// Bytes of a message over the bound that are still to be thrown away.
     skip: usize,
 }

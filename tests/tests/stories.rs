@@ -17,6 +17,8 @@ mod faults;
 mod full_disk;
 #[path = "stories/herd.rs"]
 mod herd;
+#[path = "stories/hostile.rs"]
+mod hostile;
 #[path = "stories/kills.rs"]
 mod kills;
 #[path = "stories/people.rs"]

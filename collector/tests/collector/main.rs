@@ -10,7 +10,11 @@ mod device;
 mod enrol;
 mod exemptions;
 mod full_disk;
+mod hostile;
 mod joining;
+// By its path: the same changes are made to what the rules read.
+#[path = "../../../rules/tests/it/fuzz/mutation.rs"]
+mod mutation;
 mod parts;
 mod people;
 mod releases;
