@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all: format, lints, unit and property tests, the end-to-end stories on a
-# virtual screen, the browser extension's own tests, and the type check of the Windows agent.
+# virtual screen, the browser extension's own tests, licences and advisories of dependencies, the systemd units, and the
+# type check of the Windows agent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/shell/stages.sh
 . deploy/shell/stages.sh
 
 test_packages=(python3-aiosmtpd strace libfaketime)
+deny_version=0.20.2
 windows_packages=(rustc-web rust-web-src gcc-mingw-w64-x86-64)
 
 # A stage runs as a condition, where `set -e` is off: each step says itself that the rest depends on it.
@@ -57,12 +59,29 @@ extension() {
     node --test agent/extension/
 }
 
+# Licences, sources and bans need no network; advisories need their database, of today or the last that was fetched.
+dependencies() {
+    local tools="${XDG_CACHE_HOME:-$HOME/.cache}/lapwing/tools" databases="${CARGO_HOME:-$HOME/.cargo}/advisory-dbs"
+    local deny="$tools/bin/cargo-deny"
+    if [ "$("$deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]; then
+        CARGO_TARGET_DIR="$tools/target" cargo install --quiet --locked --root "$tools" "cargo-deny@$deny_version" || return
+        rm -rf "$tools/target"
+    fi
+    "$deny" --all-features --locked check --show-stats licenses bans sources || return
+    if timeout 60 "$deny" --locked fetch db 2>/dev/null || [ -d "$databases" ]; then
+        "$deny" --all-features --locked --offline check advisories
+    else
+        echo "skipped: advisories, because their database can neither be fetched nor is there one from before"
+    fi
+}
+
 stage "install" install
 stage "lints" lints
 stage "programs" programs
 stage "tests" rust_tests
 stage "rule packs" packs
 stage "extension" extension
+stage "dependencies" dependencies
 stage "systemd units" deploy/linux/check.sh
 stage "windows type check" deploy/windows/check.sh
 stage_times
