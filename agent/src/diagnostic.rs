@@ -26,6 +26,8 @@ pub enum Code {
     NoRuleSet,
     /// A rule set was refused; the last good one goes on.
     RuleSetRefused,
+    /// The rule set in force was to be replaced by now; it goes on.
+    RuleSetOutdated,
     /// There is no signed policy yet: nothing is looked at.
     NoPolicy,
     /// A policy was refused; the last good one goes on.
@@ -60,11 +62,12 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
         Self::RuleSetRefused,
+        Self::RuleSetOutdated,
         Self::NoPolicy,
         Self::PolicyRefused,
         Self::ExemptionsRefused,
@@ -90,6 +93,7 @@ impl Code {
             Self::ConfigRestart => "LW-CONFIG-START",
             Self::NoRuleSet => "LW-RULES-NONE",
             Self::RuleSetRefused => "LW-RULES-BAD",
+            Self::RuleSetOutdated => "LW-RULES-OLD",
             Self::NoPolicy => "LW-POLICY-NONE",
             Self::PolicyRefused => "LW-POLICY-BAD",
             Self::ExemptionsRefused => "LW-EXEMPT-BAD",
@@ -116,6 +120,7 @@ impl Code {
             Self::ConfigRestart => "the changed configuration needs a restart of the service",
             Self::NoRuleSet => "there is no rule set yet: nothing is matched",
             Self::RuleSetRefused => "a rule set was refused; the last good one goes on",
+            Self::RuleSetOutdated => "the rule set in force was to be replaced by now; it goes on",
             Self::NoPolicy => "there is no signed policy yet: nothing is looked at",
             Self::PolicyRefused => "a policy was refused; the last good one goes on",
             Self::ExemptionsRefused => "a list of exemptions was refused; the last good one goes on",

@@ -48,16 +48,28 @@ pub(crate) fn artefact(release: u64) -> Vec<u8> {
 
 /// A signed rule set upon an illegal base of this release and key.
 pub(crate) fn artefact_upon(base_key: &SigningKey, base_release: u64, release: u64) -> Vec<u8> {
-    let compiler =
-        compiler().pack("sample.toml", PACK).pack("hosts.toml", HOSTS).pack("illegal_base.toml", ILLEGAL_BASE);
-    signed(&compiler, base_key, (base_release, release))
+    signed(&whole(), base_key, (base_release, release), Validity::default())
+}
+
+/// A signed rule set that is to be replaced by this Unix second.
+pub(crate) fn artefact_until(release: u64, second: u64) -> Vec<u8> {
+    signed(&whole(), &project_key(), (1, release), Validity { not_before: 0, expires: Some(second) })
+}
+
+fn whole() -> Compiler {
+    compiler().pack("sample.toml", PACK).pack("hosts.toml", HOSTS).pack("illegal_base.toml", ILLEGAL_BASE)
 }
 
 /// The rule set of `compiler`, signed, upon the illegal base in it.
-pub(crate) fn signed(compiler: &Compiler, base_key: &SigningKey, (base, release): (u64, u64)) -> Vec<u8> {
+pub(crate) fn signed(
+    compiler: &Compiler,
+    base_key: &SigningKey,
+    (base, release): (u64, u64),
+    validity: Validity,
+) -> Vec<u8> {
     let told = |error: &dyn std::fmt::Debug| panic!("{error:?}");
     let base = compiler.base(Release::new(base), Validity::default()).unwrap_or_else(|error| told(&error));
-    let artefact = compiler.compile_upon(&sign(&base, base_key), Release::new(release), Validity::default());
+    let artefact = compiler.compile_upon(&sign(&base, base_key), Release::new(release), validity);
     sign(&artefact.unwrap_or_else(|error| told(&error)), &signing_key())
 }
 

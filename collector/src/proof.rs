@@ -12,9 +12,11 @@ pub(crate) mod canary;
 pub mod certificates;
 pub mod checks;
 mod daily;
+mod ending;
 pub mod expected;
 pub mod filter;
 mod lookout;
+pub(crate) mod outdated;
 pub(crate) mod releases;
 pub(crate) mod silence;
 

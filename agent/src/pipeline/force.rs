@@ -78,6 +78,12 @@ impl Force {
         &self.exemptions
     }
 
+    /// Whether the rule set was to be replaced by `now_us`, microseconds of UTC. It is in force all the same.
+    pub(crate) fn is_outdated(&self, now_us: i64) -> bool {
+        let expires = self.rules().and_then(|rules| rules.validity().expires);
+        expires.is_some_and(|second| u64::try_from(now_us / 1_000_000).is_ok_and(|now| second <= now))
+    }
+
     /// Releases of rule set and policy; 0 for none.
     pub(crate) fn releases(&self) -> (u64, u64) {
         let rules = self.rules().map_or(0, |rules| rules.release().number());

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::addresses;
 use super::force::Force;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostics};
 use crate::scope::{InForce, Whereabouts};
 use crate::sensor::HealthBoard;
 use crate::shutdown::Shutdown;
@@ -39,12 +39,21 @@ impl Reporting {
                 Ok(()) = diagnostics.changed() => {}
                 _ = look.tick() => {}
             }
+            self.look_at_age();
             let facts = self.facts(&mut whereabouts);
             self.status.send_if_modified(|held| {
                 let news = *held != facts;
                 *held = facts;
                 news
             });
+        }
+    }
+
+    /// A rule set that was to be replaced goes on, and says so.
+    fn look_at_age(&self) {
+        match self.force.is_outdated(self.time.now_us()) {
+            true => self.diagnostics.raise(Code::RuleSetOutdated, ""),
+            false => self.diagnostics.clear(Code::RuleSetOutdated),
         }
     }
 

@@ -8,6 +8,7 @@ use lapwing_rules::{Release, RuleId};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleBook {
     release: Option<Release>,
+    ends_us: Option<i64>,
     words: BTreeMap<RuleId, RuleWords>,
 }
 
@@ -24,7 +25,19 @@ impl RuleBook {
     /// The words of one release.
     #[must_use]
     pub fn new(release: Release, words: impl IntoIterator<Item = (RuleId, RuleWords)>) -> Self {
-        Self { release: Some(release), words: words.into_iter().collect() }
+        Self { release: Some(release), ends_us: None, words: words.into_iter().collect() }
+    }
+
+    /// The same of a release that is to be replaced by then, microseconds of UTC.
+    #[must_use]
+    pub fn ending(self, ends_us: Option<i64>) -> Self {
+        Self { ends_us, ..self }
+    }
+
+    /// When the release in force is to be replaced, microseconds of UTC.
+    #[must_use]
+    pub const fn ends_us(&self) -> Option<i64> {
+        self.ends_us
     }
 
     /// The release in force.

@@ -27,5 +27,7 @@ async fn read(store: &Store, config: &Config) -> Result<Option<RuleBook>, Unread
         let words = RuleWords { title: rule.title.clone(), guidance: rule.guidance.clone() };
         (rule.id.clone(), words)
     });
-    Ok(Some(RuleBook::new(rules.release(), words)))
+    let ends_us =
+        rules.validity().expires.map(|second| i64::try_from(second).unwrap_or(i64::MAX).saturating_mul(1_000_000));
+    Ok(Some(RuleBook::new(rules.release(), words).ending(ends_us)))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use lapwing_rules::Release;
 use tokio::sync::Notify;
 
 use super::rule_words;
@@ -16,7 +17,7 @@ use crate::ingest::{Ingest, Refreshed};
 use crate::proof::certificates::Ends;
 use crate::proof::{self, Lookout};
 use crate::shutdown::Shutdown;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tls::{TlsConfigs, TlsError};
 
 /// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
@@ -99,21 +100,31 @@ impl Upkeep {
             Ok(false) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "roll-outs are not looked after"),
         }
-        let ends = Ends { authority_us: self.authority.load().ends_us(), servers: self.tls.ends() };
-        self.certificates.store(Some(Arc::new(ends)));
-        match proof::certificates::look(&self.store, &self.config.load().school.id, ends, self.clock.wall_us()).await {
-            Ok(true) => self.mail.notify_one(),
-            Ok(false) => {}
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "certificates that end are not told of")
-            }
-        }
+        self.tell_of_ends().await;
         match self.lookout.look(self.clock.wall_us()).await {
             Ok(true) => self.mail.notify_one(),
             Ok(false) => {}
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "silent devices are not looked for")
             }
+        }
+    }
+
+    /// Certificates that end, and the rule set in force where it is to be replaced.
+    async fn tell_of_ends(&self) {
+        let ends = Ends { authority_us: self.authority.load().ends_us(), servers: self.tls.ends() };
+        self.certificates.store(Some(Arc::new(ends)));
+        let (school, now_us) = (self.config.load().school.id.clone(), self.clock.wall_us());
+        let book = self.rules.load();
+        let newest = (book.release().map_or(0, Release::number), book.ends_us());
+        let told = async {
+            let certificates = proof::certificates::look(&self.store, &school, ends, now_us).await?;
+            Ok::<_, StoreError>(proof::outdated::look(&self.store, &school, newest, now_us).await? || certificates)
+        };
+        match told.await {
+            Ok(true) => self.mail.notify_one(),
+            Ok(false) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "what ends is not told of"),
         }
     }
 

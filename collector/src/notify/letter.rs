@@ -206,6 +206,11 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
             ),
             "Devices that have it keep it; all others stay with the one before. `lapwing-collector rules status` and `policy status` say how they are.",
         ),
+        Purpose::Outdated => (
+            format!("a rule set is to be replaced, {reference}"),
+            format!("The rule set in force was signed to be replaced by a day that has come or is near: {reference}."),
+            "It stays in force, and nothing stops. It no longer knows what has come up since: sign the newest packs as the next release and publish it.",
+        ),
         Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
             ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")
         }

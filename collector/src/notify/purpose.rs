@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Certificate,
     /// A rule set or policy makes devices unwell, and goes no further.
     RollOut,
+    /// The rule set in force is to be replaced soon, or by now.
+    Outdated,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -52,7 +54,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -68,6 +70,7 @@ impl Purpose {
         Self::Image,
         Self::Certificate,
         Self::RollOut,
+        Self::Outdated,
     ];
 
     /// The one text form.
@@ -88,6 +91,7 @@ impl Purpose {
             Self::Image => "image",
             Self::Certificate => "certificate",
             Self::RollOut => "roll_out",
+            Self::Outdated => "outdated",
         }
     }
 
@@ -101,7 +105,8 @@ impl Purpose {
             | Self::Silence
             | Self::Image
             | Self::Certificate
-            | Self::RollOut => Bond::NotTheSubject,
+            | Self::RollOut
+            | Self::Outdated => Bond::NotTheSubject,
             Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
@@ -120,7 +125,8 @@ impl Purpose {
             | Self::Silence
             | Self::Image
             | Self::Certificate
-            | Self::RollOut => false,
+            | Self::RollOut
+            | Self::Outdated => false,
         }
     }
 }

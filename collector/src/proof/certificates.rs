@@ -5,17 +5,15 @@
 
 use lapwing_proto::SchoolId;
 
-use super::tell_caretakers;
+use super::ending::{self, day_come, tell_once};
 use crate::notify::Purpose;
-use crate::store::{Store, StoreError, notices};
+use crate::store::{Store, StoreError};
 use crate::tls;
 
 /// Days before its end on which a certificate is told of.
 const TOLD_AT: [i64; 5] = [60, 30, 14, 7, 0];
 /// Of those that renew themselves with 20 days left.
 const RENEWING_TOLD_AT: [i64; 3] = [14, 7, 0];
-const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
-
 /// When each certificate ends, microseconds of UTC.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
@@ -38,9 +36,7 @@ pub(crate) struct Ending {
 /// Those whose end is near at `now_us`.
 pub(crate) fn ending(ends: Ends, now_us: i64) -> Vec<Ending> {
     let one = |reference, ends_us: i64, told_at: &[i64]| {
-        let left_us = ends_us.saturating_sub(now_us);
-        let days = told_at.iter().copied().filter(|days| left_us <= days.saturating_mul(DAY_US)).min()?;
-        Some(Ending { reference, ends_us, days })
+        Some(Ending { reference, ends_us, days: day_come(ends_us, told_at, now_us)? })
     };
     let authority = one("CERT-AUTHORITY", ends.authority_us, &TOLD_AT);
     let console = ends.servers.console_us.and_then(|ends_us| one("CERT-CONSOLE", ends_us, &TOLD_AT));
@@ -51,25 +47,11 @@ pub(crate) fn ending(ends: Ends, now_us: i64) -> Vec<Ending> {
 /// Tells of those whose end is near, each day of [`TOLD_AT`] once. Says whether messages wait.
 pub(crate) async fn look(store: &Store, school: &SchoolId, ends: Ends, now_us: i64) -> Result<bool, StoreError> {
     let mut told = false;
-    for ending in ending(ends, now_us) {
-        if notices::is_told(store, school, &ending.notice(), ending.days).await? {
-            continue;
-        }
-        let mut tx = store.begin().await?;
-        if notices::begin(&mut tx, school, &ending.notice(), ending.days, now_us).await? {
-            told |= tell_caretakers(&mut tx, school, (Purpose::Certificate, ending.reference), now_us).await?;
-            tracing::warn!(certificate = ending.reference, days = ending.days, "a certificate ends");
-        }
-        tx.commit().await?;
+    for Ending { reference, ends_us, days } in ending(ends, now_us) {
+        let ending = ending::Ending { purpose: Purpose::Certificate, reference, ends_us, days };
+        told |= tell_once(store, school, &ending, now_us).await?;
     }
     Ok(told)
-}
-
-impl Ending {
-    /// What is remembered of having told: another certificate in its place is told of anew.
-    fn notice(&self) -> String {
-        format!("{} {}", self.reference, self.ends_us)
-    }
 }
 
 #[cfg(test)]
@@ -78,6 +60,8 @@ mod tests {
     use crate::actor::Role;
     use crate::store::fixture::{NINE_US, School};
     use crate::subject::Kind;
+
+    const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
     fn ends(console_days: i64) -> Ends {
         let far_us = NINE_US + 3000 * DAY_US;

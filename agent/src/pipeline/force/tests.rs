@@ -1,5 +1,7 @@
 use super::*;
-use crate::sample::{artefact, artefact_upon, artefact_without_base, project_key, signed_policy, signing_key, trusted};
+use crate::sample::{
+    artefact, artefact_until, artefact_upon, artefact_without_base, project_key, signed_policy, signing_key, trusted,
+};
 
 struct Desk {
     keeper: Keeper,
@@ -78,6 +80,17 @@ fn an_illegal_base_older_than_the_one_in_force_is_not_taken_again() {
     assert_eq!(again.keeper.force().releases().0, 3, "nor after a restart");
     again.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 4));
     assert_eq!(again.keeper.force().releases().0, 4);
+}
+
+#[test]
+fn a_rule_set_past_its_day_stays_in_force_and_is_called_outdated() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact_until(3, 1_000));
+    let force = desk.keeper.force();
+    assert!(!force.is_outdated(999_999_999) && force.is_outdated(1_000_000_000));
+    assert_eq!((force.releases().0, desk.diagnostics.snapshot().contains_key(&Code::RuleSetRefused)), (3, false));
+    desk.keeper.take_rule_set(&artefact_until(4, 2_000));
+    assert!(!force.is_outdated(1_000_000_000), "the next one is in time");
 }
 
 #[test]

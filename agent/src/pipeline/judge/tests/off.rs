@@ -107,7 +107,7 @@ fn rule_set() -> Vec<u8> {
     let compiler = Compiler::new().today("2023-11-15".parse().unwrap());
     let compiler = compiler.pack("matrix.toml", matrix.as_str()).pack("illegal_base.toml", illegal.as_str());
     let compiler = compiler.pack("hosts.toml", HOSTS);
-    crate::sample::signed(&compiler, &project_key(), (1, 1))
+    crate::sample::signed(&compiler, &project_key(), (1, 1), lapwing_rules::Validity::default())
 }
 
 /// What takes rule sets and policies, with the rules of this matrix, and its folder.
