@@ -1,4 +1,5 @@
 mod off;
+mod swap;
 
 use super::*;
 use crate::config::Config;
@@ -26,6 +27,15 @@ fn judge_at(
     effort: watch::Receiver<Effort>,
     time: Arc<TrustedTime>,
 ) -> (Judge, Counters, tempfile::TempDir) {
+    let (_, judge, counters, folder) = keeper_and_judge_at(take_policy, effort, time);
+    (judge, counters, folder)
+}
+
+fn keeper_and_judge_at(
+    take_policy: bool,
+    effort: watch::Receiver<Effort>,
+    time: Arc<TrustedTime>,
+) -> (Keeper, Judge, Counters, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let keys: Vec<String> = trusted().keys().iter().map(lapwing_rules::key_text).collect();
     let text = format!(
@@ -45,7 +55,7 @@ fn judge_at(
     let (accounts, _asking) = accounts::accounts();
     let judge =
         Judge::new(keeper.force(), bands, accounts, counters.clone(), BootId::from_bytes([1; 16]), time).easing(effort);
-    (judge, counters, folder)
+    (keeper, judge, counters, folder)
 }
 
 #[test]
