@@ -8,6 +8,7 @@ mod authority;
 mod check;
 mod checks;
 mod device;
+mod export;
 mod filter;
 mod init;
 mod media;

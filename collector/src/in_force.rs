@@ -19,8 +19,13 @@ pub(crate) enum Unreadable {
 
 /// The rule set; none before the first is published.
 pub(crate) async fn rule_set(store: &Store, config: &Config) -> Result<Option<RuleSet>, Unreadable> {
+    let release = artefacts::releases(store, &config.school.id).await?.rule_set;
+    rule_set_of(store, config, release).await
+}
+
+/// The rule set of a release; none where that was never published.
+pub(crate) async fn rule_set_of(store: &Store, config: &Config, release: u64) -> Result<Option<RuleSet>, Unreadable> {
     let school = &config.school.id;
-    let release = artefacts::releases(store, school).await?.rule_set;
     let Some(stored) = artefacts::find(store, school, ArtefactKind::RuleSet, release).await? else {
         return Ok(None);
     };

@@ -175,6 +175,19 @@ impl Artefact {
         Ok(Self { header: parts.header.to_vec(), signatures, body: parts.body.to_vec() })
     }
 
+    /// The content of a rule set under another release, unsigned: what devices had before, for those that keep what they
+    /// took since. Nothing of it is believed; whoever signs it has verified it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no rule set, or is damaged.
+    pub fn reissued(bytes: &[u8], release: Release) -> Result<Self, ArtefactError> {
+        let parts = split(bytes, Kind::RuleSet)?;
+        let header = header::decode(parts.header)?;
+        let sections = header.to_write(parts.body)?;
+        Ok(Self::build(Kind::RuleSet, release, header.validity, &sections))
+    }
+
     /// Adds the signature of `key`, replacing an earlier one of the same key. Beyond [`MAX_SIGNATURES`] the oldest
     /// goes.
     pub fn add_signature(&mut self, key: &SigningKey) {

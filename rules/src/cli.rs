@@ -21,6 +21,7 @@ mod policy_diff;
 mod policy_sign;
 mod progress;
 mod question;
+mod reissue;
 mod rules;
 mod score;
 mod sign;
@@ -97,6 +98,10 @@ enum Command {
     Keygen(keys::Keygen),
     /// Add a signature to a rule set, a policy or an illegal base.
     Sign(sign::Sign),
+    /// Sign the rules of an earlier release anew under a higher number.
+    ///
+    /// Devices keep what they have until a newer release comes: this takes them back.
+    Reissue(reissue::Reissue),
     /// Verify a rule set, a policy or an illegal base as a device does.
     Verify(verify::Verify),
     /// Check a policy written as JSON and sign it.
@@ -225,6 +230,7 @@ impl Command {
             Self::Score(command) => command.run(out),
             Self::Keygen(command) => command.run(out),
             Self::Sign(command) => command.run(out),
+            Self::Reissue(command) => command.run(out),
             Self::Verify(command) => command.run(out),
             Self::PolicySign(command) => command.run(out),
             Self::PolicyDiff(command) => command.run(out),

@@ -183,10 +183,17 @@ impl Stages {
         self.stage("the next release, of a higher number, mends it", outcome.map(|()| "all".to_owned()));
         let rolled_back = self.school.collect(&["rules", "rollback"], &[]);
         let words = rolled_back.map_err(|error| format!("{error:#}")).and_then(|said| {
-            let says_what_to_do = said.contains("offered release 2") && said.contains("a number above 4");
+            let says_what_to_do = said.contains("offered release 2") && said.contains("rules export --release 2");
             if says_what_to_do { Ok("says what to sign".to_owned()) } else { Err(said) }
         });
         self.stage("roll-back: nobody else has it, and it says what to do", words);
+        let (before, again) = (self.folder.join("before.lwrs"), self.folder.join("again.lwrs"));
+        self.school.collect(&["rules", "export", "--out"], &[&before])?;
+        self.school.signing().reissue(5, &before, &again)?;
+        self.school.collect(&["rules", "publish"], &[&again])?;
+        let all = async || self.all_have(5).then_some(());
+        let outcome = self.within("all to have what was before it", all).await;
+        self.stage("done so: PCs that took it have the rules of before", outcome.map(|()| "all".to_owned()));
         Ok(())
     }
 

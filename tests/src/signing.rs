@@ -77,6 +77,19 @@ impl Signing {
         Ok(())
     }
 
+    /// Has both sign the rules of a set as another release.
+    ///
+    /// # Errors
+    ///
+    /// When the tool fails.
+    pub(crate) fn reissue(&self, release: u64, set: &Path, new: &Path) -> anyhow::Result<()> {
+        let [first, second] = SIGNERS.map(|name| self.file(name));
+        let paths: [(&str, &Path); 3] = [("--set", set), ("--key", &first), ("--out", new)];
+        self.run(&["reissue", "--release", &release.to_string()], &paths)?;
+        self.run(&["sign"], &[("--set", new), ("--key", &second)])?;
+        Ok(())
+    }
+
     /// Whose rule sets devices of the school take.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_rules::{Artefact, Base, Digest, Kind, Release, RuleId, RuleSet, TrustedKeys, VerifyingKey, Weakened};
 
+use super::export::Export;
 use super::people::lacks_of;
 use super::{ConfigFile, Desk, Failure, read_given, roll_out, say};
 use crate::audit::{self, Act, ActKind};
@@ -43,6 +44,8 @@ pub(super) enum Rules {
     RollBack(roll_out::RollBack),
     /// Print how far the newest rule set is, and how its devices are. Exits 1 where it is halted.
     Status(roll_out::Status),
+    /// Write a published rule set to a file.
+    Export(Export),
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +60,8 @@ pub(super) enum Policy {
     RollBack(roll_out::RollBack),
     /// Print how far the newest policy is, and how its devices are. Exits 1 where it is halted.
     Status(roll_out::Status),
+    /// Write a published policy to a file.
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +82,7 @@ impl Rules {
             Self::RollOut(roll_out) => roll_out.run(kind).await,
             Self::RollBack(roll_back) => roll_back.run(kind).await,
             Self::Status(status) => status.run(kind).await,
+            Self::Export(export) => export.run(kind).await,
         }
     }
 }
@@ -89,6 +95,7 @@ impl Policy {
             Self::RollOut(roll_out) => roll_out.run(kind).await,
             Self::RollBack(roll_back) => roll_back.run(kind).await,
             Self::Status(status) => status.run(kind).await,
+            Self::Export(export) => export.run(kind).await,
         }
     }
 }
@@ -144,9 +151,12 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
 /// Answers the release it was compared with, 0 for none.
 async fn check_rules(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
     let trust = &desk.config.trust;
-    let newest = artefacts::releases(&desk.store, &desk.config.school.id).await?.rule_set;
-    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right.
-    let held = in_force::rule_set(&desk.store, &desk.config).await.ok().flatten();
+    let out = roll_outs::standing(&desk.store, &desk.config.school.id, ArtefactKind::RuleSet).await?.out;
+    let newest = out.newest;
+    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right. What was halted is
+    // nobody's measure: going back to what was before it takes nothing away.
+    let measure = if out.is_halted { out.base } else { newest };
+    let held = in_force::rule_set_of(&desk.store, &desk.config, measure).await.ok().flatten();
     let trusted = trusted("trust.rule_keys", &trust.rule_keys).map_err(Failure::Unusable)?;
     let rules = RuleSet::load(bytes, &trusted).map_err(Failure::unusable)?;
     let Some(held) = held else {

@@ -108,9 +108,9 @@ impl RollBack {
         say(format!("release {release} goes no further; devices are offered release {}", standing.out.base))?;
         if progress.taken > 0 {
             say(format!(
-                "{} devices have release {release} and keep it until a newer one: sign the rules of release {} anew with a \
-                 number above {release}, and publish that",
-                progress.taken, standing.out.base
+                "{} devices have release {release} and keep it until a newer one. {}",
+                progress.taken,
+                way_back(kind, standing.out.base, release)
             ))?;
         }
         Ok(())
@@ -158,6 +158,20 @@ fn lines(desk: &Desk, standing: &Standing, progress: &Progress) -> Result<Vec<St
     ));
     lines.push(format!("{others} have another, {others_unwell} of them unwell since"));
     Ok(lines)
+}
+
+/// How devices that took `release` get what was before it.
+fn way_back(kind: ArtefactKind, base: u64, release: u64) -> String {
+    match (kind, base) {
+        (ArtefactKind::RuleSet, 1..) => format!(
+            "To take them back: `lapwing-collector rules export --release {base} --out FILE`, `lapwing-rules reissue --set FILE \
+             --release {} --key KEY --out NEW`, have it signed by the others, and publish it",
+            release + 1
+        ),
+        (ArtefactKind::RuleSet | ArtefactKind::Policy, _) => {
+            format!("To take them back, sign what they had before with a number above {release}, and publish that")
+        }
+    }
 }
 
 /// Whom a stage reaches.

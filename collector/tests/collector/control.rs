@@ -262,6 +262,12 @@ async fn a_rule_set_is_announced_where_two_signed_it_upon_the_projects_illegal_b
     let three = [School::key(), School::second_key(), School::third_key()];
     assert_eq!(publish(&signed_pack(&weaker, 7, project(3), &three)).await.0, Some(0));
     assert_eq!(publish(&signed_pack(PACK, 8, project(3), &two)).await.0, Some(0), "and back with two");
+
+    let stronger = PACK.replace("\"tawny owl\"", "\"tawny owl\", \"owls\"");
+    assert_eq!(publish(&signed_pack(&stronger, 9, project(3), &two)).await.0, Some(0));
+    assert_eq!(publish(&signed_pack(PACK, 10, project(3), &two)).await.0, Some(64), "it takes something away");
+    school.command(&["rules", "rollback"]).await;
+    assert_eq!(publish(&signed_pack(PACK, 10, project(3), &two)).await.0, Some(0), "what was halted is no measure");
 }
 
 #[tokio::test]

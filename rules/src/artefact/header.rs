@@ -172,6 +172,12 @@ impl Header {
         Ok(sections)
     }
 
+    /// The same, as they are written.
+    pub(super) fn to_write(&self, body: &[u8]) -> Result<Vec<Section>, ArtefactError> {
+        let plain = self.sections(body)?.into_iter().zip(&self.table);
+        Ok(plain.map(|((id, plain), entry)| Section { id, encoding: entry.encoding, plain }).collect())
+    }
+
     fn unpack(&self, entry: &Entry, stored: &[u8]) -> Result<Vec<u8>, ArtefactError> {
         if Digest::of(stored) != entry.digest {
             return Err(ArtefactError::Damaged { what: "a section does not have its digest" });
