@@ -1,9 +1,10 @@
 //! A capture encoded for its seal, with what is said of it in clear beside it.
 
+use std::cmp::Reverse;
 use std::fmt;
 
-use lapwing_proto::{Account, Capture, wire};
-use lapwing_rules::Mark;
+use lapwing_proto::{Account, Capture, Hit, wire};
+use lapwing_rules::{Category, Mark};
 use prost::Message;
 
 use super::TakeError;
@@ -25,7 +26,16 @@ pub(super) struct Described {
 
 impl Described {
     pub(super) fn of(capture: Capture) -> Result<Self, TakeError> {
-        let Some(hit) = capture.verdict.hits.iter().max_by_key(|hit| hit.level) else {
+        // What is illegal leads whatever stands beside it, and the harmless phrase of the daily check leads nothing; else the
+        // most urgent, of several the first by id.
+        let lead = |hit: &&Hit| {
+            let (is_check, is_illegal) = match hit.category {
+                lapwing_proto::Category::Known(known) => (known == Category::Canary, known.class().is_illegal()),
+                lapwing_proto::Category::Unknown(_) => (false, false),
+            };
+            (!is_check, is_illegal, hit.level, Reverse(hit.rule.clone()))
+        };
+        let Some(hit) = capture.verdict.hits.iter().max_by_key(lead) else {
             return Err(TakeError::Malformed("a verdict has no hit"));
         };
         let mut marks = capture.verdict.hits.iter().flat_map(|hit| &hit.spans).map(|span| span.mark);
@@ -44,5 +54,42 @@ impl Described {
 impl fmt::Debug for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Described({} bytes, <redacted>)", self.plain.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapwing_rules::Level;
+
+    use super::*;
+    use crate::store::fixture::title;
+
+    /// The category that leads a capture with these hits.
+    fn lead(hits: &[(&str, Category, Level)]) -> String {
+        let mut capture = title("amy", Category::Drugs, Level::Moderate, "matched words");
+        let first = capture.verdict.hits.remove(0);
+        capture.verdict.hits = hits
+            .iter()
+            .map(|(rule, category, level)| Hit {
+                rule: rule.parse().unwrap(),
+                category: lapwing_proto::Category::Known(*category),
+                level: *level,
+                ..first.clone()
+            })
+            .collect();
+        Described::of(capture).unwrap().category
+    }
+
+    #[test]
+    fn what_is_illegal_leads_and_the_daily_check_does_not() {
+        let illegal = ("illegal_base.x", Category::Nudes, Level::High);
+        let urgent = ("z.x", Category::Suicide, Level::Critical);
+        let check = ("zz.x", Category::Canary, Level::Critical);
+        let help = ("zz.y", Category::HelpSeeking, Level::Critical);
+        assert_eq!(lead(&[illegal, urgent, check, help]), Category::Nudes.id());
+        assert_eq!(lead(&[check, urgent]), Category::Suicide.id());
+        assert_eq!(lead(&[check, ("a.x", Category::Profanity, Level::Info)]), Category::Profanity.id());
+        assert_eq!(lead(&[check]), Category::Canary.id());
+        assert_eq!(lead(&[urgent, help]), Category::Suicide.id(), "of equals the first by id");
     }
 }
