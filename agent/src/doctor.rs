@@ -182,10 +182,11 @@ fn running(report: &Report) -> Vec<Finding> {
         findings.extend(states.into_iter().map(sensor));
     }
     for (code, detail) in &report.diagnostics {
-        let known = Code::ALL.into_iter().find(|known| known.as_str() == code);
+        let known = Code::of_text(code);
         let words = known.map_or("not known to this version", Code::in_words);
         let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-        findings.push(Finding::wrong(code, format!("{words}{detail}")));
+        let (is_note, says) = (known.is_some_and(Code::is_note), format!("{words}{detail}"));
+        findings.push(if is_note { Finding::note(code, says) } else { Finding::wrong(code, says) });
     }
     if report.scoped_out {
         findings.push(Finding::note("scope", "out of hours, off site, or without a policy: nothing is looked at now"));
@@ -248,7 +249,9 @@ mod tests {
                 state("files", HealthKind::Working, ""),
                 state("titles", HealthKind::Unavailable, "session_ended"),
             ],
-            diagnostics: vec![("LW-RULES-BAD".to_owned(), "untrusted".to_owned())],
+            diagnostics: [("LW-RULES-BAD", "untrusted"), ("LW-CHANGED", "service")]
+                .map(|(code, detail)| (code.to_owned(), detail.to_owned()))
+                .into(),
             scoped_out: true,
             ..Report::default()
         };
@@ -260,6 +263,7 @@ mod tests {
             "note  titles of session 7-1000: the session is over",
             "note  urls: no browser has connected",
             "WRONG LW-RULES-BAD: a rule set was refused; the last good one goes on (untrusted)",
+            "note  LW-CHANGED: its program, configuration or service unit changed within the last day (service)",
             "note  scope: out of hours",
         ] {
             assert!(text.contains(told), "{told}\n{text}");

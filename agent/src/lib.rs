@@ -15,6 +15,7 @@ pub mod exemptions;
 pub mod frame;
 pub mod identity;
 pub mod image;
+mod integrity;
 pub mod limits;
 mod local;
 pub mod minimise;

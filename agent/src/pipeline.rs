@@ -15,10 +15,11 @@ mod judge;
 mod looks;
 mod spooling;
 mod status;
+mod upkeep;
 mod watch;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -28,10 +29,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::canary::Canaries;
 use crate::clock::Clock;
-use crate::config::{Change, Config, LoadedFrom, Watched};
+use crate::config::{Config, LoadedFrom, Watched};
 use crate::counters::Counters;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::{HardwareHash, IdentityStore};
+use crate::integrity::{self, Integrity};
 use crate::limits::Limits;
 use crate::local::Ears;
 use crate::notice::Notice;
@@ -49,6 +51,7 @@ use ears::Hearing;
 use force::{Force, Keeper};
 use judge::{Bands, Judge};
 use status::Reporting;
+use upkeep::keep_config;
 use watch::Watching;
 
 /// Observations on their way: a second of the busiest desk. When it is full the sensors and the programs of the
@@ -94,6 +97,7 @@ struct Service {
     health: HealthBoard,
     spool: Arc<Spool>,
     limits: Limits,
+    integrity: Arc<Mutex<Integrity>>,
     clock: Arc<dyn Clock>,
     artefacts: mpsc::Receiver<FetchedArtefact>,
     goodbye: watching::Sender<wire::GoodbyeReason>,
@@ -135,6 +139,7 @@ pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Re
 
 fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Service, ServiceError> {
     let (effective, diagnostics) = (config.current().clone(), Diagnostics::new());
+    let path = config.path().to_owned();
     if let LoadedFrom::LastGood(error) = &from {
         diagnostics.raise(Code::ConfigKept, error.to_string());
     } else {
@@ -166,6 +171,11 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
         identity: Arc::clone(&identity),
         health: shared.health.clone(),
         limits: gauge::limits(&effective, &spool, &shared),
+        integrity: Arc::new(Mutex::new(Integrity::new(
+            &effective.state_dir,
+            env!("CARGO_PKG_VERSION"),
+            integrity::made_of(&path),
+        ))),
         clock: Arc::clone(&shared.clock),
         spool,
         artefacts,
@@ -310,48 +320,6 @@ impl Service {
         }
     }
 
-    async fn keep_up(&mut self) {
-        self.limits.measure(self.clock.boot_us());
-        let change = self.config.look();
-        self.changed(change);
-        self.keep_state();
-        let spool = Arc::clone(&self.spool);
-        match tokio::task::spawn_blocking(move || spool.expire()).await {
-            Ok(Err(error)) => self.diagnostics.raise(Code::SpoolFailed, error.to_string()),
-            Ok(Ok(())) => self.diagnostics.clear(Code::SpoolFailed),
-            Err(_) => {}
-        }
-        spooling::tell_loss(&self.spool, &self.diagnostics);
-    }
-
-    /// What the state folder refused is written once it takes it. A changed configuration that cannot be used is none to
-    /// keep.
-    fn keep_state(&self) {
-        let wrong = self.diagnostics.snapshot();
-        if wrong.contains_key(&Code::StateUnwritable) && !wrong.contains_key(&Code::ConfigKept) {
-            keep_config(&self.config, &self.diagnostics);
-        }
-    }
-
-    fn changed(&mut self, change: Change) {
-        match change {
-            Change::None => {}
-            Change::Taken(waiting) => {
-                tracing::info!(restart.keys = ?waiting, "the configuration was read again");
-                self.diagnostics.clear(Code::ConfigKept);
-                if waiting.is_empty() {
-                    self.diagnostics.clear(Code::ConfigRestart);
-                } else {
-                    self.diagnostics.raise(Code::ConfigRestart, waiting.join(", "));
-                }
-                self.keeper.trust(self.config.current());
-                self.bands.store(Arc::new(Bands::of_config(self.config.current())));
-                keep_config(&self.config, &self.diagnostics);
-            }
-            Change::Kept(error) => self.diagnostics.raise(Code::ConfigKept, error.to_string()),
-        }
-    }
-
     /// A sensor that ends has said why, unless it broke; without the other parts there is no service.
     fn ended(&self, ended: Ended) -> Result<(), ServiceError> {
         let Ok(sensor) = ended.name.parse::<SensorName>() else { return Err(ServiceError::Broken(ended.name)) };
@@ -383,15 +351,6 @@ impl Service {
 /// Why the device will be silent.
 const fn goodbye(machine_stops: bool) -> wire::GoodbyeReason {
     if machine_stops { wire::GoodbyeReason::Shutdown } else { wire::GoodbyeReason::Stop }
-}
-
-/// Without a state folder the service watches all the same, and says so.
-fn keep_config(config: &Watched, diagnostics: &Diagnostics) {
-    let folder = platform::create_private_folder(&config.current().state_dir);
-    match folder.and_then(|()| config.keep_as_last_good()) {
-        Ok(()) => diagnostics.clear(Code::StateUnwritable),
-        Err(error) => diagnostics.raise(Code::StateUnwritable, error.to_string()),
-    }
 }
 
 /// Where the uplink connects; `None` where the configuration names no collector.

@@ -9,6 +9,7 @@
 pub mod bounds;
 mod capture;
 mod convert;
+mod diagnostic;
 mod exemptions;
 #[doc(hidden)]
 pub mod failpoint;
@@ -19,6 +20,7 @@ pub mod wire;
 
 pub use capture::{Account, Bus, Capture, Category, Excerpt, Hit, Media, Open, Signal, Verdict};
 pub use convert::{band_from_wire, band_to_wire};
+pub use diagnostic::DiagnosticCode;
 pub use exemptions::{ApprovedMedium, Exemption, ExemptionId, ExemptionList, ExemptionsRefused};
 #[doc(hidden)]
 pub use ids::parts;

@@ -24,6 +24,8 @@ pub use media::Media;
 pub(crate) use media::media_now;
 pub(crate) use socket::{LocalListener, LocalStream, connect};
 pub use storage::{create_private_file, create_private_folder, sync_folder};
-pub(crate) use supervisor::{Orders, alive_within, machine_stops, tell_alive, tell_ready, tell_stopping};
+pub(crate) use supervisor::{
+    Orders, alive_within, machine_stops, service_files, tell_alive, tell_ready, tell_stopping,
+};
 pub use titles::{Display, Titles};
 pub(crate) use usage::{give_back_memory, own_usage};

@@ -4,7 +4,7 @@ mod sensors;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapwing_proto::{BootId, bounds};
@@ -149,6 +149,11 @@ impl Orders {
         }
         Order::Stop
     }
+}
+
+/// None are looked after yet.
+pub(crate) fn service_files() -> Vec<PathBuf> {
+    Vec::new()
 }
 
 /// Not asked yet.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use lapwing_proto::DiagnosticCode;
 use lapwing_proto::wire::{GapReason, Health};
 
 use super::frame::{self, Frame};
@@ -148,7 +149,8 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         reasons.push("Has no rule set yet".to_owned());
     }
     reasons.dedup();
-    let mut about = format!("{} agent {}, rule set {}", system(&facts.os), facts.agent_version, facts.rule_set_release);
+    let mut about =
+        format!("{} agent {}, rule set {}", capitalised(&facts.os), facts.agent_version, facts.rule_set_release);
     let seen: BTreeSet<&str> = facts.sensors.iter().filter(|sensor| is_working(sensor)).map(what_it_sees).collect();
     if !seen.is_empty() && matches!(state, DeviceState::Working | DeviceState::Blind) {
         about.push_str(&format!(". Seen: {}", seen.into_iter().collect::<Vec<_>>().join(", ").to_lowercase()));
@@ -167,7 +169,8 @@ fn state(present: &Present, facts: &DeviceFacts) -> DeviceState {
     if heard < present.now_us().saturating_sub(SILENT_US) {
         return DeviceState::Silent;
     }
-    let is_whole = facts.rule_set_release > 0 && facts.diagnostics.is_empty() && !facts.sensors.is_empty();
+    let is_note = |code: &String| DiagnosticCode::of_text(code).is_some_and(DiagnosticCode::is_note);
+    let is_whole = facts.rule_set_release > 0 && facts.diagnostics.iter().all(is_note) && !facts.sensors.is_empty();
     if is_whole && !facts.sensors.iter().any(is_blind) { DeviceState::Working } else { DeviceState::Blind }
 }
 
@@ -213,11 +216,12 @@ fn reason_words(code: &str) -> String {
 }
 
 fn diagnostic_words(code: &str) -> String {
-    match code {
-        "LW-UNWELCOME" => {
+    match DiagnosticCode::of_text(code) {
+        Some(DiagnosticCode::Unwelcome) => {
             "What it captures is refused here, and waits on it: `lapwing-agent doctor` there says why".to_owned()
         }
-        other => format!("Reports {other}"),
+        Some(known) => capitalised(known.in_words()),
+        None => format!("Reports {code}"),
     }
 }
 
@@ -248,8 +252,8 @@ fn goodbye(facts: &DeviceFacts) -> &'static str {
     }
 }
 
-fn system(os: &str) -> String {
-    let mut letters = os.chars();
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
@@ -313,8 +317,14 @@ mod tests {
         assert!(page.contains("is refused here, and waits on it") && page.contains("Reports LW-OTHER"), "{page}");
         let working = SensorState { health: 1, reason: String::new(), detail: String::new() };
         let sensors = [(("titles".to_owned(), "3".to_owned()), working)].into();
-        seeded.device_tells(&Health { rule_set_release: 1, is_scoped_out: true, sensors, ..Health::default() }).await;
+        let whole = Health { rule_set_release: 1, is_scoped_out: true, sensors, ..Health::default() };
+        seeded.device_tells(&whole).await;
         assert!(seeded.visitor("tech").await.get("/devices").await.body.contains("Nothing is looked at now"));
+        let changed = [("LW-CHANGED".into(), "program".into())];
+        seeded.device_tells(&Health { diagnostics: changed.into(), ..whole }).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("Its program, configuration or service unit changed within the last day"), "{page}");
+        assert!(page.contains("1 of 1 working"), "it is to be known, and nothing is amiss");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lapwing_proto::SchoolId;
+use lapwing_proto::{DiagnosticCode, SchoolId};
 use lapwing_rules::Level;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -318,12 +318,14 @@ pub(crate) async fn condition(
         "SELECT COUNT(*) FROM devices AS d
          WHERE d.school_id = $1 AND d.revoked_us IS NULL AND d.goodbye IS NULL AND d.heard_us >= $2
          AND (d.rule_set_release = 0
-         OR EXISTS (SELECT 1 FROM device_diagnostics AS g WHERE g.school_id = d.school_id AND g.device_id = d.device_id)
+         OR EXISTS (SELECT 1 FROM device_diagnostics AS g WHERE g.school_id = d.school_id AND g.device_id = d.device_id
+         AND g.code NOT IN (SELECT value FROM json_each($3)))
          OR EXISTS (SELECT 1 FROM device_sensors AS s WHERE s.school_id = d.school_id AND s.device_id = d.device_id
          AND s.health <> 1 AND s.reason <> 'session_ended'))",
     )
     .bind(school.as_str())
     .bind(now_us.saturating_sub(coverage::SILENT_US))
+    .bind(notes())
     .fetch_one(store.reader())
     .await?;
     let expected = expected::coverage(store, school, today_us).await?;
@@ -336,6 +338,12 @@ pub(crate) async fn condition(
         blind: blind.unsigned_abs(),
         ..Condition::default()
     })
+}
+
+/// Codes of devices to which nothing is amiss, as JSON.
+fn notes() -> String {
+    let notes = DiagnosticCode::ALL.into_iter().filter(|code| code.is_note()).map(DiagnosticCode::as_str);
+    serde_json::Value::from_iter(notes).to_string()
 }
 
 /// Somebody who is sent what they may see, whatever they do at the school.

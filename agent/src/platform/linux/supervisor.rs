@@ -1,7 +1,7 @@
 //! What the service manager tells the service, and what it is told.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,6 +16,17 @@ use crate::platform::Order;
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
 /// How long the service manager may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
+
+const UNIT_FOLDERS: [&str; 5] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+];
+const UNIT: &str = "lapwing-agent.service";
+/// Most files looked at beside a unit.
+const MAX_DROPPED_IN: usize = 16;
 
 /// The orders a running service takes: SIGTERM and SIGINT stop it, SIGHUP makes it read its configuration again.
 #[derive(Debug)]
@@ -47,6 +58,19 @@ impl Orders {
             _ = self.hang_up.recv() => Order::Reload,
         }
     }
+}
+
+/// What the service manager starts the service by: the unit, where an administrator's comes before the package's, and what
+/// is dropped in beside it.
+pub(crate) fn service_files() -> Vec<PathBuf> {
+    let mut files = UNIT_FOLDERS.map(|folder| Path::new(folder).join(UNIT)).to_vec();
+    for folder in UNIT_FOLDERS {
+        let entries = std::fs::read_dir(Path::new(folder).join(format!("{UNIT}.d"))).into_iter().flatten();
+        let mut dropped_in: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        dropped_in.sort();
+        files.extend(dropped_in.into_iter().take(MAX_DROPPED_IN));
+    }
+    files
 }
 
 /// Whether the whole machine goes down, as the service manager says. Waits for a moment.
