@@ -1,6 +1,7 @@
 //! The newest rule set that was published, verified again as it is read.
 
-use lapwing_rules::{RuleSet, TrustedKeys};
+use lapwing_proto::SchoolId;
+use lapwing_rules::{Artefact, Kind, RuleSet, TrustedKeys};
 
 use crate::config::Config;
 use crate::store::artefacts::{self, ArtefactKind};
@@ -23,8 +24,18 @@ pub(crate) async fn rule_set(store: &Store, config: &Config) -> Result<Option<Ru
     rule_set_of(store, config, release).await
 }
 
+/// The rule set of a release as it was verified when it was published, whatever keys are trusted by now; none where it never
+/// was.
+pub(crate) async fn published(store: &Store, school: &SchoolId, release: u64) -> Result<Option<RuleSet>, Unreadable> {
+    let Some(stored) = artefacts::find(store, school, ArtefactKind::RuleSet, release).await? else {
+        return Ok(None);
+    };
+    let signers = Artefact::read(&stored.bytes, Kind::RuleSet)?.signers();
+    Ok(Some(RuleSet::load(&stored.bytes, &TrustedKeys::new(signers, 1)?)?))
+}
+
 /// The rule set of a release; none where that was never published.
-pub(crate) async fn rule_set_of(store: &Store, config: &Config, release: u64) -> Result<Option<RuleSet>, Unreadable> {
+async fn rule_set_of(store: &Store, config: &Config, release: u64) -> Result<Option<RuleSet>, Unreadable> {
     let school = &config.school.id;
     let Some(stored) = artefacts::find(store, school, ArtefactKind::RuleSet, release).await? else {
         return Ok(None);

@@ -30,6 +30,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, Short};
+use crate::rule_set::BASE_SECTION;
 use crate::{Digest, Release, RuleId, TrustedKeys};
 
 pub(crate) use header::{Encoding, Section};
@@ -176,16 +177,37 @@ impl Artefact {
     }
 
     /// The content of a rule set under another release, unsigned: what devices had before, for those that keep what they
-    /// took since. Nothing of it is believed; whoever signs it has verified it.
+    /// took since. With `base`, upon that illegal base instead of its own. Nothing of it is believed; whoever signs it has
+    /// verified it.
     ///
     /// # Errors
     ///
     /// When it is no rule set, or is damaged.
-    pub fn reissued(bytes: &[u8], release: Release) -> Result<Self, ArtefactError> {
+    pub fn reissued(bytes: &[u8], base: Option<&[u8]>, release: Release) -> Result<Self, ArtefactError> {
         let parts = split(bytes, Kind::RuleSet)?;
         let header = header::decode(parts.header)?;
-        let sections = header.to_write(parts.body)?;
+        let mut sections = header.to_write(parts.body)?;
+        if let Some(base) = base {
+            split(base, Kind::Base)?;
+            sections.retain(|section| section.id != BASE_SECTION);
+            sections.push(Section { id: BASE_SECTION, encoding: Encoding::Plain, plain: base.to_vec() });
+        }
         Ok(Self::build(Kind::RuleSet, release, header.validity, &sections))
+    }
+
+    /// Whether two rule sets say the same but for their releases and the illegal base they carry.
+    ///
+    /// # Errors
+    ///
+    /// When either is no rule set, or is damaged.
+    pub fn is_alike(one: &[u8], other: &[u8]) -> Result<bool, ArtefactError> {
+        let own = |bytes: &[u8]| -> Result<Vec<(u16, Vec<u8>)>, ArtefactError> {
+            let parts = split(bytes, Kind::RuleSet)?;
+            let mut sections = header::decode(parts.header)?.sections(parts.body)?;
+            sections.retain(|(id, _)| *id != BASE_SECTION);
+            Ok(sections)
+        };
+        Ok(own(one)? == own(other)?)
     }
 
     /// Adds the signature of `key`, replacing an earlier one of the same key. Beyond [`MAX_SIGNATURES`] the oldest

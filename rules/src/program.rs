@@ -51,7 +51,7 @@ use crate::{Band, Category, HostClass, Level, Mark, RuleId, Scope};
 
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
-pub(crate) use hosts::Hosts;
+pub(crate) use hosts::{HostKey, Hosts};
 pub(crate) use phrases::Phrases;
 
 /// Most groups of one rule.

@@ -80,8 +80,9 @@ impl RuleSet {
         let Some(base) = &self.base else { return Ok(()) };
         let own = self.own.program();
         let packs: BTreeSet<&str> = base.layer.program().packs.iter().map(|pack| pack.id.as_str()).collect();
+        let pack_of = |id: &RuleId| id.as_str().split_once('.').map_or("", |(pack, _)| pack).to_owned();
         let is_taken = own.packs.iter().any(|pack| packs.contains(pack.id.as_str()))
-            || own.rules.iter().any(|rule| base.layer.rule(&rule.facts.id).is_some());
+            || own.rules.iter().any(|rule| packs.contains(pack_of(&rule.facts.id).as_str()));
         if is_taken {
             return Err(ArtefactError::Damaged { what: "its own rules, which are named as those of its illegal base" });
         }
@@ -89,6 +90,10 @@ impl RuleSet {
             true => Err(ArtefactError::Damaged { what: "its protected hosts, which only its illegal base names" }),
             false => Ok(()),
         }
+    }
+
+    fn is_of_base(&self, rule: &RuleId) -> bool {
+        self.base.as_ref().is_some_and(|base| base.layer.rule(rule).is_some())
     }
 
     /// Its own rules, and those of its base.
@@ -154,22 +159,11 @@ impl RuleSet {
     }
 
     /// How the pages of `host` (as [`split_url`] gives it) are treated. Below a protected domain all is protected; else the
-    /// nearest named domain decides, and where one host has several classes, the most careful.
+    /// nearest named domain decides, and where one host has several classes, the most careful. Of what a school says and its
+    /// base, the more careful holds.
     #[must_use]
     pub fn host_class(&self, host: &str) -> HostClass {
-        let mut nearest: Option<(usize, HostClass)> = None;
-        for (above, class) in self.layers().flat_map(|layer| layer.program().hosts.classes(host)) {
-            if class == HostClass::Protected {
-                return class;
-            }
-            let is_nearer = |(other_above, other): (usize, HostClass)| {
-                above < other_above || (above == other_above && class > other)
-            };
-            if nearest.is_none_or(is_nearer) {
-                nearest = Some((above, class));
-            }
-        }
-        nearest.map(|(_, class)| class).unwrap_or_default()
+        self.layers().filter_map(|layer| layer.program().hosts.class_of(host)).max().unwrap_or_default()
     }
 
     /// Judges the texts of one signal for an account of `band`. Pure: the same texts, band and rule set give the same
@@ -203,11 +197,10 @@ impl RuleSet {
         let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = kept.partition(is_shadow);
         let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));
         if hits.len() > Verdict::MAX_HITS {
-            // A text stuffed with other topics must not push an illegal one over the bound.
-            hits.sort_by(|left, right| {
-                let is_illegal = |hit: &Hit| hit.category.class().is_illegal();
-                is_illegal(right).cmp(&is_illegal(left)).then_with(|| order(left, right))
-            });
+            // A text stuffed with other topics, or a set with other rules, must push none of the base over the bound, nor
+            // an illegal one.
+            let weight = |hit: &Hit| (self.is_of_base(&hit.rule), hit.category.class().is_illegal());
+            hits.sort_by(|left, right| weight(right).cmp(&weight(left)).then_with(|| order(left, right)));
             hits.truncate(Verdict::MAX_HITS);
         }
         hits.sort_by(order);

@@ -20,6 +20,9 @@ use crate::scope::{InForce, UnknownZone};
 
 const RULE_SET_FILE: &str = "rule_set.artefact";
 const POLICY_FILE: &str = "policy.artefact";
+/// The highest release of an illegal base that was ever in force here, in digits.
+const BASE_FILE: &str = "illegal_base.release";
+const MAX_BASE_BYTES: usize = 32;
 
 /// What is in force. Clones see the same.
 #[derive(Clone, Default)]
@@ -40,7 +43,9 @@ pub(crate) enum Refused {
     Policy(#[from] PolicyError),
     #[error(transparent)]
     Zone(#[from] UnknownZone),
-    #[error("no key is trusted for the illegal base")]
+    #[error(
+        "no key is trusted for the illegal base: this is a build for development, and `trust.base_keys` names none"
+    )]
     NoBaseKeys,
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -152,12 +157,22 @@ impl Keeper {
         let keys = self.rule_keys.as_ref().ok_or(Refused::NoKeys)?;
         let base_keys = self.base_keys.as_ref().ok_or(Refused::NoBaseKeys)?;
         let (rules, held) = (RuleSet::load(bytes, keys)?, self.force.rules());
-        rules.check_base(base_keys, held.as_ref().and_then(|held| held.base()).map(Base::release))?;
+        let base_held = held.as_ref().and_then(|held| held.base()).map(Base::release).max(self.base_ever());
+        let base = rules.check_base(base_keys, base_held)?;
         refuse_older(rules.release(), held.map(|held| held.release()))?;
         tracing::info!(rule_set.release = rules.release().number(), "a rule set is in force");
         self.force.rules.store(Some(Arc::new(rules)));
         self.diagnostics.clear(Code::NoRuleSet);
+        if base_held.is_none_or(|held| base > held) {
+            self.keep(BASE_FILE, base.to_string().as_bytes())?;
+        }
         Ok(())
+    }
+
+    /// The highest release of an illegal base that was in force here, also where the rule set that carried it is gone.
+    fn base_ever(&self) -> Option<Release> {
+        let bytes = durable::read_bounded(&self.state_dir.join(BASE_FILE), MAX_BASE_BYTES).ok()?;
+        std::str::from_utf8(&bytes).ok()?.trim().parse().ok().map(Release::new)
     }
 
     fn use_policy(&self, bytes: &[u8]) -> Result<(), Refused> {
@@ -214,7 +229,11 @@ pub(crate) fn kept(state_dir: &Path, config: &Config) -> (Result<RuleSet, String
         .rule_keys
         .as_ref()
         .ok_or_else(|| Refused::NoKeys.to_string())
-        .and_then(|keys| RuleSet::load(&read(RULE_SET_FILE)?, keys).map_err(|error| error.to_string()));
+        .and_then(|keys| RuleSet::load(&read(RULE_SET_FILE)?, keys).map_err(|error| error.to_string()))
+        .and_then(|rules| {
+            let keys = config.base_keys.as_ref().ok_or_else(|| Refused::NoBaseKeys.to_string())?;
+            rules.check_base(keys, None).map(|_| rules).map_err(|error| error.to_string())
+        });
     let policy = config
         .policy_keys
         .as_ref()

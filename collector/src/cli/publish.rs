@@ -29,6 +29,10 @@ const TO_READ: usize = 1;
 const TO_PUBLISH: usize = 2;
 /// Signatures that a rule set needs where an urgent rule finds less than it did.
 const TO_WEAKEN: usize = 3;
+/// How long after a release began to go out it can be taken back as what was before it.
+const WAY_BACK_US: i64 = 14 * 24 * 60 * 60 * 1_000_000;
+/// How far a release number may be above the last: whoever publishes the highest there is would end all others.
+const MOST_AHEAD: u64 = 1_000_000;
 /// Weakened rules that a refusal names.
 const NAMED: usize = 5;
 
@@ -147,35 +151,50 @@ fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
     Ok(policy.release)
 }
 
-/// Refuses an illegal base older than the one in force, as devices would, and too few signatures for what it changes.
+/// Refuses an illegal base older than the last one published, as devices would, and too few signatures for what it changes.
 /// Answers the release it was compared with, 0 for none.
 async fn check_rules(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
-    let trust = &desk.config.trust;
-    let out = roll_outs::standing(&desk.store, &desk.config.school.id, ArtefactKind::RuleSet).await?.out;
-    let newest = out.newest;
-    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right. What was halted is
-    // nobody's measure: going back to what was before it takes nothing away.
-    let measure = if out.is_halted { out.base } else { newest };
-    let held = in_force::rule_set_of(&desk.store, &desk.config, measure).await.ok().flatten();
-    let trusted = trusted("trust.rule_keys", &trust.rule_keys).map_err(Failure::Unusable)?;
-    let rules = RuleSet::load(bytes, &trusted).map_err(Failure::unusable)?;
-    let Some(held) = held else {
+    let (trust, school) = (&desk.config.trust, &desk.config.school.id);
+    let newest = artefacts::releases(&desk.store, school).await?.rule_set;
+    let held = in_force::published(&desk.store, school, newest).await;
+    let Some(held) = held.context("the rule set in force cannot be read, to compare")? else {
         check_signed(ArtefactKind::RuleSet, bytes, trust, (TO_PUBLISH, ""))?;
         return Ok(newest);
     };
+    let trusted = trusted("trust.rule_keys", &trust.rule_keys).map_err(Failure::Unusable)?;
+    let rules = RuleSet::load(bytes, &trusted).map_err(Failure::unusable)?;
     if let (Some(found), Some(held)) = (rules.base().map(Base::release), held.base().map(Base::release))
         && found < held
     {
         return Err(Failure::Unusable(anyhow!(
-            "the rule set is not published: its illegal base is release {found}, and release {held} is published"
+            "the rule set is not published: its illegal base is release {found}, and release {held} is published; compile it, \
+             or reissue it, with `--base FILE` of that one"
         )));
     }
-    let needed = match weakened_in_words(&rules.weakened_from(&held)) {
-        None => (TO_PUBLISH, String::new()),
-        Some(weakened) => (TO_WEAKEN, format!(", where an urgent rule finds less or may ({weakened})")),
-    };
-    check_signed(ArtefactKind::RuleSet, bytes, trust, (needed.0, &needed.1))?;
+    let weakened = weakened_in_words(&rules.weakened_from(&held));
+    let is_way_back = weakened.is_some() && is_way_back(desk, bytes).await?;
+    match weakened.filter(|_| !is_way_back) {
+        None => check_signed(ArtefactKind::RuleSet, bytes, trust, (TO_PUBLISH, ""))?,
+        Some(weakened) => {
+            let why = format!(", where an urgent rule finds less or may ({weakened})");
+            check_signed(ArtefactKind::RuleSet, bytes, trust, (TO_WEAKEN, &why))?;
+        }
+    }
     Ok(newest)
+}
+
+/// Whether it says what was everybody's before a release that was halted lately: nobody alone undoes what has been in force for
+/// long by halting it first.
+async fn is_way_back(desk: &Desk, bytes: &[u8]) -> Result<bool, Failure> {
+    let school = &desk.config.school.id;
+    let standing = roll_outs::standing(&desk.store, school, ArtefactKind::RuleSet).await?;
+    let age_us = desk.clock.wall_us().saturating_sub(standing.started_us);
+    if !standing.out.is_halted || age_us > WAY_BACK_US {
+        return Ok(false);
+    }
+    let before = artefacts::find(&desk.store, school, ArtefactKind::RuleSet, standing.out.base).await?;
+    let Some(before) = before else { return Ok(false) };
+    Artefact::is_alike(&before.bytes, bytes).map_err(Failure::unusable)
 }
 
 /// The first of the urgent rules that are weakened; none where none is.
@@ -219,9 +238,10 @@ fn check_signed(kind: ArtefactKind, bytes: &[u8], trust: &Trust, (needed, why): 
         return Ok(());
     }
     Err(Failure::Unusable(anyhow!(
-        "the {} is not published: {needed} people sign it with keys of `trust.{key}`{why}, and it has {signed} such \
-         signatures; `lapwing-rules sign --set FILE --key KEY` adds one",
-        what.as_str()
+        "the {} is not published: {needed} people sign it with keys of `trust.{key}` ({} there){why}, and it has {signed} \
+         such signatures; `lapwing-rules sign --set FILE --key KEY` adds one",
+        what.as_str(),
+        keys.len()
     )))
 }
 
@@ -260,6 +280,12 @@ async fn store(
     if artefact.release.number() <= newest {
         let reason = anyhow!("release {} is not published: release {newest} is", artefact.release);
         return Err(Failure::Unusable(reason));
+    }
+    if artefact.release.number() > newest.saturating_add(MOST_AHEAD) {
+        return Err(Failure::Unusable(anyhow!(
+            "release {} is not published: it is more than {MOST_AHEAD} above release {newest}, and none could follow it",
+            artefact.release
+        )));
     }
     if replaces != newest {
         return Err(Failure::Unusable(anyhow!("release {newest} was published meanwhile: compare and publish again")));

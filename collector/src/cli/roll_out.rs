@@ -165,7 +165,8 @@ fn way_back(kind: ArtefactKind, base: u64, release: u64) -> String {
     match (kind, base) {
         (ArtefactKind::RuleSet, 1..) => format!(
             "To take them back: `lapwing-collector rules export --release {base} --out FILE`, `lapwing-rules reissue --set FILE \
-             --release {} --key KEY --out NEW`, have it signed by the others, and publish it",
+             --release {} --key KEY --out NEW` (with `--base FILE` where it came with a newer illegal base), have it signed by \
+             the others, and publish it",
             release + 1
         ),
         (ArtefactKind::RuleSet | ArtefactKind::Policy, _) => {

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use ed25519_dalek::VerifyingKey;
+use lapwing_rules::parse_key;
 use rustls_pki_types::ServerName;
 
 use super::origin::{Origin, Origins, line_of};
@@ -233,7 +233,10 @@ fn keys(texts: Vec<String>) -> Result<Vec<VerifyingKey>, String> {
     if texts.len() > MAX_KEYS {
         return Err(format!("at most {MAX_KEYS} keys"));
     }
-    texts.iter().map(|text| key(text).ok_or_else(|| "keys like `ed25519:<64 hexadecimal digits>`".to_owned())).collect()
+    texts
+        .iter()
+        .map(|text| parse_key(text).ok_or_else(|| "keys like `ed25519:<64 hexadecimal digits>`".to_owned()))
+        .collect()
 }
 
 /// Keys of the illegal base, where this build takes any.
@@ -243,10 +246,4 @@ fn base_keys(texts: Vec<String>) -> Result<Vec<VerifyingKey>, String> {
         Ok(_) => Ok(trust.base_keys),
         Err(error) => Err(format!("keys of the illegal base that can be ({error})")),
     }
-}
-
-fn key(text: &str) -> Option<VerifyingKey> {
-    let digits = text.strip_prefix("ed25519:")?;
-    let bytes = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?;
-    VerifyingKey::from_bytes(bytes.as_slice().try_into().ok()?).ok()
 }

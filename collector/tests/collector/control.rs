@@ -267,7 +267,18 @@ async fn a_rule_set_is_announced_where_two_signed_it_upon_the_projects_illegal_b
     assert_eq!(publish(&signed_pack(&stronger, 9, project(3), &two)).await.0, Some(0));
     assert_eq!(publish(&signed_pack(PACK, 10, project(3), &two)).await.0, Some(64), "it takes something away");
     school.command(&["rules", "rollback"]).await;
-    assert_eq!(publish(&signed_pack(PACK, 10, project(3), &two)).await.0, Some(0), "what was halted is no measure");
+    let (code, words) = publish(&signed_pack(&weaker, 10, project(3), &two)).await;
+    assert!(code == Some(64) && words.contains("3 people sign it"), "halting is no way past three: {words}");
+    assert_eq!(publish(&signed_pack(PACK, 10, project(3), &two)).await.0, Some(0), "what was before it comes back");
+
+    let stronger = signed_pack(&stronger, 11, project(4), &two);
+    assert_eq!(publish(&stronger).await.0, Some(0));
+    school.command(&["rules", "rollback"]).await;
+    let (code, words) = publish(&signed_pack(PACK, 12, project(3), &two)).await;
+    assert!(code == Some(64) && words.contains("is release 3, and release 4 is published"), "{words}");
+    let far = signed_pack(PACK, 2_000_000, project(4), &three);
+    assert!(publish(&far).await.1.contains("more than 1000000 above release 11"), "none could follow it");
+    assert_eq!(publish(&signed_pack(PACK, 12, project(4), &two)).await.0, Some(0), "upon the newer base");
 }
 
 #[tokio::test]

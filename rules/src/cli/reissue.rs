@@ -16,6 +16,9 @@ pub(super) struct Reissue {
     /// A trusted key for it; without one its own signatures are taken as they are.
     #[arg(long = "trust", value_name = "KEY")]
     trust: Vec<String>,
+    /// A newer illegal base for it, where devices had that by now: they take no older one again.
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
     /// Release number of the new one, above every one that devices have.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
@@ -32,12 +35,13 @@ pub(super) struct Reissue {
 
 impl Reissue {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        files::refuse_input_as_output(&self.out, [&self.key, &self.set].into_iter())?;
+        files::refuse_input_as_output(&self.out, [&self.key, &self.set].into_iter().chain(&self.base))?;
         let key = keys::signing_key(&self.key)?;
         let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
         let old = super::rules::verified(&self.set, &self.trust)?.release();
         let release = Release::new(self.release);
-        let artefact = Artefact::reissued(&bytes, release).map_err(Failure::bad_input)?;
+        let base = self.base.as_ref().map(|path| files::read(path, MAX_ARTEFACT_BYTES as u64)).transpose()?;
+        let artefact = Artefact::reissued(&bytes, base.as_deref(), release).map_err(Failure::bad_input)?;
         let new = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).map_err(Failure::bad_input)?;
         let set = RuleSet::load(&new, &trusted).map_err(Failure::bad_input)?;

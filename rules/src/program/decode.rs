@@ -33,6 +33,9 @@ pub(crate) fn decode(verified: &Verified) -> Result<Program, ArtefactError> {
     tunes::decode(&sections, &mut rules)?;
     let contributions = sections.later(12, "its scores", |cursor| scores::contribution(cursor, rules.len()))?;
     scores::make(&mut rules, &contributions).map_err(|Short| ArtefactError::Damaged { what: "its scores" })?;
+    if !rules.is_sorted_by(|left, right| left.facts.id < right.facts.id) {
+        return Err(ArtefactError::Damaged { what: "the order of its rules" });
+    }
     let (phrases, phrase_texts) = match verified.has_section(31) {
         true => phrases(&sections)?,
         false => written_out::phrases(&sections)?,

@@ -67,17 +67,23 @@ impl Hosts {
         &'a self,
         host: &'a str,
     ) -> impl Iterator<Item = impl Iterator<Item = HostPurpose> + 'a> {
-        self.reaching(host).map(|(_, uses)| uses.map(|of| of.purpose))
+        self.reaching(host).map(|uses| uses.map(|of| of.purpose))
     }
 
-    /// The classes of the named domains at or above `host`, with the number of labels each is above it; nearest first.
-    pub(crate) fn classes<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (usize, HostClass)> + 'a {
-        self.reaching(host).flat_map(|(above, uses)| {
-            uses.filter_map(move |of| match of.purpose {
-                HostPurpose::Class(class) => Some((above, class)),
-                HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
-            })
-        })
+    /// The class of the nearest named domain at or above `host` that has one, the most careful of several; protected where any
+    /// of them is.
+    pub(crate) fn class_of(&self, host: &str) -> Option<HostClass> {
+        let class = |of: &HostUse| match of.purpose {
+            HostPurpose::Class(class) => Some(class),
+            HostPurpose::Rule(_) | HostPurpose::Exception(_) => None,
+        };
+        let of_domains = self.reaching(host).filter_map(|uses| uses.filter_map(class).max());
+        let (mut nearest, mut is_protected) = (None, false);
+        for class in of_domains {
+            nearest = nearest.or(Some(class));
+            is_protected |= class == HostClass::Protected;
+        }
+        if is_protected { Some(HostClass::Protected) } else { nearest }
     }
 
     /// Whether any host at all has this class.
@@ -85,15 +91,12 @@ impl Hosts {
         self.uses.iter().flatten().any(|of| of.purpose == HostPurpose::Class(class))
     }
 
-    /// The uses that reach `host` of each named domain at or above it, and how far above.
-    fn reaching<'a>(
-        &'a self,
-        host: &'a str,
-    ) -> impl Iterator<Item = (usize, impl Iterator<Item = &'a HostUse> + 'a)> + 'a {
+    /// The uses that reach `host` of each named domain at or above it, nearest first.
+    fn reaching<'a>(&'a self, host: &'a str) -> impl Iterator<Item = impl Iterator<Item = &'a HostUse> + 'a> + 'a {
         let domains = host::domains(host).enumerate().filter(|_| !self.use_of.is_empty());
         domains.filter_map(|(above, domain)| {
             let reached = move |of: &&HostUse| above == 0 || of.reach == Reach::Subtree;
-            Some((above, self.uses_of(domain)?.iter().filter(reached)))
+            Some(self.uses_of(domain)?.iter().filter(reached))
         })
     }
 

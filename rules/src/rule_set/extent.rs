@@ -116,7 +116,8 @@ pub(super) fn parts(program: &Program) -> Parts {
         add(row.rule, format!("c {} {} {} {of_bands}", name(program, row.score), row.is_reported, row.points));
     }
     for pattern in &program.patterns {
-        add(pattern.rule, format!("e {}", Digest::of(&pattern.automaton())));
+        let literals = Digest::of(pattern.literals.join("\n").as_bytes());
+        add(pattern.rule, format!("e {} {literals}", Digest::of(&pattern.automaton())));
     }
     for hashed in &program.hashed {
         let list = hashed.list.digest();

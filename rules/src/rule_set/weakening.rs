@@ -1,15 +1,16 @@
 //! What a newer rule set takes from the urgent rules of an older one.
 //!
 //! It errs towards telling: what is only otherwise, and may find as much as before, is told as what may find less. Hosts are
-//! known by fingerprints that differ from set to set, and are compared by their number alone. The illegal base of the older
-//! one is left out: what the project signed, the project changes.
+//! known by fingerprints that differ once any name does: then every rule with hosts is told. The illegal base of the older one
+//! is left out: what the project signed, the project changes. A set that was made by hand to look like another, and is not
+//! found by its own index, passes here: its signers are the measure of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Extent, RuleSet, extent};
-use crate::program::{HostPurpose, Program};
-use crate::{Band, Level, Reporting, RuleFacts, RuleId, Scope};
+use crate::program::{HostKey, HostPurpose, HostUse, Program};
+use crate::{Band, HostClass, Level, Reporting, RuleFacts, RuleId, Scope};
 
 /// From this level on a rule is urgent.
 const URGENT: Level = Level::High;
@@ -44,6 +45,8 @@ pub enum Weakened {
     Exceptions,
     /// It fires on fewer hosts, or is silent on more.
     Hosts,
+    /// Without words of intent it is only counted on hosts that offer help, and there are others of those.
+    Support,
 }
 
 impl fmt::Display for Weakened {
@@ -59,6 +62,7 @@ impl fmt::Display for Weakened {
             Self::Words => write!(f, "looks for less, or asks for more"),
             Self::Exceptions => write!(f, "spares more"),
             Self::Hosts => write!(f, "fires on fewer hosts, or is silent on more"),
+            Self::Support => write!(f, "is only counted on other hosts that offer help"),
         }
     }
 }
@@ -70,8 +74,28 @@ struct Side<'a> {
     looked_for: BTreeSet<String>,
     spared: BTreeSet<String>,
     test: String,
-    /// Hosts it fires on, and hosts it is silent on.
-    hosts: (usize, usize),
+    hosts: Hosts,
+}
+
+/// Hosts by their fingerprints under `key`.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Hosts {
+    key: HostKey,
+    /// Where it fires, or what is told is counted alone.
+    named: BTreeSet<String>,
+    /// Where it is silent.
+    silent: BTreeSet<String>,
+}
+
+impl Hosts {
+    /// Whether `self` names all that `older` does and is silent on no more. Of other keys, whether both name nothing.
+    fn is_no_less_than(&self, older: &Self) -> bool {
+        let nothing = |hosts: &Self| hosts.named.is_empty() && hosts.silent.is_empty();
+        match self.key == older.key {
+            true => older.named.is_subset(&self.named) && self.silent.is_subset(&older.silent),
+            false => nothing(self) && nothing(older),
+        }
+    }
 }
 
 impl RuleSet {
@@ -81,9 +105,12 @@ impl RuleSet {
     pub fn weakened_from(&self, older: &Self) -> BTreeMap<RuleId, Vec<Weakened>> {
         let (old, new) = (older.sides(), self.sides());
         let urgent = older.urgent(&old);
+        let has_other_support = !support(older.own.program()).is_no_less_than(&support(self.own.program()));
         let weakened = |id: &RuleId| {
             let (before, now) = (old.get(id)?, new.get(id));
-            let found = now.map_or_else(|| vec![Weakened::Gone], |now| less(before, now));
+            let mut found = now.map_or_else(|| vec![Weakened::Gone], |now| less(before, now));
+            let is_spared = has_other_support && !before.facts.category.class().is_illegal();
+            found.extend(is_spared.then_some(Weakened::Support));
             (!found.is_empty()).then(|| (id.clone(), found))
         };
         urgent.iter().filter_map(weakened).collect()
@@ -122,21 +149,51 @@ impl RuleSet {
     }
 }
 
-/// How many hosts each rule fires on, and is silent on.
-fn hosts(program: &Program) -> Vec<(usize, usize)> {
-    let mut counts = vec![(0, 0); program.rules.len()];
-    let (_, _, use_of, uses) = program.hosts.parts();
-    for of in use_of.iter().filter_map(|of| uses.get(usize::try_from(*of).ok()?)).flatten() {
+/// The hosts of each rule.
+fn hosts(program: &Program) -> Vec<Hosts> {
+    let (key, ..) = program.hosts.parts();
+    let mut all = vec![Hosts { key: *key, ..Hosts::default() }; program.rules.len()];
+    for (host, of) in uses(program) {
         let (rule, is_silent) = match of.purpose {
             HostPurpose::Rule(rule) => (rule, false),
             HostPurpose::Exception(rule) => (rule, true),
             HostPurpose::Class(_) => continue,
         };
-        let count = usize::try_from(rule).ok().and_then(|rule| counts.get_mut(rule));
-        let one = |(fires, silent): &mut (usize, usize)| *(if is_silent { silent } else { fires }) += 1;
-        count.into_iter().for_each(one);
+        let hosts = usize::try_from(rule).ok().and_then(|rule| all.get_mut(rule));
+        let add = |hosts: &mut Hosts| if is_silent { &mut hosts.silent } else { &mut hosts.named }.insert(host.clone());
+        hosts.map(add);
     }
-    counts
+    all
+}
+
+/// Hosts that offer help.
+fn support(program: &Program) -> Hosts {
+    let (key, ..) = program.hosts.parts();
+    let is_support = |of: &HostUse| of.purpose == HostPurpose::Class(HostClass::Support);
+    let named = uses(program).filter(|(_, of)| is_support(of)).map(|(host, _)| host).collect();
+    Hosts { key: *key, named, ..Hosts::default() }
+}
+
+/// Every named host and how far below it, with what it is named for.
+fn uses(program: &Program) -> impl Iterator<Item = (String, &HostUse)> {
+    let (_, names, use_of, uses) = program.hosts.parts();
+    names.iter().zip(use_of).flat_map(move |(name, of)| {
+        let of = usize::try_from(*of).ok().and_then(|of| uses.get(of));
+        of.into_iter().flatten().map(move |of| (format!("{name:x} {:?}", of.reach), of))
+    })
+}
+
+/// Whether a part that is new takes nothing from what there was: something more to look for, that weighs nothing against it.
+fn is_harmless(part: &str) -> bool {
+    let last = part.rsplit(' ').next().unwrap_or_default();
+    match part.chars().next() {
+        Some('p' | 's') => last.parse::<i32>().is_ok_and(|weight| weight >= 0),
+        // What a score counts alone is reported by itself no more.
+        Some('c') => part.split(' ').nth(2) == Some("true"),
+        Some('e' | 'h' | 'r') => true,
+        // Weights of single bands among them.
+        Some(_) | None => false,
+    }
 }
 
 fn less(old: &Side<'_>, new: &Side<'_>) -> Vec<Weakened> {
@@ -155,9 +212,10 @@ fn less(old: &Side<'_>, new: &Side<'_>) -> Vec<Weakened> {
     }
     add(old.facts.course != new.facts.course, Weakened::Course);
     add(new.facts.cooldown > old.facts.cooldown, Weakened::Cooldown);
-    add(old.test != new.test || !old.looked_for.is_subset(&new.looked_for), Weakened::Words);
+    let more = new.looked_for.difference(&old.looked_for);
+    let is_less = !old.looked_for.is_subset(&new.looked_for) || !more.map(String::as_str).all(is_harmless);
+    add(old.test != new.test || is_less, Weakened::Words);
     add(!new.spared.is_subset(&old.spared), Weakened::Exceptions);
-    let ((fired, silent), (fires, is_silent)) = (old.hosts, new.hosts);
-    add(fires < fired || is_silent > silent, Weakened::Hosts);
+    add(!new.hosts.is_no_less_than(&old.hosts), Weakened::Hosts);
     found
 }

@@ -139,7 +139,10 @@ fn a_school_names_no_host_on_which_the_base_is_silent() {
     let nearer = upon(&signed, &[("t.toml", &domains("confidential", "www.union.example"))]).unwrap();
     assert_eq!(nearer.host_class("www.union.example"), HostClass::Protected, "nor one on which it is not");
     let beside = upon(&signed, &[("t.toml", &domains("confidential", "mail.help.example"))]).unwrap();
-    assert_eq!(beside.host_class("x.mail.help.example"), HostClass::Confidential);
+    assert_eq!(beside.host_class("x.mail.help.example"), HostClass::Confidential, "the more careful of both");
+    let ordinary = upon(&signed, &[("t.toml", &domains("ordinary", "x.help.example"))]);
+    let ordinary = ordinary.map(|rules| rules.host_class("x.help.example"));
+    assert!(ordinary.is_err() || ordinary.is_ok_and(|class| class == HostClass::Support), "nor one looked at more");
     assert_eq!(beside.host_class("help.example"), HostClass::Support);
 }
 
@@ -156,4 +159,19 @@ fn a_tune_of_the_base_is_refused() {
     for refused in [without, with.compile_upon(&signed, Release::new(7), Validity::default())] {
         assert!(!codes(refused.unwrap_err()).is_empty());
     }
+}
+
+#[test]
+fn rules_of_a_schools_own_push_none_of_the_base_out_of_a_verdict() {
+    let own: String = (0..20)
+        .map(|number| {
+            let own =
+                rule(&format!("a.r{number:02}"), "\"title\"", "match = { phrase = \"tawny kestrel\" }\nlevel = 5");
+            own.replace("weapons", "terrorism")
+        })
+        .collect();
+    let own = format!("[pack]\nid = \"a\"\nversion = 1\ntitle = \"A\"\nsources = [\"none\"]\n{own}");
+    let rules = upon(&base("tawny kestrel", 3, &project()), &[("a.toml", &own)]).unwrap();
+    let fired = fired(&rules, "a tawny kestrel");
+    assert!(fired.len() == 16 && fired.contains(&"illegal_base.birds".to_owned()), "{fired:?}");
 }

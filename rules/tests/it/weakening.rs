@@ -90,3 +90,37 @@ fn what_adds_to_an_urgent_score_is_urgent() {
             .is_empty()
     );
 }
+
+#[test]
+fn what_is_added_may_take_away() {
+    let old = pack("\"title\"", "level = 4\nmatch = { threshold = 2, any = [{ phrase = \"owl\", weight = 3 }] }");
+    let added = [
+        old.replace("}] }", "}, { phrase = \"zoo\", weight = -2 }] }"),
+        old.replace("weight = 3", "weight = { default = 3, ks3 = 2 }"),
+        old.replace("level = 4\n", "level = 4\nscore = 1\nreport = false\n")
+            + &rule("t.nests", "\"title\"", "match = { phrase = \"nest\" }\nscore = 1")
+            + "[[score]]\nid = \"t.sum\"\ntitle = \"S\"\ncategory = \"weapons\"\nguidance = \"G\"\nthreshold = 2\nexamples = {}\n",
+    ];
+    for new in added {
+        assert_eq!(told(&old, &new), ["looks for less, or asks for more"], "{new}");
+    }
+    assert!(told(&old, &old.replace("}] }", "}, { phrase = \"kea\", weight = 2 }] }")).is_empty());
+}
+
+#[test]
+fn hosts_that_are_exchanged_and_hosts_that_offer_help_are_told() {
+    let on = |hosts: &str| pack("\"url_host\"", &format!("level = 4\nmatch = {{ domain = [{hosts}] }}"));
+    let old = on("\"a.example\"");
+    assert_eq!(told(&old, &on("\"b.example\"")), ["fires on fewer hosts, or is silent on more"]);
+    assert_eq!(told(&old, &on("\"=a.example\"")), ["fires on fewer hosts, or is silent on more"]);
+    assert!(told(&old, &old).is_empty());
+    let help = |host: &str| format!("[[domains]]\nid = \"d\"\nclass = \"support\"\nhosts = [\"{host}\"]\n");
+    let words = urgent(MATCH);
+    assert_eq!(
+        told(&words, &(words.clone() + &help("search.example"))),
+        ["is only counted on other hosts that offer help"]
+    );
+    let (helped, other) = (words.clone() + &help("help.example"), words + &help("search.example"));
+    assert!(told(&helped, &helped).is_empty());
+    assert_eq!(told(&helped, &other), ["is only counted on other hosts that offer help"]);
+}

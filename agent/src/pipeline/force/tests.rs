@@ -80,6 +80,11 @@ fn an_illegal_base_older_than_the_one_in_force_is_not_taken_again() {
     assert_eq!(again.keeper.force().releases().0, 3, "nor after a restart");
     again.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 4));
     assert_eq!(again.keeper.force().releases().0, 4);
+    std::fs::remove_file(again.folder.path().join(RULE_SET_FILE)).unwrap();
+    let mut bare = desk_in(again.folder, Some(trusted()));
+    bare.keeper.take_kept();
+    bare.keeper.take_rule_set(&artefact_upon(&project_key(), 4, 9));
+    assert_eq!(bare.keeper.force().releases().0, 0, "nor where the set that carried it is gone");
 }
 
 #[test]
