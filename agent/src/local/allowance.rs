@@ -1,4 +1,4 @@
-//! How many connections and messages an account has.
+//! How many connections an account has, and how many messages a connection.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,14 @@ use crate::observation::SessionId;
 
 /// Most connections of one account at once.
 const MAX_PER_ACCOUNT: usize = 16;
-/// Messages an account may send at once: a browser that tells its open tabs.
+/// Messages a connection may bring at once: a browser that tells its open tabs.
 const BURST: u64 = 500;
-/// Messages an account may send a second in the long run: several times what a busy person causes.
+/// Messages a connection may bring a second in the long run: several times what a busy person causes.
 const PER_SECOND: u64 = 50;
+/// Connections of an account that may begin with a burst at once, and the microseconds until there may be one more.
+const BURSTS: u64 = 16;
+const BURST_EVERY_US: u64 = 10_000_000;
+const SECOND_US: u64 = 1_000_000;
 
 /// The allowances of all accounts. Clones are the same ones.
 #[derive(Clone)]
@@ -29,15 +33,22 @@ struct Held {
 
 struct Account {
     connections: usize,
-    /// In messages times a million, so that refilling by microseconds stays exact.
-    tokens: u64,
+    /// Of connections that begin with a burst.
+    bursts: Bucket,
+}
+
+/// Fills with time, in microseconds, so that refilling stays exact.
+struct Bucket {
+    held_us: u64,
     filled_us: u64,
 }
 
-/// One connection's place; given back when dropped.
+/// One connection's place, given back when dropped. What one brings too much of is none of another's: a program that floods
+/// takes nothing from the others of its account.
 pub(super) struct Place {
     uid: u32,
     allowances: Allowances,
+    messages: Bucket,
 }
 
 /// A program that tells the titles of a session; given back when dropped.
@@ -46,22 +57,36 @@ pub(super) struct Teller {
     allowances: Allowances,
 }
 
+impl Bucket {
+    /// Takes `one_us` out, of at most `most` such. Whether there was so much.
+    fn take(&mut self, now_us: u64, one_us: u64, most: u64) -> bool {
+        let gained_us = now_us.saturating_sub(self.filled_us);
+        self.held_us = self.held_us.saturating_add(gained_us).min(one_us.saturating_mul(most));
+        self.filled_us = now_us;
+        let Some(left_us) = self.held_us.checked_sub(one_us) else { return false };
+        self.held_us = left_us;
+        true
+    }
+}
+
 impl Allowances {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, held: Arc::default() }
     }
 
-    /// A place for a connection of this account; `None` when it has too many.
+    /// A place for a connection of this account; `None` when it has too many. Connecting again and again gains no bursts.
     pub(super) fn enter(&self, uid: u32) -> Option<Place> {
-        let now = self.clock.boot_us();
+        let now_us = self.clock.boot_us();
         let mut held = self.held();
-        let account =
-            held.accounts.entry(uid).or_insert(Account { connections: 0, tokens: BURST * 1_000_000, filled_us: now });
+        let full = Bucket { held_us: BURSTS * BURST_EVERY_US, filled_us: now_us };
+        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, bursts: full });
         if account.connections >= MAX_PER_ACCOUNT {
             return None;
         }
         account.connections += 1;
-        Some(Place { uid, allowances: self.clone() })
+        let burst = if account.bursts.take(now_us, BURST_EVERY_US, BURSTS) { BURST } else { 0 };
+        let messages = Bucket { held_us: burst * (SECOND_US / PER_SECOND), filled_us: now_us };
+        Some(Place { uid, allowances: self.clone(), messages })
     }
 
     pub(super) fn tell(&self, session: &SessionId) -> Teller {
@@ -75,17 +100,9 @@ impl Allowances {
 }
 
 impl Place {
-    /// Whether the account may send a further message now.
-    pub(super) fn allows(&self) -> bool {
-        let now = self.allowances.clock.boot_us();
-        let mut held = self.allowances.held();
-        let Some(account) = held.accounts.get_mut(&self.uid) else { return false };
-        let gained = now.saturating_sub(account.filled_us).saturating_mul(PER_SECOND);
-        account.tokens = account.tokens.saturating_add(gained).min(BURST * 1_000_000);
-        account.filled_us = now;
-        let Some(left) = account.tokens.checked_sub(1_000_000) else { return false };
-        account.tokens = left;
-        true
+    /// Whether the connection may bring a further message now.
+    pub(super) fn allows(&mut self) -> bool {
+        self.messages.take(self.allowances.clock.boot_us(), SECOND_US / PER_SECOND, BURST)
     }
 }
 
@@ -97,16 +114,17 @@ impl Teller {
 }
 
 impl Drop for Place {
-    /// An account without connections is kept until its allowance is full again, so that connecting anew gains
-    /// nothing.
+    /// An account without connections is kept until its bursts are full again, so that connecting anew gains nothing.
     fn drop(&mut self) {
-        let now = self.allowances.clock.boot_us();
+        let now_us = self.allowances.clock.boot_us();
         let mut held = self.allowances.held();
         if let Some(account) = held.accounts.get_mut(&self.uid) {
             account.connections = account.connections.saturating_sub(1);
         }
-        let refill_us = BURST * 1_000_000 / PER_SECOND;
-        held.accounts.retain(|_, account| account.connections > 0 || now.saturating_sub(account.filled_us) < refill_us);
+        let refill_us = BURSTS * BURST_EVERY_US;
+        held.accounts.retain(|_, account| {
+            account.connections > 0 || now_us.saturating_sub(account.bursts.filled_us) < refill_us
+        });
     }
 }
 
@@ -127,24 +145,41 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    /// Messages of `many` that are taken.
+    fn taken(place: &mut Place, many: usize) -> usize {
+        (0..many).filter(|_| place.allows()).count()
+    }
+
     #[test]
     fn a_flood_is_cut_and_time_gives_the_allowance_back() {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
-        let place = allowances.enter(7).unwrap();
-        assert_eq!((0..600).filter(|_| place.allows()).count(), 500);
+        let mut place = allowances.enter(7).unwrap();
+        assert_eq!(taken(&mut place, 600), 500);
         clock.advance(Duration::from_millis(100));
-        assert_eq!((0..600).filter(|_| place.allows()).count(), 5);
+        assert_eq!(taken(&mut place, 600), 5);
     }
 
     #[test]
-    fn connecting_anew_gains_nothing() {
+    fn a_program_that_floods_takes_nothing_from_the_others_of_its_account() {
         let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
-        let first = allowances.enter(7).unwrap();
-        while first.allows() {}
-        drop(first);
-        assert!(!allowances.enter(7).unwrap().allows());
+        let (mut flooding, mut other) = (allowances.enter(7).unwrap(), allowances.enter(7).unwrap());
+        assert_eq!(taken(&mut flooding, 10_000), 500);
+        assert_eq!(taken(&mut other, 100), 100);
+    }
+
+    #[test]
+    fn connecting_again_and_again_gains_nothing() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        let gained: usize = (0..100).map(|_| taken(&mut allowances.enter(7).unwrap(), 600)).sum();
+        assert_eq!(gained, 16 * 500);
         assert!(allowances.enter(8).unwrap().allows(), "another account has its own");
+        let mut late = allowances.enter(7).unwrap();
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(taken(&mut late, 600), 50, "who comes then is heard all the same");
+        clock.advance(Duration::from_secs(9));
+        assert_eq!(taken(&mut allowances.enter(7).unwrap(), 600), 500);
     }
 
     #[test]
