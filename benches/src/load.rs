@@ -28,7 +28,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     let mut metrics = Vec::new();
     for (phrases, hosts, most_ms, most_mib) in SIZES {
         let (phrases, hosts) = (sample.phrases(effort.of(phrases)), sample.hosts(effort.of(hosts) * hosts.min(1)));
-        let bytes = sample::signed(&sample::compiler(&phrases, &hosts))?;
+        let bytes = sample::signed(&sample::upon_base(sample::compiler(&phrases, &hosts)))?;
         let what = format!("{} phrases, {} hosts", phrases.len(), hosts.len());
         metrics.push(loading(effort, &what, &bytes, &phrases, most_ms)?);
         metrics.extend(memory(&what, &bytes, &phrases, most_mib)?);

@@ -38,7 +38,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     for count in PHRASES {
         let phrases = sample.phrases(effort.of(count));
         let subjects = sample.subjects(effort.of(SUBJECTS), &phrases);
-        let rules = sample::compiler(&phrases, &hosts).rule_set(Release::new(1)).map_err(sample::mistakes)?;
+        let compiler = sample::upon_base(sample::compiler(&phrases, &hosts));
+        let rules = compiler.rule_set(Release::new(1)).map_err(sample::mistakes)?;
         let metric = beside_peers(effort, &rules, &phrases, &subjects, count == GOAL_PHRASES)?;
         sizes.push(phrases.len());
         times.push(metric.value);

@@ -182,6 +182,16 @@ pub(crate) fn compiler(phrases: &[String], hosts: &[String]) -> Compiler {
     })
 }
 
+/// The same upon the illegal base, as devices have it: judged beside it, signal by signal.
+pub(crate) fn upon_base(compiler: Compiler) -> Compiler {
+    [
+        ("illegal_base.toml", include_str!("../../rules/packs/illegal_base.toml")),
+        ("hosts.toml", include_str!("../../rules/packs/hosts.toml")),
+    ]
+    .into_iter()
+    .fold(compiler, |compiler, (file, text)| compiler.pack(file, text))
+}
+
 /// Mistakes of a sample pack, which has none.
 pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>) -> anyhow::Error {
     let lines: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
