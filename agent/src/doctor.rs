@@ -81,6 +81,7 @@ impl Findings {
 /// Looks at everything. Reads the state folder where it may, and asks the running service.
 pub async fn examine(config: &Config) -> Findings {
     let mut findings = vec![collector(config), identity(config)];
+    findings.extend(build());
     findings.extend(artefacts(config));
     match ask_status(&config.socket).await {
         Ok(report) => {
@@ -131,6 +132,13 @@ async fn ask(socket: &Path, question: Ask) -> io::Result<Message> {
         }
     };
     tokio::time::timeout(ANSWER, answered).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A build without the project's keys takes the illegal base of whoever its configuration names.
+fn build() -> Option<Finding> {
+    let is_release = lapwing_rules::base_keys(None).is_ok_and(|keys| keys.is_some());
+    let says = "for development: whose illegal base it takes is configured (`trust.base_keys`), not built in";
+    (!is_release).then(|| Finding::note("build", says))
 }
 
 fn unexpected() -> io::Error {

@@ -26,7 +26,7 @@
 //! | `matcher`, `judge` | what stands in a text, and whether a rule fires on it |
 //! | `course` | what a rule does in the course of time, which a device keeps |
 //! | `overlay` | what a school changed of a rule |
-//! | `rule_set`, `explain` | the loaded rule set, and verdicts in words |
+//! | `rule_set`, `explain` | the loaded rule set, the illegal base it carries, and verdicts in words |
 //! | `stored` | the verdict of a capture as it is kept, judged again |
 //! | `url`, `host`, `policy` | URLs, classes of hosts, the school's policy |
 //! | `category`, `level`, `band`, `scope`, `ids`, `date`, `verdict` | the words all of them share |

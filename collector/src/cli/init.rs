@@ -83,6 +83,13 @@ impl Init {
                 say(format!("still to do:   {lacks} ({} so far)", signers.len()))?;
             }
         }
+        let has_base_key =
+            !self.base_keys.is_empty() || lapwing_rules::base_keys(None).is_ok_and(|keys| keys.is_some());
+        if !has_base_key {
+            say(
+                "still to do:   this is a build for development: name whose illegal base it takes under `trust.base_keys`",
+            )?;
+        }
         Ok(())
     }
 
