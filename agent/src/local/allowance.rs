@@ -15,6 +15,10 @@ const PER_SECOND: u64 = 50;
 /// Connections of an account that may begin with a burst at once, and the microseconds until there may be one more.
 const BURSTS: u64 = 16;
 const BURST_EVERY_US: u64 = 10_000_000;
+/// What other connections begin with, and how many may at once and a second: commands that ask the service connect each time.
+const START: u64 = 10;
+const STARTS: u64 = 200;
+const STARTS_PER_SECOND: u64 = 20;
 const SECOND_US: u64 = 1_000_000;
 
 /// The allowances of all accounts. Clones are the same ones.
@@ -35,6 +39,8 @@ struct Account {
     connections: usize,
     /// Of connections that begin with a burst.
     bursts: Bucket,
+    /// Of those that begin with a few messages.
+    starts: Bucket,
 }
 
 /// Fills with time, in microseconds, so that refilling stays exact.
@@ -78,14 +84,21 @@ impl Allowances {
     pub(super) fn enter(&self, uid: u32) -> Option<Place> {
         let now_us = self.clock.boot_us();
         let mut held = self.held();
-        let full = Bucket { held_us: BURSTS * BURST_EVERY_US, filled_us: now_us };
-        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, bursts: full });
+        let bursts = Bucket { held_us: BURSTS * BURST_EVERY_US, filled_us: now_us };
+        let starts = Bucket { held_us: STARTS * (SECOND_US / STARTS_PER_SECOND), filled_us: now_us };
+        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, bursts, starts });
         if account.connections >= MAX_PER_ACCOUNT {
             return None;
         }
         account.connections += 1;
-        let burst = if account.bursts.take(now_us, BURST_EVERY_US, BURSTS) { BURST } else { 0 };
-        let messages = Bucket { held_us: burst * (SECOND_US / PER_SECOND), filled_us: now_us };
+        let begins_with = if account.bursts.take(now_us, BURST_EVERY_US, BURSTS) {
+            BURST
+        } else if account.starts.take(now_us, SECOND_US / STARTS_PER_SECOND, STARTS) {
+            START
+        } else {
+            0
+        };
+        let messages = Bucket { held_us: begins_with * (SECOND_US / PER_SECOND), filled_us: now_us };
         Some(Place { uid, allowances: self.clone(), messages })
     }
 
@@ -172,14 +185,24 @@ mod tests {
     fn connecting_again_and_again_gains_nothing() {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
-        let gained: usize = (0..100).map(|_| taken(&mut allowances.enter(7).unwrap(), 600)).sum();
-        assert_eq!(gained, 16 * 500);
+        let gained: usize = (0..1_000).map(|_| taken(&mut allowances.enter(7).unwrap(), 600)).sum();
+        assert_eq!(gained, 16 * 500 + 200 * 10);
         assert!(allowances.enter(8).unwrap().allows(), "another account has its own");
         let mut late = allowances.enter(7).unwrap();
         clock.advance(Duration::from_secs(1));
         assert_eq!(taken(&mut late, 600), 50, "who comes then is heard all the same");
         clock.advance(Duration::from_secs(9));
         assert_eq!(taken(&mut allowances.enter(7).unwrap(), 600), 500);
+    }
+
+    #[test]
+    fn a_command_that_asks_again_and_again_is_answered() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        for _ in 0..2_000 {
+            assert!(allowances.enter(0).unwrap().allows());
+            clock.advance(Duration::from_millis(100));
+        }
     }
 
     #[test]
