@@ -12,14 +12,13 @@ const MAX_PER_ACCOUNT: usize = 16;
 const BURST: u64 = 500;
 /// Messages a connection may bring a second in the long run: several times what a busy person causes.
 const PER_SECOND: u64 = 50;
-/// Connections of an account that may begin with a burst at once, and the microseconds until there may be one more.
+/// Bursts that the connections of an account may begin with together. What one did not use it gives back when it ends.
 const BURSTS: u64 = 16;
-const BURST_EVERY_US: u64 = 10_000_000;
-/// What other connections begin with, and how many may at once and a second: commands that ask the service connect each time.
-const START: u64 = 10;
-const STARTS: u64 = 200;
-const STARTS_PER_SECOND: u64 = 20;
-const SECOND_US: u64 = 1_000_000;
+/// What a message takes of a bucket, which fills with time.
+const MESSAGE_US: u64 = 1_000_000 / PER_SECOND;
+
+const BURST_US: u64 = BURST * MESSAGE_US;
+const RESERVE_US: u64 = BURSTS * BURST_US;
 
 /// The allowances of all accounts. Clones are the same ones.
 #[derive(Clone)]
@@ -37,10 +36,8 @@ struct Held {
 
 struct Account {
     connections: usize,
-    /// Of connections that begin with a burst.
-    bursts: Bucket,
-    /// Of those that begin with a few messages.
-    starts: Bucket,
+    /// What its connections begin with.
+    reserve: Bucket,
 }
 
 /// Fills with time, in microseconds, so that refilling stays exact.
@@ -64,14 +61,14 @@ pub(super) struct Teller {
 }
 
 impl Bucket {
-    /// Takes `one_us` out, of at most `most` such. Whether there was so much.
-    fn take(&mut self, now_us: u64, one_us: u64, most: u64) -> bool {
+    /// Takes as much out of it as there is, up to `wanted_us`; it holds `most_us`.
+    fn take(&mut self, now_us: u64, wanted_us: u64, most_us: u64) -> u64 {
         let gained_us = now_us.saturating_sub(self.filled_us);
-        self.held_us = self.held_us.saturating_add(gained_us).min(one_us.saturating_mul(most));
+        self.held_us = self.held_us.saturating_add(gained_us).min(most_us);
         self.filled_us = now_us;
-        let Some(left_us) = self.held_us.checked_sub(one_us) else { return false };
-        self.held_us = left_us;
-        true
+        let taken_us = wanted_us.min(self.held_us);
+        self.held_us -= taken_us;
+        taken_us
     }
 }
 
@@ -84,21 +81,14 @@ impl Allowances {
     pub(super) fn enter(&self, uid: u32) -> Option<Place> {
         let now_us = self.clock.boot_us();
         let mut held = self.held();
-        let bursts = Bucket { held_us: BURSTS * BURST_EVERY_US, filled_us: now_us };
-        let starts = Bucket { held_us: STARTS * (SECOND_US / STARTS_PER_SECOND), filled_us: now_us };
-        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, bursts, starts });
+        let reserve = Bucket { held_us: RESERVE_US, filled_us: now_us };
+        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, reserve });
         if account.connections >= MAX_PER_ACCOUNT {
             return None;
         }
         account.connections += 1;
-        let begins_with = if account.bursts.take(now_us, BURST_EVERY_US, BURSTS) {
-            BURST
-        } else if account.starts.take(now_us, SECOND_US / STARTS_PER_SECOND, STARTS) {
-            START
-        } else {
-            0
-        };
-        let messages = Bucket { held_us: begins_with * (SECOND_US / PER_SECOND), filled_us: now_us };
+        let held_us = account.reserve.take(now_us, BURST_US, RESERVE_US);
+        let messages = Bucket { held_us, filled_us: now_us };
         Some(Place { uid, allowances: self.clone(), messages })
     }
 
@@ -115,7 +105,10 @@ impl Allowances {
 impl Place {
     /// Whether the connection may bring a further message now.
     pub(super) fn allows(&mut self) -> bool {
-        self.messages.take(self.allowances.clock.boot_us(), SECOND_US / PER_SECOND, BURST)
+        let now_us = self.allowances.clock.boot_us();
+        let is_enough =
+            self.messages.held_us.saturating_add(now_us.saturating_sub(self.messages.filled_us)) >= MESSAGE_US;
+        is_enough && self.messages.take(now_us, MESSAGE_US, BURST_US) == MESSAGE_US
     }
 }
 
@@ -127,16 +120,16 @@ impl Teller {
 }
 
 impl Drop for Place {
-    /// An account without connections is kept until its bursts are full again, so that connecting anew gains nothing.
+    /// An account without connections is kept until its reserve is full again, so that connecting anew gains nothing.
     fn drop(&mut self) {
         let now_us = self.allowances.clock.boot_us();
         let mut held = self.allowances.held();
         if let Some(account) = held.accounts.get_mut(&self.uid) {
             account.connections = account.connections.saturating_sub(1);
+            account.reserve.held_us = account.reserve.held_us.saturating_add(self.messages.held_us).min(RESERVE_US);
         }
-        let refill_us = BURSTS * BURST_EVERY_US;
         held.accounts.retain(|_, account| {
-            account.connections > 0 || now_us.saturating_sub(account.bursts.filled_us) < refill_us
+            account.connections > 0 || now_us.saturating_sub(account.reserve.filled_us) < RESERVE_US
         });
     }
 }
@@ -186,13 +179,13 @@ mod tests {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
         let gained: usize = (0..1_000).map(|_| taken(&mut allowances.enter(7).unwrap(), 600)).sum();
-        assert_eq!(gained, 16 * 500 + 200 * 10);
+        assert_eq!(gained, 16 * 500);
         assert!(allowances.enter(8).unwrap().allows(), "another account has its own");
         let mut late = allowances.enter(7).unwrap();
         clock.advance(Duration::from_secs(1));
         assert_eq!(taken(&mut late, 600), 50, "who comes then is heard all the same");
         clock.advance(Duration::from_secs(9));
-        assert_eq!(taken(&mut allowances.enter(7).unwrap(), 600), 500);
+        assert_eq!(taken(&mut allowances.enter(7).unwrap(), 600), 500, "and time fills what others begin with");
     }
 
     #[test]
