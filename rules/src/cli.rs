@@ -17,6 +17,7 @@ mod keys;
 mod lint;
 mod local;
 mod mutate;
+mod output;
 mod policy_diff;
 mod policy_sign;
 mod progress;

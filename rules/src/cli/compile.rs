@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::check::as_json;
 use super::local::Local;
+use super::output::Output;
 use super::{Failure, Form, Outcome, files, in_words, keys, say, warnings};
 
 #[derive(Debug, Args)]
@@ -26,21 +27,14 @@ pub(super) struct Compile {
     /// Release number; devices refuse one below what they have.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
-    /// Key file to sign with.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Where to write the rule set; replaced only by a complete one.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[command(flatten)]
+    to: Output,
     /// In force from this Unix second.
     #[arg(long, value_name = "SECOND", default_value_t = 0)]
     not_before: u64,
     /// Meant to be replaced by this Unix second; a device reports it and goes on.
     #[arg(long, value_name = "SECOND")]
     expires: Option<u64>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Compile {
@@ -59,7 +53,7 @@ impl Compile {
             Some(base) => compiler.compile_upon(&files::read(base, MAX_ARTEFACT_BYTES as u64)?, release, validity),
         };
         compiled.map_err(|error| match error {
-            UponError::Packs(mistakes) => Failure::mistakes(&mistakes, Form::of(self.json), out),
+            UponError::Packs(mistakes) => Failure::mistakes(&mistakes, Form::of(self.to.json), out),
             error @ (UponError::Base(_) | UponError::Differs { .. }) => Failure::bad_input(error),
         })
     }
@@ -68,15 +62,15 @@ impl Compile {
         let validity = self.validity()?;
         let packs = files::packs(&self.packs)?;
         let inputs =
-            packs.iter().map(|(path, _)| path).chain(self.local.overlays()).chain([&self.key]).chain(&self.base);
-        files::refuse_input_as_output(&self.out, inputs)?;
-        let key = keys::signing_key(&self.key)?;
+            packs.iter().map(|(path, _)| path).chain(self.local.overlays()).chain([&self.to.key]).chain(&self.base);
+        files::refuse_input_as_output(&self.to.out, inputs)?;
+        let key = keys::signing_key(&self.to.key)?;
         let compiler = self.local.compiler(&self.packs)?;
         let artefact = self.compiled(&compiler, validity, out)?;
         let bytes = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).context("cannot trust the signing key")?;
         let rule_set = RuleSet::load(&bytes, &trusted).context("the compiled rule set does not load")?;
-        files::replace(&self.out, &bytes)?;
+        files::replace(&self.to.out, &bytes)?;
         let (release, rules, size) = (rule_set.release(), rule_set.rules().count(), bytes.len());
         let (signer, digest) = (key_text(&key.verifying_key()), rule_set.digest().to_string());
         let warnings = warnings(&compiler);
@@ -99,7 +93,7 @@ impl Compile {
             }
         });
         text.push_str(&format!("sha256 {digest}\n"));
-        say(out, self.json.then_some(&json), &text);
+        say(out, self.to.json.then_some(&json), &text);
         Ok(Outcome::Fine)
     }
 }

@@ -33,13 +33,8 @@ impl Local {
 
     /// Refuses overlays beside a compiled rule set: it holds those that it was compiled with, and no others can be added.
     pub(super) fn refuse_overlays(&self) -> Result<(), Failure> {
-        self.refuse_overlays_for("a compiled rule set")
-    }
-
-    /// Refuses overlays where a command takes none.
-    pub(super) fn refuse_overlays_for(&self, what: &str) -> Result<(), Failure> {
         let Some(path) = self.overlay.first() else { return Ok(()) };
-        let message = anyhow!("`--overlay {}` needs a folder of packs, not {what}", path.display());
+        let message = anyhow!("`--overlay {}` needs a folder of packs, not a compiled rule set", path.display());
         Err(Failure::BadInput(message))
     }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use lapwing_rules::{Digest, key_text, sign_policy};
 use serde_json::json;
 
+use super::output::Output;
 use super::{Failure, Outcome, files, keys, policy_diff, say};
 
 #[derive(Debug, Args)]
@@ -13,29 +14,22 @@ pub(super) struct PolicySign {
     /// The policy as JSON.
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Key file to sign with.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Where to write the signed policy; replaced only by a complete one.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    to: Output,
 }
 
 impl PolicySign {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        files::refuse_input_as_output(&self.out, [&self.key, &self.policy].into_iter())?;
-        let key = keys::signing_key(&self.key)?;
+        files::refuse_input_as_output(&self.to.out, [&self.to.key, &self.policy].into_iter())?;
+        let key = keys::signing_key(&self.to.key)?;
         let policy = policy_diff::read(&self.policy)?;
         let bytes = sign_policy(&policy, &key).map_err(Failure::bad_input)?;
-        files::replace(&self.out, &bytes)?;
+        files::replace(&self.to.out, &bytes)?;
         let (release, school) = (policy.release, &policy.school);
         let (signer, digest) = (key_text(&key.verifying_key()), Digest::of(&bytes).to_string());
         let json = json!({ "release": release.number(), "school": school, "signed_by": signer, "sha256": digest });
         let text = format!("policy release {release} of school {school}, signed by {signer}\nsha256 {digest}\n");
-        say(out, self.json.then_some(&json), &text);
+        say(out, self.to.json.then_some(&json), &text);
         Ok(Outcome::Fine)
     }
 }

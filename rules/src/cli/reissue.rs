@@ -6,6 +6,7 @@ use clap::Args;
 use lapwing_rules::{Artefact, MAX_ARTEFACT_BYTES, Release, RuleSet, TrustedKeys, key_text, sign};
 use serde_json::json;
 
+use super::output::Output;
 use super::{Failure, Outcome, files, keys, say};
 
 #[derive(Debug, Args)]
@@ -22,21 +23,14 @@ pub(super) struct Reissue {
     /// Release number of the new one, above every one that devices have.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     release: u64,
-    /// Key file to sign with.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Where to write it; replaced only by a complete one.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    to: Output,
 }
 
 impl Reissue {
     pub(super) fn run(self, out: &mut String) -> Result<Outcome, Failure> {
-        files::refuse_input_as_output(&self.out, [&self.key, &self.set].into_iter().chain(&self.base))?;
-        let key = keys::signing_key(&self.key)?;
+        files::refuse_input_as_output(&self.to.out, [&self.to.key, &self.set].into_iter().chain(&self.base))?;
+        let key = keys::signing_key(&self.to.key)?;
         let bytes = files::read(&self.set, MAX_ARTEFACT_BYTES as u64)?;
         let old = super::rules::verified(&self.set, &self.trust)?.release();
         let release = Release::new(self.release);
@@ -45,13 +39,13 @@ impl Reissue {
         let new = sign(&artefact, &key);
         let trusted = TrustedKeys::new(vec![key.verifying_key()], 1).map_err(Failure::bad_input)?;
         let set = RuleSet::load(&new, &trusted).map_err(Failure::bad_input)?;
-        files::replace(&self.out, &new)?;
+        files::replace(&self.to.out, &new)?;
         let (signer, digest) = (key_text(&key.verifying_key()), set.digest().to_string());
         let json = json!({
             "release": release.number(), "of_release": old.number(), "signed_by": signer, "sha256": digest,
         });
         let text = format!("release {release} has the rules of release {old}, signed by {signer}\nsha256 {digest}\n");
-        say(out, self.json.then_some(&json), &text);
+        say(out, self.to.json.then_some(&json), &text);
         Ok(Outcome::Fine)
     }
 }

@@ -61,14 +61,20 @@ fn extents(program: &Program) -> BTreeMap<RuleId, Extent> {
 }
 
 fn hosts_named(program: &Program, told: &mut Vec<String>) {
-    let (key, names, use_of, uses) = program.hosts.parts();
+    let (key, ..) = program.hosts.parts();
     told.push(Digest::of(key).to_string());
-    for (name, number) in names.iter().zip(use_of) {
-        let of = usize::try_from(*number).ok().and_then(|number| uses.get(number));
-        let mut purposes: Vec<String> = of.into_iter().flatten().map(|of| purpose(program, of)).collect();
-        purposes.sort();
-        told.push(format!("{name:x} {}", purposes.join(",")));
-    }
+    let mut named: Vec<String> = uses(program).map(|(host, of)| format!("{host:x} {}", purpose(program, of))).collect();
+    named.sort();
+    told.append(&mut named);
+}
+
+/// Every named host, by its fingerprint, with what it is named for and how far below it.
+pub(super) fn uses(program: &Program) -> impl Iterator<Item = (u64, &HostUse)> {
+    let (_, names, use_of, uses) = program.hosts.parts();
+    names.iter().zip(use_of).flat_map(move |(name, of)| {
+        let of = usize::try_from(*of).ok().and_then(|of| uses.get(of));
+        of.into_iter().flatten().map(move |of| (*name, of))
+    })
 }
 
 fn purpose(program: &Program, of: &HostUse) -> String {
@@ -140,8 +146,7 @@ fn role(role: Role) -> String {
 /// Named hosts by rule.
 fn hosts(program: &Program) -> Vec<usize> {
     let mut counts = vec![0; program.rules.len()];
-    let (_, _, use_of, uses) = program.hosts.parts();
-    for of in use_of.iter().filter_map(|of| uses.get(usize::try_from(*of).ok()?)).flatten() {
+    for (_, of) in uses(program) {
         let rule = match of.purpose {
             HostPurpose::Rule(rule) | HostPurpose::Exception(rule) => rule,
             HostPurpose::Class(_) => continue,

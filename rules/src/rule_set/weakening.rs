@@ -176,11 +176,7 @@ fn support(program: &Program) -> Hosts {
 
 /// Every named host and how far below it, with what it is named for.
 fn uses(program: &Program) -> impl Iterator<Item = (String, &HostUse)> {
-    let (_, names, use_of, uses) = program.hosts.parts();
-    names.iter().zip(use_of).flat_map(move |(name, of)| {
-        let of = usize::try_from(*of).ok().and_then(|of| uses.get(of));
-        of.into_iter().flatten().map(move |of| (format!("{name:x} {:?}", of.reach), of))
-    })
+    extent::uses(program).map(|(host, of)| (format!("{host:x} {:?}", of.reach), of))
 }
 
 /// Whether a part that is new takes nothing from what there was: something more to look for, that weighs nothing against it.
