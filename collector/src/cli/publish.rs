@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
-use lapwing_rules::{Artefact, Base, Digest, Kind, Release, RuleId, RuleSet, TrustedKeys, VerifyingKey, Weakened};
+use lapwing_rules::{Artefact, Base, Digest, Kind, RuleId, RuleSet, TrustedKeys, VerifyingKey, Weakened};
 
 use super::export::Export;
 use super::people::lacks_of;
@@ -33,6 +33,7 @@ const TO_WEAKEN: usize = 3;
 const WAY_BACK_US: i64 = 14 * 24 * 60 * 60 * 1_000_000;
 /// How far a release number may be above the last: whoever publishes the highest there is would end all others.
 const MOST_AHEAD: u64 = 1_000_000;
+const UNREADABLE: &str = "what was published last cannot be read, to compare with it";
 /// Weakened rules that a refusal names.
 const NAMED: usize = 5;
 
@@ -109,19 +110,19 @@ impl Publish {
         let (config, stage) = (self.file.load()?, self.reach.stage()?);
         let bytes = read_given(&self.artefact, MAX_ARTEFACT_BYTES as u64)?;
         let verified = match kind {
-            ArtefactKind::RuleSet => verify_rule_set(&bytes, &config),
-            ArtefactKind::Policy => verify_policy(&bytes, &config),
+            ArtefactKind::RuleSet => verify_rule_set(&bytes, &config).map(|rules| Verified::RuleSet(Box::new(rules))),
+            ArtefactKind::Policy => verify_policy(&bytes, &config).map(Verified::Policy),
         };
-        let release = verified
+        let verified = verified
             .with_context(|| format!("`{}` is not published", self.artefact.display()))
             .map_err(Failure::Unusable)?;
         let desk = self.file.open().await?;
-        let replaces = match kind {
-            ArtefactKind::RuleSet => check_rules(&desk, &bytes).await?,
-            ArtefactKind::Policy => {
+        let (release, replaces) = match &verified {
+            Verified::RuleSet(rules) => (rules.release(), check_rules(&desk, rules, &bytes).await?),
+            Verified::Policy(policy) => {
                 check_people(&desk).await?;
                 check_signed(kind, &bytes, &config.trust, (TO_PUBLISH, ""))?;
-                check_widening(&desk, &bytes).await?
+                (policy.release, check_widening(&desk, policy).await?)
             }
         };
         let artefact = Stored { release, digest: Digest::of(&bytes), bytes };
@@ -134,35 +135,40 @@ impl Publish {
     }
 }
 
-/// The release of a rule set that devices will accept.
-fn verify_rule_set(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
+/// What is to be published, signed by somebody who is trusted.
+enum Verified {
+    RuleSet(Box<RuleSet>),
+    Policy(lapwing_rules::Policy),
+}
+
+/// A rule set that devices will accept.
+fn verify_rule_set(bytes: &[u8], config: &Config) -> anyhow::Result<RuleSet> {
     let rules = RuleSet::load(bytes, &trusted("trust.rule_keys", &config.trust.rule_keys)?)?;
     let keys = config.trust.of_base().context("`trust.base_keys` in the configuration is not usable")?;
     let keys = keys.context("no key is trusted for the illegal base: name the project's under `trust.base_keys`")?;
     rules.check_base(&keys, None).context("devices refuse the rule set")?;
-    Ok(rules.release())
+    Ok(rules)
 }
 
-/// The release of a policy of this school.
-fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<Release> {
+/// A policy of this school.
+fn verify_policy(bytes: &[u8], config: &Config) -> anyhow::Result<lapwing_rules::Policy> {
     let policy = lapwing_rules::Policy::load(bytes, &trusted("trust.policy_keys", &config.trust.policy_keys)?)?;
     let (theirs, ours) = (&policy.school, config.school.id.as_str());
     anyhow::ensure!(theirs == ours, "the policy is of school `{theirs}`, this collector serves `{ours}`");
-    Ok(policy.release)
+    Ok(policy)
 }
 
 /// Refuses an illegal base older than the last one published, as devices would, and too few signatures for what it changes.
 /// Answers the release it was compared with, 0 for none.
-async fn check_rules(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
+async fn check_rules(desk: &Desk, rules: &RuleSet, bytes: &[u8]) -> Result<u64, Failure> {
     let (trust, school) = (&desk.config.trust, &desk.config.school.id);
     let newest = artefacts::releases(&desk.store, school).await?.rule_set;
-    let held = in_force::published(&desk.store, school, newest).await;
-    let Some(held) = held.context("the rule set in force cannot be read, to compare")? else {
+    let Some(held) = artefacts::find(&desk.store, school, ArtefactKind::RuleSet, newest).await? else {
         check_signed(ArtefactKind::RuleSet, bytes, trust, (TO_PUBLISH, ""))?;
         return Ok(newest);
     };
-    let trusted = trusted("trust.rule_keys", &trust.rule_keys).map_err(Failure::Unusable)?;
-    let rules = RuleSet::load(bytes, &trusted).map_err(Failure::unusable)?;
+    let signers = in_force::its_signers(&held.bytes, Kind::RuleSet).context(UNREADABLE)?;
+    let held = RuleSet::load(&held.bytes, &signers).context(UNREADABLE)?;
     if let (Some(found), Some(held)) = (rules.base().map(Base::release), held.base().map(Base::release))
         && found < held
     {
@@ -208,16 +214,14 @@ fn weakened_in_words(weakened: &BTreeMap<RuleId, Vec<Weakened>>) -> Option<Strin
 
 /// Refuses to look at more than the policy in force does, unless people are told. Answers the release it was compared
 /// with, 0 for none.
-async fn check_widening(desk: &Desk, bytes: &[u8]) -> Result<u64, Failure> {
-    let (school, keys) = (&desk.config.school.id, &desk.config.trust.policy_keys);
+async fn check_widening(desk: &Desk, policy: &lapwing_rules::Policy) -> Result<u64, Failure> {
+    let school = &desk.config.school.id;
     let newest = artefacts::releases(&desk.store, school).await?.policy;
     let Some(held) = artefacts::find(&desk.store, school, ArtefactKind::Policy, newest).await? else {
         return Ok(newest);
     };
-    let trusted = trusted("trust.policy_keys", keys).map_err(Failure::Unusable)?;
-    let policy = lapwing_rules::Policy::load(bytes, &trusted).map_err(Failure::unusable)?;
-    // One of keys that are no longer trusted cannot be compared: the two who sign say that it is right.
-    let Ok(held) = lapwing_rules::Policy::load(&held.bytes, &trusted) else { return Ok(newest) };
+    let signers = in_force::its_signers(&held.bytes, Kind::Policy).context(UNREADABLE)?;
+    let held = lapwing_rules::Policy::load(&held.bytes, &signers).context(UNREADABLE)?;
     match policy.widened_from(&held).first() {
         Some(first) if policy.notice_version <= held.notice_version => Err(Failure::Unusable(anyhow!(
             "it looks at more than the policy in force ({first}), so that `notice_version` has to grow"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lapwing_proto::{DeviceId, SchoolId};
+use lapwing_proto::{DeviceId, DiagnosticCode, SchoolId};
 use sqlx::Row;
 
 use super::{StoreError, Tx};
@@ -33,6 +33,11 @@ impl Health {
     pub(crate) fn rounded(number: u64, least: u64) -> u64 {
         if number < least { 0 } else { number.checked_ilog10().map_or(0, |digits| 10_u64.pow(digits)) }
     }
+}
+
+/// These codes as a list of literals of SQL: the contract's own words.
+pub(super) fn literals(codes: impl IntoIterator<Item = DiagnosticCode>) -> String {
+    codes.into_iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// State of one sensor.

@@ -8,7 +8,7 @@ use lapwing_rules::Level;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::outbox::address_of;
-use super::{Store, StoreError, Tx, checks, coverage, expected, id, level, visible_to};
+use super::{Store, StoreError, Tx, checks, coverage, device_health, expected, id, level, visible_to};
 use crate::actor::{Actor, PersonId, Role};
 use crate::calendar::Calendar;
 use crate::notify::{Condition, Digest};
@@ -322,7 +322,7 @@ pub(crate) async fn condition(
          AND g.code NOT IN ({}))
          OR EXISTS (SELECT 1 FROM device_sensors AS s WHERE s.school_id = d.school_id AND s.device_id = d.device_id
          AND s.health <> 1 AND s.reason <> 'session_ended'))",
-        notes()
+        device_health::literals(DiagnosticCode::ALL.into_iter().filter(|code| code.is_note()))
     );
     let blind: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(school.as_str())
@@ -339,12 +339,6 @@ pub(crate) async fn condition(
         blind: blind.unsigned_abs(),
         ..Condition::default()
     })
-}
-
-/// Codes of devices to which nothing is amiss, as literals of SQL: the contract's own words.
-fn notes() -> String {
-    let notes = DiagnosticCode::ALL.into_iter().filter(|code| code.is_note());
-    notes.map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// Somebody who is sent what they may see, whatever they do at the school.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lapwing_proto::SchoolId;
+use lapwing_proto::{DiagnosticCode, SchoolId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::artefacts::ArtefactKind;
 use super::devices::is_replaced;
-use super::{Store, StoreError, Tx, id};
+use super::{Store, StoreError, Tx, device_health, id};
 use crate::roll_out::{EVERYBODY, Patient, RollOut, Stage};
 
 /// A roll-out as it is shown.
@@ -22,8 +22,17 @@ pub(crate) struct Standing {
 }
 
 /// Diagnostics that a release may cause.
-const OF_RELEASES: &str = "('LW-RULES-BAD', 'LW-RULES-NONE', 'LW-POLICY-BAD', 'LW-POLICY-NONE', 'LW-OVERRUN', \
-     'LW-LIMIT-MEMORY', 'LW-LIMIT-CPU', 'LW-LIMIT-SPOOL', 'LW-SPOOL-FULL')";
+const OF_RELEASES: [DiagnosticCode; 9] = [
+    DiagnosticCode::RuleSetRefused,
+    DiagnosticCode::NoRuleSet,
+    DiagnosticCode::PolicyRefused,
+    DiagnosticCode::NoPolicy,
+    DiagnosticCode::Overrun,
+    DiagnosticCode::MemoryLimit,
+    DiagnosticCode::CpuLimit,
+    DiagnosticCode::SpoolLimit,
+    DiagnosticCode::SpoolFull,
+];
 
 /// Lets a release go as far as `stage`, and go on where it was halted.
 pub(crate) async fn set_stage(
@@ -104,15 +113,16 @@ pub(crate) async fn patients(
     (kind, newest, started_us): (ArtefactKind, u64, i64),
 ) -> Result<Vec<Patient>, StoreError> {
     let (release, since, refusal) = match kind {
-        ArtefactKind::RuleSet => ("d.rule_set_release", "d.rule_set_since_us", "'LW-RULES-BAD'"),
-        ArtefactKind::Policy => ("d.policy_release", "d.policy_since_us", "'LW-POLICY-BAD'"),
+        ArtefactKind::RuleSet => ("d.rule_set_release", "d.rule_set_since_us", DiagnosticCode::RuleSetRefused),
+        ArtefactKind::Policy => ("d.policy_release", "d.policy_since_us", DiagnosticCode::PolicyRefused),
     };
     let from = format!("(CASE WHEN {release} = $2 THEN COALESCE({since}, $3) ELSE $3 END)");
+    let of_releases = device_health::literals(OF_RELEASES);
     let of_device = "school_id = d.school_id AND device_id = d.device_id";
     let sql = format!(
         "SELECT d.device_id, d.device_group, {release},
-         EXISTS (SELECT 1 FROM device_diagnostics WHERE {of_device} AND code = {refusal} AND since_us >= $3),
-         EXISTS (SELECT 1 FROM device_diagnostics WHERE {of_device} AND code IN {OF_RELEASES} AND since_us >= {from})
+         EXISTS (SELECT 1 FROM device_diagnostics WHERE {of_device} AND code = '{refusal}' AND since_us >= $3),
+         EXISTS (SELECT 1 FROM device_diagnostics WHERE {of_device} AND code IN ({of_releases}) AND since_us >= {from})
          OR EXISTS (SELECT 1 FROM device_sensors WHERE {of_device} AND health <> 1 AND reason <> 'session_ended'
           AND since_us >= {from})
          OR EXISTS (SELECT 1 FROM silent_devices WHERE {of_device} AND ended_us IS NULL AND since_us >= {from})
