@@ -17,7 +17,7 @@ use super::silences::{self, SilenceView};
 use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
-use crate::store::coverage::{self, DeviceFacts, SILENT_US, SensorFacts};
+use crate::store::coverage::{self, DeviceFacts, Diagnostic, SILENT_US, SensorFacts};
 use crate::store::expected::{self, Missing};
 
 #[derive(Template)]
@@ -133,7 +133,7 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
     };
     if matches!(state, DeviceState::Working | DeviceState::Blind) {
         reasons.extend(facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words));
-        reasons.extend(facts.diagnostics.iter().map(|code| diagnostic_words(code)));
+        reasons.extend(facts.diagnostics.iter().map(diagnostic_words));
     }
     if state == DeviceState::Working && facts.is_scoped_out {
         reasons.push("Nothing is looked at now: outside the policy's hours or networks".to_owned());
@@ -169,7 +169,7 @@ fn state(present: &Present, facts: &DeviceFacts) -> DeviceState {
     if heard < present.now_us().saturating_sub(SILENT_US) {
         return DeviceState::Silent;
     }
-    let is_note = |code: &String| DiagnosticCode::of_text(code).is_some_and(DiagnosticCode::is_note);
+    let is_note = |told: &Diagnostic| DiagnosticCode::of_text(&told.code).is_some_and(DiagnosticCode::is_note);
     let is_whole = facts.rule_set_release > 0 && facts.diagnostics.iter().all(is_note) && !facts.sensors.is_empty();
     if is_whole && !facts.sensors.iter().any(is_blind) { DeviceState::Working } else { DeviceState::Blind }
 }
@@ -215,14 +215,15 @@ fn reason_words(code: &str) -> String {
     words.to_owned()
 }
 
-fn diagnostic_words(code: &str) -> String {
-    match DiagnosticCode::of_text(code) {
+fn diagnostic_words(told: &Diagnostic) -> String {
+    let words = match DiagnosticCode::of_text(&told.code) {
         Some(DiagnosticCode::Unwelcome) => {
             "What it captures is refused here, and waits on it: `lapwing-agent doctor` there says why".to_owned()
         }
         Some(known) => capitalised(known.in_words()),
-        None => format!("Reports {code}"),
-    }
+        None => format!("Reports {}", told.code),
+    };
+    if told.detail.is_empty() { words } else { format!("{words} ({})", told.detail) }
 }
 
 fn dropped_words(dropped: i64) -> String {
@@ -320,10 +321,14 @@ mod tests {
         let whole = Health { rule_set_release: 1, is_scoped_out: true, sensors, ..Health::default() };
         seeded.device_tells(&whole).await;
         assert!(seeded.visitor("tech").await.get("/devices").await.body.contains("Nothing is looked at now"));
-        let changed = [("LW-CHANGED".into(), "program".into())];
+        let changed = [("LW-CHANGED".into(), "program, <b>service</b>".into())];
         seeded.device_tells(&Health { diagnostics: changed.into(), ..whole }).await;
         let page = seeded.visitor("tech").await.get("/devices").await.body;
-        assert!(page.contains("Its program, configuration or service unit changed within the last day"), "{page}");
+        assert!(
+            page.contains("Its program, configuration or service unit changed within the last day (program, "),
+            "{page}"
+        );
+        assert!(!page.contains("<b>service"), "what a device says is text");
         assert!(page.contains("1 of 1 working"), "it is to be known, and nothing is amiss");
     }
 

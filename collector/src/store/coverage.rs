@@ -36,8 +36,17 @@ pub(crate) struct DeviceFacts {
     pub(crate) losses: Vec<i64>,
     pub(crate) is_revoked: bool,
     pub(crate) sensors: Vec<SensorFacts>,
-    /// Codes of what is wrong now.
-    pub(crate) diagnostics: Vec<String>,
+    /// What is wrong now, by code.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Something that a device reports of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnostic {
+    /// Of the contract, or of a later one.
+    pub(crate) code: String,
+    /// What in particular, at most 256 bytes; may be empty. It is the device's word.
+    pub(crate) detail: String,
 }
 
 /// A sensor as its device reports it.
@@ -170,13 +179,13 @@ async fn add_diagnostics(
     school: &SchoolId,
     devices: &mut BTreeMap<Vec<u8>, DeviceFacts>,
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT device_id, code FROM device_diagnostics WHERE school_id = $1 ORDER BY code")
+    let rows = sqlx::query("SELECT device_id, code, detail FROM device_diagnostics WHERE school_id = $1 ORDER BY code")
         .bind(school.as_str())
         .fetch_all(store.reader())
         .await?;
     for row in rows {
         let Some(device) = devices.get_mut(row.try_get::<&[u8], _>(0)?) else { continue };
-        device.diagnostics.push(row.try_get(1)?);
+        device.diagnostics.push(Diagnostic { code: row.try_get(1)?, detail: row.try_get(2)? });
     }
     Ok(())
 }
