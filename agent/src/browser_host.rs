@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::bytes::{Buf, BytesMut};
 use tokio_util::codec::{Decoder, Framed, FramedRead};
 
-use crate::frame::{FrameCodec, Hello, Lost, MAX_PAYLOAD_BYTES, Message, Received, Role, Tab, TabKind};
-use crate::platform::{self, LocalStream};
+use crate::entering::enter;
+use crate::frame::{FrameCodec, Lost, MAX_PAYLOAD_BYTES, Message, Received, Role, Tab, TabKind};
+use crate::platform::LocalStream;
 
 const LENGTH_BYTES: usize = 4;
 const VERSION: u32 = 1;
@@ -29,8 +30,8 @@ pub async fn run(
     browser: impl AsyncRead + Unpin,
     mut answers: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let mut service = Framed::new(platform::connect(socket).await?, FrameCodec::default());
-    service.send(&Message::Hello(Hello { role: Role::BrowserHost })).await?;
+    let mut service = enter(socket, Role::BrowserHost).await?;
+    answer(&mut answers).await?;
     let mut browser = FramedRead::new(browser, NativeCodec::default());
     loop {
         tokio::select! {
@@ -42,7 +43,7 @@ pub async fn run(
                 None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service went away")),
                 // The extension asks only that something comes back.
                 Some(heard) => match heard? {
-                    Received::Message(Message::Ready(_) | Message::Pong) => answer(&mut answers).await?,
+                    Received::Message(Message::Pong) => answer(&mut answers).await?,
                     Received::Message(_) | Received::Oversize | Received::Malformed => {}
                 },
             },
@@ -165,6 +166,7 @@ fn read(json: &[u8]) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Hello, Ready};
     use crate::platform::LocalListener;
 
     fn native(json: &str) -> Vec<u8> {
@@ -187,6 +189,9 @@ mod tests {
             let mut heard = Vec::new();
             while let Some(Ok(received)) = frames.next().await {
                 let Received::Message(message) = received else { panic!("unreadable") };
+                if matches!(message, Message::Hello(_)) {
+                    frames.send(&Message::Ready(Ready { notice: 1 })).await.unwrap();
+                }
                 heard.push(message);
             }
             heard

@@ -14,8 +14,9 @@ use tracing::level_filters::LevelFilter;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, DEFAULT_SOCKET, Watched, load_or_last_good};
 use crate::identity::{HardwareHash, IdentityStore};
+use crate::removal::Terms;
 use crate::shutdown::Shutdown;
-use crate::{browser_host, check, doctor, image, pipeline, platform, session, uplink};
+use crate::{browser_host, check, doctor, image, pipeline, platform, removal, session, uplink};
 
 mod media;
 mod spool;
@@ -57,6 +58,18 @@ enum Command {
         image: bool,
         /// Although captures are lost that were not delivered.
         #[arg(long, requires = "image")]
+        discard: bool,
+    },
+    /// Takes this computer out of the school: delivers what waits, tells the collector, and removes what the agent keeps.
+    /// Run it as root once the service is stopped, before the package is removed.
+    Remove {
+        #[command(flatten)]
+        configured: Configured,
+        /// How long to wait for the collector, in seconds.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
+        within: u16,
+        /// Although captures are lost that were not delivered, or the collector was not told.
+        #[arg(long)]
         discard: bool,
     },
     /// Tests the watching of this computer, whole: a file, a window and a page with a harmless phrase have to reach the
@@ -161,6 +174,11 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Doctor { configured, image: true, discard, .. } => in_runtime(prepare(&configured.config, discard)),
         Command::Doctor { configured, json, .. } => in_runtime(examine(&configured.config, json)),
         Command::Check { configured, within } => in_runtime(run_check(&configured.config, within)),
+        Command::Remove { configured, within, discard } => {
+            hide()?;
+            let terms = Terms { within: Duration::from_secs(within.into()), discards: discard };
+            in_runtime(remove(&configured.config, terms))
+        }
         Command::Media => media::run(),
         Command::CheckAct { folder, page } => in_runtime(async {
             check::act(&check::Act { folders: folder, opens_page: page }).await;
@@ -245,6 +263,14 @@ async fn examine(path: &Path, json: bool) -> anyhow::Result<u8> {
 async fn prepare(path: &Path, discard: bool) -> anyhow::Result<u8> {
     let config = Config::load(path)?;
     let lines = image::prepare(&config, discard).await.context("this computer is not prepared for an image")?;
+    say(&(lines.join("\n") + "\n"))?;
+    Ok(0)
+}
+
+async fn remove(path: &Path, terms: Terms) -> anyhow::Result<u8> {
+    let config = Config::load(path)?;
+    let clock = Arc::new(SystemClock::new().context("failed to read the clock")?);
+    let lines = removal::remove(&config, terms, clock).await.context("this computer is not taken out of the school")?;
     say(&(lines.join("\n") + "\n"))?;
     Ok(0)
 }

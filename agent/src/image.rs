@@ -7,14 +7,9 @@ use std::io;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::doctor;
 use crate::identity::IdentityStore;
-use crate::spool::{self, ExamineError};
-use crate::{doctor, durable, platform};
-
-/// What of the state folder makes a PC the device that it is, the spool first: cut short, nothing is doubled.
-const OWN_FILES: [&str; 6] =
-    ["spool.key", "incarnation", "joining.key", "identity.json.bad", "identity.room", "identity.json"];
-const SPOOL_FOLDER: &str = "spool";
+use crate::state_folder::{self, Held};
 
 /// Why the PC is not prepared. Nothing has changed then, unless the disk refused half-way.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +40,7 @@ pub async fn prepare(config: &Config, discard: bool) -> Result<Vec<String>, Imag
         return Err(ImageError::Running);
     }
     let folder = config.state_dir.to_path_buf();
-    let spool = folder.join(SPOOL_FOLDER);
-    let held = match held(&spool) {
+    let held = match held(&folder) {
         Err(ImageError::Spool(_)) if discard => None,
         held => Some(held?),
     };
@@ -55,29 +49,15 @@ pub async fn prepare(config: &Config, discard: bool) -> Result<Vec<String>, Imag
         Some(_) | None => {}
     }
     let device = IdentityStore::open(&folder)?.device();
-    remove(&folder, &spool)?;
+    state_folder::remove_device(&folder)?;
     Ok(said(config, device.map(|device| device.to_string()), held.filter(|held| *held > 0)))
 }
 
-fn held(spool: &Path) -> Result<u64, ImageError> {
-    match spool::examine(spool, None) {
-        Ok(found) if found.damage.is_empty() => Ok(found.lanes.iter().map(|lane| lane.held).sum()),
-        Ok(found) => Err(ImageError::Spool(found.damage.join("; "))),
-        Err(ExamineError::NoSpool(_)) => Ok(0),
-        Err(ExamineError::InUse(_)) => Err(ImageError::Running),
-        Err(error) => Err(ImageError::Spool(error.to_string())),
-    }
-}
-
-fn remove(folder: &Path, spool: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(spool) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    for file in OWN_FILES {
-        durable::remove(&folder.join(file))?;
-    }
-    if folder.is_dir() { platform::sync_folder(folder) } else { Ok(()) }
+fn held(folder: &Path) -> Result<u64, ImageError> {
+    state_folder::held(folder).map_err(|held| match held {
+        Held::InUse => ImageError::Running,
+        Held::Unknown(why) => ImageError::Spool(why),
+    })
 }
 
 fn said(config: &Config, device: Option<String>, discarded: Option<u64>) -> Vec<String> {

@@ -2,7 +2,8 @@
 //! are.
 //!
 //! Everything that is said is hostile. Each account has a few connections and an allowance of messages; what exceeds
-//! a bound, comes too fast or cannot be read is dropped and counted, and the connection goes on.
+//! a bound, comes too fast or cannot be read is dropped and counted, and the connection goes on. One that floods is read no
+//! faster than it may speak, and gives its place to a program that comes.
 
 mod allowance;
 mod connection;

@@ -50,6 +50,7 @@ use crew::{Crew, Ended, How};
 use ears::Hearing;
 use force::{Force, Keeper};
 use judge::{Bands, Judge};
+pub(crate) use spooling::open as open_spool;
 use status::Reporting;
 use upkeep::keep_config;
 use watch::Watching;

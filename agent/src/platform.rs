@@ -14,7 +14,7 @@ use windows as imp;
 
 pub(crate) use imp::{
     Desktop, LocalListener, LocalStream, Orders, account, alive_within, boot_id, boot_us, connect, desktop,
-    give_back_memory, machine_stops, media_now, open_page, own_uid, own_usage, peer, peer_uid, service_files,
+    give_back_memory, machine_stops, media_now, open_page, own_uid, own_usage, peer, peer_ids, service_files,
     show_window, tell_alive, tell_ready, tell_stopping,
 };
 

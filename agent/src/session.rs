@@ -8,9 +8,10 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::codec::Framed;
 
-use crate::frame::{FrameCodec, Health, Hello, Message, Role, Title};
+use crate::entering::enter;
+use crate::frame::{FrameCodec, Health, Message, Role, Title};
 use crate::observation::{Observation, SessionFacts};
-use crate::platform::{self, Display, LocalStream, Titles};
+use crate::platform::{Display, LocalStream, Titles};
 use crate::sensor::{HealthBoard, HealthSnapshot, Sensor};
 use crate::shutdown::Shutdown;
 
@@ -57,19 +58,23 @@ enum Ended {
 impl Forward {
     async fn run(mut self, socket: &Path, shutdown: &Shutdown) {
         loop {
-            let Some(stream) = self.reach(socket, shutdown).await else { return };
-            if self.converse(stream, shutdown).await == Ended::Here {
+            let Some(frames) = self.reach(socket, shutdown).await else { return };
+            if self.converse(frames, shutdown).await == Ended::Here {
                 return;
             }
         }
     }
 
     /// Connects, trying again for as long as there is something to tell. Keeps only what is in front meanwhile.
-    async fn reach(&mut self, socket: &Path, shutdown: &Shutdown) -> Option<LocalStream> {
+    async fn reach(&mut self, socket: &Path, shutdown: &Shutdown) -> Option<Framed<LocalStream, FrameCodec>> {
         let mut wait = FIRST_WAIT;
         loop {
-            match platform::connect(socket).await {
-                Ok(stream) => return Some(stream),
+            let entered = tokio::select! {
+                entered = enter(socket, Role::Session) => entered,
+                () = shutdown.requested() => return None,
+            };
+            match entered {
+                Ok(frames) => return Some(frames),
                 Err(error) => tracing::info!(error = %error, "the service cannot be reached; trying again"),
             }
             let again = tokio::time::sleep(wait);
@@ -85,12 +90,10 @@ impl Forward {
         }
     }
 
-    async fn converse(&mut self, stream: LocalStream, shutdown: &Shutdown) -> Ended {
-        let mut frames = Framed::new(stream, FrameCodec::default());
+    async fn converse(&mut self, mut frames: Framed<LocalStream, FrameCodec>, shutdown: &Shutdown) -> Ended {
         let mut ping = tokio::time::interval(PING);
         self.health.mark_changed();
-        let hello = Message::Hello(Hello { role: Role::Session });
-        if frames.send(&hello).await.is_err() || frames.send(&self.front).await.is_err() {
+        if frames.send(&self.front).await.is_err() {
             return Ended::Service;
         }
         loop {
@@ -145,7 +148,7 @@ fn message(observation: Observation) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Received;
+    use crate::frame::{Hello, Ready, Received};
     use crate::platform::LocalListener;
     use crate::sensor::{Reason, SensorHealth, SensorName};
 
@@ -156,6 +159,10 @@ mod tests {
     async fn hears(frames: &mut Framed<LocalStream, FrameCodec>) -> Message {
         match frames.next().await.unwrap().unwrap() {
             Received::Message(Message::Ping) => Box::pin(hears(frames)).await,
+            Received::Message(hello @ Message::Hello(_)) => {
+                frames.send(&Message::Ready(Ready { notice: 1 })).await.unwrap();
+                hello
+            }
             Received::Message(message) => message,
             Received::Oversize | Received::Malformed => panic!("unreadable"),
         }

@@ -98,6 +98,7 @@ pub struct UplinkParts {
 pub struct Uplink {
     parts: UplinkParts,
     link: Arc<Link>,
+    goodbye_heard: watch::Sender<bool>,
 }
 
 /// Says why there will be silence.
@@ -105,11 +106,17 @@ pub struct Uplink {
 struct Farewell {
     reason: watch::Receiver<wire::GoodbyeReason>,
     clock: Arc<dyn Clock>,
+    /// Whether the collector has written it down.
+    heard: watch::Sender<bool>,
 }
 
 impl Farewell {
     fn message(&self) -> wire::Goodbye {
         wire::Goodbye { reason: (*self.reason.borrow()).into(), wall_us: self.clock.wall_us() }
+    }
+
+    fn was_heard(&self) {
+        self.heard.send_replace(true);
     }
 }
 
@@ -143,7 +150,7 @@ impl Uplink {
             dice,
             dial,
         }));
-        Self { parts, link }
+        Self { parts, link, goodbye_heard: watch::Sender::new(false) }
     }
 
     /// The time by which the collector's certificate is judged, and the school's hours.
@@ -164,9 +171,15 @@ impl Uplink {
         self.link.state.subscribe()
     }
 
+    /// Whether the collector has written the goodbye down, now and later.
+    #[must_use]
+    pub fn goodbye_heard(&self) -> watch::Receiver<bool> {
+        self.goodbye_heard.subscribe()
+    }
+
     /// Enrols where needed, then delivers, reports and fetches until shutdown.
     pub async fn run(self) {
-        let Self { parts, link } = self;
+        let Self { parts, link, goodbye_heard } = self;
         if !enrolled(&link, &parts).await {
             return;
         }
@@ -175,7 +188,7 @@ impl Uplink {
             hardware: parts.hardware,
             clock: Arc::clone(&parts.clock),
         };
-        let farewell = Farewell { reason: parts.goodbye, clock: Arc::clone(&parts.clock) };
+        let farewell = Farewell { reason: parts.goodbye, clock: Arc::clone(&parts.clock), heard: goodbye_heard };
         let about = deliver::About { hardware: parts.hardware, boot_id: parts.clock.boot_id() };
         let renew = Arc::new(Notify::new());
         let (rule_set, policy, exemptions) =

@@ -129,6 +129,8 @@ pub enum ActKind {
     DeviceEnrolled,
     /// A device was denied.
     DeviceRevoked,
+    /// The agent was taken off a device's computer, which is denied from then on.
+    DeviceRemoved,
     /// The database was brought back from a back-up.
     CollectorRestored,
     /// The authority was rolled over to a new key.
@@ -204,6 +206,7 @@ impl ActKind {
             Self::DeviceTurnedAway => "device_turned_away",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRevoked => "device_revoked",
+            Self::DeviceRemoved => "device_removed",
             Self::CollectorRestored => "collector_restored",
             Self::AuthorityRolledOver => "authority_rolled_over",
             Self::AuthorityRetired => "authority_retired",

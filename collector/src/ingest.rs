@@ -45,6 +45,8 @@ use lapwing_proto::wire::uplink_server::UplinkServer;
 use lapwing_proto::{DeviceId, SchoolId, failpoint, wire};
 use tokio::sync::{Semaphore, watch};
 
+use crate::actor::Actor;
+use crate::audit::{self, Act, ActKind};
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::intake::Intake;
@@ -209,11 +211,24 @@ impl Ingest {
             Ok(wire::GoodbyeReason::Sleep) => "sleep",
             Ok(wire::GoodbyeReason::Stop) => "stop",
             Ok(wire::GoodbyeReason::Upgrade) => "upgrade",
+            Ok(wire::GoodbyeReason::Removed) => return self.removed(device).await,
             Ok(wire::GoodbyeReason::Unspecified) | Err(_) => "unknown",
         };
         let mut tx = self.store.begin().await?;
         devices::goodbye(&mut tx, &self.school, device, reason, self.clock.wall_us()).await?;
         Ok(failpoint!("goodbye.commit", tx.commit().await)?)
+    }
+
+    /// The agent was taken off the computer. Its key may still lie on a disk that is given away: it is denied.
+    async fn removed(&self, device: DeviceId) -> Result<(), Refused> {
+        let now_us = self.clock.wall_us();
+        let mut tx = self.store.begin().await?;
+        // Both streams of a device say goodbye.
+        if devices::remove(&mut tx, &self.school, device, now_us).await? {
+            let product = Actor::Product { school: self.school.clone() };
+            audit::append(&mut tx, &Act::new(&product, now_us, ActKind::DeviceRemoved, device)).await?;
+        }
+        Ok(failpoint!("goodbye.removed", tx.commit().await)?)
     }
 
     fn note_refusal(&self, device: DeviceId, stream: &'static str, refused: &Refused) {

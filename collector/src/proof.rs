@@ -19,6 +19,7 @@ mod lookout;
 pub(crate) mod outdated;
 pub(crate) mod releases;
 pub(crate) mod silence;
+pub(crate) mod tampering;
 
 use std::collections::BTreeSet;
 

@@ -72,6 +72,7 @@ pub mod sign_ins;
 pub(crate) mod silences;
 pub(crate) mod steps;
 pub(crate) mod subjects;
+pub(crate) mod tampering;
 pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod verdicts;

@@ -245,7 +245,7 @@ impl School {
     /// When it cannot be set up.
     pub fn start_agent(&self, name: &str, folders: &[PathBuf]) -> anyhow::Result<Agent> {
         let folder = self.folder.join(name);
-        std::fs::create_dir_all(folder.join("state"))?;
+        std::fs::create_dir_all(&folder)?;
         // Everybody at the PC runs the agent's program, and nobody may look into a developer's home.
         let program = folder.join("lapwing-agent");
         std::fs::copy(&self.programs.agent, &program).context("failed to install the agent")?;
@@ -416,6 +416,12 @@ impl Agent {
         let mut command = desktop.command(&self.program.display().to_string());
         command.arg("session").arg("--socket").arg(self.folder.join("agent.sock"));
         Running::start(&format!("session-{}", desktop.account().name()), command, &self.logs)
+    }
+
+    /// Id of the service's process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.service.as_ref().map(Running::id)
     }
 
     /// Its program.

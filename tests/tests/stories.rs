@@ -29,3 +29,5 @@ mod powercut;
 mod privacy;
 #[path = "stories/signals.rs"]
 mod signals;
+#[path = "stories/tampering.rs"]
+mod tampering;

@@ -1,21 +1,34 @@
-//! How many connections an account has, and how many messages a connection.
+//! How many connections an account has, and how many messages a connection. Where an account has all it may, one more takes
+//! the place of the one that floods.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::observation::SessionId;
+use crate::shutdown::Shutdown;
 
 /// Most connections of one account at once.
 const MAX_PER_ACCOUNT: usize = 16;
+/// Most connections of one process at once: a program of a session has one.
+const MAX_PER_PROCESS: usize = 4;
 /// Messages a connection may bring at once: a browser that tells its open tabs.
 const BURST: u64 = 500;
 /// Messages a connection may bring a second in the long run: several times what a busy person causes.
 const PER_SECOND: u64 = 50;
 /// Bursts that the connections of an account may begin with together. What one did not use it gives back when it ends.
 const BURSTS: u64 = 16;
+/// Messages a second, since it connected, from which on a connection gives its place to another: more than a busy person
+/// causes.
+const FLOODS_PER_SECOND: u64 = 10;
 /// What a message takes of a bucket, which fills with time.
 const MESSAGE_US: u64 = 1_000_000 / PER_SECOND;
+
+/// When a connection that brought too much is heard again: it may bring one message more then. Meanwhile its program waits,
+/// and takes nothing of the processor.
+pub(super) const PAUSE: Duration = Duration::from_micros(MESSAGE_US);
 
 const BURST_US: u64 = BURST * MESSAGE_US;
 const RESERVE_US: u64 = BURSTS * BURST_US;
@@ -35,9 +48,19 @@ struct Held {
 }
 
 struct Account {
-    connections: usize,
+    seats: Vec<Arc<Seat>>,
     /// What its connections begin with.
     reserve: Bucket,
+}
+
+/// One connection, as the others of its account see it.
+struct Seat {
+    pid: Option<i32>,
+    since_us: u64,
+    /// Messages it brought, those that were not taken among them.
+    brought: AtomicU64,
+    /// Requested when another takes its place.
+    gone: Shutdown,
 }
 
 /// Fills with time, in microseconds, so that refilling stays exact.
@@ -51,6 +74,7 @@ struct Bucket {
 pub(super) struct Place {
     uid: u32,
     allowances: Allowances,
+    seat: Arc<Seat>,
     messages: Bucket,
 }
 
@@ -72,24 +96,53 @@ impl Bucket {
     }
 }
 
+impl Seat {
+    /// Messages a second since it connected, the first second counted whole.
+    fn rate(&self, now_us: u64) -> u64 {
+        let seconds = (now_us.saturating_sub(self.since_us) / 1_000_000).saturating_add(1);
+        self.brought.load(Ordering::Relaxed) / seconds
+    }
+}
+
+impl Account {
+    /// Whether there is room for one more, if need be since the one that floods most has to go.
+    fn makes_room(&mut self, pid: Option<i32>, now_us: u64) -> bool {
+        if pid.is_some() && self.seats.iter().filter(|seat| seat.pid == pid).count() >= MAX_PER_PROCESS {
+            return false;
+        }
+        if self.seats.len() < MAX_PER_ACCOUNT {
+            return true;
+        }
+        let rates = self.seats.iter().map(|seat| seat.rate(now_us)).enumerate();
+        let Some((place, rate)) = rates.max_by_key(|(_, rate)| *rate) else { return false };
+        if rate < FLOODS_PER_SECOND {
+            return false;
+        }
+        self.seats.swap_remove(place).gone.request();
+        true
+    }
+}
+
 impl Allowances {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, held: Arc::default() }
     }
 
-    /// A place for a connection of this account; `None` when it has too many. Connecting again and again gains no bursts.
-    pub(super) fn enter(&self, uid: u32) -> Option<Place> {
+    /// A place for a connection of this account and process; `None` when they have too many. Connecting again and again gains
+    /// no bursts.
+    pub(super) fn enter(&self, (uid, pid): (u32, Option<i32>)) -> Option<Place> {
         let now_us = self.clock.boot_us();
         let mut held = self.held();
         let reserve = Bucket { held_us: RESERVE_US, filled_us: now_us };
-        let account = held.accounts.entry(uid).or_insert(Account { connections: 0, reserve });
-        if account.connections >= MAX_PER_ACCOUNT {
+        let account = held.accounts.entry(uid).or_insert(Account { seats: Vec::new(), reserve });
+        if !account.makes_room(pid, now_us) {
             return None;
         }
-        account.connections += 1;
+        let seat = Arc::new(Seat { pid, since_us: now_us, brought: AtomicU64::new(0), gone: Shutdown::new() });
+        account.seats.push(Arc::clone(&seat));
         let held_us = account.reserve.take(now_us, BURST_US, RESERVE_US);
         let messages = Bucket { held_us, filled_us: now_us };
-        Some(Place { uid, allowances: self.clone(), messages })
+        Some(Place { uid, allowances: self.clone(), seat, messages })
     }
 
     pub(super) fn tell(&self, session: &SessionId) -> Teller {
@@ -103,8 +156,14 @@ impl Allowances {
 }
 
 impl Place {
+    /// Requested when another connection of the account takes its place, since this one floods.
+    pub(super) fn gone(&self) -> Shutdown {
+        self.seat.gone.clone()
+    }
+
     /// Whether the connection may bring a further message now.
     pub(super) fn allows(&mut self) -> bool {
+        self.seat.brought.fetch_add(1, Ordering::Relaxed);
         let now_us = self.allowances.clock.boot_us();
         let is_enough =
             self.messages.held_us.saturating_add(now_us.saturating_sub(self.messages.filled_us)) >= MESSAGE_US;
@@ -125,11 +184,11 @@ impl Drop for Place {
         let now_us = self.allowances.clock.boot_us();
         let mut held = self.allowances.held();
         if let Some(account) = held.accounts.get_mut(&self.uid) {
-            account.connections = account.connections.saturating_sub(1);
+            account.seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
             account.reserve.held_us = account.reserve.held_us.saturating_add(self.messages.held_us).min(RESERVE_US);
         }
         held.accounts.retain(|_, account| {
-            account.connections > 0 || now_us.saturating_sub(account.reserve.filled_us) < RESERVE_US
+            !account.seats.is_empty() || now_us.saturating_sub(account.reserve.filled_us) < RESERVE_US
         });
     }
 }
@@ -146,8 +205,6 @@ impl Drop for Teller {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::ManualClock;
 
@@ -160,7 +217,7 @@ mod tests {
     fn a_flood_is_cut_and_time_gives_the_allowance_back() {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
-        let mut place = allowances.enter(7).unwrap();
+        let mut place = allowances.enter((7, None)).unwrap();
         assert_eq!(taken(&mut place, 600), 500);
         clock.advance(Duration::from_millis(100));
         assert_eq!(taken(&mut place, 600), 5);
@@ -169,7 +226,7 @@ mod tests {
     #[test]
     fn a_program_that_floods_takes_nothing_from_the_others_of_its_account() {
         let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
-        let (mut flooding, mut other) = (allowances.enter(7).unwrap(), allowances.enter(7).unwrap());
+        let (mut flooding, mut other) = (allowances.enter((7, None)).unwrap(), allowances.enter((7, None)).unwrap());
         assert_eq!(taken(&mut flooding, 10_000), 500);
         assert_eq!(taken(&mut other, 100), 100);
     }
@@ -178,14 +235,14 @@ mod tests {
     fn connecting_again_and_again_gains_nothing() {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
-        let gained: usize = (0..1_000).map(|_| taken(&mut allowances.enter(7).unwrap(), 600)).sum();
+        let gained: usize = (0..1_000).map(|_| taken(&mut allowances.enter((7, None)).unwrap(), 600)).sum();
         assert_eq!(gained, 16 * 500);
-        assert!(allowances.enter(8).unwrap().allows(), "another account has its own");
-        let mut late = allowances.enter(7).unwrap();
+        assert!(allowances.enter((8, None)).unwrap().allows(), "another account has its own");
+        let mut late = allowances.enter((7, None)).unwrap();
         clock.advance(Duration::from_secs(1));
         assert_eq!(taken(&mut late, 600), 50, "who comes then is heard all the same");
         clock.advance(Duration::from_secs(9));
-        assert_eq!(taken(&mut allowances.enter(7).unwrap(), 600), 500, "and time fills what others begin with");
+        assert_eq!(taken(&mut allowances.enter((7, None)).unwrap(), 600), 500, "and time fills what others begin with");
     }
 
     #[test]
@@ -193,16 +250,58 @@ mod tests {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
         for _ in 0..2_000 {
-            assert!(allowances.enter(0).unwrap().allows());
+            assert!(allowances.enter((0, None)).unwrap().allows());
             clock.advance(Duration::from_millis(100));
         }
     }
 
     #[test]
+    fn who_comes_takes_the_place_of_one_that_floods_and_of_no_other() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        let mut polite: Vec<_> = (0..10).map(|_| allowances.enter((7, None)).unwrap()).collect();
+        let mut flooding: Vec<_> = (0..6).map(|_| allowances.enter((7, None)).unwrap()).collect();
+        assert!(allowances.enter((7, None)).is_none(), "nobody floods yet");
+        for _ in 0..60 {
+            clock.advance(Duration::from_secs(1));
+            polite.iter_mut().for_each(|place| assert_eq!(taken(place, 5), 5));
+            flooding.iter_mut().for_each(|place| assert_eq!(taken(place, 40), 40, "within what one may"));
+        }
+        let late: Vec<_> = (0..8).filter_map(|_| allowances.enter((7, None))).collect();
+        assert_eq!(late.len(), flooding.len());
+        assert!(flooding.iter().all(|place| place.gone().is_requested()));
+        assert!(polite.iter().chain(&late).all(|place| !place.gone().is_requested()));
+        drop(flooding);
+        assert!(allowances.enter((7, None)).is_none(), "those who went gave their places away already");
+        drop(late);
+        assert!(allowances.enter((7, None)).is_some());
+    }
+
+    #[test]
+    fn a_browser_that_tells_many_tabs_when_it_starts_is_soon_as_any_other() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        let mut places: Vec<_> = (0..16).map(|_| allowances.enter((7, None)).unwrap()).collect();
+        assert_eq!(taken(&mut places[0], 400), 400);
+        clock.advance(Duration::from_secs(60));
+        assert!(allowances.enter((7, None)).is_none() && !places[0].gone().is_requested());
+    }
+
+    #[test]
+    fn a_process_has_a_few_of_its_accounts_places() {
+        let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
+        let places: Vec<_> = (0..20).filter_map(|_| allowances.enter((7, Some(1)))).collect();
+        assert_eq!(places.len(), MAX_PER_PROCESS);
+        assert!(allowances.enter((7, Some(2))).is_some());
+        drop(places);
+        assert!(allowances.enter((7, Some(1))).is_some());
+    }
+
+    #[test]
     fn an_account_cannot_take_every_connection() {
         let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
-        let places: Vec<_> = (0..20).filter_map(|_| allowances.enter(7)).collect();
+        let places: Vec<_> = (0..20).filter_map(|_| allowances.enter((7, None))).collect();
         assert_eq!(places.len(), MAX_PER_ACCOUNT);
-        assert!(allowances.enter(8).is_some());
+        assert!(allowances.enter((8, None)).is_some());
     }
 }

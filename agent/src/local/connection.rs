@@ -8,7 +8,7 @@ use lapwing_rules::{MAX_URL_BYTES, Text};
 use tokio_util::codec::Framed;
 
 use super::Ears;
-use super::allowance::{Allowances, Place, Teller};
+use super::allowance::{Allowances, PAUSE, Place, Teller};
 use crate::counters::Dropped;
 use crate::frame::{Ask, FrameCodec, Health, Message, Ready, Received, Report, Role, Tab, TabKind, Title, Told};
 use crate::observation::{Observation, SessionFacts, TabEvent, cut};
@@ -23,8 +23,8 @@ const MAX_LOST: u32 = 1_000;
 /// Hears one connection to its end.
 pub(super) async fn hear(stream: LocalStream, ears: Ears, allowances: Allowances) {
     // Before the account is looked up: one account's flood must not hold every connection while a directory is slow.
-    let Ok(uid) = platform::peer_uid(&stream) else { return };
-    let Some(place) = allowances.enter(uid) else {
+    let Ok(ids) = platform::peer_ids(&stream) else { return };
+    let Some(place) = allowances.enter(ids) else {
         ears.counters.count_dropped(Dropped::Rate, 1);
         return;
     };
@@ -58,13 +58,22 @@ enum Taken {
     Answer(Message),
     Nothing,
     Dropped(Dropped),
+    TooFast,
 }
 
 impl Peer {
     async fn converse(&mut self, mut frames: Framed<LocalStream, FrameCodec>) {
+        let gone = self.place.gone();
         loop {
+            let heard = tokio::select! {
+                heard = tokio::time::timeout(IDLE, frames.next()) => heard,
+                () = gone.requested() => {
+                    self.ears.counters.count_dropped(Dropped::Rate, 1);
+                    return;
+                }
+            };
             // Silence, the end, and what is no frame all end it.
-            let Ok(Some(Ok(received))) = tokio::time::timeout(IDLE, frames.next()).await else { return };
+            let Ok(Some(Ok(received))) = heard else { return };
             match self.take(received) {
                 Taken::Observed(observation) => {
                     if self.ears.out.send(observation).await.is_err() {
@@ -78,13 +87,17 @@ impl Peer {
                 }
                 Taken::Nothing => {}
                 Taken::Dropped(why) => self.ears.counters.count_dropped(why, 1),
+                Taken::TooFast => {
+                    self.ears.counters.count_dropped(Dropped::Rate, 1);
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
 
     fn take(&mut self, received: Received) -> Taken {
         if !self.place.allows() {
-            return Taken::Dropped(Dropped::Rate);
+            return Taken::TooFast;
         }
         let message = match received {
             Received::Message(message) => message,

@@ -66,7 +66,7 @@ pub(super) async fn run(
 }
 
 /// Opens the spool, or begins a new one.
-pub(super) fn open(
+pub(crate) fn open(
     config: &Config,
     clock: Arc<dyn Clock>,
     diagnostics: &Diagnostics,

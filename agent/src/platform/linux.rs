@@ -14,7 +14,7 @@ mod supervisor;
 mod titles;
 mod usage;
 
-pub(crate) use account::{account, own_uid, peer, peer_uid};
+pub(crate) use account::{account, own_uid, peer, peer_ids};
 pub(crate) use boot::{boot_id, boot_us};
 pub(crate) use check::{Desktop, desktop, open_page, show_window};
 pub use facts::{hardware_hash, host_name, serial_hash};

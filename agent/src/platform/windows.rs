@@ -61,12 +61,12 @@ pub(crate) fn peer(_stream: &LocalStream) -> io::Result<SessionFacts> {
     Err(unsupported())
 }
 
-/// The number of the account at the other end of `stream`.
+/// The numbers of account and process at the other end of `stream`.
 ///
 /// # Errors
 ///
 /// Always: Windows is not served yet.
-pub(crate) fn peer_uid(_stream: &LocalStream) -> io::Result<u32> {
+pub(crate) fn peer_ids(_stream: &LocalStream) -> io::Result<(u32, Option<i32>)> {
     Err(unsupported())
 }
 

@@ -213,8 +213,17 @@ impl Control<'_> {
         let said = async {
             let sent = failpoint!("control.goodbye", stream.up.send(goodbye).await);
             drop(stream.up);
+            if sent.is_err() {
+                return;
+            }
             // The collector ends its half once it has written the goodbye down.
-            while sent.is_ok() && matches!(stream.down.message().await, Ok(Some(_))) {}
+            loop {
+                match stream.down.message().await {
+                    Ok(Some(wire::ControlDown { directive: Some(Directive::GoAway(_)) })) | Err(_) => return,
+                    Ok(Some(_)) => {}
+                    Ok(None) => return self.farewell.was_heard(),
+                }
+            }
         };
         if timeout(FAREWELL_WITHIN, said).await.is_err() {
             tracing::debug!("the goodbye was not confirmed in time");

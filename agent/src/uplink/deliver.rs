@@ -272,6 +272,7 @@ impl Delivery<'_> {
             while let Some(message) = stream.down.message().await? {
                 self.take(&mut stream, message).await?;
             }
+            self.farewell.was_heard();
             Ok::<_, Failure>(())
         });
         if let Ok(Err(failure)) = pin!(drained).await {

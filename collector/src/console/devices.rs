@@ -18,6 +18,7 @@ use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
 use crate::store::coverage::{self, DeviceFacts, Diagnostic, SILENT_US, SensorFacts};
+use crate::store::devices::REMOVED;
 use crate::store::expected::{self, Missing};
 
 #[derive(Template)]
@@ -66,6 +67,7 @@ enum DeviceState {
     Off,
     New,
     Refused,
+    Removed,
 }
 
 /// `GET /devices`.
@@ -128,6 +130,8 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         (DeviceState::Off, Some(heard)) => vec![format!("{} {}", goodbye(facts), present.when(heard))],
         (DeviceState::Off, None) => vec![goodbye(facts).to_owned()],
         (DeviceState::New | DeviceState::Silent, _) => vec!["Enrolled, and never heard since".to_owned()],
+        (DeviceState::Removed, Some(heard)) => vec![format!("The agent was taken off {}", present.when(heard))],
+        (DeviceState::Removed, None) => vec!["The agent was taken off".to_owned()],
         (DeviceState::Refused, _) => vec!["Its certificate was taken back".to_owned()],
         (DeviceState::Working | DeviceState::Blind, _) => Vec::new(),
     };
@@ -145,7 +149,7 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         reasons.push(dropped_words(facts.dropped));
     }
     reasons.extend(facts.losses.iter().map(|reason| loss_words(*reason).to_owned()));
-    if facts.rule_set_release == 0 && state != DeviceState::New {
+    if facts.rule_set_release == 0 && !matches!(state, DeviceState::New | DeviceState::Removed) {
         reasons.push("Has no rule set yet".to_owned());
     }
     reasons.dedup();
@@ -160,7 +164,8 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
 
 fn state(present: &Present, facts: &DeviceFacts) -> DeviceState {
     if facts.is_revoked {
-        return DeviceState::Refused;
+        let is_removed = facts.goodbye.as_deref() == Some(REMOVED);
+        return if is_removed { DeviceState::Removed } else { DeviceState::Refused };
     }
     if facts.goodbye.is_some() {
         return DeviceState::Off;
@@ -267,6 +272,7 @@ impl DeviceState {
             Self::Off => "Off",
             Self::New => "New",
             Self::Refused => "Refused",
+            Self::Removed => "Removed",
         }
     }
 
@@ -278,6 +284,7 @@ impl DeviceState {
             Self::Off => "off",
             Self::New => "new",
             Self::Refused => "refused",
+            Self::Removed => "removed",
         }
     }
 }

@@ -101,6 +101,13 @@ impl Upkeep {
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "roll-outs are not looked after"),
         }
         self.tell_of_ends().await;
+        match proof::tampering::look(&self.store, &self.config.load().school.id, self.clock.wall_us()).await {
+            Ok(true) => self.mail.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "what was done to agents is not told of")
+            }
+        }
         match self.lookout.look(self.clock.wall_us()).await {
             Ok(true) => self.mail.notify_one(),
             Ok(false) => {}

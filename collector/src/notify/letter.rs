@@ -211,6 +211,18 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
             format!("The rule set in force was signed to be replaced by a day that has come or is near: {reference}."),
             "It stays in force, and nothing stops. It no longer knows what has come up since: sign the newest packs as the next release and publish it.",
         ),
+        Purpose::Removed => (
+            format!("the agent was taken off computers, {reference}"),
+            format!("Computers said goodbye for good, since the agent was taken off them: {reference}."),
+            "Nothing that happens on them is seen any more. The page of devices names them. Where nobody of the school did it, treat it as tampering.",
+        ),
+        Purpose::Changed => (
+            format!("the agent's own files changed, {reference}"),
+            format!(
+                "The program, the configuration or the service unit of the agent changed on computers: {reference}."
+            ),
+            "They go on watching. The page of devices names them. Where nobody of the school did it, treat it as tampering. Changes that follow today stand on that page alone.",
+        ),
         Purpose::Digest | Purpose::AllWell | Purpose::CannotSend => {
             ("something waits for you".to_owned(), "Something waits for you.".to_owned(), "Please have a look.")
         }

@@ -39,6 +39,10 @@ pub(crate) enum Purpose {
     RollOut,
     /// The rule set in force is to be replaced soon, or by now.
     Outdated,
+    /// The agent was taken off computers.
+    Removed,
+    /// Files that agents are made of changed.
+    Changed,
 }
 
 /// What a reader must be to a message's concern, at the moment it is sent.
@@ -54,7 +58,7 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
@@ -71,6 +75,8 @@ impl Purpose {
         Self::Certificate,
         Self::RollOut,
         Self::Outdated,
+        Self::Removed,
+        Self::Changed,
     ];
 
     /// The one text form.
@@ -92,6 +98,8 @@ impl Purpose {
             Self::Certificate => "certificate",
             Self::RollOut => "roll_out",
             Self::Outdated => "outdated",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
         }
     }
 
@@ -106,7 +114,9 @@ impl Purpose {
             | Self::Image
             | Self::Certificate
             | Self::RollOut
-            | Self::Outdated => Bond::NotTheSubject,
+            | Self::Outdated
+            | Self::Removed
+            | Self::Changed => Bond::NotTheSubject,
             Self::Digest | Self::AllWell | Self::CannotSend => Bond::None,
         }
     }
@@ -126,7 +136,9 @@ impl Purpose {
             | Self::Image
             | Self::Certificate
             | Self::RollOut
-            | Self::Outdated => false,
+            | Self::Outdated
+            | Self::Removed
+            | Self::Changed => false,
         }
     }
 }

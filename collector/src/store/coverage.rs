@@ -7,12 +7,15 @@ use lapwing_rules::Level;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::devices::is_replaced;
+use super::devices::{REMOVED, is_replaced};
 use super::{Store, StoreError, level, losses};
 
 /// A device that says nothing for this long, and did not say goodbye, is not heard. It speaks every minute. Whether that is
 /// a silence, which somebody is told of, is [`crate::proof`]'s to say.
 pub(crate) const SILENT_US: i64 = 5 * 60_000_000;
+
+/// How long a computer that the agent was taken off is still shown.
+const REMOVED_SHOWN_US: i64 = 28 * 24 * 60 * 60 * 1_000_000;
 
 /// A device as it last reported itself.
 #[derive(Clone, Debug, Default)]
@@ -88,10 +91,13 @@ pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Re
     let rows = sqlx::query(concat!(
         "SELECT d.device_id, d.hostname, d.room, d.os, d.agent_version, d.heard_us, d.goodbye, d.rule_set_release,
              d.revoked_us, d.scoped_out, d.waiting, d.dropped
-             FROM devices AS d WHERE d.school_id = $1 AND d.os <> 'filter' AND NOT ",
+             FROM devices AS d WHERE d.school_id = $1 AND d.os <> 'filter'
+             AND NOT (COALESCE(d.goodbye, '') = $2 AND COALESCE(d.revoked_us, $3) < $3) AND NOT ",
         is_replaced!("d")
     ))
     .bind(school.as_str())
+    .bind(REMOVED)
+    .bind(now_us.saturating_sub(REMOVED_SHOWN_US))
     .fetch_all(store.reader())
     .await?;
     let mut devices = rows.iter().map(device).collect::<Result<BTreeMap<_, _>, _>>()?;

@@ -61,7 +61,8 @@ pub(crate) async fn replace(
         "UPDATE devices SET
          rule_set_since_us = CASE WHEN rule_set_release = $3 THEN rule_set_since_us ELSE $5 END,
          policy_since_us = CASE WHEN policy_release = $4 THEN policy_since_us ELSE $5 END,
-         rule_set_release = $3, policy_release = $4, heard_us = $5, goodbye = NULL,
+         rule_set_release = $3, policy_release = $4, heard_us = $5,
+         goodbye = CASE WHEN revoked_us IS NULL THEN NULL ELSE goodbye END,
          scoped_out = $6, waiting = $7, dropped = $8
          WHERE school_id = $1 AND device_id = $2",
     )

@@ -7,6 +7,8 @@ use sqlx::Row;
 
 use super::{Store, StoreError, Tx};
 
+/// The goodbye of a device whose agent was taken off the computer. It is denied from then on.
+pub(crate) const REMOVED: &str = "removed";
 /// Devices whose time of last hearing is written in one transaction: a drain of captures never waits long behind it.
 const HEARD_AT_ONCE: usize = 256;
 
@@ -177,6 +179,22 @@ pub(crate) async fn revoke(tx: &mut Tx, school: &SchoolId, device: DeviceId, now
     Ok(updated.rows_affected() > 0)
 }
 
+/// Records that the agent was taken off the computer of `device`, which is denied from now on. Says whether it was not
+/// denied before.
+pub(crate) async fn remove(tx: &mut Tx, school: &SchoolId, device: DeviceId, now_us: i64) -> Result<bool, StoreError> {
+    let removed = sqlx::query(
+        "UPDATE devices SET goodbye = $3, heard_us = $4, revoked_us = $4
+         WHERE school_id = $1 AND device_id = $2 AND revoked_us IS NULL",
+    )
+    .bind(school.as_str())
+    .bind(device.as_bytes().as_slice())
+    .bind(REMOVED)
+    .bind(now_us)
+    .execute(tx.connection())
+    .await?;
+    Ok(removed.rows_affected() > 0)
+}
+
 /// The deny-set.
 pub(crate) async fn revoked(store: &Store, school: &SchoolId) -> Result<BTreeSet<DeviceId>, StoreError> {
     let ids: Vec<Vec<u8>> =
@@ -190,7 +208,7 @@ pub(crate) async fn revoked(store: &Store, school: &SchoolId) -> Result<BTreeSet
 }
 
 /// Writes at `now_us` when devices were last heard, a bounded number in each transaction. A device heard after its
-/// goodbye is back; what was heard before it and is written late changes nothing.
+/// goodbye is back; what was heard before it and is written late changes nothing. Who is denied is not heard.
 ///
 /// No device was heard later than now: where a clock that has been set back since says so, it counts as heard now, so
 /// that its silence is seen as soon as any other's.
@@ -206,7 +224,8 @@ pub(crate) async fn heard(
         for (device, heard_us) in some {
             sqlx::query(
                 "UPDATE devices SET heard_us = $3, goodbye = NULL
-                 WHERE school_id = $1 AND device_id = $2 AND (heard_us IS NULL OR heard_us < $3)",
+                 WHERE school_id = $1 AND device_id = $2 AND (heard_us IS NULL OR heard_us < $3)
+                 AND revoked_us IS NULL",
             )
             .bind(school.as_str())
             .bind(device.as_bytes().as_slice())

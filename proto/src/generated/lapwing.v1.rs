@@ -1120,6 +1120,8 @@ pub enum GoodbyeReason {
     Sleep = 2,
     Stop = 3,
     Upgrade = 4,
+    /// the agent is taken off the computer: the device is denied from then on
+    Removed = 5,
 }
 impl GoodbyeReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1133,6 +1135,7 @@ impl GoodbyeReason {
             Self::Sleep => "GOODBYE_REASON_SLEEP",
             Self::Stop => "GOODBYE_REASON_STOP",
             Self::Upgrade => "GOODBYE_REASON_UPGRADE",
+            Self::Removed => "GOODBYE_REASON_REMOVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1143,6 +1146,7 @@ impl GoodbyeReason {
             "GOODBYE_REASON_SLEEP" => Some(Self::Sleep),
             "GOODBYE_REASON_STOP" => Some(Self::Stop),
             "GOODBYE_REASON_UPGRADE" => Some(Self::Upgrade),
+            "GOODBYE_REASON_REMOVED" => Some(Self::Removed),
             _ => None,
         }
     }

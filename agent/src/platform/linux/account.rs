@@ -32,13 +32,14 @@ pub(crate) fn own_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// The number of the account at the other end of `stream`, from its credentials. Never waits.
+/// The numbers of account and process at the other end of `stream`, from its credentials. Never waits.
 ///
 /// # Errors
 ///
 /// When the kernel does not tell.
-pub(crate) fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
-    Ok(stream.peer_cred()?.uid())
+pub(crate) fn peer_ids(stream: &UnixStream) -> io::Result<(u32, Option<i32>)> {
+    let credentials = stream.peer_cred()?;
+    Ok((credentials.uid(), credentials.pid()))
 }
 
 /// Who is at the other end of `stream`, from its credentials, never from what it says. May wait for a directory
