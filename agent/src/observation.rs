@@ -127,6 +127,11 @@ pub enum Observation {
         /// The browser's program name.
         browser: String,
     },
+    /// Programs of a session flood the agent with messages.
+    Flood {
+        /// Whose.
+        session: SessionFacts,
+    },
     /// A whole file appeared in a watched folder.
     File {
         /// Who owns it.
@@ -180,7 +185,8 @@ impl Observation {
             | Self::Unfocused { session }
             | Self::SessionOver { session }
             | Self::Tab { session, .. }
-            | Self::BrowserGone { session, .. } => Some(session),
+            | Self::BrowserGone { session, .. }
+            | Self::Flood { session } => Some(session),
             Self::File { .. } | Self::Media { .. } => None,
         }
     }
@@ -194,6 +200,7 @@ impl fmt::Debug for Observation {
             Self::SessionOver { .. } => "SessionOver",
             Self::Tab { .. } => "Tab",
             Self::BrowserGone { .. } => "BrowserGone",
+            Self::Flood { .. } => "Flood",
             Self::File { .. } => "File",
             Self::Media { .. } => "Media",
         };

@@ -140,6 +140,7 @@ fn message(observation: Observation) -> Option<Message> {
         Observation::SessionOver { .. }
         | Observation::Tab { .. }
         | Observation::BrowserGone { .. }
+        | Observation::Flood { .. }
         | Observation::File { .. }
         | Observation::Media { .. } => None,
     }

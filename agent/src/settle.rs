@@ -18,7 +18,7 @@ use std::time::Duration;
 use lapwing_proto::Account;
 
 use crate::observation::{FileOwner, Observation, SessionFacts, SessionId};
-use crate::signal::{Burst, Moment, Signal, account_of_owner};
+use crate::signal::{Burst, Moment, Signal, account_of_owner, account_of_session};
 use browser::TabNews;
 use desk::Desk;
 
@@ -109,6 +109,7 @@ impl Settle {
                 self.part(&session.id, &mut out, |desk, out| desk.browser_gone(&browser, out));
             }
             Observation::SessionOver { session } => self.part(&session.id, &mut out, Desk::over),
+            Observation::Flood { session } => out.push(Signal::flood(now, account_of_session(&session)).into()),
             Observation::File { account, folder, name, burst_until_us } => {
                 let burst = burst_until_us.map(|until_us| Burst { until_us, folder });
                 let account = self.account_of_uid(account.uid).unwrap_or_else(|| account_of_owner(&account));

@@ -8,6 +8,9 @@ use lapwing_rules::{Scope, Text, UrlParts};
 
 use crate::observation::{FileOwner, SessionFacts, cut};
 
+/// What a flood is called in the scope `app`, where no sensor tells anything else.
+const FLOODED: &str = "lapwing agent flooded";
+
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
@@ -79,6 +82,13 @@ impl Signal {
     pub fn media(seen: Moment, account: Account, facts: Media) -> Self {
         let texts = vec![Text::new(Scope::Media, facts.label.as_str())];
         Self { texts, media: Some(facts), ..Self::empty(Kind::Media, seen, account) }
+    }
+
+    /// A program of a session floods the agent. The rule set's own words for it are what rules look at.
+    #[must_use]
+    pub fn flood(seen: Moment, account: Account) -> Self {
+        let texts = vec![Text::new(Scope::App, FLOODED)];
+        Self { texts, ..Self::empty(Kind::System, seen, account) }
     }
 
     fn empty(kind: Kind, seen: Moment, account: Account) -> Self {

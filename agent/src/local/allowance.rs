@@ -20,6 +20,9 @@ const BURST: u64 = 500;
 const PER_SECOND: u64 = 50;
 /// Bursts that the connections of an account may begin with together. What one did not use it gives back when it ends.
 const BURSTS: u64 = 16;
+/// Messages not taken from an account within [`FLOOD_WITHIN_US`] that are a flood: no browser tells so much that is lost.
+const FLOOD: u64 = 1_000;
+const FLOOD_WITHIN_US: u64 = 60 * 1_000_000;
 /// Messages a second, since it connected, from which on a connection gives its place to another: more than a busy person
 /// causes.
 const FLOODS_PER_SECOND: u64 = 10;
@@ -49,6 +52,8 @@ struct Held {
 
 struct Account {
     seats: Vec<Arc<Seat>>,
+    /// Messages and connections not taken since then, microseconds since the device started.
+    lost: (u64, u64),
     /// What its connections begin with.
     reserve: Bucket,
 }
@@ -134,7 +139,7 @@ impl Allowances {
         let now_us = self.clock.boot_us();
         let mut held = self.held();
         let reserve = Bucket { held_us: RESERVE_US, filled_us: now_us };
-        let account = held.accounts.entry(uid).or_insert(Account { seats: Vec::new(), reserve });
+        let account = held.accounts.entry(uid).or_insert(Account { seats: Vec::new(), lost: (0, now_us), reserve });
         if !account.makes_room(pid, now_us) {
             return None;
         }
@@ -159,6 +164,21 @@ impl Place {
     /// Requested when another connection of the account takes its place, since this one floods.
     pub(super) fn gone(&self) -> Shutdown {
         self.seat.gone.clone()
+    }
+
+    /// Counts a message that was not taken. Says whether the account floods: once for each [`FLOOD`] of them.
+    pub(super) fn loses(&self) -> bool {
+        let now_us = self.allowances.clock.boot_us();
+        let mut held = self.allowances.held();
+        let Some(account) = held.accounts.get_mut(&self.uid) else { return false };
+        let (lost, since_us) = account.lost;
+        let is_long_ago = now_us.saturating_sub(since_us) > FLOOD_WITHIN_US;
+        account.lost = if is_long_ago { (1, now_us) } else { (lost.saturating_add(1), since_us) };
+        let floods = account.lost.0 >= FLOOD;
+        if floods {
+            account.lost = (0, now_us);
+        }
+        floods
     }
 
     /// Whether the connection may bring a further message now.
@@ -285,6 +305,21 @@ mod tests {
         assert_eq!(taken(&mut places[0], 400), 400);
         clock.advance(Duration::from_secs(60));
         assert!(allowances.enter((7, None)).is_none() && !places[0].gone().is_requested());
+    }
+
+    #[test]
+    fn much_that_is_lost_in_a_minute_is_a_flood_whichever_connection_it_came_by() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        let (one, other) = (allowances.enter((7, None)).unwrap(), allowances.enter((7, None)).unwrap());
+        let floods =
+            |many: usize| (0..many).filter(|number| if number % 2 == 0 { one.loses() } else { other.loses() }).count();
+        assert_eq!((floods(999), floods(1), floods(999), floods(1_001)), (0, 1, 0, 2));
+        clock.advance(Duration::from_secs(61));
+        assert_eq!(floods(999), 0);
+        clock.advance(Duration::from_secs(61));
+        assert_eq!((floods(999), floods(1)), (0, 1));
+        assert!(!allowances.enter((8, None)).unwrap().loses());
     }
 
     #[test]

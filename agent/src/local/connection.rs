@@ -89,6 +89,12 @@ impl Peer {
                 Taken::Dropped(why) => self.ears.counters.count_dropped(why, 1),
                 Taken::TooFast => {
                     self.ears.counters.count_dropped(Dropped::Rate, 1);
+                    if self.place.loses() {
+                        let flood = Observation::Flood { session: self.session.clone() };
+                        if self.ears.out.send(flood).await.is_err() {
+                            return;
+                        }
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -173,6 +173,7 @@ async fn a_flood_from_a_pupils_own_program_hides_nothing_and_is_told() {
     }
     println!("a committed address in {} ms while flooded", shown.elapsed().as_millis());
 
+    hears_of(&classroom, "dsl", "tamper").await.expect("the DSL hears who floods");
     let mut technician = classroom.school.signed_in("technician").await.expect("they sign in");
     let told = async || {
         let page = technician.get("/devices").await.ok()?.body;
