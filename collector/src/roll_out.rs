@@ -17,6 +17,8 @@ pub(crate) const EVERYBODY: u8 = 100;
 pub(crate) const MAX_GROUPS: usize = 64;
 /// Below so many devices one that is unwell is a reason; above it, one in ten.
 const FEW: usize = 10;
+/// Fewer devices say nothing of how often a release makes devices capture.
+const NOISY: usize = 5;
 
 /// Who is offered a release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(crate) struct Patient {
     pub(crate) has_refused: bool,
     /// Something went wrong since it took what it has, or, where that is not the newest, since the roll-out began.
     pub(crate) is_unwell: bool,
+    /// It captured something in the same time, daily checks apart.
+    pub(crate) captured: bool,
 }
 
 /// Why a roll-out is halted.
@@ -59,6 +63,8 @@ pub(crate) enum Regression {
     Refused { devices: usize, of: usize },
     /// Devices that took it are unwell, more often than the others.
     Unwell { devices: usize, of: usize },
+    /// Most devices that took it captured something, and far fewer of the others: a rule fires on what everybody does.
+    Noisy { devices: usize, of: usize },
 }
 
 /// Numbers of a roll-out.
@@ -76,6 +82,10 @@ pub(crate) struct Progress {
     pub(crate) others: usize,
     /// Of those, unwell since it began.
     pub(crate) others_unwell: usize,
+    /// Of those that have it, captured something since.
+    pub(crate) captured: usize,
+    /// Of those that have another, captured something since it began.
+    pub(crate) others_captured: usize,
 }
 
 impl Stage {
@@ -117,9 +127,11 @@ impl RollOut {
             if patient.release == self.newest {
                 progress.taken += 1;
                 progress.unwell += usize::from(patient.is_unwell);
+                progress.captured += usize::from(patient.captured);
             } else {
                 progress.others += 1;
                 progress.others_unwell += usize::from(patient.is_unwell);
+                progress.others_captured += usize::from(patient.captured);
                 progress.refused += usize::from(is_offered && patient.has_refused);
             }
         }
@@ -136,8 +148,18 @@ impl Progress {
         }
         // Twice as often as those without it: what befalls everybody is not the release's doing.
         let is_more = self.unwell * self.others.max(1) > 2 * self.others_unwell * self.taken;
-        (is_many(self.unwell, self.taken) && is_more)
-            .then_some(Regression::Unwell { devices: self.unwell, of: self.taken })
+        if is_many(self.unwell, self.taken) && is_more {
+            return Some(Regression::Unwell { devices: self.unwell, of: self.taken });
+        }
+        self.is_noisy().then_some(Regression::Noisy { devices: self.captured, of: self.taken })
+    }
+
+    /// A busy lesson makes a few devices capture; that half of them do, and three times the share of the others, is the
+    /// rules' doing.
+    const fn is_noisy(&self) -> bool {
+        let is_most = self.captured >= NOISY && self.captured * 2 >= self.taken;
+        let are_enough = self.others >= NOISY;
+        are_enough && is_most && self.captured * self.others > 3 * self.others_captured * self.taken
     }
 }
 
@@ -147,6 +169,7 @@ impl Regression {
         match self {
             Self::Refused { .. } => "refused",
             Self::Unwell { .. } => "unwell",
+            Self::Noisy { .. } => "noisy",
         }
     }
 }
@@ -185,6 +208,7 @@ mod tests {
             release,
             has_refused: number < refused,
             is_unwell: number < unwell,
+            captured: false,
         };
         (0..count).map(one).collect()
     }
@@ -223,6 +247,23 @@ mod tests {
         assert_eq!(found((100, 10), (100, 0)), Some(Regression::Unwell { devices: 10, of: 100 }));
         assert_eq!(found((100, 10), (100, 5)), None, "half of it befalls the others too");
         assert_eq!(found((100, 60), (0, 0)), Some(Regression::Unwell { devices: 60, of: 100 }));
+    }
+
+    #[test]
+    fn a_release_that_makes_most_devices_capture_is_halted() {
+        let out = RollOut { newest: 7, base: 6, stage: stage(50, &[]), is_halted: false };
+        let found = |taken: (u16, u16), others: (u16, u16)| {
+            let capturing = |(count, captured): (u16, u16), release| {
+                let all = patients(count, release, 0, 0).into_iter().zip(0..);
+                all.map(|(patient, number)| Patient { captured: number < captured, ..patient }).collect::<Vec<_>>()
+            };
+            out.progress(KIND, &[capturing(taken, 7), capturing(others, 6)].concat()).regression()
+        };
+        assert_eq!(found((20, 9), (100, 2)), None, "less than half");
+        assert_eq!(found((20, 10), (100, 2)), Some(Regression::Noisy { devices: 10, of: 20 }));
+        assert_eq!(found((20, 18), (100, 30)), None, "the others capture a lot as well");
+        assert_eq!(found((4, 4), (100, 0)), None, "so few say nothing");
+        assert_eq!((found((20, 20), (4, 0)), found((20, 20), (0, 0))), (None, None), "nothing to compare it with");
     }
 
     #[test]

@@ -89,7 +89,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
@@ -104,6 +104,7 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
     (12, "approved media", include_str!("store/migrations/0012_approved_media.sql")),
     (13, "identity", include_str!("store/migrations/0013_identity.sql")),
     (14, "roll-outs", include_str!("store/migrations/0014_roll_outs.sql")),
+    (15, "when devices last captured", include_str!("store/migrations/0015_when_devices_last_captured.sql")),
 ];
 
 /// The collector's database.

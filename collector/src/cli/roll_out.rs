@@ -146,17 +146,21 @@ fn lines(desk: &Desk, standing: &Standing, progress: &Progress) -> Result<Vec<St
         let why = match standing.halted_why.as_str() {
             "person" => "somebody halted it",
             "refused" => "devices refuse it",
+            "noisy" => {
+                "most devices that took it captured something, and few of the others: compare its rules with the ones before"
+            }
             _ => "devices that took it are unwell",
         };
         lines.push(format!("HALTED: {why}; everybody else is offered release {}", out.base));
     } else if out.base != out.newest {
         lines.push(format!("everybody else is offered release {}", out.base));
     }
-    let Progress { offered, taken, unwell, refused, others, others_unwell } = *progress;
+    let Progress { offered, taken, unwell, refused, others, others_unwell, captured, others_captured } = *progress;
     lines.push(format!(
         "offered to {offered} devices, {taken} have it, {unwell} of them unwell since; {refused} refused it"
     ));
     lines.push(format!("{others} have another, {others_unwell} of them unwell since"));
+    lines.push(format!("captured something since: {captured} of those that have it, {others_captured} of the others"));
     Ok(lines)
 }
 

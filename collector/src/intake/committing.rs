@@ -103,7 +103,8 @@ impl Committing {
             failpoint!("intake.insert", captures::insert(&mut tx, &self.school, &group.rows).await?);
         }
         if !group.moved.is_empty() {
-            failpoint!("intake.high_water", captures::set_marks(&mut tx, &self.school, &group.moved).await?);
+            let now_us = batches.iter().map(|batch| batch.received_us).max().unwrap_or_default();
+            failpoint!("intake.high_water", captures::set_marks(&mut tx, &self.school, &group.moved, now_us).await?);
         }
         failpoint!("intake.commit", tx.commit().await?);
         self.room = paced(self.room, held.elapsed());

@@ -202,7 +202,7 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
         Purpose::RollOut => (
             format!("a roll-out is halted, {reference}"),
             format!(
-                "Devices that took a new release are unwell, or refuse it, so that it goes no further: {reference}."
+                "Devices that took a new release are unwell, refuse it, or capture far more than others, so that it goes no further: {reference}."
             ),
             "Devices that have it keep it; all others stay with the one before. `lapwing-collector rules status` and `policy status` say how they are.",
         ),

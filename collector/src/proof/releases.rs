@@ -52,7 +52,8 @@ async fn halt(
     if !roll_outs::halt(&mut tx, school, (kind, release), regression.as_str(), now_us).await? {
         return Ok(false);
     }
-    let (Regression::Refused { devices, of } | Regression::Unwell { devices, of }) = regression;
+    let (Regression::Refused { devices, of } | Regression::Unwell { devices, of } | Regression::Noisy { devices, of }) =
+        regression;
     let act = Act::new(&Actor::Product { school: school.clone() }, now_us, ActKind::RollOutHalted, release)
         .with("kind", kind.as_str())
         .with("why", regression.as_str())

@@ -88,17 +88,23 @@ pub(crate) async fn marks(tx: &mut Tx, school: &SchoolId, lanes: &[Lane]) -> Res
     Ok(marks)
 }
 
-/// Moves high-water marks; never back.
-pub(crate) async fn set_marks(tx: &mut Tx, school: &SchoolId, marks: &HashMap<Lane, Seq>) -> Result<(), StoreError> {
+/// Moves high-water marks at `now_us`; never back.
+pub(crate) async fn set_marks(
+    tx: &mut Tx,
+    school: &SchoolId,
+    marks: &HashMap<Lane, Seq>,
+    now_us: i64,
+) -> Result<(), StoreError> {
     static MOVE: LazyLock<Many> = LazyLock::new(|| {
         let onward = "WHERE column1 IS NOT NULL ON CONFLICT (school_id, device_id, epoch, lane)
-             DO UPDATE SET through = excluded.through WHERE excluded.through > high_water.through";
-        let insert = "INSERT INTO high_water (school_id, device_id, epoch, lane, through)
-             SELECT ?, column1, column2, column3, column4 FROM";
+             DO UPDATE SET through = excluded.through, moved_us = excluded.moved_us
+             WHERE excluded.through > high_water.through";
+        let insert = "INSERT INTO high_water (school_id, moved_us, device_id, epoch, lane, through)
+             SELECT ?, ?, column1, column2, column3, column4 FROM";
         Many::new(insert, onward, 4)
     });
     for marks in marks.iter().collect::<Vec<_>>().chunks(MOST) {
-        let filling = MOVE.filling(marks.len())?.bind(school.as_str());
+        let filling = MOVE.filling(marks.len())?.bind(school.as_str()).bind(now_us);
         let row =
             |filling, (lane, through): &(&Lane, &Seq)| lane.bound(filling).bind(through.number().cast_signed()).row();
         marks.iter().fold(filling, row).filled().execute(tx.connection()).await?;

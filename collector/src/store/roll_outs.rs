@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lapwing_proto::{DiagnosticCode, SchoolId};
+use lapwing_rules::Level;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -125,7 +126,8 @@ pub(crate) async fn patients(
          EXISTS (SELECT 1 FROM device_diagnostics WHERE {of_device} AND code IN ({of_releases}) AND since_us >= {from})
          OR EXISTS (SELECT 1 FROM device_sensors WHERE {of_device} AND health <> 1 AND reason <> 'session_ended'
           AND since_us >= {from})
-         OR EXISTS (SELECT 1 FROM silent_devices WHERE {of_device} AND ended_us IS NULL AND since_us >= {from})
+         OR EXISTS (SELECT 1 FROM silent_devices WHERE {of_device} AND ended_us IS NULL AND since_us >= {from}),
+         EXISTS (SELECT 1 FROM high_water WHERE {of_device} AND lane >= $4 AND moved_us >= {from})
          FROM devices AS d WHERE d.school_id = $1 AND d.revoked_us IS NULL AND d.heard_us IS NOT NULL
          AND d.os <> 'filter' AND NOT {}",
         is_replaced!("d")
@@ -134,6 +136,7 @@ pub(crate) async fn patients(
         .bind(school.as_str())
         .bind(newest.cast_signed())
         .bind(started_us)
+        .bind(i64::from(Level::Low.number()))
         .fetch_all(store.reader())
         .await?;
     rows.iter()
@@ -144,6 +147,7 @@ pub(crate) async fn patients(
                 release: row.try_get::<i64, _>(2)?.unsigned_abs(),
                 has_refused: row.try_get(3)?,
                 is_unwell: row.try_get(4)?,
+                captured: row.try_get(5)?,
             })
         })
         .collect()
@@ -177,11 +181,12 @@ fn groups_from_text(text: &str) -> Result<BTreeSet<String>, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use lapwing_proto::DeviceId;
+    use lapwing_proto::{DeviceId, Epoch, Seq};
     use lapwing_rules::{Digest, Release};
 
     use super::*;
     use crate::store::artefacts::{self, Stored};
+    use crate::store::captures::{self, Lane};
     use crate::store::device_health::{self, Health};
     use crate::store::fixture::School;
     use crate::store::{devices, seeded};
@@ -269,6 +274,21 @@ mod tests {
         assert!(!of(1).is_unwell, "it was so before");
         assert!(of(2).is_unwell && of(2).release == 4);
         assert!(of(3).has_refused && of(3).is_unwell);
+        assert!(found.iter().all(|one| !one.captured));
+        let mut tx = school.store.begin().await.unwrap();
+        let moves = [(1, Level::High, 19), (2, Level::Low, 21), (2, Level::Info, 22), (3, Level::Info, 23)];
+        for (number, level, at_us) in moves {
+            let lane = Lane { device: device(number), epoch: Epoch::from_bytes([1; 16]), level };
+            captures::set_marks(&mut tx, &school.id, &[(lane, Seq::new(4))].into(), at_us).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let found = patients(&school.store, &school.id, (KIND, 4, 10)).await.unwrap();
+        let captured = |number| found.iter().any(|one| one.device == device(number) && one.captured);
+        assert_eq!(
+            [1, 2, 3].map(captured),
+            [false, true, false],
+            "before it took the release, since, and a daily check"
+        );
         let mut tx = school.store.begin().await.unwrap();
         devices::revoke(&mut tx, &school.id, device(3), 40).await.unwrap();
         tx.commit().await.unwrap();
