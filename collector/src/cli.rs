@@ -34,6 +34,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::actor::Actor;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::hardening;
 use crate::lifecycle::{StartError, open_store};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -136,6 +137,9 @@ pub fn run() -> ExitCode {
         Ok(command) => command,
         Err(error) => return explain(&error),
     };
+    if let Err(error) = hardening::hide_memory().context("failed to hide the memory of the process") {
+        return report(&Failure::Failed(error));
+    }
     let runtime = match tokio::runtime::Runtime::new().context("failed to start the runtime") {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Failed(error)),

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use lapwing_proto::failpoint;
@@ -37,7 +37,30 @@ pub(crate) fn write(file: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     failpoint!("durable.sync_folder", sync_folder_of(file))
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+/// Makes `file` where it is missing, and closes it to everybody but its owner.
+///
+/// # Errors
+///
+/// When the folder refuses, or the file's permissions cannot be changed.
+pub(crate) fn own(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    let mut permissions = std::fs::metadata(file)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(permissions.mode() & 0o700);
+    std::fs::set_permissions(file, permissions)
+}
+
+/// Has the folder of `path` remember what is in it.
+///
+/// # Errors
+///
+/// When the disk refuses.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(path.parent().filter(|above| is_named(above)).unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -47,8 +70,6 @@ fn is_named(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -64,5 +85,18 @@ mod tests {
         assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
         assert_eq!(std::fs::read(&file).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_could_read_is_closed_to_them_and_keeps_what_it_holds() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("lapwing.db");
+        let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        own(&file).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::write(&file, "rows").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+        own(&file).unwrap();
+        assert_eq!((mode(), std::fs::read_to_string(&file).unwrap()), (0o600, "rows".to_owned()));
     }
 }

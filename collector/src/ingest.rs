@@ -228,7 +228,7 @@ impl Ingest {
             let product = Actor::Product { school: self.school.clone() };
             audit::append(&mut tx, &Act::new(&product, now_us, ActKind::DeviceRemoved, device)).await?;
         }
-        Ok(failpoint!("goodbye.removed", tx.commit().await)?)
+        Ok(failpoint!("goodbye.commit", tx.commit().await)?)
     }
 
     fn note_refusal(&self, device: DeviceId, stream: &'static str, refused: &Refused) {

@@ -16,6 +16,7 @@ pub mod console;
 mod durable;
 mod enrolment;
 pub mod exemption;
+mod hardening;
 pub mod ids;
 mod in_force;
 pub mod ingest;

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use lapwing_proto::{InvalidBytes, failpoint};
 use lapwing_rules::Level;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Connection, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::durable;
 use crate::ids::InvalidId;
 
 pub(crate) mod absences;
@@ -75,6 +76,7 @@ pub(crate) mod subjects;
 pub(crate) mod tampering;
 pub(crate) mod tickets;
 pub(crate) mod tokens;
+pub(crate) mod upgrade;
 pub(crate) mod verdicts;
 mod visible;
 mod written_back;
@@ -89,23 +91,6 @@ const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: &str = "-16384";
 /// Pages of the log before it is written back, 32 MiB: a page that many commits touch is then written back once.
 const CHECKPOINT_PAGES: &str = "8192";
-const MIGRATIONS: [(i64, &str, &str); 15] = [
-    (1, "first school day", include_str!("store/migrations/0001_first_school_day.sql")),
-    (2, "what devices tell", include_str!("store/migrations/0002_what_devices_tell.sql")),
-    (3, "no captures by subject", include_str!("store/migrations/0003_no_captures_by_subject.sql")),
-    (4, "the right person", include_str!("store/migrations/0004_the_right_person.sql")),
-    (5, "notifications", include_str!("store/migrations/0005_notifications.sql")),
-    (6, "people", include_str!("store/migrations/0006_people.sql")),
-    (7, "proof of monitoring", include_str!("store/migrations/0007_proof_of_monitoring.sql")),
-    (8, "exemptions", include_str!("store/migrations/0008_exemptions.sql")),
-    (9, "pages at scale", include_str!("store/migrations/0009_pages_at_scale.sql")),
-    (10, "indexes that are used", include_str!("store/migrations/0010_indexes_that_are_used.sql")),
-    (11, "from the filter", include_str!("store/migrations/0011_from_the_filter.sql")),
-    (12, "approved media", include_str!("store/migrations/0012_approved_media.sql")),
-    (13, "identity", include_str!("store/migrations/0013_identity.sql")),
-    (14, "roll-outs", include_str!("store/migrations/0014_roll_outs.sql")),
-    (15, "when devices last captured", include_str!("store/migrations/0015_when_devices_last_captured.sql")),
-];
 
 /// The collector's database.
 #[derive(Clone, Debug)]
@@ -140,6 +125,14 @@ pub enum StoreError {
         path: PathBuf,
         /// The first migration this build does not know.
         found: i64,
+    },
+    /// The database cannot be copied before it is brought up to date.
+    #[error("cannot back up database `{path}` before it is brought up to date; nothing of it was changed")]
+    BackUp {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
     },
     /// The schema cannot be brought up to date.
     #[error("cannot migrate database `{path}`")]
@@ -177,7 +170,11 @@ impl StoreError {
                 None => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
             },
             Self::Randomness(_) => true,
-            Self::Open { .. } | Self::Newer { .. } | Self::Migrate { .. } | Self::Corrupt { .. } => false,
+            Self::Open { .. }
+            | Self::Newer { .. }
+            | Self::BackUp { .. }
+            | Self::Migrate { .. }
+            | Self::Corrupt { .. } => false,
         }
     }
 }
@@ -207,10 +204,12 @@ impl Store {
     ///
     /// [`StoreError::Newer`] when a newer build wrote it; otherwise when it cannot be opened or migrated.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // Its log and index beside it get the permissions of the file.
+        durable::own(path).map_err(|error| StoreError::Open { path: path.to_owned(), source: error.into() })?;
         let options = connect_options(path);
         let writer = options.clone().pragma("cache_size", CACHE_KIB).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let writer = open_pool(path, writer, 1).await?;
-        failpoint!("store.migrate", migrate(path, &writer).await?);
+        failpoint!("store.migrate", upgrade::migrate(path, &writer).await?);
         let back = open_pool(path, options.clone(), 1).await?;
         let reader = open_pool(path, options.pragma("query_only", "ON"), READERS).await?;
         Ok(Self { writer, reader, back, pressing: Arc::default() })
@@ -327,17 +326,6 @@ where
 pub(crate) fn level(row: &SqliteRow, index: usize) -> Result<Level, StoreError> {
     let number: u8 = row.try_get(index)?;
     Level::try_from(number).map_err(|_| StoreError::Corrupt { what: "level" })
-}
-
-async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
-    let migrations = MIGRATIONS.into_iter().map(|(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    match Migrator::with_migrations(migrations.collect()).run(writer).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer { path: path.to_owned(), found }),
-        Err(source) => Err(StoreError::Migrate { path: path.to_owned(), source }),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What has to be looked after while everything runs: one loop, once a second.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lapwing_rules::Release;
@@ -17,7 +17,7 @@ use crate::ingest::{Ingest, Refreshed};
 use crate::proof::certificates::Ends;
 use crate::proof::{self, Lookout};
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, upgrade};
 use crate::tls::{TlsConfigs, TlsError};
 
 /// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
@@ -136,7 +136,8 @@ impl Upkeep {
     }
 
     async fn forget_old(&self, now_us: i64) {
-        let school = self.config.load().school.id.clone();
+        let (school, database) = (self.config.load().school.id.clone(), self.config.load().database());
+        upgrade::forget_old(&database, UNIX_EPOCH + Duration::from_micros(now_us.unsigned_abs()));
         if let Err(error) = enrolment::forget_old(&self.store, &school, now_us).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old uses of tokens are not forgotten yet");
         }

@@ -153,7 +153,7 @@ impl<'a> Play<'a> {
     }
 
     async fn story(&mut self, outcome: &mut Played) -> anyhow::Result<()> {
-        self.scene.set(&mut self.rig, &self.stage.template)?;
+        self.scene.set(&mut self.rig, &self.stage.template).await?;
         self.begin().await?;
         self.lesson().await?;
         self.has_struck |= self.rig.was_injected();

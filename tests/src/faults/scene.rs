@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::fault::{Fault, Program};
 use super::oracle::Gaps;
@@ -48,6 +50,8 @@ pub(super) enum Scene {
     NoPost,
     /// What is seen becomes worse.
     Worsening,
+    /// The collector's database is of the schema before.
+    Upgrading,
 }
 
 impl Scene {
@@ -97,6 +101,7 @@ impl Scene {
             "authority" | "durable" | "school_key" => Self::Opening,
             "intake" if place.starts_with("intake.gap") => Self::Damaged,
             "outbox" if place.starts_with("outbox.commit_failed") => Self::NoPost,
+            "backup" => Self::Upgrading,
             "triage" if place.starts_with("triage.raise") => Self::Worsening,
             _ => Self::Day,
         }
@@ -114,7 +119,8 @@ impl Scene {
             | Self::Rejoining
             | Self::Opening
             | Self::NoPost
-            | Self::Worsening => Gaps::None,
+            | Self::Worsening
+            | Self::Upgrading => Gaps::None,
         }
     }
 
@@ -133,12 +139,13 @@ impl Scene {
             | Self::Bitten
             | Self::Expired
             | Self::NoPost
-            | Self::Worsening => 0,
+            | Self::Worsening
+            | Self::Upgrading => 0,
         }
     }
 
     /// Makes it so before anything runs.
-    pub(super) fn set(self, rig: &mut Rig, template: &Template) -> anyhow::Result<()> {
+    pub(super) async fn set(self, rig: &mut Rig, template: &Template) -> anyhow::Result<()> {
         // As a killed service leaves it.
         drop(std::os::unix::net::UnixListener::bind(rig.socket())?);
         match self {
@@ -165,6 +172,7 @@ impl Scene {
             }
             Self::Keyless => std::fs::write(rig.state().join("spool.key"), b"torn").context("failed to tear the key"),
             Self::NoPost => rig.edit_collector(|text| text.replace("port = ", "port = 1 # ")),
+            Self::Upgrading => undo_newest_migration(&rig.database()).await,
         }
     }
 
@@ -183,7 +191,8 @@ impl Scene {
             | Self::Keyless
             | Self::Bitten
             | Self::Expired
-            | Self::Worsening => Ok(()),
+            | Self::Worsening
+            | Self::Upgrading => Ok(()),
         }
     }
 
@@ -200,6 +209,17 @@ impl Scene {
         rig.slept = EXPIRED;
         Ok(())
     }
+}
+
+/// Brings a database back to the schema before. To be written anew with each migration.
+async fn undo_newest_migration(database: &Path) -> anyhow::Result<()> {
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(database)).await?;
+    let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
+    anyhow::ensure!(newest == 15, "how migration {newest} is undone is not written here yet");
+    sqlx::query("ALTER TABLE high_water DROP COLUMN moved_us").execute(&pool).await?;
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 15").execute(&pool).await?;
+    pool.close().await;
+    Ok(())
 }
 
 /// Changes one in the last quarter of what was written.

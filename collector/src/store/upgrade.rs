@@ -1,0 +1,167 @@
+//! Bringing the schema up to date: forward only, and only after a back-up that was looked through.
+//!
+//! ```text
+//! lapwing.db of schema 14 -> lapwing.db.schema-14, checked -> lapwing.db of schema 15
+//! ```
+//!
+//! One back-up is kept, of the schema before, for 28 days. Going back is: stop the collector, put it in the place of the database (and
+//! remove `-wal` and `-shm` beside it), start the earlier build, run its `restored`. Evidence in it is sealed as it was.
+
+use std::ffi::OsString;
+use std::fs::{DirEntry, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use lapwing_proto::failpoint;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlitePool};
+
+use super::StoreError;
+use crate::durable;
+
+/// What a back-up is called beside its database, with the schema's number.
+const BACKUP: &str = ".schema-";
+/// How long a back-up is kept: a build that cannot be used has shown it by then.
+const KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+const MIGRATIONS: [(i64, &str, &str); 15] = [
+    (1, "first school day", include_str!("migrations/0001_first_school_day.sql")),
+    (2, "what devices tell", include_str!("migrations/0002_what_devices_tell.sql")),
+    (3, "no captures by subject", include_str!("migrations/0003_no_captures_by_subject.sql")),
+    (4, "the right person", include_str!("migrations/0004_the_right_person.sql")),
+    (5, "notifications", include_str!("migrations/0005_notifications.sql")),
+    (6, "people", include_str!("migrations/0006_people.sql")),
+    (7, "proof of monitoring", include_str!("migrations/0007_proof_of_monitoring.sql")),
+    (8, "exemptions", include_str!("migrations/0008_exemptions.sql")),
+    (9, "pages at scale", include_str!("migrations/0009_pages_at_scale.sql")),
+    (10, "indexes that are used", include_str!("migrations/0010_indexes_that_are_used.sql")),
+    (11, "from the filter", include_str!("migrations/0011_from_the_filter.sql")),
+    (12, "approved media", include_str!("migrations/0012_approved_media.sql")),
+    (13, "identity", include_str!("migrations/0013_identity.sql")),
+    (14, "roll-outs", include_str!("migrations/0014_roll_outs.sql")),
+    (15, "when devices last captured", include_str!("migrations/0015_when_devices_last_captured.sql")),
+];
+
+/// Brings the database at `path` up to date.
+pub(super) async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
+    if let Some(schema) = outdated(writer).await? {
+        let backup = back_up(path, writer, schema).await?;
+        tracing::info!(schema, backup = %backup.display(), "the database is backed up and brought up to date");
+    }
+    let migrations = MIGRATIONS.into_iter().map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    match Migrator::with_migrations(migrations.collect()).run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer { path: path.to_owned(), found }),
+        Err(source) => Err(StoreError::Migrate { path: path.to_owned(), source }),
+    }
+}
+
+/// The schema of a database that an earlier build made; `None` for a new one, and for one of this build or a later.
+async fn outdated(pool: &SqlitePool) -> Result<Option<i64>, StoreError> {
+    let newest = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    Ok(schema(pool).await?.filter(|found| *found < newest))
+}
+
+async fn schema(pool: &SqlitePool) -> Result<Option<i64>, StoreError> {
+    let is_made: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')")
+            .fetch_one(pool)
+            .await?;
+    if !is_made {
+        return Ok(None);
+    }
+    Ok(sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(pool).await?)
+}
+
+/// Copies the database whole, looks the copy through, and only then lets it take the place of the one before.
+async fn back_up(path: &Path, writer: &SqlitePool, schema: i64) -> Result<PathBuf, StoreError> {
+    let backup = beside(path, &format!("{BACKUP}{schema}"));
+    let fresh = beside(path, &format!("{BACKUP}{schema}.new"));
+    let failed = |source| StoreError::BackUp { path: path.to_owned(), source };
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error.into())),
+        Ok(()) | Err(_) => {}
+    }
+    durable::own(&fresh).map_err(|error| failed(error.into()))?;
+    let before = counts(writer).await?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(fresh.to_string_lossy()).execute(writer).await;
+    failpoint!("backup.copy", copied.map_err(failed)?);
+    check(&fresh, schema, &before).await.map_err(failed)?;
+    let keep = || {
+        File::open(&fresh)?.sync_all()?;
+        std::fs::rename(&fresh, &backup)?;
+        durable::sync_folder_of(&backup)
+    };
+    failpoint!("backup.keep", keep().map_err(|error| failed(error.into()))?);
+    forget(path, |other| other.path() != backup);
+    Ok(backup)
+}
+
+/// Whether the copy is sound, of the schema, and holds every row.
+async fn check(copy: &Path, schema_before: i64, before: &[(String, i64)]) -> Result<(), sqlx::Error> {
+    let unsound = |what: String| sqlx::Error::Protocol(format!("the copy is not sound: {what}"));
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(copy).read_only(true)).await?;
+    let found = async {
+        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&pool).await?;
+        if said != ["ok"] {
+            return Err(unsound(said.join("; ")));
+        }
+        let copied = counts(&pool).await.map_err(|error| unsound(error.to_string()))?;
+        let version = schema(&pool).await.map_err(|error| unsound(error.to_string()))?;
+        if version != Some(schema_before) || copied != before {
+            return Err(unsound("rows are missing".to_owned()));
+        }
+        Ok(())
+    };
+    let found = found.await;
+    pool.close().await;
+    found
+}
+
+/// Every table and how many rows it has, by name.
+async fn counts(pool: &SqlitePool) -> Result<Vec<(String, i64)>, StoreError> {
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(pool).await?;
+    let mut counts = Vec::with_capacity(tables.len());
+    for table in tables {
+        let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{table}\""));
+        let rows = sqlx::query_scalar(sql).fetch_one(pool).await?;
+        counts.push((table, rows));
+    }
+    Ok(counts)
+}
+
+/// Removes back-ups made longer than [`KEPT`] before `now`: they hold what was erased since.
+pub(crate) fn forget_old(path: &Path, now: SystemTime) {
+    forget(path, |backup| {
+        let made = backup.metadata().and_then(|facts| facts.modified());
+        made.is_ok_and(|made| now.duration_since(made).is_ok_and(|age| age > KEPT))
+    });
+}
+
+/// Removes the back-ups of a database that `is_past` says.
+fn forget(path: &Path, is_past: impl Fn(&DirEntry) -> bool) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let begins = format!("{}{BACKUP}", name.to_string_lossy());
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_backup = entry.file_name().to_string_lossy().starts_with(&begins);
+        if is_backup
+            && is_past(&entry)
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an earlier back-up stays");
+        }
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;
