@@ -1,6 +1,9 @@
 //! The committed code is what the contract generates, byte for byte. To write it anew after a change of the
 //! contract: `LAPWING_REGENERATE=1 cargo test -p lapwing-proto --test contract`.
 
+#[path = "contract/messages.rs"]
+mod messages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

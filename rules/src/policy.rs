@@ -285,6 +285,24 @@ mod tests {
         assert_eq!(sign_policy(&policy(), &key()).unwrap(), signed);
     }
 
+    /// A policy as this release signs it, kept: later builds have to read it.
+    const KEPT: &str = "tests/fixtures/policy-0.1.0.lwpl";
+
+    /// `cargo nextest run -p lapwing-rules --run-ignored only a_policy_of_this_release_is_kept`, once a release.
+    #[test]
+    #[ignore = "writes the fixture of a release into the source tree; a fixture that is there stays"]
+    fn a_policy_of_this_release_is_kept() {
+        let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(KEPT);
+        assert!(!place.exists(), "fixtures are never written again");
+        std::fs::write(place, sign_policy(&policy(), &key()).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_policy_of_0_1_0_is_read() {
+        let signed = &std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(KEPT)).unwrap();
+        assert_eq!(Policy::load(signed, &trusted()), Ok(policy()));
+    }
+
     #[test]
     fn a_changed_policy_is_refused() {
         let mut signed = sign_policy(&policy(), &key()).unwrap();

@@ -53,6 +53,46 @@ fn fired(rules: &RuleSet, text: &str) -> Vec<String> {
     verdict.hits.iter().map(|hit| hit.rule.to_string()).collect()
 }
 
+/// A rule set of engine 4 upon a base, and the base, kept: later builds have to read them.
+const KEPT: [&str; 2] = ["rule_set_engine_4.lwr", "illegal_base_engine_4.lwib"];
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// `cargo nextest run -p lapwing-rules --run-ignored only what_this_engine_writes_upon_a_base_is_kept`, once an engine.
+#[test]
+#[ignore = "writes the fixture of an engine into the source tree; a fixture that is there stays"]
+fn what_this_engine_writes_upon_a_base_is_kept() {
+    let base = base("tawny kestrel", 3, &project());
+    let own = pack("\"title\"", "match = { phrase = \"owl\" }");
+    let artefact = Compiler::new().pack("t.toml", &*own).compile_upon(&base, Release::new(7), Validity::default());
+    for (name, bytes) in KEPT.into_iter().zip([sign(&artefact.unwrap(), &school()), base]) {
+        assert!(!fixture(name).exists(), "fixtures are never written again");
+        std::fs::write(fixture(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn what_engine_4_wrote_upon_a_base_is_read_and_judged_as_its_packs_are_now() {
+    let [kept, base_kept] = KEPT.map(|name| std::fs::read(fixture(name)).unwrap());
+    let kept = RuleSet::load(&kept, &trusted(&school())).unwrap();
+    assert_eq!(kept.check_base(&trusted(&project()), None), Ok(Release::new(3)));
+    assert_eq!(Base::load(&base_kept, &trusted(&project())).unwrap().release(), Release::new(3));
+    let own = pack("\"title\"", "match = { phrase = \"owl\" }");
+    let again = upon(&base_kept, &[("t.toml", &own)]).unwrap();
+    let now = upon(&base("tawny kestrel", 3, &project()), &[("t.toml", &own)]).unwrap();
+    for text in ["an owl and a tawny kestrel", "tawny", "kestrel tawny", "nothing"] {
+        assert_eq!(fired(&kept, text), fired(&again, text), "{text}");
+        assert_eq!(fired(&kept, text), fired(&now, text), "{text}");
+    }
+    assert_eq!(fired(&kept, "an owl and a tawny kestrel"), ["illegal_base.birds", "t.rule"]);
+    assert_eq!(
+        (kept.host_class("x.union.example"), kept.host_class("help.example")),
+        (HostClass::Protected, HostClass::Support)
+    );
+}
+
 #[test]
 fn a_school_has_its_own_rules_and_those_of_the_base() {
     let own = pack("\"title\"", "match = { phrase = \"owl\" }");
