@@ -1,4 +1,5 @@
-//! Roll-outs: a rule set goes to a pilot, to a share, to everybody; one that makes PCs unwell is halted by itself.
+//! Roll-outs: a rule set goes to a pilot, to a share, to everybody; one that makes PCs unwell, or capture far more than others,
+//! is halted by itself.
 //!
 //! The collector runs in this process, by a clock that is turned on; commands are the real program's, rule sets are compiled
 //! and signed by the real tool. PCs are the agent's own identity, spool and uplink ([`Pc`]): they fetch, verify and load
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 use clap::builder::TypedValueParser as _;
 use lapwing_agent::diagnostic::Code;
@@ -128,7 +130,8 @@ impl Stages {
 
         self.regression().await?;
         self.newcomer().await?;
-        self.recovery().await
+        self.recovery().await?;
+        self.noise().await
     }
 
     /// Whoever takes the next one is unwell: nobody else is offered it.
@@ -140,25 +143,51 @@ impl Stages {
         for pc in &self.pilot {
             pc.suffers(Some(Code::Overrun));
         }
+        let outcome = match outcome {
+            Ok(()) => self.is_halted(3, 1).await,
+            Err(error) => Err(error),
+        };
+        self.stage("PCs that took it are unwell: halted by itself", outcome);
+        Ok(())
+    }
+
+    /// Whoever takes the next one captures what everybody does.
+    async fn noise(&mut self) -> anyhow::Result<()> {
+        self.publish(6, &["--group", PILOT, "--percent", "50"])?;
+        let offered = self.offered()?;
+        let taken = async || (self.have(6) == offered).then_some(());
+        let outcome = self.within("the share to have release 6", taken).await;
+        self.clock.advance_us(MINUTE_US);
+        for pc in self.pilot.iter().chain(&self.others).filter(|pc| pc.rule_set() == 6) {
+            pc.capture("sample.noisy".to_owned()).await?;
+        }
+        let outcome = match outcome {
+            Ok(()) => self.is_halted(6, 2).await,
+            Err(error) => Err(error),
+        };
+        self.stage("PCs that took it capture, and no others: halted by itself", outcome);
+        Ok(())
+    }
+
+    /// Waits until the newest release, `release`, is halted and `words` halts in all are told of; nobody else takes it.
+    async fn is_halted(&self, release: u64, words: i64) -> Result<String, String> {
+        let before = self.have(release);
         let mut turned = 0;
         let told = async || {
             // Upkeep looks once a minute of the collector's clock.
             self.clock.advance_us(MINUTE_US);
             turned += 1;
             tokio::time::sleep(Duration::from_millis(1200)).await;
-            (counted(&self.school.database(), "SELECT COUNT(*) FROM outbox WHERE kind = 'roll_out'").await.ok()? == 1)
-                .then_some(())
+            let told = "SELECT COUNT(*) FROM outbox WHERE kind = 'roll_out'";
+            (counted(&self.school.database(), told).await.ok()? == words).then_some(())
         };
-        let outcome = outcome.and(self.within("the halt, and a word on it", told).await);
+        self.within("the halt, and a word on it", told).await?;
         let status = self.school.collect(&["rules", "status"], &[]);
         let halted = status.err().map(|error| format!("{error:#}")).unwrap_or_default();
-        let others = self.others.iter().filter(|pc| pc.rule_set() == 3).count();
-        let outcome = outcome.and_then(|()| match (halted.contains("HALTED"), others) {
-            (true, 0) => Ok(format!("halted within {turned} minutes, told once, 0 of {} others", self.others.len())),
+        match (halted.contains("HALTED"), self.have(release) - before) {
+            (true, 0) => Ok(format!("halted within {turned} minutes, told once, 0 others took it")),
             (told, others) => Err(format!("status says so: {told}, {others} others took it")),
-        });
-        self.stage("PCs that took it are unwell: halted by itself", outcome);
-        Ok(())
+        }
     }
 
     /// A PC that joins, or comes back, while a roll-out is halted.
@@ -167,7 +196,10 @@ impl Stages {
         let base = async || (pc.rule_set() == 2).then_some(());
         let outcome = self.within("the release that is everybody's", base).await;
         let outcome = outcome.map_err(|error| format!("{error}: {}, release {}", pc.state(), pc.rule_set()));
+        // It is off from now on: nobody waits for it.
+        let device = pc.device().context("it has joined")?.to_string();
         pc.off().await?;
+        self.school.collect(&["device", "revoke", &device], &[])?;
         self.stage("a PC that joins meanwhile gets the one before", outcome.map(|()| "release 2".to_owned()));
         Ok(())
     }
