@@ -156,8 +156,14 @@ fn collector(config: &Config) -> Finding {
 }
 
 fn identity(config: &Config) -> Finding {
-    match IdentityStore::open(&config.state_dir).map(|store| store.device()) {
-        Ok(Some(device)) => Finding::fine("identity", format!("enrolled as {device}")),
+    match IdentityStore::open(&config.state_dir).map(|store| store.current()) {
+        Ok(Some(identity)) => {
+            let ends = jiff::Timestamp::from_microsecond(identity.not_after_us()).map_or_else(
+                |_| String::new(),
+                |ends| format!(", by a certificate that ends on {}", ends.strftime("%Y-%m-%d")),
+            );
+            Finding::fine("identity", format!("enrolled as {}{ends}", identity.device()))
+        }
         Ok(None) => Finding::wrong(
             "identity",
             "not enrolled: is the token right, is the enrol listener reached, and does somebody have to let it in?",

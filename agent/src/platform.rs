@@ -19,8 +19,8 @@ pub(crate) use imp::{
 };
 
 pub use imp::{
-    Display, Files, Media, Titles, create_private_file, create_private_folder, hardware_hash, hide_memory, host_name,
-    keep_memory_small, serial_hash, sync_folder,
+    Display, Files, Media, Titles, close_to_others, create_private_file, create_private_folder, hardware_hash,
+    hide_memory, host_name, keep_memory_small, serial_hash, sync_folder,
 };
 
 /// What the operating system may order a running service to do.

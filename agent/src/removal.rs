@@ -24,11 +24,9 @@ use crate::pipeline::{self, ServiceError};
 use crate::shutdown::Shutdown;
 use crate::state_folder::{self, Held};
 use crate::status::StatusFacts;
-use crate::uplink::{Backlog, LinkState, Uplink, UplinkParts};
+use crate::uplink::{Backlog, LinkState, Uplink, UplinkConfig, UplinkParts};
 use crate::{doctor, durable, platform};
 
-/// Rule sets and policies that are announced on the way out are not fetched.
-const ARTEFACTS: usize = 1;
 /// Between looks at what still waits: an acknowledgement wakes nobody here.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -79,8 +77,8 @@ pub enum RemovalError {
 enum Told {
     /// There is no identity, or no collector: nobody misses this computer.
     Nobody,
-    /// It was written down.
-    Written(DeviceId),
+    /// It was written down; how many captures are left all the same.
+    Written { device: DeviceId, captures: u64 },
     /// It was not, and why; how many captures are left.
     Not { device: DeviceId, why: String, captures: u64 },
 }
@@ -101,12 +99,15 @@ pub async fn remove(config: &Config, terms: Terms, clock: Arc<dyn Clock>) -> Res
         Err(Held::Unknown(_)) if terms.discards => 0,
         Err(Held::Unknown(why)) => return Err(RemovalError::Spool(why)),
     };
-    let lines = match tell(config, terms.within, clock).await? {
+    let lines = match tell(config, terms, held, clock).await? {
         Told::Nobody if held > 0 && !terms.discards => {
             return Err(RemovalError::Holds { captures: held, why: "this computer is not enrolled".to_owned() });
         }
         Told::Nobody => vec!["this computer was not enrolled: nobody is told".to_owned()],
-        Told::Written(device) => vec![format!("the collector knows that {device} is removed, and denies it")],
+        Told::Written { device, captures } => {
+            let known = format!("the collector knows that {device} is removed, and denies it");
+            [Some(known), lost(captures)].into_iter().flatten().collect()
+        }
         Told::Not { why, captures, .. } if captures > 0 && !terms.discards => {
             return Err(RemovalError::Holds { captures, why });
         }
@@ -121,22 +122,58 @@ pub async fn remove(config: &Config, terms: Terms, clock: Arc<dyn Clock>) -> Res
     clear(config, lines)
 }
 
-/// Delivers what waits and says goodbye for good.
-async fn tell(config: &Config, within: Duration, clock: Arc<dyn Clock>) -> Result<Told, RemovalError> {
+/// Delivers what waits, of `held` captures, and says goodbye: for good once nothing waits any more, or where the rest is given
+/// up.
+async fn tell(config: &Config, terms: Terms, held: u64, clock: Arc<dyn Clock>) -> Result<Told, RemovalError> {
     let identity = Arc::new(IdentityStore::open(&config.state_dir)?);
     let (Some(device), Some(uplink_config)) = (identity.device(), pipeline::uplink_config(config)?) else {
         return Ok(Told::Nobody);
     };
     let diagnostics = Diagnostics::new();
     let spool: Arc<dyn Backlog> = pipeline::open_spool(config, Arc::clone(&clock), &diagnostics)?;
-    let (_status, status) = watch::channel(StatusFacts::default());
-    let (_goodbye, goodbye) = watch::channel(wire::GoodbyeReason::Removed);
-    let (artefacts, _unread) = mpsc::channel(ARTEFACTS);
+    let opened = waiting(spool.as_ref());
+    if opened < held && !terms.discards {
+        return Err(RemovalError::Spool(format!("{} of {held} captures were set aside", held - opened)));
+    }
+    let (goodbye, reason) = watch::channel(wire::GoodbyeReason::Stop);
+    let (uplink, shutdown, tasks) = uplink(Arc::clone(&spool), identity, uplink_config, (diagnostics, reason, clock));
+    let (state, delivers, heard) = (uplink.state(), uplink.delivers(), uplink.goodbye_heard());
+    let stopping = async {
+        let is_delivered = tokio::time::timeout(terms.within, delivered(spool.as_ref(), &delivers)).await.is_ok();
+        if is_delivered || (terms.discards && *delivers.borrow()) {
+            goodbye.send_replace(wire::GoodbyeReason::Removed);
+        }
+        shutdown.request();
+    };
+    tokio::join!(uplink.run(), stopping);
+    tasks.close();
+    tasks.wait().await;
+    let captures = waiting(spool.as_ref());
+    let is_written = *heard.borrow() && *goodbye.borrow() == wire::GoodbyeReason::Removed;
+    if is_written {
+        return Ok(Told::Written { device, captures });
+    }
+    let why = match state.borrow().clone() {
+        LinkState::Connecting(Some(why)) | LinkState::Blocked(why) | LinkState::NotEnrolled(why) => why,
+        LinkState::Connecting(None) | LinkState::Connected => format!("not within {} s", terms.within.as_secs()),
+    };
+    Ok(Told::Not { device, why, captures })
+}
+
+/// An uplink that delivers and says goodbye, and no more.
+fn uplink(
+    spool: Arc<dyn Backlog>,
+    identity: Arc<IdentityStore>,
+    config: UplinkConfig,
+    (diagnostics, goodbye, clock): (Diagnostics, watch::Receiver<wire::GoodbyeReason>, Arc<dyn Clock>),
+) -> (Uplink, Shutdown, TaskTracker) {
+    // What is announced on the way out is not fetched, and of sensors there is nothing to say.
+    let (status, artefacts) = (watch::channel(StatusFacts::default()).1, mpsc::channel(1).0);
     let (tasks, shutdown) = (TaskTracker::new(), Shutdown::new());
     let uplink = Uplink::new(UplinkParts {
-        spool: Arc::clone(&spool),
+        spool,
         identity,
-        config: uplink_config,
+        config,
         hardware: HardwareHash::new(platform::hardware_hash()),
         status,
         counters: Counters::new(),
@@ -147,39 +184,18 @@ async fn tell(config: &Config, within: Duration, clock: Arc<dyn Clock>) -> Resul
         tasks: tasks.clone(),
         shutdown: shutdown.clone(),
     });
-    let (mut state, heard) = (uplink.state(), uplink.goodbye_heard());
-    let stopping = async {
-        let delivered = tokio::time::timeout(within, delivered(spool.as_ref(), &mut state)).await;
-        shutdown.request();
-        delivered
-    };
-    let ((), delivered) = tokio::join!(uplink.run(), stopping);
-    tasks.close();
-    tasks.wait().await;
-    let captures = waiting(spool.as_ref());
-    if *heard.borrow() && captures == 0 {
-        return Ok(Told::Written(device));
-    }
-    let why = match (delivered, state.borrow().clone()) {
-        (Ok(Err(why)), _) => why,
-        (_, LinkState::Connecting(Some(why)) | LinkState::Blocked(why) | LinkState::NotEnrolled(why)) => why,
-        (_, LinkState::Connecting(None) | LinkState::Connected) => format!("not within {} s", within.as_secs()),
-    };
-    Ok(Told::Not { device, why, captures })
+    (uplink, shutdown, tasks)
 }
 
-/// Comes back once nothing waits and the collector answers, or with what keeps it from ever doing so.
-async fn delivered(spool: &dyn Backlog, state: &mut watch::Receiver<LinkState>) -> Result<(), String> {
-    loop {
-        let now = state.borrow_and_update().clone();
-        match now {
-            LinkState::Connected if waiting(spool) == 0 => return Ok(()),
-            LinkState::Blocked(why) => return Err(why),
-            LinkState::Connected | LinkState::Connecting(_) | LinkState::NotEnrolled(_) => {}
-        }
-        // A change of the state, or time for another look: an ended sender cannot be, the uplink runs.
-        let _ = tokio::time::timeout(LOOK, state.changed()).await;
+/// Comes back once nothing waits, and the collector knows this PC for the one it is.
+async fn delivered(spool: &dyn Backlog, delivers: &watch::Receiver<bool>) {
+    while !*delivers.borrow() || waiting(spool) > 0 {
+        tokio::time::sleep(LOOK).await;
     }
+}
+
+fn lost(captures: u64) -> Option<String> {
+    (captures > 0).then(|| format!("{captures} captures that were not delivered are gone"))
 }
 
 fn waiting(spool: &dyn Backlog) -> u64 {
@@ -188,12 +204,13 @@ fn waiting(spool: &dyn Backlog) -> u64 {
 }
 
 fn clear(config: &Config, mut lines: Vec<String>) -> Result<Vec<String>, RemovalError> {
-    let folder = config.state_dir.to_path_buf();
-    if !state_folder::remove_all(&folder)? {
-        lines.push(format!("`{}` holds files that are not the agent's: they stay", folder.display()));
-    }
+    // First, for by it this computer would join again.
     if let Some(file) = config.token_file.as_deref() {
         durable::remove(file)?;
+    }
+    let folder = config.state_dir.to_path_buf();
+    if !state_folder::remove_all(&folder)? {
+        lines.push(format!("`{}` stays: it is a place of its own, or holds other files", folder.display()));
     }
     lines.push("nothing of this computer's state is left: remove the program and its configuration now".to_owned());
     Ok(lines)

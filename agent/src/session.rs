@@ -2,10 +2,12 @@
 //! no rules, no network and no secret; what could not be forwarded is forgotten, save the title in front.
 
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 use tokio_util::codec::Framed;
 
 use crate::entering::enter;
@@ -20,6 +22,8 @@ use crate::shutdown::Shutdown;
 const TITLES: usize = 16;
 /// How often the service hears that the program lives.
 const PING: Duration = Duration::from_secs(20);
+/// Between two titles of the same window: a page or a game that changes its own all the time is no flood.
+const SPACING: Duration = Duration::from_millis(50);
 /// Between attempts to reach a service that is not there.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -77,7 +81,7 @@ impl Forward {
                 Ok(frames) => return Some(frames),
                 Err(error) => tracing::info!(error = %error, "the service cannot be reached; trying again"),
             }
-            let again = tokio::time::sleep(wait);
+            let again = sleep(wait);
             tokio::pin!(again);
             loop {
                 tokio::select! {
@@ -92,6 +96,9 @@ impl Forward {
 
     async fn converse(&mut self, mut frames: Framed<LocalStream, FrameCodec>, shutdown: &Shutdown) -> Ended {
         let mut ping = tokio::time::interval(PING);
+        // What a window shows while its last title was told just now: the newest alone.
+        let mut held = None;
+        let mut spacing = pin!(sleep(Duration::ZERO));
         self.health.mark_changed();
         if frames.send(&self.front).await.is_err() {
             return Ended::Service;
@@ -99,10 +106,23 @@ impl Forward {
         loop {
             let told = tokio::select! {
                 () = shutdown.requested() => return Ended::Here,
+                () = spacing.as_mut(), if held.is_some() => {
+                    spacing.set(sleep(SPACING));
+                    tell(&mut frames, held.take()).await
+                }
                 seen = self.seen.recv() => match seen.and_then(message) {
                     Some(front) => {
+                        let is_flicker = is_same_window(&front, &self.front) && !spacing.is_elapsed();
+                        let left = held.replace(front.clone()).filter(|_| !is_flicker);
                         self.front = front;
-                        frames.send(&self.front).await
+                        if is_flicker {
+                            continue;
+                        }
+                        spacing.set(sleep(SPACING));
+                        match tell(&mut frames, left).await {
+                            Ok(()) => tell(&mut frames, held.take()).await,
+                            failed => failed,
+                        }
                     }
                     None => {
                         // The last word of the sensor is how it ended; the service may be gone already.
@@ -130,6 +150,18 @@ impl Forward {
         }
         Ok(())
     }
+}
+
+async fn tell(frames: &mut Framed<LocalStream, FrameCodec>, message: Option<Message>) -> std::io::Result<()> {
+    match message {
+        Some(message) => frames.send(&message).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether both are titles of the same window.
+fn is_same_window(one: &Message, other: &Message) -> bool {
+    matches!((one, other), (Message::Title(one), Message::Title(other)) if one.window == other.window)
 }
 
 /// An observation as it is told; `None` for what a session's program does not see.

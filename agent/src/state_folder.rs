@@ -12,8 +12,14 @@ pub(crate) const SPOOL: &str = "spool";
 const OF_THE_DEVICE: [&str; 6] =
     ["spool.key", "incarnation", "joining.key", "identity.json.bad", "identity.room", "identity.json"];
 /// What a PC watches by, and what is remembered of the agent's own files.
-const OF_WATCHING: [&str; 5] =
-    ["rule_set.artefact", "policy.artefact", "illegal_base.release", "made_of.json", "last-good.toml"];
+const OF_WATCHING: [&str; 6] = [
+    "rule_set.artefact",
+    "rule_set_before.artefact",
+    "policy.artefact",
+    "illegal_base.release",
+    "made_of.json",
+    "last-good.toml",
+];
 
 /// Captures in a spool that no agent has open; 0 where there is none.
 ///
@@ -52,7 +58,8 @@ pub(crate) fn remove_device(folder: &Path) -> io::Result<()> {
     remove(folder, &OF_THE_DEVICE)
 }
 
-/// Removes all that an agent ever writes, and the folder where nothing else is in it. Says whether it is gone.
+/// Removes all that an agent ever writes, and the folder unless something else is in it or it is a mount point. Says whether
+/// it is gone.
 ///
 /// # Errors
 ///
@@ -61,7 +68,9 @@ pub(crate) fn remove_all(folder: &Path) -> io::Result<bool> {
     remove_device(folder)?;
     remove(folder, &OF_WATCHING)?;
     match std::fs::remove_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy) => {
+            Ok(false)
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(true),
     }

@@ -4,6 +4,7 @@ use lapwing_proto::wire;
 
 use crate::canary::Canaries;
 use crate::counters::Counters;
+use crate::diagnostic::Code;
 use crate::frame::{Health, HealthKind, Report, SensorReport};
 use crate::observation::SessionId;
 use crate::sensor::{HealthSnapshot, SensorHealth, SensorName};
@@ -39,7 +40,12 @@ impl StatusFacts {
             policy_release: self.policy_release,
             exemptions_number: self.exemptions_number,
             counts: counters.take_counts(),
-            diagnostics: self.diagnostics.clone(),
+            diagnostics: self
+                .diagnostics
+                .iter()
+                .filter(|told| told.code != Code::Unreached.as_str())
+                .cloned()
+                .collect(),
             counters: Some(counters.to_wire()),
             scoped_out: self.scoped_out,
             ..wire::Status::default()

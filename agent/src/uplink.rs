@@ -106,7 +106,7 @@ pub struct Uplink {
 struct Farewell {
     reason: watch::Receiver<wire::GoodbyeReason>,
     clock: Arc<dyn Clock>,
-    /// Whether the collector has written it down.
+    /// Whether the collector said to whoever delivers that it is written down.
     heard: watch::Sender<bool>,
 }
 
@@ -169,6 +169,12 @@ impl Uplink {
     #[must_use]
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.link.state.subscribe()
+    }
+
+    /// Whether the collector has welcomed this device, now and later: it is the PC it says it is.
+    #[must_use]
+    pub fn delivers(&self) -> watch::Receiver<bool> {
+        self.link.delivers.subscribe()
     }
 
     /// Whether the collector has written the goodbye down, now and later.

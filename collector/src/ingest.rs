@@ -236,6 +236,7 @@ impl Ingest {
             self.copies.note(device, self.clock.wall_us());
         }
         let code = refused.code().as_str_name();
+        self.heard.note_refusal(device, code, self.clock.wall_us());
         match std::error::Error::source(refused) {
             Some(cause) => tracing::error!(device.id = %device, stream, code, error = cause, "device refused"),
             None => tracing::info!(device.id = %device, stream, code, reason = %refused, "device refused"),

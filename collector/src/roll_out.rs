@@ -54,6 +54,8 @@ pub(crate) struct Patient {
     pub(crate) is_unwell: bool,
     /// It captured something in the same time, daily checks apart.
     pub(crate) captured: bool,
+    /// It was heard since the roll-out began.
+    pub(crate) is_in_use: bool,
 }
 
 /// Why a roll-out is halted.
@@ -84,7 +86,9 @@ pub(crate) struct Progress {
     pub(crate) others_unwell: usize,
     /// Of those that have it, captured something since.
     pub(crate) captured: usize,
-    /// Of those that have another, captured something since it began.
+    /// That have another, and were in use since it began.
+    pub(crate) others_in_use: usize,
+    /// Of those, captured something since it began.
     pub(crate) others_captured: usize,
 }
 
@@ -131,7 +135,8 @@ impl RollOut {
             } else {
                 progress.others += 1;
                 progress.others_unwell += usize::from(patient.is_unwell);
-                progress.others_captured += usize::from(patient.captured);
+                progress.others_in_use += usize::from(patient.is_in_use);
+                progress.others_captured += usize::from(patient.is_in_use && patient.captured);
                 progress.refused += usize::from(is_offered && patient.has_refused);
             }
         }
@@ -158,8 +163,8 @@ impl Progress {
     /// rules' doing.
     const fn is_noisy(&self) -> bool {
         let is_most = self.captured >= NOISY && self.captured * 2 >= self.taken;
-        let are_enough = self.others >= NOISY;
-        are_enough && is_most && self.captured * self.others > 3 * self.others_captured * self.taken
+        let are_enough = self.others_in_use >= NOISY;
+        are_enough && is_most && self.captured * self.others_in_use > 3 * self.others_captured * self.taken
     }
 }
 
@@ -209,6 +214,7 @@ mod tests {
             has_refused: number < refused,
             is_unwell: number < unwell,
             captured: false,
+            is_in_use: true,
         };
         (0..count).map(one).collect()
     }
@@ -263,6 +269,10 @@ mod tests {
         assert_eq!(found((20, 10), (100, 2)), Some(Regression::Noisy { devices: 10, of: 20 }));
         assert_eq!(found((20, 18), (100, 30)), None, "the others capture a lot as well");
         assert_eq!(found((4, 4), (100, 0)), None, "so few say nothing");
+        let off = patients(100, 6, 0, 0).into_iter().map(|patient| Patient { is_in_use: false, ..patient });
+        let on = patients(10, 7, 0, 0).into_iter().map(|patient| Patient { captured: true, ..patient });
+        let progress = out.progress(KIND, &off.chain(on).collect::<Vec<_>>());
+        assert_eq!(progress.regression(), None, "who is off captures nothing, whatever the release");
         assert_eq!((found((20, 20), (4, 0)), found((20, 20), (0, 0))), (None, None), "nothing to compare it with");
     }
 

@@ -39,6 +39,8 @@ pub enum DiagnosticCode {
     ClockOff,
     /// The collector takes nothing from this device until somebody helps.
     Unwelcome,
+    /// The collector cannot be reached. It is told at the device alone: whoever reaches the collector has nothing to tell.
+    Unreached,
     /// The agent needs about as much memory as it may, and does less.
     MemoryLimit,
     /// The agent needs about as much of the processor as it may, and does less.
@@ -51,7 +53,7 @@ pub enum DiagnosticCode {
 
 impl DiagnosticCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ConfigKept,
         Self::ConfigRestart,
         Self::NoRuleSet,
@@ -69,6 +71,7 @@ impl DiagnosticCode {
         Self::NeverSettles,
         Self::ClockOff,
         Self::Unwelcome,
+        Self::Unreached,
         Self::MemoryLimit,
         Self::CpuLimit,
         Self::SpoolLimit,
@@ -96,6 +99,7 @@ impl DiagnosticCode {
             Self::NeverSettles => "LW-NEVER-STILL",
             Self::ClockOff => "LW-CLOCK",
             Self::Unwelcome => "LW-UNWELCOME",
+            Self::Unreached => "LW-UNREACHED",
             Self::MemoryLimit => "LW-LIMIT-MEMORY",
             Self::CpuLimit => "LW-LIMIT-CPU",
             Self::SpoolLimit => "LW-LIMIT-SPOOL",
@@ -123,6 +127,7 @@ impl DiagnosticCode {
             | Self::NeverSettles
             | Self::ClockOff
             | Self::Unwelcome
+            | Self::Unreached
             | Self::MemoryLimit
             | Self::CpuLimit
             | Self::SpoolLimit => false,
@@ -156,6 +161,7 @@ impl DiagnosticCode {
             Self::NeverSettles => "a title or address changes all the time, and is looked at once a minute",
             Self::ClockOff => "the device's clock is wrong; everything goes on, and captures carry both clocks",
             Self::Unwelcome => "the collector takes nothing from this device, for now or until somebody helps",
+            Self::Unreached => "the collector cannot be reached; captures wait in the spool, and it is tried again",
             Self::MemoryLimit => "the agent needs about as much memory as it may, and does less",
             Self::CpuLimit => "the agent needs about as much of the processor as it may, and does less",
             Self::SpoolLimit => "the spool holds about as much as it may, and the agent does less",

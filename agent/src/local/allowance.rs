@@ -52,7 +52,7 @@ struct Held {
 
 struct Account {
     seats: Vec<Arc<Seat>>,
-    /// Messages and connections not taken since then, microseconds since the device started.
+    /// Messages not taken since then, microseconds since the device started.
     lost: (u64, u64),
     /// What its connections begin with.
     reserve: Bucket,

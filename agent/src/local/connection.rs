@@ -31,8 +31,13 @@ pub(super) async fn hear(stream: LocalStream, ears: Ears, allowances: Allowances
     // The user database may be a directory service, which is no place to wait in for the others.
     let asked = tokio::task::spawn_blocking(move || (platform::peer(&stream), stream)).await;
     let Ok((Ok(session), stream)) = asked else { return };
+    let gone = place.gone();
     let mut peer = Peer { session, ears, allowances, place, speaks_as: None };
-    peer.converse(Framed::new(stream, FrameCodec::default())).await;
+    // Whatever it waits for, one that floods goes when another takes its place.
+    tokio::select! {
+        () = peer.converse(Framed::new(stream, FrameCodec::default())) => {}
+        () = gone.requested() => peer.ears.counters.count_dropped(Dropped::Rate, 1),
+    }
     peer.leave().await;
 }
 
@@ -63,17 +68,9 @@ enum Taken {
 
 impl Peer {
     async fn converse(&mut self, mut frames: Framed<LocalStream, FrameCodec>) {
-        let gone = self.place.gone();
         loop {
-            let heard = tokio::select! {
-                heard = tokio::time::timeout(IDLE, frames.next()) => heard,
-                () = gone.requested() => {
-                    self.ears.counters.count_dropped(Dropped::Rate, 1);
-                    return;
-                }
-            };
             // Silence, the end, and what is no frame all end it.
-            let Ok(Some(Ok(received))) = heard else { return };
+            let Ok(Some(Ok(received))) = tokio::time::timeout(IDLE, frames.next()).await else { return };
             match self.take(received) {
                 Taken::Observed(observation) => {
                     if self.ears.out.send(observation).await.is_err() {
@@ -81,7 +78,8 @@ impl Peer {
                     }
                 }
                 Taken::Answer(answer) => {
-                    if frames.send(&answer).await.is_err() {
+                    // Whoever asks and does not read is gone, too.
+                    if !matches!(tokio::time::timeout(IDLE, frames.send(&answer)).await, Ok(Ok(()))) {
                         return;
                     }
                 }

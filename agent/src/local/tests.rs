@@ -1,6 +1,7 @@
 use futures_util::{FutureExt, SinkExt};
 use tokio::sync::mpsc;
-use tokio_util::codec::Framed;
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::{Encoder as _, Framed};
 
 use super::*;
 use crate::clock::ManualClock;
@@ -177,6 +178,40 @@ async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
     assert_eq!(connection::hear(service, ears, allowances.clone()).now_or_never(), Some(()));
     assert_eq!(counters.to_wire().dropped_rate, 1);
     drop(places);
+}
+
+#[tokio::test]
+async fn who_asks_without_reading_goes_once_another_takes_its_place() {
+    let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
+    let (service, mut program) = LocalStream::pair().unwrap();
+    let (out, _heard) = mpsc::channel(1);
+    let ears = Ears {
+        out,
+        health: HealthBoard::new(),
+        counters: Counters::new(),
+        notice: watch::channel(Notice { version: 3, text: "told ".repeat(1_000) }).1,
+        status: watch::channel(StatusFacts::default()).1,
+        canaries: Canaries::default(),
+        clock: Arc::new(ManualClock::at(0)),
+    };
+    let mut asks = BytesMut::new();
+    for _ in 0..400 {
+        FrameCodec::default().encode(&Message::Ask(Ask::Notice), &mut asks).unwrap();
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut program, &asks).await.unwrap();
+    let crowding = async {
+        let mut places = Vec::new();
+        loop {
+            places.extend(allowances.enter((platform::own_uid(), None)));
+            tokio::task::yield_now().await;
+        }
+    };
+    // It has an answer to write that nobody reads.
+    tokio::select! {
+        () = connection::hear(service, ears, allowances.clone()) => {}
+        () = crowding => unreachable!("it crowds for ever"),
+    }
+    drop(program);
 }
 
 #[tokio::test]

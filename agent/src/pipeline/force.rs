@@ -19,6 +19,8 @@ use crate::notice::Notice;
 use crate::scope::{InForce, UnknownZone};
 
 const RULE_SET_FILE: &str = "rule_set.artefact";
+/// The one that was in force before it.
+const RULE_SET_BEFORE_FILE: &str = "rule_set_before.artefact";
 const POLICY_FILE: &str = "policy.artefact";
 /// The highest release of an illegal base that was ever in force here, in digits.
 const BASE_FILE: &str = "illegal_base.release";
@@ -122,19 +124,39 @@ impl Keeper {
 
     /// Takes into force what an earlier run kept.
     pub(crate) fn take_kept(&mut self) {
-        match durable::read_bounded(&self.state_dir.join(RULE_SET_FILE), MAX_ARTEFACT_BYTES) {
-            Ok(bytes) => self.report(Code::RuleSetRefused, self.use_rule_set(&bytes).map(drop)),
-            Err(_) => self.diagnostics.raise(Code::NoRuleSet, ""),
-        }
+        self.take_kept_rule_set();
         match durable::read_bounded(&self.state_dir.join(POLICY_FILE), MAX_ARTEFACT_BYTES) {
             Ok(bytes) => self.report(Code::PolicyRefused, self.use_policy(&bytes)),
             Err(_) => self.diagnostics.raise(Code::NoPolicy, ""),
         }
     }
 
+    /// The one that was in force last, and where that cannot be used the one before it.
+    fn take_kept_rule_set(&self) {
+        let kept = |file: &str| durable::read_bounded(&self.state_dir.join(file), MAX_ARTEFACT_BYTES);
+        let last = kept(RULE_SET_FILE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
+        let Err(refused) = last else { return self.report(Code::RuleSetRefused, Ok(())) };
+        let before = kept(RULE_SET_BEFORE_FILE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
+        let is_first_start = !self.state_dir.join(RULE_SET_FILE).exists() && before.is_err();
+        if is_first_start {
+            self.diagnostics.raise(Code::NoRuleSet, "")
+        } else {
+            self.report(Code::RuleSetRefused, Err(refused))
+        }
+    }
+
     /// Takes a rule set that arrived; on any failure the one in force stays, and the failure is reported.
     pub(crate) fn take_rule_set(&mut self, bytes: &[u8]) {
-        let taken = self.use_rule_set(bytes).and_then(|()| self.keep(RULE_SET_FILE, bytes));
+        let before = self.state_dir.join(RULE_SET_FILE);
+        let taken = self.use_rule_set(bytes).and_then(|()| {
+            // A copy of a file that may be damaged by now: it is verified whenever it is used.
+            if let Ok(last) = durable::read_bounded(&before, MAX_ARTEFACT_BYTES)
+                && last != bytes
+            {
+                self.keep(RULE_SET_BEFORE_FILE, &last)?;
+            }
+            self.keep(RULE_SET_FILE, bytes)
+        });
         self.report(Code::RuleSetRefused, taken);
     }
 

@@ -23,7 +23,7 @@ pub use hardening::{hide_memory, keep_memory_small};
 pub use media::Media;
 pub(crate) use media::media_now;
 pub(crate) use socket::{LocalListener, LocalStream, connect};
-pub use storage::{create_private_file, create_private_folder, sync_folder};
+pub use storage::{close_to_others, create_private_file, create_private_folder, sync_folder};
 pub(crate) use supervisor::{
     Orders, alive_within, machine_stops, service_files, tell_alive, tell_ready, tell_stopping,
 };

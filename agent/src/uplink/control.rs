@@ -15,6 +15,7 @@ use tonic::Streaming;
 use super::Farewell;
 use super::backlog::Backlog;
 use super::backoff::Backoff;
+use super::enrol;
 use super::link::{Link, Part};
 use super::recover::Failure;
 use crate::clock::Clock;
@@ -204,6 +205,7 @@ impl Control<'_> {
         self.counts.clear();
         self.unanswered = false;
         self.backoff.reset();
+        enrol::forget_token(&self.link.config);
         self.link.works(Part::Control);
     }
 
@@ -213,17 +215,8 @@ impl Control<'_> {
         let said = async {
             let sent = failpoint!("control.goodbye", stream.up.send(goodbye).await);
             drop(stream.up);
-            if sent.is_err() {
-                return;
-            }
             // The collector ends its half once it has written the goodbye down.
-            loop {
-                match stream.down.message().await {
-                    Ok(Some(wire::ControlDown { directive: Some(Directive::GoAway(_)) })) | Err(_) => return,
-                    Ok(Some(_)) => {}
-                    Ok(None) => return self.farewell.was_heard(),
-                }
-            }
+            while sent.is_ok() && matches!(stream.down.message().await, Ok(Some(_))) {}
         };
         if timeout(FAREWELL_WITHIN, said).await.is_err() {
             tracing::debug!("the goodbye was not confirmed in time");

@@ -235,6 +235,9 @@ impl Delivery<'_> {
     }
 
     async fn acknowledge(&mut self, stream: &mut Stream, ack: wire::Ack) -> Result<(), Failure> {
+        if ack.goodbye {
+            self.farewell.was_heard();
+        }
         self.link.time.tell(ack.server_time_us);
         if !std::mem::replace(&mut stream.confirmed, true) {
             let (identity, boot) = (Arc::clone(&self.link.identity), self.about.boot_id);
@@ -272,7 +275,6 @@ impl Delivery<'_> {
             while let Some(message) = stream.down.message().await? {
                 self.take(&mut stream, message).await?;
             }
-            self.farewell.was_heard();
             Ok::<_, Failure>(())
         });
         if let Ok(Err(failure)) = pin!(drained).await {

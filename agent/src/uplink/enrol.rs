@@ -19,8 +19,8 @@ use super::tls::{self, Dial, Expiry};
 use super::trusted_time::TrustedTime;
 use super::{AGENT_VERSION, UplinkConfig};
 use crate::clock::Clock;
-use crate::durable;
 use crate::identity::{CertificateError, HardwareHash, Identity, IdentityStore, JoiningKeyError};
+use crate::{durable, platform};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const MAX_TOKEN_BYTES: usize = 64;
@@ -179,6 +179,10 @@ pub async fn enrol(
     clock: Arc<dyn Clock>,
 ) -> Result<DeviceId, EnrolError> {
     let path = config.token_file.as_deref().ok_or(EnrolError::NoToken)?;
+    // Device management may have left it open to everybody at the PC.
+    if let Err(error) = platform::close_to_others(path) {
+        tracing::warn!(error = %error, "others may read the campaign token: set its permissions to 0600");
+    }
     let token = read_token(path)?;
     let fingerprint = config.ca_fingerprint.ok_or(EnrolError::NoFingerprint)?;
     store.prove_room()?;
@@ -259,6 +263,18 @@ fn read_token(path: &Path) -> Result<Zeroizing<String>, EnrolError> {
         return Err(EnrolError::NotAToken { path: path.to_owned() });
     }
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Removes a campaign token that nobody needs: whoever has an identity that the collector answers would join by it once it
+/// is denied. It may have come again by device management, or been left by a start that was cut short.
+pub(super) fn forget_token(config: &UplinkConfig) {
+    let Some(path) = config.token_file.as_deref().filter(|path| path.exists()) else { return };
+    match wipe(path) {
+        Ok(()) => tracing::info!("a campaign token that is not needed was wiped"),
+        Err(error) => {
+            tracing::warn!(error = %error, "a campaign token that is not needed stays: remove the token file by hand")
+        }
+    }
 }
 
 /// Writes over the token before it is removed. A disk may keep the old blocks all the same: the token's expiry and

@@ -107,6 +107,8 @@ pub(super) struct Link {
     pub(super) dial: Dial,
     pub(super) diagnostics: Diagnostics,
     pub(super) state: watch::Sender<LinkState>,
+    /// Whether the collector has welcomed what delivers, and it was not cut since.
+    pub(super) delivers: watch::Sender<bool>,
     /// Parts that only somebody's help gets further.
     blocked: Mutex<BTreeMap<Part, Blocked>>,
     /// The identity that does not go on as it is, and why: see [`super::rejoin`].
@@ -131,6 +133,7 @@ impl Link {
             dial: parts.dial,
             diagnostics: parts.diagnostics,
             state: watch::Sender::new(LinkState::Connecting(None)),
+            delivers: watch::Sender::new(false),
             blocked: Mutex::default(),
             lost: watch::Sender::new(None),
             not_joined: Mutex::default(),
@@ -275,6 +278,7 @@ impl Link {
     pub(super) fn works(&self, part: Part) {
         self.blocked().remove(&part);
         if part == Part::Delivery {
+            self.delivers.send_replace(true);
             // Whoever delivers has not lost its identity, whatever was said before.
             self.lost.send_if_modified(|lost| lost.take().is_some());
             self.note_joining(None);
@@ -283,6 +287,9 @@ impl Link {
     }
 
     fn failed(&self, part: Part, failure: &Failure) {
+        if part == Part::Delivery {
+            self.delivers.send_replace(false);
+        }
         match failure.recovery() {
             Recovery::Blocked(blocked) => {
                 if let (Some(reason), Some(identity)) = (self.loss(blocked), self.identity.current()) {
@@ -335,12 +342,13 @@ impl Link {
             LinkState::Blocked(help) | LinkState::NotEnrolled(help) => self.diagnostics.raise(Code::Unwelcome, help),
             LinkState::Connected => {
                 self.diagnostics.clear(Code::Unwelcome);
+                self.diagnostics.clear(Code::Unreached);
                 if news {
                     tracing::info!("the collector answers");
                 }
             }
-            LinkState::Connecting(Some(error)) if news => tracing::warn!(error, "the collector does not answer"),
-            LinkState::Connecting(_) => {}
+            LinkState::Connecting(Some(error)) => self.diagnostics.raise(Code::Unreached, error),
+            LinkState::Connecting(None) => {}
         }
     }
 

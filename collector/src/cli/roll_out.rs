@@ -155,12 +155,13 @@ fn lines(desk: &Desk, standing: &Standing, progress: &Progress) -> Result<Vec<St
     } else if out.base != out.newest {
         lines.push(format!("everybody else is offered release {}", out.base));
     }
-    let Progress { offered, taken, unwell, refused, others, others_unwell, captured, others_captured } = *progress;
+    let Progress { offered, taken, unwell, refused, others, others_unwell, captured, others_in_use, others_captured } =
+        *progress;
     lines.push(format!(
         "offered to {offered} devices, {taken} have it, {unwell} of them unwell since; {refused} refused it"
     ));
     lines.push(format!("{others} have another, {others_unwell} of them unwell since"));
-    lines.push(format!("captured something since: {captured} of those that have it, {others_captured} of the others"));
+    lines.push(format!("captured something since: {captured} of {taken} that have it, {others_captured} of {others_in_use} others in use"));
     Ok(lines)
 }
 

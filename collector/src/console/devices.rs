@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use lapwing_proto::DiagnosticCode;
-use lapwing_proto::wire::{GapReason, Health};
+use lapwing_proto::wire::{ErrorCode, GapReason, Health};
 
 use super::frame::{self, Frame};
 use super::refusal::Refusal;
@@ -17,9 +17,14 @@ use super::silences::{self, SilenceView};
 use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
+use crate::store::artefacts::ArtefactKind;
 use crate::store::coverage::{self, DeviceFacts, Diagnostic, SILENT_US, SensorFacts};
 use crate::store::devices::REMOVED;
 use crate::store::expected::{self, Missing};
+use crate::store::roll_outs;
+
+/// A device that is on fetches a rule set within minutes.
+const FETCHED_WITHIN_US: i64 = 60 * 60_000_000;
 
 #[derive(Template)]
 #[template(path = "devices.html")]
@@ -75,12 +80,13 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let present = technician.present();
     let devices = coverage::devices(&state.store, &state.school, present.now_us()).await;
     let devices = devices.map_err(|error| Refusal::failed(&error))?;
+    let due = due(&state, &present).await?;
     let heard = queue::heard(&state, &present).await?;
     let shadows = shadows::views(&state, &present).await?;
     let tickets = tickets::views(&state).await?;
     let silences = silences::views(&state, &present).await?;
     let missing = missing(&state, &present).await?;
-    let view = DevicesView { heard, silences, missing, rooms: rooms(&present, devices), shadows, tickets };
+    let view = DevicesView { heard, silences, missing, rooms: rooms((&present, due), devices), shadows, tickets };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
 
@@ -106,15 +112,24 @@ fn missing_words(device: &Missing) -> String {
     format!("{}: {}", device.hostname, facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
-/// `devices` come sorted by room.
-fn rooms(present: &Present, devices: Vec<DeviceFacts>) -> Vec<RoomView> {
-    let chunks = devices.chunk_by(|a, b| a.room == b.room);
-    chunks.map(|devices| room(present, devices)).collect()
+/// The rule set that every device should have by now; 0 where there is none, or it was published just now.
+async fn due(state: &ConsoleState, present: &Present) -> Result<i64, Refusal> {
+    let standing = roll_outs::standing(&state.store, &state.school, ArtefactKind::RuleSet).await;
+    let standing = standing.map_err(|error| Refusal::failed(&error))?;
+    let is_fresh = standing.out.base == standing.out.newest
+        && standing.started_us > present.now_us().saturating_sub(FETCHED_WITHIN_US);
+    Ok(if is_fresh { 0 } else { standing.out.base.cast_signed() })
 }
 
-fn room(present: &Present, devices: &[DeviceFacts]) -> RoomView {
+/// `devices` come sorted by room; all of them should have the rule set `due`.
+fn rooms((present, due): (&Present, i64), devices: Vec<DeviceFacts>) -> Vec<RoomView> {
+    let chunks = devices.chunk_by(|a, b| a.room == b.room);
+    chunks.map(|devices| room((present, due), devices)).collect()
+}
+
+fn room((present, due): (&Present, i64), devices: &[DeviceFacts]) -> RoomView {
     let name = devices.first().map(|device| device.room.as_str()).filter(|room| !room.is_empty());
-    let devices: Vec<DeviceView> = devices.iter().map(|facts| device(present, facts)).collect();
+    let devices: Vec<DeviceView> = devices.iter().map(|facts| device((present, due), facts)).collect();
     let working = devices.iter().filter(|device| device.state == DeviceState::Working).count();
     RoomView {
         name: name.unwrap_or("No room set").to_owned(),
@@ -123,7 +138,7 @@ fn room(present: &Present, devices: &[DeviceFacts]) -> RoomView {
     }
 }
 
-fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
+fn device((present, due): (&Present, i64), facts: &DeviceFacts) -> DeviceView {
     let state = state(present, facts);
     let mut reasons = match (state, facts.heard_us) {
         (DeviceState::Silent, Some(heard)) => vec![format!("Last heard {}", present.when(heard))],
@@ -135,6 +150,14 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
         (DeviceState::Refused, _) => vec!["Its certificate was taken back".to_owned()],
         (DeviceState::Working | DeviceState::Blind, _) => Vec::new(),
     };
+    if matches!(state, DeviceState::Silent | DeviceState::New) {
+        reasons.extend(facts.refused.iter().map(|(code, at_us)| refusal_words(code, &present.when(*at_us))));
+    }
+    if state == DeviceState::Silent {
+        let lately = facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words);
+        let lately = lately.chain(facts.diagnostics.iter().map(diagnostic_words));
+        reasons.extend(lately.map(|words| format!("When last heard: {words}")));
+    }
     if matches!(state, DeviceState::Working | DeviceState::Blind) {
         reasons.extend(facts.sensors.iter().filter(|sensor| is_blind(sensor)).map(sensor_words));
         reasons.extend(facts.diagnostics.iter().map(diagnostic_words));
@@ -151,6 +174,10 @@ fn device(present: &Present, facts: &DeviceFacts) -> DeviceView {
     reasons.extend(facts.losses.iter().map(|reason| loss_words(*reason).to_owned()));
     if facts.rule_set_release == 0 && !matches!(state, DeviceState::New | DeviceState::Removed) {
         reasons.push("Has no rule set yet".to_owned());
+    }
+    let is_on = matches!(state, DeviceState::Working | DeviceState::Blind);
+    if is_on && (1..due).contains(&facts.rule_set_release) {
+        reasons.push(format!("Still has rule set {}: everybody is to have {due}", facts.rule_set_release));
     }
     reasons.dedup();
     let mut about =
@@ -248,6 +275,23 @@ fn loss_words(reason: i64) -> &'static str {
     }
 }
 
+/// Why the collector does not take what a silent device says.
+fn refusal_words(code: &str, when: &str) -> String {
+    let why = match ErrorCode::from_str_name(code) {
+        Some(ErrorCode::Copy) => "another PC has its identity, and it has not become a device of its own yet",
+        Some(ErrorCode::Clone) => {
+            "it shows what this collector never gave: where a back-up was brought back, run `lapwing-collector restored`"
+        }
+        Some(ErrorCode::Expired) => "its certificate ran out too long ago: it needs a new campaign token",
+        Some(ErrorCode::Version) => "its version is not served any more: upgrade it",
+        Some(ErrorCode::Store) => "the database could not be written",
+        Some(ErrorCode::Busy) => "too much came at once",
+        Some(ErrorCode::Malformed) => "what it sent could not be read",
+        Some(_) | None => "see the collector's log",
+    };
+    format!("Refused {when}: {why}")
+}
+
 fn goodbye(facts: &DeviceFacts) -> &'static str {
     match facts.goodbye.as_deref() {
         Some("shutdown") => "Shut down",
@@ -295,7 +339,10 @@ mod tests {
     use lapwing_rules::{Category, Level};
 
     use super::super::seeded::Seeded;
+    use crate::clock::Clock as _;
     use crate::store::device_health::{Health, SensorState};
+    use crate::store::devices;
+    use crate::store::fixture::DEVICE;
 
     #[tokio::test]
     async fn a_device_says_in_one_word_how_it_is_and_why() {
@@ -337,6 +384,37 @@ mod tests {
         );
         assert!(!page.contains("<b>service"), "what a device says is text");
         assert!(page.contains("1 of 1 working"), "it is to be known, and nothing is amiss");
+    }
+
+    #[tokio::test]
+    async fn why_a_pc_is_silent_stands_on_its_row_by_what_it_last_said_and_was_last_refused_for() {
+        let seeded = Seeded::open().await;
+        let diagnostics = [("LW-SPOOL-FULL".to_owned(), String::new())];
+        seeded
+            .device_tells(&Health { rule_set_release: 1, diagnostics: diagnostics.into(), ..Health::default() })
+            .await;
+        seeded.clock.advance_us(10 * 60_000_000);
+        let refused = [(DEVICE, ("ERROR_CODE_COPY", seeded.clock.wall_us()))];
+        devices::set_refused(&seeded.school.store, &seeded.school.id, &refused).await.unwrap();
+        let mut technician = seeded.visitor("tech").await;
+        let page = technician.get("/devices").await.body;
+        for words in ["Not heard", "Refused 10:10: another PC has its identity", "When last heard: The spool is full"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        let still = "Still has rule set";
+        assert!(!page.contains(still));
+        for release in 1..=2 {
+            seeded.publishes(release).await;
+        }
+        seeded.device_tells(&Health { rule_set_release: 1, ..Health::default() }).await;
+        assert!(!technician.get("/devices").await.body.contains(still), "it was published just now");
+        seeded.clock.advance_us(61 * 60_000_000);
+        seeded.device_tells(&Health { rule_set_release: 1, ..Health::default() }).await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("Still has rule set 1: everybody is to have 2") && !page.contains("Refused"), "{page}");
+        seeded.removes_device().await;
+        let page = seeded.visitor("tech").await.get("/devices").await.body;
+        assert!(page.contains("The agent was taken off 11:11") && page.contains("device removed"), "{page}");
     }
 
     #[tokio::test]

@@ -28,8 +28,8 @@ use crate::shutdown::Shutdown;
 use crate::store::captures::{self, GapRow, Lane};
 use crate::store::device_health::{self, Health};
 use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
-use crate::store::seeded;
 use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
+use crate::store::{artefacts, seeded};
 use crate::triage::{Climber, ConcernChanged, Step, Triage};
 
 pub(super) const PASSWORD: &str = "a lapwing calls twice";
@@ -183,6 +183,27 @@ impl Seeded {
         let mut tx = self.school.store.begin().await.unwrap();
         let now_us = crate::clock::Clock::wall_us(&*self.clock);
         device_health::replace(&mut tx, &self.school.id, DEVICE, health, now_us).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A rule set is published for everybody.
+    pub(super) async fn publishes(&self, release: u64) {
+        let mut tx = self.school.store.begin().await.unwrap();
+        let stored = artefacts::Stored {
+            release: Release::new(release),
+            digest: lapwing_rules::Digest::of(b"x"),
+            bytes: vec![1],
+        };
+        let now_us = crate::clock::Clock::wall_us(&*self.clock);
+        artefacts::insert(&mut tx, &self.school.id, artefacts::ArtefactKind::RuleSet, &stored, now_us).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The agent is taken off the device's computer.
+    pub(super) async fn removes_device(&self) {
+        let mut tx = self.school.store.begin().await.unwrap();
+        let now_us = crate::clock::Clock::wall_us(&*self.clock);
+        assert!(crate::store::devices::remove(&mut tx, &self.school.id, DEVICE, now_us).await.unwrap());
         tx.commit().await.unwrap();
     }
 

@@ -137,6 +137,10 @@ impl ControlStream {
             control_up::Message::Status(status) => self.take_status(status).await,
             control_up::Message::Goodbye(goodbye) => {
                 self.over = true;
+                // A copy of a PC may have this stream: only who delivers is known to be the PC that is removed.
+                if goodbye.reason() == wire::GoodbyeReason::Removed {
+                    return Ok(());
+                }
                 self.ingest.goodbye(self.peer.device, &goodbye).await
             }
         }

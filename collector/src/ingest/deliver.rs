@@ -93,8 +93,15 @@ enum Phase {
     Greeting,
     /// Batches come, of a device whose boot dates them.
     Open(Turn, Option<Boot>),
-    /// Nothing more is read; what flies is answered, and then this refusal, where there is one.
-    Over(Option<Refused>),
+    /// Nothing more is read; what flies is answered, and then this, where there is something.
+    Over(Option<Ending>),
+}
+
+/// What a device is told last.
+enum Ending {
+    Refused(Refused),
+    /// Its goodbye is written down.
+    Parted,
 }
 
 /// What a stream waits for.
@@ -126,7 +133,14 @@ impl DeliverStream {
             if let Phase::Over(last) = &mut self.phase
                 && self.flight.is_empty()
             {
-                return last.take().map_or(Ok(None), Err);
+                return match last.take() {
+                    None => Ok(None),
+                    Some(Ending::Refused(refused)) => Err(refused),
+                    Some(Ending::Parted) => {
+                        let ack = wire::Ack { goodbye: true, ..self.acknowledges(Vec::new()) };
+                        Ok(Some(deliver_down::Message::Ack(ack)))
+                    }
+                };
             }
             let taken = match self.next().await {
                 Ok(Event::Came(message)) => self.take(message).await,
@@ -140,8 +154,9 @@ impl DeliverStream {
                 Ok(Taken::Welcomed(welcome)) => return Ok(Some(deliver_down::Message::Welcome(welcome))),
                 Ok(Taken::Held) => return Ok(Some(deliver_down::Message::Ack(self.acknowledges(Vec::new())))),
                 Ok(Taken::Flies) => {}
+                Ok(Taken::Parted) => self.phase = Phase::Over(Some(Ending::Parted)),
                 Ok(Taken::Last) => self.phase = Phase::Over(None),
-                Err(refused) => self.phase = Phase::Over(Some(refused)),
+                Err(refused) => self.phase = Phase::Over(Some(Ending::Refused(refused))),
             }
         }
     }
@@ -198,7 +213,7 @@ impl DeliverStream {
             (deliver_up::Message::Goodbye(goodbye), Phase::Open(turn, _)) => {
                 self.ingest.welcoming.carry(turn).await?;
                 self.ingest.goodbye(self.peer.device, &goodbye).await?;
-                Ok(Taken::Last)
+                Ok(Taken::Parted)
             }
             (_, Phase::Greeting) => Err(Refused::Malformed("a stream begins with Hello".to_owned())),
             (_, Phase::Open(..) | Phase::Over(_)) => Err(Refused::Malformed("Hello comes once".to_owned())),
@@ -209,7 +224,7 @@ impl DeliverStream {
     fn landed(&mut self, lane: Level, fate: Result<Seq, TakeError>) -> Result<wire::Ack, Refused> {
         let Landed { through, refused } = self.flight.landed(lane, fate?);
         if let Some(error) = refused {
-            self.phase = Phase::Over(Some(error.into()));
+            self.phase = Phase::Over(Some(Ending::Refused(error.into())));
         }
         Ok(self.acknowledges(through.into_iter().map(|(lane, through)| mark(lane, through)).collect()))
     }
@@ -217,7 +232,13 @@ impl DeliverStream {
     fn acknowledges(&self, through: Vec<wire::LaneMark>) -> wire::Ack {
         let now_us = self.ingest.clock.wall_us();
         self.ingest.heard.note(self.peer.device, now_us);
-        wire::Ack { through, server_time_us: now_us, credit: self.ingest.room.credit(), retry_delay_ms: 0 }
+        wire::Ack {
+            through,
+            server_time_us: now_us,
+            credit: self.ingest.room.credit(),
+            retry_delay_ms: 0,
+            goodbye: false,
+        }
     }
 }
 
@@ -227,6 +248,8 @@ enum Taken {
     /// The incarnation is held.
     Held,
     Flies,
+    /// Its goodbye is written down.
+    Parted,
     /// Nothing more is read.
     Last,
 }
@@ -257,7 +280,7 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
         ingest.note_older(peer.device);
     }
     let turn = turn?;
-    note_newcomer(ingest, peer, &enrolled).await?;
+    note_news(ingest, peer, &enrolled, &hello.agent_version).await?;
     let marks = deliveries::high_water(&ingest.store, &ingest.school, peer.device, epoch).await?;
     let welcome = wire::Welcome {
         incarnation: turn.incarnation().as_bytes().to_vec(),
@@ -270,16 +293,20 @@ async fn greet(ingest: &Ingest, peer: Peer, hello: &wire::Hello) -> Result<(Turn
     Ok((turn, welcome))
 }
 
-/// Takes note of a key that is new, and that the PC of a device that is new is no longer the one before.
-async fn note_newcomer(ingest: &Ingest, peer: Peer, enrolled: &Enrolled) -> Result<(), Refused> {
+/// Takes note of a key or a version that is new, and that the PC of a device that is new is no longer the one before.
+async fn note_news(ingest: &Ingest, peer: Peer, enrolled: &Enrolled, version: &str) -> Result<(), Refused> {
     let has_new_key = enrolled.seen_key != peer.public_key_digest;
-    if !has_new_key && !enrolled.is_unheard {
+    let has_new_version = enrolled.agent_version != version;
+    if !has_new_key && !has_new_version && !enrolled.is_unheard {
         return Ok(());
     }
     let (school, device) = (&ingest.school, peer.device);
     let mut tx = ingest.store.begin().await?;
     if has_new_key {
         certificates::set_seen_key(&mut tx, school, device, &peer.public_key_digest).await?;
+    }
+    if has_new_version {
+        devices::set_agent_version(&mut tx, school, device, version).await?;
     }
     if enrolled.is_unheard {
         devices::replace_on_pc(&mut tx, school, device, &enrolled.hardware_hash, ingest.clock.wall_us()).await?;

@@ -17,12 +17,14 @@ use crate::ingest::{Ingest, Refreshed};
 use crate::proof::certificates::Ends;
 use crate::proof::{self, Lookout};
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError, upgrade};
+use crate::store::artefacts::ArtefactKind;
+use crate::store::{Store, StoreError, roll_outs, upgrade};
 use crate::tls::{TlsConfigs, TlsError};
 
 /// Two short queries each: what was published or denied, by a command-line tool too, is in force within this.
 const EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY_US: i64 = 24 * 60 * 60 * 1_000_000;
+const YEAR_US: i64 = 365 * 24 * 60 * 60 * 1_000_000;
 const HEARD_EVERY_US: i64 = 60 * 1_000_000;
 /// A third of a server certificate's life.
 const CERTIFICATES_EVERY_US: i64 = 10 * 24 * 60 * 60 * 1_000_000;
@@ -51,7 +53,9 @@ impl Upkeep {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         rule_words::refresh(&self.store, &self.config, &self.rules).await;
         let started_us = self.clock.wall_us();
-        let (mut heard_us, mut certificates_us, mut forgotten_us) = (started_us, started_us, started_us);
+        // Also one that is started anew each day forgets.
+        let (mut heard_us, mut certificates_us, mut forgotten_us) =
+            (started_us, started_us, started_us.saturating_sub(FORGET_EVERY_US));
         loop {
             tokio::select! {
                 () = self.shutdown.requested() => return,
@@ -123,8 +127,11 @@ impl Upkeep {
         self.certificates.store(Some(Arc::new(ends)));
         let (school, now_us) = (self.config.load().school.id.clone(), self.clock.wall_us());
         let book = self.rules.load();
-        let newest = (book.release().map_or(0, Release::number), book.ends_us());
         let told = async {
+            // One that was signed without an end is to be looked at once a year all the same.
+            let published = roll_outs::standing(&self.store, &school, ArtefactKind::RuleSet).await?;
+            let year_old_us = (published.out.newest > 0).then(|| published.started_us.saturating_add(YEAR_US));
+            let newest = (book.release().map_or(0, Release::number), book.ends_us().or(year_old_us));
             let certificates = proof::certificates::look(&self.store, &school, ends, now_us).await?;
             Ok::<_, StoreError>(proof::outdated::look(&self.store, &school, newest, now_us).await? || certificates)
         };

@@ -208,8 +208,8 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
         ),
         Purpose::Outdated => (
             format!("a rule set is to be replaced, {reference}"),
-            format!("The rule set in force was signed to be replaced by a day that has come or is near: {reference}."),
-            "It stays in force, and nothing stops. It no longer knows what has come up since: sign the newest packs as the next release and publish it.",
+            format!("The rule set in force is to be replaced by a day that has come or is near: {reference}."),
+            "It was signed so, or is a year old then. It stays in force, and nothing stops. It no longer knows what has come up since: sign the newest packs as the next release and publish it.",
         ),
         Purpose::Removed => (
             format!("the agent was taken off computers, {reference}"),

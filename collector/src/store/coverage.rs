@@ -38,6 +38,8 @@ pub(crate) struct DeviceFacts {
     /// Why it lost captures lately: `lapwing.v1.GapReason`, unknown values kept.
     pub(crate) losses: Vec<i64>,
     pub(crate) is_revoked: bool,
+    /// Why it was refused since it was last heard, by the name of `lapwing.v1.ErrorCode`, and when.
+    pub(crate) refused: Option<(String, i64)>,
     pub(crate) sensors: Vec<SensorFacts>,
     /// What is wrong now, by code.
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -90,7 +92,8 @@ pub(crate) struct Tally {
 pub(crate) async fn devices(store: &Store, school: &SchoolId, now_us: i64) -> Result<Vec<DeviceFacts>, StoreError> {
     let rows = sqlx::query(concat!(
         "SELECT d.device_id, d.hostname, d.room, d.os, d.agent_version, d.heard_us, d.goodbye, d.rule_set_release,
-             d.revoked_us, d.scoped_out, d.waiting, d.dropped
+             d.revoked_us, d.scoped_out, d.waiting, d.dropped, d.refused_code,
+             CASE WHEN d.refused_us > COALESCE(d.heard_us, 0) THEN d.refused_us END
              FROM devices AS d WHERE d.school_id = $1 AND d.os <> 'filter'
              AND NOT (COALESCE(d.goodbye, '') = $2 AND COALESCE(d.revoked_us, $3) < $3) AND NOT ",
         is_replaced!("d")
@@ -209,6 +212,10 @@ fn device(row: &SqliteRow) -> Result<(Vec<u8>, DeviceFacts), StoreError> {
         is_scoped_out: row.try_get(9)?,
         waiting: row.try_get(10)?,
         dropped: row.try_get(11)?,
+        refused: row
+            .try_get::<Option<i64>, _>(13)?
+            .map(|at_us| Ok::<_, sqlx::Error>((row.try_get(12)?, at_us)))
+            .transpose()?,
         losses: Vec::new(),
         sensors: Vec::new(),
         diagnostics: Vec::new(),

@@ -47,6 +47,8 @@ pub(crate) struct Enrolled {
     pub(crate) seen_key: Vec<u8>,
     /// It was never heard.
     pub(crate) is_unheard: bool,
+    /// As it last said.
+    pub(crate) agent_version: String,
 }
 
 /// Whether a device is enrolled.
@@ -132,7 +134,8 @@ pub(crate) async fn replace_on_pc(
 
 /// The device, unless it never enrolled.
 pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
-    let facts = "SELECT device_group, hardware_hash, COALESCE(seen_key, x''), heard_us IS NULL FROM devices
+    let facts =
+        "SELECT device_group, hardware_hash, COALESCE(seen_key, x''), heard_us IS NULL, agent_version FROM devices
          WHERE school_id = $1 AND device_id = $2";
     let row = sqlx::query(facts)
         .bind(school.as_str())
@@ -146,7 +149,24 @@ pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> 
         hardware_hash,
         seen_key: row.try_get(2)?,
         is_unheard: row.try_get(3)?,
+        agent_version: row.try_get(4)?,
     }))
+}
+
+/// Records the version of the agent on `device`.
+pub(crate) async fn set_agent_version(
+    tx: &mut Tx,
+    school: &SchoolId,
+    device: DeviceId,
+    version: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE devices SET agent_version = $3 WHERE school_id = $1 AND device_id = $2")
+        .bind(school.as_str())
+        .bind(device.as_bytes().as_slice())
+        .bind(version)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Denies what came out of the identity of `device` from now on. Says how many those are.
@@ -238,6 +258,30 @@ pub(crate) async fn heard(
     Ok(())
 }
 
+/// Writes why and when devices were last refused, by the names of `lapwing.v1.ErrorCode`.
+pub(crate) async fn set_refused(
+    store: &Store,
+    school: &SchoolId,
+    refused: &[(DeviceId, (&'static str, i64))],
+) -> Result<(), StoreError> {
+    for some in refused.chunks(HEARD_AT_ONCE) {
+        let mut tx = store.begin().await?;
+        for (device, (code, at_us)) in some {
+            sqlx::query(
+                "UPDATE devices SET refused_code = $3, refused_us = $4 WHERE school_id = $1 AND device_id = $2",
+            )
+            .bind(school.as_str())
+            .bind(device.as_bytes().as_slice())
+            .bind(*code)
+            .bind(at_us)
+            .execute(tx.connection())
+            .await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 /// Takes back what lies after `now_us`. Nothing is written where nothing does.
 async fn correct_heard(store: &Store, school: &SchoolId, now_us: i64) -> Result<(), StoreError> {
     let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM devices WHERE school_id = $1 AND heard_us > $2)")
@@ -257,7 +301,7 @@ async fn correct_heard(store: &Store, school: &SchoolId, now_us: i64) -> Result<
     tx.commit().await
 }
 
-/// Records that `device` said goodbye, and why.
+/// Records that `device` said goodbye, and why. Of one that is denied, or removed, nothing more is written.
 pub(crate) async fn goodbye(
     tx: &mut Tx,
     school: &SchoolId,
@@ -265,7 +309,9 @@ pub(crate) async fn goodbye(
     reason: &str,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE devices SET goodbye = $3, heard_us = $4 WHERE school_id = $1 AND device_id = $2")
+    let parted = "UPDATE devices SET goodbye = $3, heard_us = $4
+         WHERE school_id = $1 AND device_id = $2 AND revoked_us IS NULL";
+    sqlx::query(parted)
         .bind(school.as_str())
         .bind(device.as_bytes().as_slice())
         .bind(reason)

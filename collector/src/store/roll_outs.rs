@@ -13,12 +13,12 @@ use super::{Store, StoreError, Tx, device_health, id};
 use crate::roll_out::{EVERYBODY, Patient, RollOut, Stage};
 
 /// A roll-out as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) out: RollOut,
     /// When the newest was published, or its roll-out began; 0 where there is none.
     pub(crate) started_us: i64,
-    /// Why it was halted; empty where it was not.
+    /// Why it is halted, or was before somebody let it go on; empty where it never was.
     pub(crate) halted_why: String,
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn set_stage(
     sqlx::query(
         "INSERT INTO roll_outs (school_id, kind, release, percent, device_groups, started_us)
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (school_id, kind, release) DO UPDATE SET
-         percent = excluded.percent, device_groups = excluded.device_groups, halted_us = NULL, halted_why = ''",
+         percent = excluded.percent, device_groups = excluded.device_groups, halted_us = NULL",
     )
     .bind(school.as_str())
     .bind(kind.as_str())
@@ -127,7 +127,8 @@ pub(crate) async fn patients(
          OR EXISTS (SELECT 1 FROM device_sensors WHERE {of_device} AND health <> 1 AND reason <> 'session_ended'
           AND since_us >= {from})
          OR EXISTS (SELECT 1 FROM silent_devices WHERE {of_device} AND ended_us IS NULL AND since_us >= {from}),
-         EXISTS (SELECT 1 FROM high_water WHERE {of_device} AND lane >= $4 AND moved_us >= {from})
+         EXISTS (SELECT 1 FROM high_water WHERE {of_device} AND lane >= $4 AND moved_us >= {from}),
+         d.heard_us >= $3
          FROM devices AS d WHERE d.school_id = $1 AND d.revoked_us IS NULL AND d.heard_us IS NOT NULL
          AND d.os <> 'filter' AND NOT {}",
         is_replaced!("d")
@@ -148,6 +149,7 @@ pub(crate) async fn patients(
                 has_refused: row.try_get(3)?,
                 is_unwell: row.try_get(4)?,
                 captured: row.try_get(5)?,
+                is_in_use: row.try_get(6)?,
             })
         })
         .collect()

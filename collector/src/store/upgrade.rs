@@ -4,8 +4,9 @@
 //! lapwing.db of schema 14 -> lapwing.db.schema-14, checked -> lapwing.db of schema 15
 //! ```
 //!
-//! One back-up is kept, of the schema before, for 28 days. Going back is: stop the collector, put it in the place of the database (and
-//! remove `-wal` and `-shm` beside it), start the earlier build, run its `restored`. Evidence in it is sealed as it was.
+//! Back-ups are kept for 28 days. Going back is: stop the collector, remove `-wal` and `-shm` beside the database, put the back-up
+//! in its place, run the earlier build's `restored`, and start it. Evidence in it is sealed as it was. One process at a time
+//! copies and migrates; others wait for it.
 
 use std::ffi::OsString;
 use std::fs::{DirEntry, File};
@@ -22,6 +23,10 @@ use crate::durable;
 
 /// What a back-up is called beside its database, with the schema's number.
 const BACKUP: &str = ".schema-";
+/// Held by whoever brings a database up to date.
+const LOCK: &str = ".upgrade";
+/// A service manager waits as long for the copy of a large database on a slow disk.
+const PATIENCE_US: u32 = 3_600_000_000;
 /// How long a back-up is kept: a build that cannot be used has shown it by then.
 const KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 const MIGRATIONS: [(i64, &str, &str); 15] = [
@@ -44,10 +49,33 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
 
 /// Brings the database at `path` up to date.
 pub(super) async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
+    if outdated(writer).await?.is_none() {
+        return run(path, writer).await;
+    }
+    let _alone =
+        alone(path).await.map_err(|error| StoreError::BackUp { path: path.to_owned(), source: error.into() })?;
+    // Whoever was first may have done it meanwhile.
     if let Some(schema) = outdated(writer).await? {
         let backup = back_up(path, writer, schema).await?;
         tracing::info!(schema, backup = %backup.display(), "the database is backed up and brought up to date");
     }
+    run(path, writer).await
+}
+
+/// Keeps other processes out until it is dropped.
+async fn alone(path: &Path) -> std::io::Result<File> {
+    let lock = beside(path, LOCK);
+    tokio::task::spawn_blocking(move || {
+        durable::own(&lock)?;
+        let file = File::options().write(true).open(&lock)?;
+        file.lock()?;
+        Ok(file)
+    })
+    .await
+    .map_err(std::io::Error::other)?
+}
+
+async fn run(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
     let migrations = MIGRATIONS.into_iter().map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
@@ -64,7 +92,7 @@ async fn outdated(pool: &SqlitePool) -> Result<Option<i64>, StoreError> {
     Ok(schema(pool).await?.filter(|found| *found < newest))
 }
 
-async fn schema(pool: &SqlitePool) -> Result<Option<i64>, StoreError> {
+async fn schema(pool: &SqlitePool) -> Result<Option<i64>, sqlx::Error> {
     let is_made: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')")
             .fetch_one(pool)
@@ -72,31 +100,46 @@ async fn schema(pool: &SqlitePool) -> Result<Option<i64>, StoreError> {
     if !is_made {
         return Ok(None);
     }
-    Ok(sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(pool).await?)
+    sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(pool).await
 }
 
-/// Copies the database whole, looks the copy through, and only then lets it take the place of the one before.
+/// Copies the database whole, looks the copy through, and only then keeps it. Of a copy that is not whole nothing stays: it may
+/// hold the last room there is.
 async fn back_up(path: &Path, writer: &SqlitePool, schema: i64) -> Result<PathBuf, StoreError> {
     let backup = beside(path, &format!("{BACKUP}{schema}"));
     let fresh = beside(path, &format!("{BACKUP}{schema}.new"));
-    let failed = |source| StoreError::BackUp { path: path.to_owned(), source };
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error.into())),
-        Ok(()) | Err(_) => {}
+    // Without a service manager there is nobody to tell.
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::ExtendTimeoutUsec(PATIENCE_US)]);
+    let copied = copy(writer, schema, (&fresh, &backup)).await;
+    if copied.is_err()
+        && let Err(error) = remove(&fresh)
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what was copied of the database stays");
     }
-    durable::own(&fresh).map_err(|error| failed(error.into()))?;
+    copied.map_err(|source| StoreError::BackUp { path: path.to_owned(), source })?;
+    Ok(backup)
+}
+
+async fn copy(writer: &SqlitePool, schema: i64, (fresh, backup): (&Path, &Path)) -> Result<(), sqlx::Error> {
+    remove(fresh)?;
+    durable::own(fresh)?;
     let before = counts(writer).await?;
     let copied = sqlx::query("VACUUM INTO $1").bind(fresh.to_string_lossy()).execute(writer).await;
-    failpoint!("backup.copy", copied.map_err(failed)?);
-    check(&fresh, schema, &before).await.map_err(failed)?;
+    failpoint!("backup.copy", copied?);
+    check(fresh, schema, &before).await?;
     let keep = || {
-        File::open(&fresh)?.sync_all()?;
-        std::fs::rename(&fresh, &backup)?;
-        durable::sync_folder_of(&backup)
+        File::open(fresh)?.sync_all()?;
+        std::fs::rename(fresh, backup)?;
+        durable::sync_folder_of(backup)
     };
-    failpoint!("backup.keep", keep().map_err(|error| failed(error.into()))?);
-    forget(path, |other| other.path() != backup);
-    Ok(backup)
+    failpoint!("backup.keep", Ok(keep()?))
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Whether the copy is sound, of the schema, and holds every row.
@@ -104,12 +147,11 @@ async fn check(copy: &Path, schema_before: i64, before: &[(String, i64)]) -> Res
     let unsound = |what: String| sqlx::Error::Protocol(format!("the copy is not sound: {what}"));
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(copy).read_only(true)).await?;
     let found = async {
-        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&pool).await?;
+        let said: Vec<String> = sqlx::query_scalar("PRAGMA quick_check").fetch_all(&pool).await?;
         if said != ["ok"] {
             return Err(unsound(said.join("; ")));
         }
-        let copied = counts(&pool).await.map_err(|error| unsound(error.to_string()))?;
-        let version = schema(&pool).await.map_err(|error| unsound(error.to_string()))?;
+        let (copied, version) = (counts(&pool).await?, schema(&pool).await?);
         if version != Some(schema_before) || copied != before {
             return Err(unsound("rows are missing".to_owned()));
         }
@@ -121,7 +163,7 @@ async fn check(copy: &Path, schema_before: i64, before: &[(String, i64)]) -> Res
 }
 
 /// Every table and how many rows it has, by name.
-async fn counts(pool: &SqlitePool) -> Result<Vec<(String, i64)>, StoreError> {
+async fn counts(pool: &SqlitePool) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(pool).await?;
     let mut counts = Vec::with_capacity(tables.len());
@@ -135,14 +177,10 @@ async fn counts(pool: &SqlitePool) -> Result<Vec<(String, i64)>, StoreError> {
 
 /// Removes back-ups made longer than [`KEPT`] before `now`: they hold what was erased since.
 pub(crate) fn forget_old(path: &Path, now: SystemTime) {
-    forget(path, |backup| {
+    let is_past = |backup: &DirEntry| {
         let made = backup.metadata().and_then(|facts| facts.modified());
         made.is_ok_and(|made| now.duration_since(made).is_ok_and(|age| age > KEPT))
-    });
-}
-
-/// Removes the back-ups of a database that `is_past` says.
-fn forget(path: &Path, is_past: impl Fn(&DirEntry) -> bool) {
+    };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let begins = format!("{}{BACKUP}", name.to_string_lossy());
     let Ok(entries) = std::fs::read_dir(folder) else { return };

@@ -24,6 +24,21 @@ async fn a_bad_configuration_ends_with_64_and_names_file_line_and_reason() {
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_build_ends_with_64_and_says_so() {
+    let mut school = School::open().await;
+    school.stop().await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (900, 'later', TRUE, x'00', 0)";
+    school.write(sqlx::query(newer)).await;
+    for words in [&["serve"][..], &["people", "check"], &["token", "create", "--group", "a"]] {
+        let output = program().args(words).arg("--config").arg(school.config()).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {said}");
+        assert!(said.contains("was written by a newer build"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_written_stops_nothing() {
     let school = School::open().await;
     let mut serving = program();

@@ -1,5 +1,6 @@
 //! Delivery.
 
+use lapwing_proto::OLDEST_MINOR;
 use lapwing_proto::wire::deliver_down::Message as Down;
 use lapwing_proto::wire::deliver_up::Message as Up;
 use lapwing_proto::wire::{self, ErrorCode};
@@ -137,12 +138,13 @@ async fn a_goodbye_right_behind_batches_ends_the_stream_once_they_are_acknowledg
     for message in [Up::Batch(batch(1, 1)), Up::Batch(batch(2, 1)), Up::Goodbye(goodbye)] {
         delivery.up.send(wire::DeliverUp { message: Some(message) }).await.unwrap();
     }
-    let mut through = 0;
+    let (mut through, mut is_told) = (0, false);
     while let Some(down) = delivery.down.message().await.unwrap() {
         let Some(Down::Ack(ack)) = down.message else { panic!("{down:?}") };
-        through = ack.through.iter().map(|mark| mark.through).max().unwrap();
+        through = ack.through.iter().map(|mark| mark.through).max().unwrap_or(through);
+        is_told = ack.goodbye;
     }
-    assert_eq!(through, 2);
+    assert!(through == 2 && is_told, "and that the goodbye is written down comes last");
     assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye = 'shutdown'").await, 1);
 }
 
@@ -321,8 +323,55 @@ async fn a_goodbye_is_noted_and_ends_the_stream() {
     let reason = wire::GoodbyeReason::Shutdown.into();
     let answer = delivery.send(Up::Goodbye(wire::Goodbye { reason, wall_us: 1 })).await;
 
-    assert_eq!(answer, None);
+    assert!(matches!(answer, Some(Down::Ack(ack)) if ack.goodbye && ack.through.is_empty()));
+    assert_eq!(delivery.down.message().await.unwrap(), None);
     assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye = 'shutdown'").await, 1);
+}
+
+#[tokio::test]
+async fn a_removed_device_is_denied_and_no_later_word_of_it_hides_that() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let (mut delivery, first) = device.deliver(&school, &[]).await;
+    let (mut other, _) = device.deliver(&school, &first.incarnation).await;
+
+    let goodbye = |reason: wire::GoodbyeReason| Up::Goodbye(wire::Goodbye { reason: reason.into(), wall_us: 1 });
+    other.send(Up::Held(wire::Held {})).await;
+    let answer = other.send(goodbye(wire::GoodbyeReason::Removed)).await;
+    assert!(matches!(answer, Some(Down::Ack(ack)) if ack.goodbye));
+    delivery.send(goodbye(wire::GoodbyeReason::Stop)).await;
+
+    let removed = "SELECT COUNT(*) FROM devices WHERE goodbye = 'removed' AND revoked_us IS NOT NULL";
+    assert_eq!(school.count(removed).await, 1);
+    assert_eq!(school.count("SELECT COUNT(*) FROM audit_acts WHERE act LIKE '%device_removed%'").await, 1);
+    eventually("the device to be denied", async || (!device.is_served(&school).await).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_removal_said_on_the_control_stream_alone_removes_nothing() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let goodbye = wire::Goodbye { reason: wire::GoodbyeReason::Removed.into(), wall_us: 1 };
+    let message = Some(wire::control_up::Message::Goodbye(goodbye));
+    let up = tokio_stream::iter([wire::ControlUp { message }]);
+    let mut down = device.uplink(&school).await.control(up).await.unwrap().into_inner();
+    assert_eq!(down.message().await.unwrap(), None);
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE goodbye IS NULL AND revoked_us IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn the_version_of_an_agent_that_was_upgraded_is_the_one_it_says_now() {
+    let school = School::open().await;
+    let device = Device::enrol(&school).await;
+    let hello = wire::Hello { minor: OLDEST_MINOR, agent_version: "0.9.1".to_owned(), ..device.hello(&[]) };
+    let (mut delivery, answer) = device.greet(&school, hello).await;
+    let Down::Welcome(welcome) = answer else { panic!("an agent of the oldest minor is served: {answer:?}") };
+    delivery.acknowledged(batch(1, 1)).await;
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE agent_version = '0.9.1'").await, 1);
+    let hello = wire::Hello { agent_version: "0.9.2".to_owned(), ..device.hello(&welcome.incarnation) };
+    let (_delivery, answer) = device.greet(&school, hello).await;
+    assert!(matches!(answer, Down::Welcome(_)), "{answer:?}");
+    assert_eq!(school.count("SELECT COUNT(*) FROM devices WHERE agent_version = '0.9.2'").await, 1);
 }
 
 #[tokio::test]

@@ -271,6 +271,9 @@ pub struct Ack {
     /// 0: go on
     #[prost(uint32, tag = "4")]
     pub retry_delay_ms: u32,
+    /// the device's goodbye is written down; nothing follows
+    #[prost(bool, tag = "5")]
+    pub goodbye: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refusal {

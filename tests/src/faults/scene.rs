@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, SqlitePool};
 
 use super::fault::{Fault, Program};
 use super::oracle::Gaps;
@@ -216,7 +216,11 @@ async fn undo_newest_migration(database: &Path) -> anyhow::Result<()> {
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(database)).await?;
     let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
     anyhow::ensure!(newest == 15, "how migration {newest} is undone is not written here yet");
-    sqlx::query("ALTER TABLE high_water DROP COLUMN moved_us").execute(&pool).await?;
+    for column in
+        ["high_water DROP COLUMN moved_us", "devices DROP COLUMN refused_code", "devices DROP COLUMN refused_us"]
+    {
+        sqlx::query(AssertSqlSafe(format!("ALTER TABLE {column}"))).execute(&pool).await?;
+    }
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 15").execute(&pool).await?;
     pool.close().await;
     Ok(())

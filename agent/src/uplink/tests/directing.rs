@@ -19,6 +19,33 @@ async fn a_change_is_reported_and_the_goodbye_says_why() {
 }
 
 #[tokio::test]
+async fn a_goodbye_counts_as_heard_once_the_collector_said_so() {
+    let rig = Rig::new(Script::default()).await;
+    let shutdown = Shutdown::new();
+    let (uplink, _fetched) = rig.uplink(&shutdown);
+    let (heard, delivers) = (uplink.goodbye_heard(), uplink.delivers());
+    assert!(!*heard.borrow() && !*delivers.borrow());
+    let story = async {
+        rig.collector.eventually(|_| *delivers.borrow()).await;
+        assert!(!*heard.borrow());
+        shutdown.request();
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(story, uplink.run()) }).await.unwrap();
+    assert!(*heard.borrow());
+}
+
+#[tokio::test]
+async fn where_the_collector_is_not_reached_is_told_at_the_device_alone() {
+    let rig = Rig::new(Script::default()).await;
+    rig.until(rig.collector.eventually(|told| !told.statuses.is_empty())).await;
+    rig.diagnostics.raise(Code::Unreached, "nobody listens");
+    let facts = StatusFacts { diagnostics: rig.diagnostics.to_wire(), ..StatusFacts::default() };
+    assert_eq!(facts.diagnostics.len(), 1);
+    assert!(facts.to_wire(&rig.counters).diagnostics.is_empty());
+    rig.until(rig.collector.eventually(|_| rig.diagnostics.snapshot().is_empty())).await;
+}
+
+#[tokio::test]
 async fn anonymous_counts_are_sent_once() {
     let rig = Rig::new(Script::default()).await;
     rig.counters.count_anonymously("support:example.org", 0);

@@ -17,6 +17,22 @@ async fn a_token_becomes_an_identity_that_outlives_a_restart_and_is_wiped() {
 }
 
 #[tokio::test]
+async fn a_token_that_comes_again_is_wiped_once_the_collector_answers_and_is_closed_to_others_until_then() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let rig = Rig::new(Script::default()).await;
+    let token = rig.folder.path().join("token");
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&token, open).unwrap();
+    let other = Some(Fingerprint::of(b"another"));
+    enrolled(&rig, UplinkConfig { ca_fingerprint: other, ..rig.config() }).await.unwrap_err();
+    assert_eq!(std::fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
+    enrolled(&rig, rig.config()).await.unwrap();
+    std::fs::write(&token, fake::TOKEN).unwrap();
+    rig.until(rig.collector.eventually(|_| !token.exists())).await;
+    assert_eq!(rig.collector.told(|told| told.joins.len()), 1, "and no use of it is spent");
+}
+
+#[tokio::test]
 async fn another_collector_is_not_trusted_and_sees_no_token() {
     let rig = Rig::new(Script::default()).await;
     let other = Some(Fingerprint::of(b"another"));

@@ -276,7 +276,7 @@ impl Fake {
             deliver_up::Message::Batch(batch) => Some(told.commit(batch)),
             deliver_up::Message::Goodbye(goodbye) => {
                 told.goodbyes.push(goodbye.reason());
-                None
+                Some(deliver_down::Message::Ack(wire::Ack { goodbye: true, ..told.ack(Vec::new()) }))
             }
         })
     }
@@ -318,7 +318,13 @@ impl Told {
     }
 
     fn ack(&self, through: Vec<wire::LaneMark>) -> wire::Ack {
-        wire::Ack { through, server_time_us: super::fake_now_us(), credit: self.credit(), retry_delay_ms: 0 }
+        wire::Ack {
+            through,
+            server_time_us: super::fake_now_us(),
+            credit: self.credit(),
+            retry_delay_ms: 0,
+            goodbye: false,
+        }
     }
 
     fn commit(&mut self, batch: wire::Batch) -> deliver_down::Message {

@@ -95,10 +95,9 @@ async fn a_database_of_schema_14_is_backed_up_brought_up_to_date_and_read() {
 }
 
 #[tokio::test]
-async fn a_database_of_this_build_or_a_new_one_is_not_copied_and_earlier_copies_go() {
+async fn a_database_of_this_build_or_a_new_one_is_not_copied_and_old_copies_go() {
     let folder = unpacked("schema_14");
     let path = folder.path().join("lapwing.db");
-    std::fs::write(beside(&path, ".schema-9"), "an earlier one").unwrap();
     Store::open(&path).await.unwrap().close().await;
     let copies = || {
         let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -126,6 +125,20 @@ async fn a_database_that_cannot_be_backed_up_is_left_as_it_is() {
     assert!(error.to_string().contains("nothing of it was changed"), "{error}");
     let pool = open_pool(&path, connect_options(&path), 1).await.unwrap();
     assert_eq!(schema(&pool).await.unwrap(), Some(14));
+}
+
+#[tokio::test]
+async fn two_that_start_at_once_make_one_back_up_that_is_whole() {
+    let folder = unpacked("schema_14");
+    let path = folder.path().join("lapwing.db");
+    let (one, other) = tokio::join!(Store::open(&path), Store::open(&path));
+    one.unwrap().close().await;
+    other.unwrap().close().await;
+    let backup = beside(&path, ".schema-14");
+    let pool = open_pool(&backup, connect_options(&backup), 1).await.unwrap();
+    assert_eq!(schema(&pool).await.unwrap(), Some(14));
+    assert!(counts(&pool).await.unwrap().iter().any(|(table, rows)| table == "captures" && *rows == 3));
+    pool.close().await;
 }
 
 #[tokio::test]

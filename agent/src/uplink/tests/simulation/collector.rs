@@ -204,7 +204,13 @@ impl State {
             return Answer::Refuse(ErrorCode::Copy, Duration::ZERO);
         }
         self.previous = None;
-        let ack = wire::Ack { through: Vec::new(), server_time_us: 1, credit: self.credit(), retry_delay_ms: 0 };
+        let ack = wire::Ack {
+            through: Vec::new(),
+            server_time_us: 1,
+            credit: self.credit(),
+            retry_delay_ms: 0,
+            goodbye: false,
+        };
         Answer::Say(vec![deliver_down::Message::Ack(ack)])
     }
 
@@ -233,7 +239,8 @@ impl State {
         };
         let pause = self.pauses.pop_front().unwrap_or_default();
         let retry_delay_ms = u32::try_from(pause.as_millis()).unwrap();
-        let ack = wire::Ack { through: vec![mark], server_time_us: 1, credit: self.credit(), retry_delay_ms };
+        let ack =
+            wire::Ack { through: vec![mark], server_time_us: 1, credit: self.credit(), retry_delay_ms, goodbye: false };
         match wrong {
             2 => Answer::Die,
             3 => Answer::Say(vec![deliver_down::Message::Ack(ack.clone()), deliver_down::Message::Ack(ack)]),
