@@ -24,6 +24,7 @@ mod character;
 mod plain;
 mod reading;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::fingerprint::Fingerprint;
@@ -82,6 +83,22 @@ pub(crate) fn fold(text: &str) -> Folded {
     let mut folded = Folded::default();
     folded.fold(text);
     folded
+}
+
+/// The texts of one signal, each folded at most once, however many programs look at it.
+#[derive(Debug)]
+pub(crate) struct Folds(Vec<OnceCell<Folded>>);
+
+impl Folds {
+    /// Of so many texts.
+    pub(crate) fn new(texts: usize) -> Self {
+        Self((0..texts).map(|_| OnceCell::new()).collect())
+    }
+
+    /// The text of this index, folded; whoever asks for it first says how it is read. `None` beyond the texts.
+    pub(crate) fn of(&self, index: usize, text: &str) -> Option<&Folded> {
+        self.0.get(index).map(|held| held.get_or_init(|| fold(text)))
+    }
 }
 
 impl Folded {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::fingerprint::Fingerprint;
-use crate::fold::Folded;
+use crate::fold::{Folded, Folds};
 use crate::host;
 use crate::program::{HostPurpose, PhraseRow, Program, Role, Rule, Scopes, Test};
 use crate::{Band, Scope, Text};
@@ -99,13 +99,13 @@ impl Matcher {
         self.program.rules.get(usize::try_from(rule).ok()?)
     }
 
-    /// Adds what rules for this scope and band find in `text`, by rule. What `folded` held before is gone.
+    /// Adds what rules for this scope and band find in `text`, by rule. `folds` are those of its signal.
     pub(crate) fn find(
         &self,
         index: usize,
         text: &Text,
         band: Band,
-        folded: &mut Folded,
+        folds: &Folds,
         finds: &mut BTreeMap<u32, Vec<Find>>,
     ) {
         let original = text.text.get(..text.text.floor_char_boundary(Text::MAX_BYTES)).unwrap_or_default();
@@ -115,7 +115,7 @@ impl Matcher {
             }
         };
         if self.word_scopes.holds(text.scope) {
-            self.find_words((index, text.scope, original), folded, &mut add);
+            self.find_words((index, text.scope, original), folds, &mut add);
         }
         for (rule, source) in self.facts(text.scope, original) {
             let end = if source == Source::Host { original.len() } else { 0 };
@@ -128,13 +128,13 @@ impl Matcher {
     fn find_words(
         &self,
         (index, scope, original): (usize, Scope, &str),
-        folded: &mut Folded,
+        folds: &Folds,
         add: &mut impl FnMut(u32, Find),
     ) {
         // What is found in the letters that punycode stands for, stands in the host as a whole.
         let spelt = (scope == Scope::UrlHost).then(|| host::spelt_out(original)).flatten();
         let place = |start, end| if spelt.is_some() { (0, original.len()) } else { (start, end) };
-        folded.fold(spelt.as_deref().unwrap_or(original));
+        let Some(folded) = folds.of(index, spelt.as_deref().unwrap_or(original)) else { return };
         for found in self.places(folded) {
             let (start, end) = place(found.start, found.end);
             for row in self.rows(found.phrase) {

@@ -192,7 +192,8 @@ impl RuleSet {
         mut keep: impl FnMut(&mut Hit) -> bool,
     ) -> (Verdict, Vec<Hit>) {
         let is_shadow = |hit: &Hit| self.rule(&hit.rule).is_some_and(|rule| rule.course.reporting == Reporting::Shadow);
-        let judged = self.layers().flat_map(|layer| layer.judge(texts, band));
+        let folds = layer::folds(texts);
+        let judged = self.layers().flat_map(|layer| layer.judge(texts, band, &folds));
         let kept = judged.filter_map(|mut hit| keep(&mut hit).then_some(hit));
         let (shadows, mut hits): (Vec<Hit>, Vec<Hit>) = kept.partition(is_shadow);
         let order = |left: &Hit, right: &Hit| right.level.cmp(&left.level).then_with(|| left.rule.cmp(&right.rule));

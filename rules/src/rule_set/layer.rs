@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{MAX_TEXTS, case_texts};
-use crate::fold::Folded;
+use crate::fold::Folds;
 use crate::matcher::{Find, Matcher};
 use crate::program::{Case, CaseScope, HostPurpose, Program, Reroute, Rule};
 use crate::{ArtefactError, Band, Hit, RuleId, Scope, Spared, Text, judge};
@@ -32,17 +32,21 @@ impl Layer {
     }
 
     /// Every hit, by rule. A rule that only adds to a score is none.
-    pub(crate) fn judge(&self, texts: &[Text], band: Band) -> impl Iterator<Item = Hit> {
+    pub(super) fn judge(&self, texts: &[Text], band: Band, folds: &Folds) -> impl Iterator<Item = Hit> {
         let program = self.program();
         let reported =
             |number: &u32| program.contribution_of(*number).is_none_or(|contribution| contribution.is_reported);
-        self.fired(texts, band).into_iter().filter(move |(number, _)| reported(number)).map(|(_, hit)| hit)
+        self.fired_on(texts, band, folds).into_iter().filter(move |(number, _)| reported(number)).map(|(_, hit)| hit)
     }
 
     /// Every rule that fires, by its number, whether it is reported or only adds to a score.
     pub(crate) fn fired(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Hit> {
+        self.fired_on(texts, band, &folds(texts))
+    }
+
+    fn fired_on(&self, texts: &[Text], band: Band, folds: &Folds) -> BTreeMap<u32, Hit> {
         let (mut hits, mut elsewhere) = (BTreeMap::new(), Vec::new());
-        let (finds, program) = (self.finds(texts, band), self.program());
+        let (finds, program) = (self.finds_on(texts, band, folds), self.program());
         let silenced = if finds.is_empty() { Vec::new() } else { self.matcher.silenced(texts) };
         for (number, finds) in finds {
             let Some(rule) = self.matcher.rule(number).filter(|_| !silenced.contains(&number)) else { continue };
@@ -94,7 +98,11 @@ impl Layer {
 
     /// What every rule finds, by its number, with the weights of the band.
     pub(crate) fn finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
-        let mut finds = self.unweighed_finds(texts, band);
+        self.finds_on(texts, band, &folds(texts))
+    }
+
+    fn finds_on(&self, texts: &[Text], band: Band, folds: &Folds) -> BTreeMap<u32, Vec<Find>> {
+        let mut finds = self.unweighed_finds_on(texts, band, folds);
         for (rule, finds) in &mut finds {
             judge::weigh(self.program(), *rule, band, finds, |_| true);
         }
@@ -103,9 +111,13 @@ impl Layer {
 
     /// What every rule finds, with the weights of bands that have none of their own.
     pub(crate) fn unweighed_finds(&self, texts: &[Text], band: Band) -> BTreeMap<u32, Vec<Find>> {
-        let (mut finds, mut folded) = (BTreeMap::new(), Folded::default());
+        self.unweighed_finds_on(texts, band, &folds(texts))
+    }
+
+    fn unweighed_finds_on(&self, texts: &[Text], band: Band, folds: &Folds) -> BTreeMap<u32, Vec<Find>> {
+        let mut finds = BTreeMap::new();
         for (index, text) in texts.iter().take(MAX_TEXTS).enumerate() {
-            self.matcher.find(index, text, band, &mut folded, &mut finds);
+            self.matcher.find(index, text, band, folds, &mut finds);
         }
         self.find_beside(texts, band, &mut finds);
         finds
@@ -136,6 +148,11 @@ impl Layer {
         let Some(band) = Band::ALL.into_iter().find(|band| rule.bands.holds(*band)) else { return false };
         self.fired(&case_texts(scope, text), band).values().any(|hit| hit.rule == rule.facts.id)
     }
+}
+
+/// Room for the texts of a signal that are looked at.
+pub(super) fn folds(texts: &[Text]) -> Folds {
+    Folds::new(texts.len().min(MAX_TEXTS))
 }
 
 impl Matcher {
