@@ -2,12 +2,12 @@
 //! no rules, no network and no secret; what could not be forwarded is forgotten, save the title in front.
 
 use std::path::Path;
-use std::pin::pin;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 use tokio_util::codec::Framed;
 
 use crate::entering::enter;
@@ -96,9 +96,7 @@ impl Forward {
 
     async fn converse(&mut self, mut frames: Framed<LocalStream, FrameCodec>, shutdown: &Shutdown) -> Ended {
         let mut ping = tokio::time::interval(PING);
-        // What a window shows while its last title was told just now: the newest alone.
-        let mut held = None;
-        let mut spacing = pin!(sleep(Duration::ZERO));
+        let mut paced = Paced::new();
         self.health.mark_changed();
         if frames.send(&self.front).await.is_err() {
             return Ended::Service;
@@ -106,23 +104,11 @@ impl Forward {
         loop {
             let told = tokio::select! {
                 () = shutdown.requested() => return Ended::Here,
-                () = spacing.as_mut(), if held.is_some() => {
-                    spacing.set(sleep(SPACING));
-                    tell(&mut frames, held.take()).await
-                }
+                due = paced.due() => frames.send(&due).await,
                 seen = self.seen.recv() => match seen.and_then(message) {
                     Some(front) => {
-                        let is_flicker = is_same_window(&front, &self.front) && !spacing.is_elapsed();
-                        let left = held.replace(front.clone()).filter(|_| !is_flicker);
-                        self.front = front;
-                        if is_flicker {
-                            continue;
-                        }
-                        spacing.set(sleep(SPACING));
-                        match tell(&mut frames, left).await {
-                            Ok(()) => tell(&mut frames, held.take()).await,
-                            failed => failed,
-                        }
+                        let before = std::mem::replace(&mut self.front, front.clone());
+                        tell(&mut frames, paced.take(&before, front)).await
                     }
                     None => {
                         // The last word of the sensor is how it ended; the service may be gone already.
@@ -152,10 +138,47 @@ impl Forward {
     }
 }
 
-async fn tell(frames: &mut Framed<LocalStream, FrameCodec>, message: Option<Message>) -> std::io::Result<()> {
-    match message {
-        Some(message) => frames.send(&message).await,
-        None => Ok(()),
+async fn tell(frames: &mut Framed<LocalStream, FrameCodec>, messages: Vec<Message>) -> std::io::Result<()> {
+    for message in messages {
+        frames.send(&message).await?;
+    }
+    Ok(())
+}
+
+/// Tells the titles of one window no closer together than [`SPACING`], the newest always.
+struct Paced {
+    /// Newer than what was told last.
+    held: Option<Message>,
+    pause: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    fn new() -> Self {
+        Self { held: None, pause: Box::pin(sleep(Duration::ZERO)) }
+    }
+
+    /// What is to be told now that `front` is in the place of `before`.
+    fn take(&mut self, before: &Message, front: Message) -> Vec<Message> {
+        if is_same_window(&front, before) && !self.pause.is_elapsed() {
+            self.held = Some(front);
+            return Vec::new();
+        }
+        self.pause = Box::pin(sleep(SPACING));
+        self.held.take().into_iter().chain([front]).collect()
+    }
+
+    /// What was held, once it may be told; never while nothing is.
+    async fn due(&mut self) -> Message {
+        if self.held.is_some() {
+            self.pause.as_mut().await;
+        }
+        match self.held.take() {
+            Some(held) => {
+                self.pause = Box::pin(sleep(SPACING));
+                held
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -246,6 +269,49 @@ mod tests {
             let mut second = Framed::new(listener.accept().await.unwrap(), FrameCodec::default());
             assert!(matches!(hears(&mut second).await, Message::Hello(_)));
             assert!(matches!(hears(&mut second).await, Message::Title(title) if title.title == "in front"));
+            shutdown.request();
+        };
+        tokio::join!(forward.run(&path, &shutdown), story);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_that_changes_its_title_all_the_time_is_told_now_and_then_and_its_last_title_always() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.sock");
+        let (out, seen) = mpsc::channel(TITLES);
+        let forward = Forward { seen, health: HealthBoard::new().changed(), front: Message::Unfocused };
+        let shutdown = Shutdown::new();
+        let listener = LocalListener::bind(&path).unwrap();
+        let story = async {
+            let mut heard = Framed::new(listener.accept().await.unwrap(), FrameCodec::default());
+            hears(&mut heard).await;
+            assert!(hears(&mut heard).await == Message::Unfocused);
+            let game = async {
+                for frame in 0..200 {
+                    out.send(title(&format!("frame {frame}"))).await.unwrap();
+                    sleep(Duration::from_millis(5)).await;
+                }
+                let other = Observation::Title {
+                    session: unstamped(),
+                    window: 2,
+                    title: "another window".to_owned(),
+                    app: "editor".to_owned(),
+                    pid: 1,
+                };
+                out.send(other).await.unwrap();
+            };
+            let listening = async {
+                let mut titles = Vec::new();
+                while titles.last().is_none_or(|title| title != "another window") {
+                    let Message::Title(title) = hears(&mut heard).await else { continue };
+                    titles.push(title.title);
+                }
+                titles
+            };
+            let ((), titles) = tokio::join!(game, listening);
+            assert!((10..=30).contains(&titles.len()), "{} of 201", titles.len());
+            assert_eq!(titles.first().unwrap(), "frame 0");
+            assert_eq!(titles[titles.len() - 2], "frame 199", "what it showed when it was left");
             shutdown.request();
         };
         tokio::join!(forward.run(&path, &shutdown), story);

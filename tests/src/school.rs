@@ -61,6 +61,7 @@ pub struct Agent {
     folder: PathBuf,
     program: PathBuf,
     config: PathBuf,
+    token: String,
     logs: PathBuf,
     service: Option<Running>,
 }
@@ -253,7 +254,8 @@ impl School {
         std::fs::write(folder.join("token"), token.trim())?;
         let config = folder.join("agent.toml");
         std::fs::write(&config, self.agent_config(&folder, &self.fingerprint()?, folders))?;
-        let mut agent = Agent { folder, program, config, logs: self.logs.clone(), service: None };
+        let token = token.trim().to_owned();
+        let mut agent = Agent { folder, program, config, token, logs: self.logs.clone(), service: None };
         agent.start()?;
         Ok(agent)
     }
@@ -422,6 +424,12 @@ impl Agent {
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.service.as_ref().map(Running::id)
+    }
+
+    /// The campaign token that it joined by.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// Its program.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
-use lapwing_agent::frame::{FrameCodec, Message, Received};
+use futures_util::{SinkExt as _, StreamExt as _};
+use lapwing_agent::frame::{FrameCodec, Message, Ready, Received};
 use tokio::net::UnixListener;
 use tokio_util::codec::Framed;
 
@@ -97,8 +97,14 @@ async fn listen(listener: UnixListener, told: &Mutex<Told>) {
     let Ok((stream, _)) = listener.accept().await else { return };
     let mut frames = Framed::new(stream, FrameCodec::default());
     while let Some(Ok(received)) = frames.next().await {
-        if let Received::Message(Message::Title(title)) = received {
-            lock(told).push((now(), title.title));
+        match received {
+            Received::Message(Message::Hello(_)) => {
+                if frames.send(&Message::Ready(Ready { notice: 1 })).await.is_err() {
+                    return;
+                }
+            }
+            Received::Message(Message::Title(title)) => lock(told).push((now(), title.title)),
+            Received::Message(_) | Received::Oversize | Received::Malformed => {}
         }
     }
 }

@@ -140,19 +140,19 @@ pub(crate) async fn patients(
         .bind(i64::from(Level::Low.number()))
         .fetch_all(store.reader())
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Patient {
-                device: id(row, 0)?,
-                group: row.try_get(1)?,
-                release: row.try_get::<i64, _>(2)?.unsigned_abs(),
-                has_refused: row.try_get(3)?,
-                is_unwell: row.try_get(4)?,
-                captured: row.try_get(5)?,
-                is_in_use: row.try_get(6)?,
-            })
-        })
-        .collect()
+    rows.iter().map(read_patient).collect()
+}
+
+fn read_patient(row: &SqliteRow) -> Result<Patient, StoreError> {
+    Ok(Patient {
+        device: id(row, 0)?,
+        group: row.try_get(1)?,
+        release: row.try_get::<i64, _>(2)?.unsigned_abs(),
+        has_refused: row.try_get(3)?,
+        is_unwell: row.try_get(4)?,
+        captured: row.try_get(5)?,
+        is_in_use: row.try_get(6)?,
+    })
 }
 
 fn read_standing(row: &SqliteRow) -> Result<Standing, StoreError> {

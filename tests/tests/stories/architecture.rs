@@ -58,6 +58,7 @@ const CONFINED: &[Confined] = &[
             "collector/src/store/keys",
             "collector/src/store/fixture",
             "collector/src/store/seeded",
+            "collector/src/store/upgrade",
         ],
     },
     Confined {

@@ -154,3 +154,49 @@ async fn mails_hold_a_reference_and_nothing_about_the_child() {
         }
     }
 }
+
+/// The secrets of a school that runs: of PC, collector and people.
+fn secrets(classroom: &Classroom) -> Vec<(&'static str, String)> {
+    let text = |path: std::path::PathBuf| std::fs::read_to_string(path).expect("a file of secrets");
+    let identity: serde_json::Value =
+        serde_json::from_str(&text(classroom.agent.state().join("identity.json"))).expect("JSON");
+    let key = identity.get("key").and_then(serde_json::Value::as_str).expect("a key").to_owned();
+    let school_key = text(classroom.school.keys().join("school.key"));
+    let school_key = school_key.trim_end().rsplit(' ').next().expect("a key").to_owned();
+    let spool_key = std::fs::read(classroom.agent.state().join("spool.key")).expect("a key");
+    vec![
+        ("campaign token", classroom.agent.token().to_owned()),
+        ("pass phrase", e2e::PASSWORD.to_owned()),
+        ("device's key", key),
+        ("school's key", school_key),
+        ("spool's key", data_encoding::BASE64.encode(&spool_key)),
+        ("spool's key", data_encoding::HEXLOWER.encode(&spool_key)),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_stands_in_logs_arguments_or_environments() {
+    let privileges = e2e::privileges().expect("a private namespace");
+    let mut classroom = Classroom::open(privileges).await.expect("a classroom");
+    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
+    let desk = classroom.desk(Who::Pupil).expect("a desk");
+    let _window = desk.desktop.window("how to unblock the school filter with a proxy").await.expect("a window");
+    hears_of(&classroom, "dsl", "filter_bypass").await.expect("the DSL hears");
+
+    let logs = classroom.school.own_logs().expect("logs are read");
+    assert!(logs.contains("is enrolled"), "or the logs show nothing");
+    let ids = [classroom.agent.id(), classroom.school.collector_id()].map(|id| id.expect("it runs"));
+    let shown: Vec<_> = ids
+        .iter()
+        .flat_map(|id| {
+            ["cmdline", "environ"].map(|file| std::fs::read(format!("/proc/{id}/{file}")).unwrap_or_default())
+        })
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect();
+    assert!(shown.iter().any(|text| text.contains("service")), "or the arguments show nothing");
+    for (what, secret) in secrets(&classroom) {
+        assert!(secret.len() >= 16, "{what} is one");
+        assert!(!logs.contains(&secret), "the {what} stands in a log");
+        assert!(!shown.iter().any(|text| text.contains(&secret)), "the {what} stands in arguments or environment");
+    }
+}

@@ -1,6 +1,5 @@
 //! Somebody at the PC tries to get the agent out of the way, or takes it off by right.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -99,9 +98,7 @@ async fn a_pupil_reads_nothing_of_the_agent_and_stops_nothing() {
     let mut refused = |what: &str, words: &[&str]| {
         let output = pupil.command(words.first().expect("a program")).args(words.get(1..).unwrap_or_default()).output();
         let output = output.expect("it runs");
-        let mut told = String::new();
-        let _ = write!(told, "{what}: {}", said(&output));
-        assert!(!output.status.success(), "{told}");
+        assert!(!output.status.success(), "{what}: {}", said(&output));
         tried += 1;
     };
 
@@ -157,21 +154,16 @@ async fn a_flood_from_a_pupils_own_program_hides_nothing_and_is_told() {
 
     let shown = now();
     let _window = pupil_window(&classroom, "how to unblock the school filter with a proxy").await;
-    classroom.spooled(1).await.expect("the title is matched");
-    println!("a settled title in {} ms while flooded", shown.elapsed().as_millis());
-    hears_of(&classroom, "dsl", "filter_bypass").await.expect("the DSL hears of it");
+    hears_of(&classroom, "dsl", "filter_bypass").await.expect("the title is matched");
+    println!("the DSL hears of a title after {} ms while flooded", shown.elapsed().as_millis());
 
     let shown = now();
     let desk = classroom.desk(Who::Pupil).expect("a desk");
     let browser = desk.browser.as_ref().expect("a browser");
-    browser
-        .open(&desk.desktop, "https://www.google.com/search?q=how+to+self+harm+without+anyone+noticing")
-        .expect("a page");
-    if let Err(error) = classroom.spooled(2).await {
-        println!("{error} {}", classroom.school.own_logs().unwrap());
-        panic!()
-    }
-    println!("a committed address in {} ms while flooded", shown.elapsed().as_millis());
+    let page = "https://www.google.com/search?q=how+to+self+harm+without+anyone+noticing";
+    browser.open(&desk.desktop, page).expect("a page");
+    hears_of(&classroom, "dsl", "self_harm").await.expect("the address is matched");
+    println!("the DSL hears of an address after {} ms while flooded", shown.elapsed().as_millis());
 
     hears_of(&classroom, "dsl", "tamper").await.expect("the DSL hears who floods");
     let mut technician = classroom.school.signed_in("technician").await.expect("they sign in");
