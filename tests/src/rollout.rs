@@ -33,12 +33,14 @@ const SHARE: usize = 30;
 const EVERYBODY: usize = 100;
 const PILOT: &str = "pilot";
 const PUPILS: &str = "pupils";
+/// Every other PC that is not of the pilot.
+const HALF: &str = "half";
 
 /// How many PCs there are.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollout {
     /// How many PCs; one in five is of the pilot.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(10..=100).map(usize::from))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(14..=100).map(usize::from))]
     pub pcs: usize,
 }
 
@@ -84,7 +86,11 @@ impl Stages {
         let mut stages =
             Self { school, collector, clock, folder, setup, pilot, others, report: DrillReport::default() };
         for number in 0..pcs {
-            let group = if number % 5 == 0 { PILOT } else { PUPILS };
+            let group = match number {
+                number if number % 5 == 0 => PILOT,
+                number if number % 2 == 0 => HALF,
+                _ => PUPILS,
+            };
             let pc = stages.joins(&format!("pc-{number}"), group)?;
             if group == PILOT { stages.pilot.push(pc) } else { stages.others.push(pc) }
         }
@@ -153,10 +159,10 @@ impl Stages {
 
     /// Whoever takes the next one captures what everybody does.
     async fn noise(&mut self) -> anyhow::Result<()> {
-        self.publish(6, &["--group", PILOT, "--percent", "50"])?;
+        self.publish(6, &["--group", PILOT, "--group", HALF])?;
         let offered = self.offered()?;
         let taken = async || (self.have(6) == offered).then_some(());
-        let outcome = self.within("the share to have release 6", taken).await;
+        let outcome = self.within("both groups to have release 6", taken).await;
         self.clock.advance_us(MINUTE_US);
         for pc in self.pilot.iter().chain(&self.others).filter(|pc| pc.rule_set() == 6) {
             pc.capture("sample.noisy".to_owned()).await?;

@@ -50,7 +50,7 @@ async fn no_certificate_takes_a_school_dark() {
 async fn a_rule_set_goes_out_in_stages_and_is_halted_where_it_makes_pcs_unwell() {
     let folder = tempfile::tempdir().expect("a folder");
 
-    let report = e2e::Rollout { pcs: 10 }.run(folder.path()).await.expect("it starts");
+    let report = e2e::Rollout { pcs: 14 }.run(folder.path()).await.expect("it starts");
 
     assert!(report.all_well(), "{report}");
 }
