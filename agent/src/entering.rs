@@ -26,10 +26,10 @@ const ATTEMPTS: usize = 50;
 pub(crate) async fn enter(socket: &Path, role: Role) -> io::Result<Framed<LocalStream, FrameCodec>> {
     for _ in 0..ATTEMPTS {
         let mut frames = Framed::new(platform::connect(socket).await?, FrameCodec::default());
-        if let Some(is_ready) = says_hello(&mut frames, role).await? {
-            return is_ready.then_some(frames).ok_or_else(|| io::Error::other("the service did not answer a hello"));
+        match says_hello(&mut frames, role).await? {
+            Answer::Ready => return Ok(frames),
+            Answer::NoPlace => tokio::time::sleep(AGAIN).await,
         }
-        tokio::time::sleep(AGAIN).await;
     }
     Err(io::Error::new(
         io::ErrorKind::ConnectionRefused,
@@ -37,15 +37,23 @@ pub(crate) async fn enter(socket: &Path, role: Role) -> io::Result<Framed<LocalS
     ))
 }
 
-/// Whether the service is ready; `None` where it closed the connection.
-async fn says_hello(frames: &mut Framed<LocalStream, FrameCodec>, role: Role) -> io::Result<Option<bool>> {
+/// What the service makes of a hello.
+enum Answer {
+    Ready,
+    /// It closed the connection.
+    NoPlace,
+}
+
+async fn says_hello(frames: &mut Framed<LocalStream, FrameCodec>, role: Role) -> io::Result<Answer> {
     if frames.send(&Message::Hello(Hello { role })).await.is_err() {
-        return Ok(None);
+        return Ok(Answer::NoPlace);
     }
     match tokio::time::timeout(ANSWER_WITHIN, frames.next()).await {
-        Ok(Some(Ok(Received::Message(Message::Ready(_))))) => Ok(Some(true)),
-        Ok(Some(Ok(_))) => Ok(Some(false)),
-        Ok(Some(Err(_)) | None) => Ok(None),
+        Ok(Some(Ok(Received::Message(Message::Ready(_))))) => Ok(Answer::Ready),
+        Ok(Some(Ok(_))) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "what listens there does not answer a hello"))
+        }
+        Ok(Some(Err(_)) | None) => Ok(Answer::NoPlace),
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the service does not answer")),
     }
 }

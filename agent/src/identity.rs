@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::spool::LaneState;
-use crate::{durable, platform};
+use crate::{durable, platform, state_folder};
 
 mod certificate;
 mod file;
@@ -34,9 +34,6 @@ pub use keys::DeviceKey;
 
 use incarnation::{Kept, Start};
 
-const IDENTITY_FILE: &str = "identity.json";
-const INCARNATION_FILE: &str = "incarnation";
-const JOINING_FILE: &str = "joining.key";
 const MAX_KEY_BYTES: usize = 4096;
 /// More than an identity takes.
 const ROOM_BYTES: usize = 16 * 1024;
@@ -65,7 +62,7 @@ impl IdentityStore {
     #[must_use]
     pub fn open_or_wait(state_dir: &Path) -> Self {
         Self::open(state_dir).unwrap_or_else(|error| {
-            tracing::error!(path = %state_dir.join(IDENTITY_FILE).display(), error = %error, "the identity cannot be read yet");
+            tracing::error!(path = %state_dir.join(state_folder::IDENTITY).display(), error = %error, "the identity cannot be read yet");
             Self { unread: AtomicBool::new(true), ..Self::holding(state_dir, None) }
         })
     }
@@ -118,7 +115,7 @@ impl IdentityStore {
     /// When it could not.
     pub fn prove_room(&self) -> io::Result<()> {
         platform::create_private_folder(&self.folder)?;
-        let (path, mut something) = (self.folder.join("identity.room"), vec![0; ROOM_BYTES]);
+        let (path, mut something) = (self.folder.join(state_folder::IDENTITY_ROOM), vec![0; ROOM_BYTES]);
         // Nothing a file system could store in less room.
         getrandom::fill(&mut something).map_err(durable::no_randomness)?;
         let kept = durable::replace(&path, &something);
@@ -133,8 +130,8 @@ impl IdentityStore {
     /// When it cannot be written; the former one stays then.
     pub fn replace(&self, identity: Identity) -> io::Result<()> {
         let bytes = file::write(&identity)?;
-        failpoint!("identity.replace", durable::replace(&self.folder.join(IDENTITY_FILE), &bytes)?);
-        if let Err(error) = durable::remove(&self.folder.join(JOINING_FILE)) {
+        failpoint!("identity.replace", durable::replace(&self.folder.join(state_folder::IDENTITY), &bytes)?);
+        if let Err(error) = durable::remove(&self.folder.join(state_folder::JOINING)) {
             // What is asked for with it is this device, for as long as it is there.
             tracing::warn!(error = %error, "the key of a certificate that came cannot be removed");
         }
@@ -149,7 +146,7 @@ impl IdentityStore {
     ///
     /// When it cannot be kept.
     pub fn joining_key(&self) -> Result<DeviceKey, JoiningKeyError> {
-        let path = self.folder.join(JOINING_FILE);
+        let path = self.folder.join(state_folder::JOINING);
         match durable::read_bounded(&path, MAX_KEY_BYTES) {
             Ok(kept) => {
                 let in_use = self.current();
@@ -223,7 +220,7 @@ impl IdentityStore {
     }
 
     fn kept_incarnation(&self) -> io::Result<Option<Kept>> {
-        match durable::read_bounded(&self.folder.join(INCARNATION_FILE), incarnation::MAX_BYTES) {
+        match durable::read_bounded(&self.folder.join(state_folder::INCARNATION), incarnation::MAX_BYTES) {
             Ok(bytes) => Ok(Kept::read(&bytes)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(None),
             Err(error) => Err(error),
@@ -231,7 +228,10 @@ impl IdentityStore {
     }
 
     fn keep_incarnation(&self, kept: &Kept) -> io::Result<()> {
-        failpoint!("identity.incarnation", durable::replace(&self.folder.join(INCARNATION_FILE), &kept.to_bytes()))
+        failpoint!(
+            "identity.incarnation",
+            durable::replace(&self.folder.join(state_folder::INCARNATION), &kept.to_bytes())
+        )
     }
 }
 
@@ -247,7 +247,7 @@ pub enum JoiningKeyError {
 }
 
 fn read(state_dir: &Path) -> io::Result<Option<Arc<Identity>>> {
-    let path = state_dir.join(IDENTITY_FILE);
+    let path = state_dir.join(state_folder::IDENTITY);
     let bytes = match durable::read_bounded(&path, file::MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -257,7 +257,7 @@ fn read(state_dir: &Path) -> io::Result<Option<Arc<Identity>>> {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(error) => {
             tracing::error!(path = %path.display(), error = %error, "the identity cannot be read: the device has to enrol again");
-            std::fs::rename(&path, state_dir.join("identity.json.bad"))?;
+            std::fs::rename(&path, state_dir.join(state_folder::IDENTITY_BAD))?;
             Ok(None)
         }
     }
@@ -276,8 +276,8 @@ mod tests {
         store.set_incarnation(epoch, incarnation).unwrap();
         let reopened = IdentityStore::open(folder.path()).unwrap();
         assert_eq!(reopened.incarnation().unwrap(), Some(incarnation));
-        std::fs::remove_file(folder.path().join(INCARNATION_FILE)).unwrap();
-        std::fs::create_dir(folder.path().join(INCARNATION_FILE)).unwrap();
+        std::fs::remove_file(folder.path().join(state_folder::INCARNATION)).unwrap();
+        std::fs::create_dir(folder.path().join(state_folder::INCARNATION)).unwrap();
         assert!(reopened.incarnation().is_err(), "what cannot be read is not nothing");
     }
 
@@ -303,14 +303,14 @@ mod tests {
         let store = IdentityStore::open(folder.path()).unwrap();
         let asked = store.joining_key().unwrap();
         assert_eq!(store.joining_key().unwrap().public_key_info(), asked.public_key_info());
-        std::fs::write(folder.path().join(JOINING_FILE), b"torn").unwrap();
+        std::fs::write(folder.path().join(state_folder::JOINING), b"torn").unwrap();
         assert_ne!(store.joining_key().unwrap().public_key_info(), asked.public_key_info());
     }
 
     #[test]
     fn an_identity_that_cannot_be_read_is_kept_aside() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(IDENTITY_FILE), b"{").unwrap();
+        std::fs::write(folder.path().join(state_folder::IDENTITY), b"{").unwrap();
         let store = IdentityStore::open(folder.path()).unwrap();
         assert!(store.current().is_none());
         assert!(folder.path().join("identity.json.bad").exists());

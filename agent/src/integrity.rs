@@ -14,11 +14,8 @@ use lapwing_proto::failpoint;
 use lapwing_rules::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
-use crate::platform;
+use crate::{durable, platform, state_folder};
 
-/// Where what is known of the files stands, in the state folder.
-const FILE: &str = "made_of.json";
 /// Largest such file, in bytes.
 const MAX_KNOWN_BYTES: usize = 16 * 1024;
 /// Longest beginning of a file that is looked at, in bytes.
@@ -82,7 +79,7 @@ pub(crate) struct Integrity {
 impl Integrity {
     /// Of these files; what is known of them stands in `state_dir`.
     pub(crate) fn new(state_dir: &Path, version: &'static str, files: Files) -> Self {
-        let known_file = state_dir.join(FILE);
+        let known_file = state_dir.join(state_folder::MADE_OF);
         let known = durable::read_bounded(&known_file, MAX_KNOWN_BYTES)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
@@ -269,7 +266,7 @@ mod tests {
     #[test]
     fn what_is_known_and_cannot_be_read_is_begun_anew() {
         let desk = Desk::new();
-        desk.write(FILE, "{\"version\":");
+        desk.write(state_folder::MADE_OF, "{\"version\":");
         assert!(told(&mut desk.integrity("1"), 0).is_empty());
         desk.write("config", "another");
         assert_eq!(told(&mut desk.integrity("1"), 1), ["configuration"]);

@@ -112,12 +112,11 @@ pub async fn remove(config: &Config, terms: Terms, clock: Arc<dyn Clock>) -> Res
             return Err(RemovalError::Holds { captures, why });
         }
         Told::Not { why, .. } if !terms.discards => return Err(RemovalError::Untold(why)),
-        Told::Not { device, why, captures } => vec![
-            format!(
-                "the collector was not told ({why}): deny {device} with `lapwing-collector device revoke {device}`"
-            ),
-            format!("{captures} captures that were not delivered are gone"),
-        ],
+        Told::Not { device, why, captures } => {
+            let revoke = format!("lapwing-collector device revoke {device}");
+            let untold = format!("the collector was not told ({why}): deny {device} with `{revoke}`");
+            [Some(untold), lost(captures)].into_iter().flatten().collect()
+        }
     };
     clear(config, lines)
 }

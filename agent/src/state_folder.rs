@@ -1,4 +1,4 @@
-//! The files of the state folder by name, for whoever takes them away. Each belongs to the module that writes it.
+//! What the state folder holds, by name: each file is written by one module, and taken away here.
 
 use std::io;
 use std::path::Path;
@@ -8,18 +8,35 @@ use crate::{durable, platform};
 
 /// The spool's folder.
 pub(crate) const SPOOL: &str = "spool";
+/// The key that the spool is encrypted under.
+pub(crate) const SPOOL_KEY: &str = "spool.key";
+/// The device's key and certificate.
+pub(crate) const IDENTITY: &str = "identity.json";
+/// One that could not be used.
+pub(crate) const IDENTITY_BAD: &str = "identity.json.bad";
+/// There for a moment, to see that there is room.
+pub(crate) const IDENTITY_ROOM: &str = "identity.room";
+/// Which copy of the identity this is.
+pub(crate) const INCARNATION: &str = "incarnation";
+/// The key that a certificate was asked for and did not come yet.
+pub(crate) const JOINING: &str = "joining.key";
+/// The rule set that was in force last.
+pub(crate) const RULE_SET: &str = "rule_set.artefact";
+/// The one that was in force before it.
+pub(crate) const RULE_SET_BEFORE: &str = "rule_set_before.artefact";
+/// The policy that was in force last.
+pub(crate) const POLICY: &str = "policy.artefact";
+/// The highest release of an illegal base that was ever in force here, in digits.
+pub(crate) const BASE: &str = "illegal_base.release";
+/// What is remembered of the files that the agent is made of.
+pub(crate) const MADE_OF: &str = "made_of.json";
+/// The last configuration that could be used.
+pub(crate) const LAST_GOOD: &str = "last-good.toml";
+
 /// What makes a PC the device that it is, besides the spool.
-const OF_THE_DEVICE: [&str; 6] =
-    ["spool.key", "incarnation", "joining.key", "identity.json.bad", "identity.room", "identity.json"];
-/// What a PC watches by, and what is remembered of the agent's own files.
-const OF_WATCHING: [&str; 6] = [
-    "rule_set.artefact",
-    "rule_set_before.artefact",
-    "policy.artefact",
-    "illegal_base.release",
-    "made_of.json",
-    "last-good.toml",
-];
+const OF_THE_DEVICE: [&str; 6] = [SPOOL_KEY, INCARNATION, JOINING, IDENTITY_BAD, IDENTITY_ROOM, IDENTITY];
+/// What a PC watches by, and what is remembered.
+const OF_WATCHING: [&str; 6] = [RULE_SET, RULE_SET_BEFORE, POLICY, BASE, MADE_OF, LAST_GOOD];
 
 /// Captures in a spool that no agent has open; 0 where there is none.
 ///

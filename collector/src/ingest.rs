@@ -223,7 +223,7 @@ impl Ingest {
     async fn removed(&self, device: DeviceId) -> Result<(), Refused> {
         let now_us = self.clock.wall_us();
         let mut tx = self.store.begin().await?;
-        // Both streams of a device say goodbye.
+        // Said twice, it is one removal.
         if devices::remove(&mut tx, &self.school, device, now_us).await? {
             let product = Actor::Product { school: self.school.clone() };
             audit::append(&mut tx, &Act::new(&product, now_us, ActKind::DeviceRemoved, device)).await?;

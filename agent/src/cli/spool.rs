@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::{Configured, PROBLEMS, say};
 use crate::config::Config;
-use crate::platform;
 use crate::spool::{Examination, GapFacts, LaneFacts, Record, RecordState, SpoolKey, examine};
+use crate::{platform, state_folder};
 
 /// Looks into a spool that no agent has open, and never changes it. Counts, places, times and sizes are told; what a
 /// capture says is not: it is read at the collector, where every reading is in the audit log.
@@ -102,7 +102,7 @@ impl Place {
             Some(folder) => (folder.clone(), self.key.clone()),
             None => {
                 let state = Config::load(&self.configured.config)?.state_dir.to_path_buf();
-                (state.join("spool"), Some(state.join("spool.key")))
+                (state.join(state_folder::SPOOL), Some(state.join(state_folder::SPOOL_KEY)))
             }
         };
         let load = |path: PathBuf| SpoolKey::load(&path).with_context(|| format!("cannot read `{}`", path.display()));

@@ -7,9 +7,7 @@ use lapwing_proto::failpoint;
 use serde::Deserialize;
 
 use super::{Config, ConfigError, DEFAULT_STATE_DIR, Watched, read_bounded};
-use crate::durable;
-
-const FILE: &str = "last-good.toml";
+use crate::{durable, state_folder};
 
 /// Which file a configuration was read from.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ pub fn load_or_last_good(path: &Path) -> Result<(Config, LoadedFrom), ConfigErro
     match Config::load(path) {
         Ok(config) => Ok((config, LoadedFrom::Asked)),
         Err(error) => {
-            let kept = state_dir_of(path).join(FILE);
+            let kept = state_dir_of(path).join(state_folder::LAST_GOOD);
             let Ok(config) =
                 read_bounded(&kept).map_err(|_| ()).and_then(|text| Config::from_text(&text, &kept).map_err(|_| ()))
             else {
@@ -48,7 +46,7 @@ impl Watched {
     /// When the state folder cannot be written.
     pub fn keep_as_last_good(&self) -> io::Result<()> {
         let text = read_bounded(self.path())?;
-        let target = self.current().state_dir.join(FILE);
+        let target = self.current().state_dir.join(state_folder::LAST_GOOD);
         if fs::read_to_string(&target).is_ok_and(|kept| kept == text) {
             return Ok(());
         }

@@ -13,17 +13,11 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
-use crate::durable;
 use crate::exemptions::Exemptions;
 use crate::notice::Notice;
 use crate::scope::{InForce, UnknownZone};
+use crate::{durable, state_folder};
 
-const RULE_SET_FILE: &str = "rule_set.artefact";
-/// The one that was in force before it.
-const RULE_SET_BEFORE_FILE: &str = "rule_set_before.artefact";
-const POLICY_FILE: &str = "policy.artefact";
-/// The highest release of an illegal base that was ever in force here, in digits.
-const BASE_FILE: &str = "illegal_base.release";
 const MAX_BASE_BYTES: usize = 32;
 
 /// What is in force. Clones see the same.
@@ -125,7 +119,7 @@ impl Keeper {
     /// Takes into force what an earlier run kept.
     pub(crate) fn take_kept(&mut self) {
         self.take_kept_rule_set();
-        match durable::read_bounded(&self.state_dir.join(POLICY_FILE), MAX_ARTEFACT_BYTES) {
+        match durable::read_bounded(&self.state_dir.join(state_folder::POLICY), MAX_ARTEFACT_BYTES) {
             Ok(bytes) => self.report(Code::PolicyRefused, self.use_policy(&bytes)),
             Err(_) => self.diagnostics.raise(Code::NoPolicy, ""),
         }
@@ -134,10 +128,11 @@ impl Keeper {
     /// The one that was in force last, and where that cannot be used the one before it.
     fn take_kept_rule_set(&self) {
         let kept = |file: &str| durable::read_bounded(&self.state_dir.join(file), MAX_ARTEFACT_BYTES);
-        let last = kept(RULE_SET_FILE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
+        let last = kept(state_folder::RULE_SET).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
         let Err(refused) = last else { return self.report(Code::RuleSetRefused, Ok(())) };
-        let before = kept(RULE_SET_BEFORE_FILE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
-        let is_first_start = !self.state_dir.join(RULE_SET_FILE).exists() && before.is_err();
+        let before =
+            kept(state_folder::RULE_SET_BEFORE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
+        let is_first_start = !self.state_dir.join(state_folder::RULE_SET).exists() && before.is_err();
         if is_first_start {
             self.diagnostics.raise(Code::NoRuleSet, "")
         } else {
@@ -147,22 +142,22 @@ impl Keeper {
 
     /// Takes a rule set that arrived; on any failure the one in force stays, and the failure is reported.
     pub(crate) fn take_rule_set(&mut self, bytes: &[u8]) {
-        let before = self.state_dir.join(RULE_SET_FILE);
+        let before = self.state_dir.join(state_folder::RULE_SET);
         let taken = self.use_rule_set(bytes).and_then(|()| {
             // A copy of a file that may be damaged by now: it is verified whenever it is used.
             if let Ok(last) = durable::read_bounded(&before, MAX_ARTEFACT_BYTES)
                 && last != bytes
             {
-                self.keep(RULE_SET_BEFORE_FILE, &last)?;
+                self.keep(state_folder::RULE_SET_BEFORE, &last)?;
             }
-            self.keep(RULE_SET_FILE, bytes)
+            self.keep(state_folder::RULE_SET, bytes)
         });
         self.report(Code::RuleSetRefused, taken);
     }
 
     /// Takes a policy that arrived; on any failure the one in force stays, and the failure is reported.
     pub(crate) fn take_policy(&mut self, bytes: &[u8]) {
-        let taken = self.use_policy(bytes).and_then(|()| self.keep(POLICY_FILE, bytes));
+        let taken = self.use_policy(bytes).and_then(|()| self.keep(state_folder::POLICY, bytes));
         self.report(Code::PolicyRefused, taken);
     }
 
@@ -186,14 +181,14 @@ impl Keeper {
         self.force.rules.store(Some(Arc::new(rules)));
         self.diagnostics.clear(Code::NoRuleSet);
         if base_held.is_none_or(|held| base > held) {
-            self.keep(BASE_FILE, base.to_string().as_bytes())?;
+            self.keep(state_folder::BASE, base.to_string().as_bytes())?;
         }
         Ok(())
     }
 
     /// The highest release of an illegal base that was in force here, also where the rule set that carried it is gone.
     fn base_ever(&self) -> Option<Release> {
-        let bytes = durable::read_bounded(&self.state_dir.join(BASE_FILE), MAX_BASE_BYTES).ok()?;
+        let bytes = durable::read_bounded(&self.state_dir.join(state_folder::BASE), MAX_BASE_BYTES).ok()?;
         std::str::from_utf8(&bytes).ok()?.trim().parse().ok().map(Release::new)
     }
 
@@ -251,7 +246,7 @@ pub(crate) fn kept(state_dir: &Path, config: &Config) -> (Result<RuleSet, String
         .rule_keys
         .as_ref()
         .ok_or_else(|| Refused::NoKeys.to_string())
-        .and_then(|keys| RuleSet::load(&read(RULE_SET_FILE)?, keys).map_err(|error| error.to_string()))
+        .and_then(|keys| RuleSet::load(&read(state_folder::RULE_SET)?, keys).map_err(|error| error.to_string()))
         .and_then(|rules| {
             let keys = config.base_keys.as_ref().ok_or_else(|| Refused::NoBaseKeys.to_string())?;
             rules.check_base(keys, None).map(|_| rules).map_err(|error| error.to_string())
@@ -260,7 +255,7 @@ pub(crate) fn kept(state_dir: &Path, config: &Config) -> (Result<RuleSet, String
         .policy_keys
         .as_ref()
         .ok_or_else(|| Refused::NoKeys.to_string())
-        .and_then(|keys| Policy::load(&read(POLICY_FILE)?, keys).map_err(|error| error.to_string()));
+        .and_then(|keys| Policy::load(&read(state_folder::POLICY)?, keys).map_err(|error| error.to_string()));
     (rules, policy)
 }
 

@@ -13,9 +13,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::identity::HardwareHash;
-use crate::platform;
 use crate::shutdown::Shutdown;
 use crate::spool::{Appended, KeySource, Opened, Spool, SpoolError, SpoolLimits};
+use crate::{platform, state_folder};
 
 /// Between attempts to write to a spool that failed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -71,9 +71,9 @@ pub(crate) fn open(
     clock: Arc<dyn Clock>,
     diagnostics: &Diagnostics,
 ) -> Result<Arc<Spool>, ServiceError> {
-    let key = KeySource::File(config.state_dir.join("spool.key"));
+    let key = KeySource::File(config.state_dir.join(state_folder::SPOOL_KEY));
     let hardware = HardwareHash::new(platform::hardware_hash());
-    let folder = config.state_dir.join("spool");
+    let folder = config.state_dir.join(state_folder::SPOOL);
     let (spool, report) = Spool::open(&folder, key, hardware, limits(config), clock)?;
     if let (Opened::Waiting, Some(why)) = (report.opened, spool.trouble()) {
         diagnostics.raise(Code::SpoolFailed, why.to_string());

@@ -79,11 +79,15 @@ impl Rig {
 
     /// An uplink that never waits before it tries again, and where its artefacts arrive.
     fn uplink(&self, shutdown: &Shutdown) -> (Uplink, mpsc::Receiver<FetchedArtefact>) {
+        self.uplink_of(self.config(), shutdown)
+    }
+
+    fn uplink_of(&self, config: UplinkConfig, shutdown: &Shutdown) -> (Uplink, mpsc::Receiver<FetchedArtefact>) {
         let (artefacts, fetched) = mpsc::channel(4);
         let parts = UplinkParts {
             spool: Arc::clone(&self.spool) as Arc<dyn Backlog>,
             identity: Arc::clone(&self.identity),
-            config: self.config(),
+            config,
             hardware: HardwareHash::default(),
             status: self.status.subscribe(),
             counters: self.counters.clone(),

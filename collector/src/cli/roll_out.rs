@@ -161,7 +161,8 @@ fn lines(desk: &Desk, standing: &Standing, progress: &Progress) -> Result<Vec<St
         "offered to {offered} devices, {taken} have it, {unwell} of them unwell since; {refused} refused it"
     ));
     lines.push(format!("{others} have another, {others_unwell} of them unwell since"));
-    lines.push(format!("captured something since: {captured} of {taken} that have it, {others_captured} of {others_in_use} others in use"));
+    let of_others = format!("{others_captured} of {others_in_use} others in use");
+    lines.push(format!("captured something since: {captured} of {taken} that have it, {of_others}"));
     Ok(lines)
 }
 

@@ -1,5 +1,5 @@
-//! A rule set that is to be replaced by a day, or is a year old then: whoever looks after devices is told 14 and 7 days before, and once it has come.
-//! It stays in force whatever the day.
+//! A rule set that is to be replaced by a day, or is a year old then: whoever looks after devices is told 14 and 7 days
+//! before, and once it has come. It stays in force whatever the day.
 
 use lapwing_proto::SchoolId;
 

@@ -168,8 +168,8 @@ mod tests {
         assert!(!looks(&late, FRESH_US + MINUTE_US).await);
     }
 
-    #[tokio::test]
-    async fn a_noisy_release_that_somebody_let_go_on_is_not_halted_for_noise_again() {
+    #[test]
+    fn a_noisy_release_that_somebody_let_go_on_is_not_halted_for_noise_again() {
         let of = |halted_why: &str| Standing { halted_why: halted_why.to_owned(), ..Standing::default() };
         let noisy = Regression::Noisy { devices: 5, of: 5 };
         assert!(is_news(noisy, &of(""), &Progress::default()) && !is_news(noisy, &of("noisy"), &Progress::default()));

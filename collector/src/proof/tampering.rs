@@ -43,7 +43,7 @@ pub(crate) async fn look(store: &Store, school: &SchoolId, now_us: i64) -> Resul
 async fn tell(store: &Store, school: &SchoolId, news: &News, now_us: i64) -> Result<bool, StoreError> {
     let notice = news.purpose.as_str();
     let Some(newest_us) = news.newest_us else { return Ok(false) };
-    let told_us = tampering::told(store, school, notice, now_us).await?;
+    let told_us = notices::last_made(store, school, notice, now_us).await?;
     if told_us.is_some_and(|told_us| newest_us <= told_us) {
         return Ok(false);
     }

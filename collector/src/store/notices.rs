@@ -130,6 +130,17 @@ pub(crate) async fn is_told(store: &Store, school: &SchoolId, notice: &str, numb
         .await?)
 }
 
+/// When a notice was last made, no later than `now_us`.
+pub(crate) async fn last_made(
+    store: &Store,
+    school: &SchoolId,
+    notice: &str,
+    now_us: i64,
+) -> Result<Option<i64>, StoreError> {
+    let newest = "SELECT MAX(made_us) FROM notices WHERE school_id = $1 AND notice = $2 AND made_us <= $3";
+    Ok(sqlx::query_scalar(newest).bind(school.as_str()).bind(notice).bind(now_us).fetch_one(store.reader()).await?)
+}
+
 /// Who holds one of `roles` and has an address.
 pub(crate) async fn reachable(
     tx: &mut Tx,

@@ -23,14 +23,3 @@ pub(crate) async fn changed(store: &Store, school: &SchoolId, now_us: i64) -> Re
         .fetch_one(store.reader())
         .await?)
 }
-
-/// When a notice was last made, no later than `now_us`.
-pub(crate) async fn told(
-    store: &Store,
-    school: &SchoolId,
-    notice: &str,
-    now_us: i64,
-) -> Result<Option<i64>, StoreError> {
-    let newest = "SELECT MAX(made_us) FROM notices WHERE school_id = $1 AND notice = $2 AND made_us <= $3";
-    Ok(sqlx::query_scalar(newest).bind(school.as_str()).bind(notice).bind(now_us).fetch_one(store.reader()).await?)
-}

@@ -44,7 +44,7 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (12, "approved media", include_str!("migrations/0012_approved_media.sql")),
     (13, "identity", include_str!("migrations/0013_identity.sql")),
     (14, "roll-outs", include_str!("migrations/0014_roll_outs.sql")),
-    (15, "when devices last captured", include_str!("migrations/0015_when_devices_last_captured.sql")),
+    (15, "captured and refused", include_str!("migrations/0015_captured_and_refused.sql")),
 ];
 
 /// Brings the database at `path` up to date.

@@ -35,6 +35,19 @@ fn listed(folder: &Path) -> Vec<String> {
     names
 }
 
+/// A pupil with a browser, under an account that is not the agent's; nothing where there is none.
+async fn pupil_at_work() -> Option<Classroom> {
+    if e2e::privileges().expect("a private namespace") == Privileges::User {
+        println!("left out: needs a second account");
+        return None;
+    }
+    let mut classroom = Classroom::open(Privileges::Root).await.expect("a classroom");
+    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
+    classroom.start_browser(Who::Pupil).await.expect("the pupil's browser");
+    classroom.device_works().await.expect("all sensors at work");
+    Some(classroom)
+}
+
 async fn enrolled(school: &School) -> anyhow::Result<()> {
     let mut technician = school.signed_in("technician").await?;
     eventually("the PC on the page of devices", async || {
@@ -82,14 +95,7 @@ async fn an_agent_that_is_taken_off_delivers_what_it_holds_leaves_nothing_and_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pupil_reads_nothing_of_the_agent_and_stops_nothing() {
-    if e2e::privileges().expect("a private namespace") == Privileges::User {
-        println!("left out: needs a second account");
-        return;
-    }
-    let mut classroom = Classroom::open(Privileges::Root).await.expect("a classroom");
-    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
-    classroom.start_browser(Who::Pupil).await.expect("the pupil's browser");
-    classroom.device_works().await.expect("all sensors at work");
+    let Some(classroom) = pupil_at_work().await else { return };
     let state = classroom.agent.state();
     let (config, program) = (classroom.agent.config().to_owned(), classroom.agent.program().display().to_string());
     let service = classroom.agent.id().expect("it runs").to_string();
@@ -136,14 +142,7 @@ async fn pupil_window(classroom: &Classroom, title: &str) -> e2e::Window {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_from_a_pupils_own_program_hides_nothing_and_is_told() {
-    if e2e::privileges().expect("a private namespace") == Privileges::User {
-        println!("left out: needs a second account");
-        return;
-    }
-    let mut classroom = Classroom::open(Privileges::Root).await.expect("a classroom");
-    classroom.sign_in(Who::Pupil).await.expect("the pupil signs in");
-    classroom.start_browser(Who::Pupil).await.expect("the pupil's browser");
-    classroom.device_works().await.expect("all sensors at work");
+    let Some(mut classroom) = pupil_at_work().await else { return };
     let desk = classroom.desk(Who::Pupil).expect("a desk");
     let mut flood = desk.desktop.account().command("python3");
     flood.args(["-c", FLOOD]).stdin(Stdio::null());

@@ -80,7 +80,7 @@ fn an_illegal_base_older_than_the_one_in_force_is_not_taken_again() {
     assert_eq!(again.keeper.force().releases().0, 3, "nor after a restart");
     again.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 4));
     assert_eq!(again.keeper.force().releases().0, 4);
-    for file in [RULE_SET_FILE, RULE_SET_BEFORE_FILE] {
+    for file in [state_folder::RULE_SET, state_folder::RULE_SET_BEFORE] {
         std::fs::remove_file(again.folder.path().join(file)).unwrap();
     }
     let mut bare = desk_in(again.folder, Some(trusted()));
@@ -95,7 +95,7 @@ fn where_the_last_rule_set_cannot_be_read_any_more_the_one_before_it_is_in_force
     for release in [3, 4, 4] {
         desk.keeper.take_rule_set(&artefact(release));
     }
-    std::fs::write(desk.folder.path().join(RULE_SET_FILE), b"torn").unwrap();
+    std::fs::write(desk.folder.path().join(state_folder::RULE_SET), b"torn").unwrap();
     let mut again = desk_in(desk.folder, Some(trusted()));
     again.keeper.take_kept();
     assert_eq!(again.keeper.force().releases().0, 3);

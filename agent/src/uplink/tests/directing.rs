@@ -38,7 +38,15 @@ async fn a_goodbye_counts_as_heard_once_the_collector_said_so() {
 async fn where_the_collector_is_not_reached_is_told_at_the_device_alone() {
     let rig = Rig::new(Script::default()).await;
     rig.until(rig.collector.eventually(|told| !told.statuses.is_empty())).await;
-    rig.diagnostics.raise(Code::Unreached, "nobody listens");
+    // Nobody listens at port 1.
+    let nowhere = UplinkConfig { uplink: "https://localhost:1".parse().unwrap(), ..rig.config() };
+    let shutdown = Shutdown::new();
+    let (uplink, _fetched) = rig.uplink_of(nowhere, &shutdown);
+    let story = async {
+        rig.collector.eventually(|_| rig.diagnostics.snapshot().contains_key(&Code::Unreached)).await;
+        shutdown.request();
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(story, uplink.run()) }).await.unwrap();
     let facts = StatusFacts { diagnostics: rig.diagnostics.to_wire(), ..StatusFacts::default() };
     assert_eq!(facts.diagnostics.len(), 1);
     assert!(facts.to_wire(&rig.counters).diagnostics.is_empty());
