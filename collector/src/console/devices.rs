@@ -131,11 +131,11 @@ fn room((present, due): (&Present, i64), devices: &[DeviceFacts]) -> RoomView {
     let name = devices.first().map(|device| device.room.as_str()).filter(|room| !room.is_empty());
     let devices: Vec<DeviceView> = devices.iter().map(|facts| device((present, due), facts)).collect();
     let working = devices.iter().filter(|device| device.state == DeviceState::Working).count();
-    RoomView {
-        name: name.unwrap_or("No room set").to_owned(),
-        tally: format!("{working} of {} working", devices.len()),
-        devices,
-    }
+    let tally = match devices.iter().filter(|device| device.state != DeviceState::Removed).count() {
+        0 => "not watched any more".to_owned(),
+        watched => format!("{working} of {watched} working"),
+    };
+    RoomView { name: name.unwrap_or("No room set").to_owned(), tally, devices }
 }
 
 fn device((present, due): (&Present, i64), facts: &DeviceFacts) -> DeviceView {
@@ -415,6 +415,7 @@ mod tests {
         seeded.removes_device().await;
         let page = seeded.visitor("tech").await.get("/devices").await.body;
         assert!(page.contains("The agent was taken off 11:11") && page.contains("device removed"), "{page}");
+        assert!(page.contains("not watched any more") && !page.contains("0 of 1 working"), "{page}");
     }
 
     #[tokio::test]
