@@ -133,6 +133,9 @@ pub async fn run(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Re
     tracing::info!("the service watches");
     let outcome = service.serve(orders).await;
     platform::tell_stopping();
+    if outcome.is_ok() {
+        service.keeper.stop();
+    }
     service.goodbye.send_replace(goodbye(platform::machine_stops().await));
     service.stop().await;
     outcome
@@ -149,7 +152,7 @@ fn start(config: Watched, from: LoadedFrom, clock: Arc<dyn Clock>) -> Result<Ser
     let identity = Arc::new(IdentityStore::open_or_wait(&effective.state_dir));
     let spool = spooling::open(&effective, Arc::clone(&clock), &diagnostics)?;
     let (notice_in, notice) = watching::channel(Notice::without_policy());
-    let mut keeper = Keeper::new(&effective, diagnostics.clone(), notice_in);
+    let mut keeper = Keeper::new(&effective, Arc::clone(&clock), diagnostics.clone(), notice_in);
     keeper.take_kept();
     let (status_in, status) = watching::channel(StatusFacts::default());
     let shared = Shared {

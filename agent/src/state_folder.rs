@@ -24,6 +24,8 @@ pub(crate) const JOINING: &str = "joining.key";
 pub(crate) const RULE_SET: &str = "rule_set.artefact";
 /// The one that was in force before it.
 pub(crate) const RULE_SET_BEFORE: &str = "rule_set_before.artefact";
+/// Which rule sets are new, and how often the service started with them.
+pub(crate) const TRIAL: &str = "rule_set.trial";
 /// The policy that was in force last.
 pub(crate) const POLICY: &str = "policy.artefact";
 /// The highest release of an illegal base that was ever in force here, in digits.
@@ -36,7 +38,7 @@ pub(crate) const LAST_GOOD: &str = "last-good.toml";
 /// What makes a PC the device that it is, besides the spool.
 const OF_THE_DEVICE: [&str; 6] = [SPOOL_KEY, INCARNATION, JOINING, IDENTITY_BAD, IDENTITY_ROOM, IDENTITY];
 /// What a PC watches by, and what is remembered.
-const OF_WATCHING: [&str; 6] = [RULE_SET, RULE_SET_BEFORE, POLICY, BASE, MADE_OF, LAST_GOOD];
+const OF_WATCHING: [&str; 7] = [RULE_SET, RULE_SET_BEFORE, TRIAL, POLICY, BASE, MADE_OF, LAST_GOOD];
 
 /// Captures in a spool that no agent has open; 0 where there is none.
 ///

@@ -119,11 +119,11 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A newer build wrote the database; this one must not touch it.
-    #[error("database `{path}` was written by a newer build (migration {found} is unknown here)")]
+    #[error("database `{path}` was written by a newer build (schema {found} is unknown here)")]
     Newer {
         /// The file.
         path: PathBuf,
-        /// The first migration this build does not know.
+        /// The first number of its schema that this build does not know.
         found: i64,
     },
     /// The database cannot be copied before it is brought up to date.

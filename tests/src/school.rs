@@ -294,7 +294,7 @@ impl School {
     /// # Errors
     ///
     /// When the tool fails.
-    pub(crate) fn compile_rules(&self, release: u64) -> anyhow::Result<PathBuf> {
+    pub fn compile_rules(&self, release: u64) -> anyhow::Result<PathBuf> {
         let set = self.folder.join(format!("rules-{release}.lwrs"));
         self.signing.compile(release, &signing::packs(), &set)?;
         Ok(set)

@@ -27,6 +27,8 @@ mod people;
 mod powercut;
 #[path = "stories/privacy.rs"]
 mod privacy;
+#[path = "stories/rule_sets.rs"]
+mod rule_sets;
 #[path = "stories/signals.rs"]
 mod signals;
 #[path = "stories/tampering.rs"]

@@ -23,6 +23,9 @@ const BURSTS: u64 = 16;
 /// Messages not taken from an account within [`FLOOD_WITHIN_US`] that are a flood: no browser tells so much that is lost.
 const FLOOD: u64 = 1_000;
 const FLOOD_WITHIN_US: u64 = 60 * 1_000_000;
+/// What a connection that found no place counts as, in messages not taken: the programs of a session and a few browsers
+/// need a third of the places. Fifty in a minute are a flood, which is what a program asks in five seconds.
+const REFUSAL: u64 = FLOOD / 50;
 /// Messages a second, since it connected, from which on a connection gives its place to another: more than a busy person
 /// causes.
 const FLOODS_PER_SECOND: u64 = 10;
@@ -126,6 +129,18 @@ impl Account {
         self.seats.swap_remove(place).gone.request();
         true
     }
+
+    /// Counts messages that were not taken. Says whether that is a flood: once for each [`FLOOD`] of them.
+    fn loses(&mut self, messages: u64, now_us: u64) -> bool {
+        let (lost, since_us) = self.lost;
+        let is_long_ago = now_us.saturating_sub(since_us) > FLOOD_WITHIN_US;
+        self.lost = if is_long_ago { (messages, now_us) } else { (lost.saturating_add(messages), since_us) };
+        let floods = self.lost.0 >= FLOOD;
+        if floods {
+            self.lost = (0, now_us);
+        }
+        floods
+    }
 }
 
 impl Allowances {
@@ -150,6 +165,16 @@ impl Allowances {
         Some(Place { uid, allowances: self.clone(), seat, messages })
     }
 
+    /// Counts a connection that found no place. Says whether its account floods, as [`Place::loses`] does.
+    pub(super) fn refuses(&self, (uid, _): (u32, Option<i32>)) -> bool {
+        self.loses(uid, REFUSAL)
+    }
+
+    fn loses(&self, uid: u32, messages: u64) -> bool {
+        let now_us = self.clock.boot_us();
+        self.held().accounts.get_mut(&uid).is_some_and(|account| account.loses(messages, now_us))
+    }
+
     pub(super) fn tell(&self, session: &SessionId) -> Teller {
         *self.held().tellers.entry(session.clone()).or_default() += 1;
         Teller { session: session.clone(), allowances: self.clone() }
@@ -168,17 +193,7 @@ impl Place {
 
     /// Counts a message that was not taken. Says whether the account floods: once for each [`FLOOD`] of them.
     pub(super) fn loses(&self) -> bool {
-        let now_us = self.allowances.clock.boot_us();
-        let mut held = self.allowances.held();
-        let Some(account) = held.accounts.get_mut(&self.uid) else { return false };
-        let (lost, since_us) = account.lost;
-        let is_long_ago = now_us.saturating_sub(since_us) > FLOOD_WITHIN_US;
-        account.lost = if is_long_ago { (1, now_us) } else { (lost.saturating_add(1), since_us) };
-        let floods = account.lost.0 >= FLOOD;
-        if floods {
-            account.lost = (0, now_us);
-        }
-        floods
+        self.allowances.loses(self.uid, 1)
     }
 
     /// Whether the connection may bring a further message now.
@@ -320,6 +335,19 @@ mod tests {
         clock.advance(Duration::from_secs(61));
         assert_eq!((floods(999), floods(1)), (0, 1));
         assert!(!allowances.enter((8, None)).unwrap().loses());
+    }
+
+    #[test]
+    fn programs_that_hold_every_place_and_say_nothing_are_a_flood_once_others_keep_asking() {
+        let clock = Arc::new(ManualClock::at(0));
+        let allowances = Allowances::new(clock.clone());
+        let _quiet: Vec<_> = (0..16).map(|_| allowances.enter((7, None)).unwrap()).collect();
+        let mut asked = (0..120).filter(|_| {
+            clock.advance(Duration::from_millis(100));
+            allowances.enter((7, None)).is_none() && allowances.refuses((7, None))
+        });
+        assert_eq!(asked.by_ref().count(), 2, "once in five seconds");
+        assert!(!allowances.refuses((8, None)), "another account");
     }
 
     #[test]

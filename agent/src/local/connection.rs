@@ -26,11 +26,15 @@ pub(super) async fn hear(stream: LocalStream, ears: Ears, allowances: Allowances
     let Ok(ids) = platform::peer_ids(&stream) else { return };
     let Some(place) = allowances.enter(ids) else {
         ears.counters.count_dropped(Dropped::Rate, 1);
+        if allowances.refuses(ids)
+            && let Some((session, _)) = whose(stream).await
+        {
+            // The pipeline ends before its ears only when the service does.
+            let _ = ears.out.send(Observation::Flood { session }).await;
+        }
         return;
     };
-    // The user database may be a directory service, which is no place to wait in for the others.
-    let asked = tokio::task::spawn_blocking(move || (platform::peer(&stream), stream)).await;
-    let Ok((Ok(session), stream)) = asked else { return };
+    let Some((session, stream)) = whose(stream).await else { return };
     let gone = place.gone();
     let mut peer = Peer { session, ears, allowances, place, speaks_as: None };
     // Whatever it waits for, one that floods goes when another takes its place.
@@ -39,6 +43,13 @@ pub(super) async fn hear(stream: LocalStream, ears: Ears, allowances: Allowances
         () = gone.requested() => peer.ears.counters.count_dropped(Dropped::Rate, 1),
     }
     peer.leave().await;
+}
+
+/// Whose program it is. The user database may be a directory service, which is no place to wait in for the others.
+async fn whose(stream: LocalStream) -> Option<(SessionFacts, LocalStream)> {
+    let asked = tokio::task::spawn_blocking(move || (platform::peer(&stream), stream)).await;
+    let Ok((Ok(session), stream)) = asked else { return None };
+    Some((session, stream))
 }
 
 /// A session's program.

@@ -159,12 +159,9 @@ async fn a_sessions_program_says_how_titles_are_and_its_end_says_so_too() {
     .await;
 }
 
-#[tokio::test]
-async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
-    let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
-    let places: Vec<_> = std::iter::from_fn(|| allowances.enter((platform::own_uid(), None))).collect();
-    let (out, _heard) = mpsc::channel(1);
-    let ears = Ears {
+/// Ears that hear into `out`.
+fn ears(out: mpsc::Sender<Observation>) -> Ears {
+    Ears {
         out,
         health: HealthBoard::new(),
         counters: Counters::new(),
@@ -172,7 +169,15 @@ async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
         status: watch::channel(StatusFacts::default()).1,
         canaries: Canaries::default(),
         clock: Arc::new(ManualClock::at(0)),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
+    let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
+    let places: Vec<_> = std::iter::from_fn(|| allowances.enter((platform::own_uid(), None))).collect();
+    let (out, _heard) = mpsc::channel(1);
+    let ears = ears(out);
     let (service, _program) = LocalStream::pair().unwrap();
     let counters = ears.counters.clone();
     assert_eq!(connection::hear(service, ears, allowances.clone()).now_or_never(), Some(()));
@@ -181,19 +186,25 @@ async fn a_connection_too_many_is_refused_before_its_account_is_looked_up() {
 }
 
 #[tokio::test]
+async fn who_finds_no_place_again_and_again_has_the_account_told_of() {
+    let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
+    let _places: Vec<_> = std::iter::from_fn(|| allowances.enter((platform::own_uid(), None))).collect();
+    let (out, mut heard) = mpsc::channel(1);
+    for _ in 0..50 {
+        let (service, _program) = LocalStream::pair().unwrap();
+        connection::hear(service, ears(out.clone()), allowances.clone()).await;
+    }
+    assert!(matches!(heard.try_recv(), Ok(Observation::Flood { .. })));
+    assert!(heard.try_recv().is_err(), "once");
+}
+
+#[tokio::test]
 async fn who_asks_without_reading_goes_once_another_takes_its_place() {
     let allowances = Allowances::new(Arc::new(ManualClock::at(0)));
     let (service, mut program) = LocalStream::pair().unwrap();
     let (out, _heard) = mpsc::channel(1);
-    let ears = Ears {
-        out,
-        health: HealthBoard::new(),
-        counters: Counters::new(),
-        notice: watch::channel(Notice { version: 3, text: "told ".repeat(1_000) }).1,
-        status: watch::channel(StatusFacts::default()).1,
-        canaries: Canaries::default(),
-        clock: Arc::new(ManualClock::at(0)),
-    };
+    let notice = watch::channel(Notice { version: 3, text: "told ".repeat(1_000) }).1;
+    let ears = Ears { notice, ..ears(out) };
     let mut asks = BytesMut::new();
     for _ in 0..400 {
         FrameCodec::default().encode(&Message::Ask(Ask::Notice), &mut asks).unwrap();

@@ -8,15 +8,22 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use lapwing_proto::bounds::MAX_ARTEFACT_BYTES;
 use lapwing_proto::failpoint;
-use lapwing_rules::{ArtefactError, Base, BaseError, Policy, PolicyError, Release, RuleSet, TrustedKeys, Widening};
+use lapwing_rules::{
+    ArtefactError, Base, BaseError, Digest, Policy, PolicyError, Release, RuleSet, TrustedKeys, Widening,
+};
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::exemptions::Exemptions;
 use crate::notice::Notice;
 use crate::scope::{InForce, UnknownZone};
 use crate::{durable, state_folder};
+
+mod trial;
+
+use trial::{Broke, Trial};
 
 const MAX_BASE_BYTES: usize = 32;
 
@@ -49,6 +56,8 @@ pub(crate) enum Refused {
     Older { found: Release, held: Release },
     #[error("it looks at more than the notice said ({0}), and names no newer notice")]
     NoNewNotice(Widening),
+    #[error(transparent)]
+    Broke(#[from] Broke),
     #[error("it cannot be kept: {0}")]
     Unkept(#[from] io::Error),
 }
@@ -60,6 +69,8 @@ pub(crate) struct Keeper {
     rule_keys: Option<TrustedKeys>,
     policy_keys: Option<TrustedKeys>,
     base_keys: Option<TrustedKeys>,
+    trial: Trial,
+    clock: Arc<dyn Clock>,
     diagnostics: Diagnostics,
     /// What the notice says follows the policy.
     notice: watch::Sender<Notice>,
@@ -93,10 +104,17 @@ impl Force {
 }
 
 impl Keeper {
-    pub(crate) fn new(config: &Config, diagnostics: Diagnostics, notice: watch::Sender<Notice>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        diagnostics: Diagnostics,
+        notice: watch::Sender<Notice>,
+    ) -> Self {
         Self {
             force: Force::default(),
             state_dir: config.state_dir.to_path_buf(),
+            trial: Trial::open(&config.state_dir, clock.boot_id()),
+            clock,
             rule_keys: (*config.rule_keys).clone(),
             policy_keys: (*config.policy_keys).clone(),
             base_keys: (*config.base_keys).clone(),
@@ -125,34 +143,66 @@ impl Keeper {
         }
     }
 
-    /// The one that was in force last, and where that cannot be used the one before it.
-    fn take_kept_rule_set(&self) {
-        let kept = |file: &str| durable::read_bounded(&self.state_dir.join(file), MAX_ARTEFACT_BYTES);
-        let last = kept(state_folder::RULE_SET).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
-        let Err(refused) = last else { return self.report(Code::RuleSetRefused, Ok(())) };
-        let before =
-            kept(state_folder::RULE_SET_BEFORE).map_err(Refused::from).and_then(|bytes| self.use_rule_set(&bytes));
+    /// The one that was in force last; where that cannot be used, or ended the service, the one before it in its place.
+    fn take_kept_rule_set(&mut self) {
+        let Err(refused) = self.use_kept(state_folder::RULE_SET) else {
+            return self.report(Code::RuleSetRefused, Ok(()));
+        };
+        let before = self.use_kept(state_folder::RULE_SET_BEFORE);
         let is_first_start = !self.state_dir.join(state_folder::RULE_SET).exists() && before.is_err();
         if is_first_start {
-            self.diagnostics.raise(Code::NoRuleSet, "")
-        } else {
-            self.report(Code::RuleSetRefused, Err(refused))
+            return self.diagnostics.raise(Code::NoRuleSet, "");
         }
+        let taken = before.and_then(|bytes| self.keep(state_folder::RULE_SET, &bytes));
+        if let Err(error) = taken {
+            tracing::warn!(error = %error, "the rule set before the last is not in its place");
+        }
+        self.report(Code::RuleSetRefused, Err(refused));
+    }
+
+    /// What an earlier run kept. Its start is counted before it is read: reading it may be what breaks.
+    fn use_kept(&mut self, file: &str) -> Result<Vec<u8>, Refused> {
+        let bytes = durable::read_bounded(&self.state_dir.join(file), MAX_ARTEFACT_BYTES)?;
+        self.trial.resume(&Digest::of(&bytes), self.clock.boot_us())?;
+        self.use_rule_set(&bytes)?;
+        Ok(bytes)
     }
 
     /// Takes a rule set that arrived; on any failure the one in force stays, and the failure is reported.
     pub(crate) fn take_rule_set(&mut self, bytes: &[u8]) {
-        let before = self.state_dir.join(state_folder::RULE_SET);
-        let taken = self.use_rule_set(bytes).and_then(|()| {
-            // A copy of a file that may be damaged by now: it is verified whenever it is used.
-            if let Ok(last) = durable::read_bounded(&before, MAX_ARTEFACT_BYTES)
-                && last != bytes
-            {
-                self.keep(state_folder::RULE_SET_BEFORE, &last)?;
-            }
-            self.keep(state_folder::RULE_SET, bytes)
-        });
+        let last = durable::read_bounded(&self.state_dir.join(state_folder::RULE_SET), MAX_ARTEFACT_BYTES).ok();
+        let taken = match last {
+            Some(last) if last == bytes && !self.trial.is_of(&Digest::of(bytes)) => self.use_rule_set(bytes),
+            last => self.try_rule_set(bytes, last),
+        };
         self.report(Code::RuleSetRefused, taken);
+    }
+
+    /// Takes a new one into force, on trial; `last` is the one that is kept.
+    fn try_rule_set(&mut self, bytes: &[u8], last: Option<Vec<u8>>) -> Result<(), Refused> {
+        // One that has passed is one to go back to; one on trial is better than none.
+        let has_before = self.state_dir.join(state_folder::RULE_SET_BEFORE).exists();
+        let last = last.filter(|last| last != bytes && !(has_before && self.trial.is_of(&Digest::of(last))));
+        let before = self.trial.begin(&Digest::of(bytes), self.clock.boot_us())?;
+        if let Err(refused) = self.use_rule_set(bytes) {
+            self.trial.withdraw(before);
+            return Err(refused);
+        }
+        // A copy of a file that may be damaged by now: it is verified whenever it is used.
+        if let Some(last) = last {
+            self.keep(state_folder::RULE_SET_BEFORE, &last)?;
+        }
+        self.keep(state_folder::RULE_SET, bytes)
+    }
+
+    /// Looks whether a new rule set has been in force for long enough.
+    pub(crate) fn look_at_trial(&mut self) {
+        self.trial.look(self.clock.boot_us());
+    }
+
+    /// The service is told to stop.
+    pub(crate) fn stop(&mut self) {
+        self.trial.stop();
     }
 
     /// Takes a policy that arrived; on any failure the one in force stays, and the failure is reported.

@@ -15,6 +15,7 @@ impl Service {
         let change = self.config.look();
         self.changed(change);
         self.keep_state();
+        self.keeper.look_at_trial();
         self.tell_changes().await;
         let spool = Arc::clone(&self.spool);
         match tokio::task::spawn_blocking(move || spool.expire()).await {

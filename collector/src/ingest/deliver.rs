@@ -30,7 +30,7 @@ use crate::intake::{Delivery, Held, TakeError};
 use crate::shutdown::Shutdown;
 use crate::store::certificates;
 use crate::store::deliveries::{self, Spool};
-use crate::store::devices::{self, Enrolled};
+use crate::store::devices::{self, Enrolled, Pc};
 use crate::tls::Peer;
 
 /// A device says Hello within this.
@@ -309,7 +309,8 @@ async fn note_news(ingest: &Ingest, peer: Peer, enrolled: &Enrolled, version: &s
         devices::set_agent_version(&mut tx, school, device, version).await?;
     }
     if enrolled.is_unheard {
-        devices::replace_on_pc(&mut tx, school, device, &enrolled.hardware_hash, ingest.clock.wall_us()).await?;
+        let pc = Pc { hardware_hash: &enrolled.hardware_hash, hostname: &enrolled.hostname };
+        devices::replace_on_pc(&mut tx, school, device, pc, ingest.clock.wall_us()).await?;
     }
     Ok(failpoint!("welcome.newcomer", tx.commit().await?))
 }

@@ -2,7 +2,7 @@
 //! certificate, or nothing at all.
 //!
 //! ```text
-//! token            a new device of the campaign's group; a PC whose firmware is known is the same asset
+//! token            a new device of the campaign's group; a PC that its firmware or the list of the MDM knows is the same asset
 //! proof, expired   the same device, with a new certificate
 //! proof, copy      a new device of the same group; what its spool held before it was copied counts as delivered
 //! ```
@@ -27,7 +27,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::authority::DeviceKey;
 use crate::store::deliveries::{self, Spool};
-use crate::store::devices::{self, NewDevice};
+use crate::store::devices::{self, NewDevice, Pc};
 use crate::store::{Tx, certificates};
 
 pub(super) use nonces::Nonces;
@@ -119,7 +119,8 @@ async fn make_device(
     act: impl FnOnce(Act) -> Act,
 ) -> Result<(DeviceId, wire::JoinResponse), Refused> {
     let (school, facts, device) = (&ingest.school, asks.facts, DeviceId::random()?);
-    let former = devices::room_of_pc(tx, school, &facts.hardware_hash).await?;
+    let pc = Pc { hardware_hash: &facts.hardware_hash, hostname: &facts.hostname };
+    let former = devices::room_of_pc(tx, school, pc).await?;
     let room = [facts.room.as_str(), place.room, former.as_deref().unwrap_or_default()];
     let new = NewDevice {
         device,

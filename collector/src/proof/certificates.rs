@@ -78,6 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn the_authoritys_own_end_is_told_on_the_same_days() {
+        let days = |left| {
+            let ends = Ends { authority_us: NINE_US + left * DAY_US, ..ends(3000) };
+            ending(ends, NINE_US).first().map(|ending| (ending.reference, ending.days))
+        };
+        let found: Vec<_> = [61, 60, 31, 30, 14, 7, 1, -1].map(days).into();
+        let told = [60, 60, 30, 14, 7, 7, 0].map(|day| Some(("CERT-AUTHORITY", day)));
+        assert_eq!((found[0], &found[1..]), (None, told.as_slice()));
+    }
+
+    #[test]
     fn what_renews_itself_is_told_of_once_it_should_have_been() {
         let renewing =
             |days| Ends { servers: tls::Ends { issued_us: NINE_US + days * DAY_US, console_us: None }, ..ends(0) };

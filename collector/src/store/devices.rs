@@ -40,6 +40,7 @@ pub(super) use is_replaced;
 /// What is known of an enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Enrolled {
+    pub(crate) hostname: String,
     pub(crate) device_group: String,
     /// Empty where the firmware named nothing.
     pub(crate) hardware_hash: Vec<u8>,
@@ -97,18 +98,55 @@ pub(crate) async fn insert(tx: &mut Tx, school: &SchoolId, new: &NewDevice<'_>) 
     Ok(())
 }
 
-/// The room that the PC of this hardware was last in; `None` where it never enrolled, or names nobody.
-pub(crate) async fn room_of_pc(
-    tx: &mut Tx,
-    school: &SchoolId,
-    hardware_hash: &[u8],
-) -> Result<Option<String>, StoreError> {
-    if hardware_hash.is_empty() {
-        return Ok(None);
+/// A physical PC, as far as anything names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pc<'a> {
+    /// Empty where the firmware names nothing: then it is the PC that the list of expected devices has under its name.
+    pub(crate) hardware_hash: &'a [u8],
+    pub(crate) hostname: &'a str,
+}
+
+/// Whether device `$d` is the PC whose hardware is `$hash`, or is named `$name` where neither firmware names anything and
+/// the list of expected devices knows the name. A list names each PC once.
+macro_rules! is_pc {
+    ($d:literal, $hash:literal, $name:literal) => {
+        concat!(
+            "(",
+            $d,
+            ".hardware_hash = ",
+            $hash,
+            " OR (",
+            $hash,
+            " IS NULL AND ",
+            $d,
+            ".hardware_hash IS NULL AND LOWER(",
+            $d,
+            ".hostname) = LOWER(",
+            $name,
+            ") AND EXISTS (SELECT 1 FROM expected_devices AS e WHERE e.school_id = ",
+            $d,
+            ".school_id AND e.hostname_key = LOWER(",
+            $name,
+            "))))"
+        )
+    };
+}
+
+impl<'a> Pc<'a> {
+    fn hash(self) -> Option<&'a [u8]> {
+        (!self.hardware_hash.is_empty()).then_some(self.hardware_hash)
     }
-    let newest =
-        "SELECT room FROM devices WHERE school_id = $1 AND hardware_hash = $2 ORDER BY enrolled_us DESC LIMIT 1";
-    Ok(sqlx::query_scalar(newest).bind(school.as_str()).bind(hardware_hash).fetch_optional(tx.connection()).await?)
+}
+
+/// The room that a PC was last in; `None` where it never enrolled, or nothing names it.
+pub(crate) async fn room_of_pc(tx: &mut Tx, school: &SchoolId, pc: Pc<'_>) -> Result<Option<String>, StoreError> {
+    let newest = concat!(
+        "SELECT d.room FROM devices AS d WHERE d.school_id = $1 AND ",
+        is_pc!("d", "$2", "$3"),
+        " ORDER BY d.enrolled_us DESC LIMIT 1"
+    );
+    let room = sqlx::query_scalar(newest).bind(school.as_str()).bind(pc.hash()).bind(pc.hostname);
+    Ok(room.fetch_optional(tx.connection()).await?)
 }
 
 /// What enrolled before on the PC of `device` is replaced by it.
@@ -116,15 +154,17 @@ pub(crate) async fn replace_on_pc(
     tx: &mut Tx,
     school: &SchoolId,
     device: DeviceId,
-    hardware_hash: &[u8],
+    pc: Pc<'_>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    if hardware_hash.is_empty() {
-        return Ok(());
-    }
-    sqlx::query("UPDATE devices SET replaced_us = $4 WHERE school_id = $1 AND hardware_hash = $2 AND device_id <> $3")
+    let replaced = concat!(
+        "UPDATE devices SET replaced_us = $5 WHERE school_id = $1 AND device_id <> $4 AND ",
+        is_pc!("devices", "$2", "$3")
+    );
+    sqlx::query(replaced)
         .bind(school.as_str())
-        .bind(hardware_hash)
+        .bind(pc.hash())
+        .bind(pc.hostname)
         .bind(device.as_bytes().as_slice())
         .bind(now_us)
         .execute(tx.connection())
@@ -135,7 +175,7 @@ pub(crate) async fn replace_on_pc(
 /// The device, unless it never enrolled.
 pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> Result<Option<Enrolled>, StoreError> {
     let facts =
-        "SELECT device_group, hardware_hash, COALESCE(seen_key, x''), heard_us IS NULL, agent_version FROM devices
+        "SELECT device_group, hardware_hash, COALESCE(seen_key, x''), heard_us IS NULL, agent_version, hostname FROM devices
          WHERE school_id = $1 AND device_id = $2";
     let row = sqlx::query(facts)
         .bind(school.as_str())
@@ -150,6 +190,7 @@ pub(crate) async fn find(store: &Store, school: &SchoolId, device: DeviceId) -> 
         seen_key: row.try_get(2)?,
         is_unheard: row.try_get(3)?,
         agent_version: row.try_get(4)?,
+        hostname: row.try_get(5)?,
     }))
 }
 

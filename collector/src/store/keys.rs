@@ -18,15 +18,26 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS keys (
     PRIMARY KEY (school_id, key_id)
 ) STRICT, WITHOUT ROWID";
 
+/// Which layout of the file this is, as its `user_version`; 0 is one from before there was a number, and the same.
+const LAYOUT: i64 = 1;
+
 /// The open key file.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFile(SqlitePool);
 
 impl KeyFile {
-    /// Opens or makes it. `synchronous = FULL`: a key is on disk before the capture it seals.
+    /// Opens or makes it, unless a newer build did. `synchronous = FULL`: a key is on disk before the capture it seals.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         let pool = open_pool(path, connect_options(path), 1).await?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await?;
+        if found > LAYOUT {
+            pool.close().await;
+            return Err(StoreError::Newer { path: path.to_owned(), found });
+        }
         sqlx::query(SCHEMA).execute(&pool).await?;
+        if found < LAYOUT {
+            sqlx::query("PRAGMA user_version = 1").execute(&pool).await?;
+        }
         Ok(Self(pool))
     }
 
@@ -83,5 +94,26 @@ impl KeyFile {
     /// Closes it, writing the log back into the file.
     pub(crate) async fn close(&self) {
         self.0.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_file_of_a_newer_build_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.db");
+        for _ in 0..2 {
+            let file = KeyFile::open(&path).await.unwrap();
+            let layout: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&file.0).await.unwrap();
+            assert_eq!(layout, LAYOUT);
+            file.close().await;
+        }
+        let newer = open_pool(&path, connect_options(&path), 1).await.unwrap();
+        sqlx::query("PRAGMA user_version = 2").execute(&newer).await.unwrap();
+        newer.close().await;
+        assert!(matches!(KeyFile::open(&path).await, Err(StoreError::Newer { found: 2, .. })));
     }
 }

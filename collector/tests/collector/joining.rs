@@ -54,6 +54,26 @@ async fn a_token_for_another_network_or_for_listed_devices_lets_nobody_else_in_a
 }
 
 #[tokio::test]
+async fn who_knocks_at_the_enrolment_too_often_waits_and_is_let_in_after() {
+    let school = School::open().await;
+    let (token, csr) = (school.token(1).await, key_and_request().1);
+    let guess = join(&"x".repeat(43), csr.clone());
+
+    let mut guesses = 0;
+    let refused = loop {
+        match asks(&school, guess.clone()).await {
+            Err(ErrorCode::TokenUnknown) => guesses += 1,
+            other => break other,
+        }
+    };
+
+    assert_eq!((refused, guesses), (Err(ErrorCode::Busy), 64));
+    assert_eq!(asks(&school, join(&token, csr.clone())).await, Err(ErrorCode::Busy), "whoever comes from there");
+    school.clock.advance_us(250_000);
+    asks(&school, join(&token, csr)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_withdrawn_token_lets_nobody_in() {
     let school = School::open().await;
     let token = school.token(2).await;
@@ -234,6 +254,38 @@ async fn a_pc_that_enrols_anew_is_the_same_asset_until_its_earlier_self_is_heard
     delivery.acknowledged(batch(1, 1)).await;
     school.stop().await;
     assert_eq!(school.count(replaced).await, 0, "two PCs say that they are the same");
+}
+
+/// A PC of this name, whose firmware names nothing, enrols and is heard.
+async fn nameless(school: &School, hostname: &str) {
+    let (key, csr) = key_and_request();
+    let request = with_hardware(named(join(&school.token(1).await, csr), hostname, ""), Vec::new());
+    let joined = asks(school, request).await.unwrap();
+    let device = Device::enrol(school).await.joined(joined, key);
+    let hello = wire::Hello { hardware_hash: Vec::new(), ..device.hello(&[]) };
+    assert!(matches!(device.greet(school, hello).await.1, Down::Welcome(_)));
+}
+
+#[tokio::test]
+async fn a_pc_whose_firmware_names_nothing_is_the_one_that_the_list_has_under_its_name() {
+    let school = School::open().await;
+    let list = school.path("devices.csv");
+    std::fs::write(&list, "hostname,serial,room\nPC-12,,Library\n").unwrap();
+    school.command(&["device", "expect", list.to_str().unwrap()]).await;
+    let replaced = "SELECT COUNT(*) FROM devices WHERE replaced_us IS NOT NULL AND hardware_hash IS NULL";
+    let replaced_listed = "SELECT COUNT(*) FROM devices WHERE replaced_us IS NOT NULL AND hostname = 'pc-12' AND \
+         hardware_hash IS NULL";
+
+    for name in ["pc-12", "pc-13"] {
+        nameless(&school, name).await;
+    }
+    assert_eq!(school.count(replaced).await, 0);
+    for name in ["PC-12", "pc-13"] {
+        nameless(&school, name).await;
+    }
+
+    assert_eq!(school.count(replaced).await, 1, "one that nobody listed may be any");
+    assert_eq!(school.count(replaced_listed).await, 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod targets;
 
 use std::path::PathBuf;
 
-use lapwing_rules::{Compiler, ENGINE, Release, Validity, sign};
+use lapwing_rules::{Compiler, ENGINE, Release, RuleSet, Validity, sign};
 
 use mutation::Chance;
 use targets::{ALL, Outcome, Target, container};
@@ -72,6 +72,23 @@ fn hostile_urls_break_no_promise() {
 #[test]
 fn hostile_policies_break_no_promise() {
     replay("policy");
+}
+
+/// An example that a rule set promised to find reads otherwise, as though the engine had forgotten how to read its rule.
+#[test]
+fn a_rule_set_that_fails_its_own_examples_is_refused() {
+    const EXAMPLE: &[u8] = b"a barnowl and its nest";
+    let artefact =
+        Compiler::new().pack("t.toml", targets::BIRDS).compile(Release::new(9), Validity::default()).unwrap();
+    let clear = masked::undone(&sign(&artefact, &targets::key()), &targets::key()).unwrap();
+    assert!(RuleSet::load(&clear, &targets::trusted()).is_ok());
+    let mut sections = container::sections(&clear).unwrap();
+    let at = |bytes: &[u8]| bytes.windows(EXAMPLE.len()).position(|window| window == EXAMPLE);
+    let (place, section) = sections.iter_mut().find_map(|section| Some((at(&section.bytes)?, section))).unwrap();
+    section.bytes[place..place + EXAMPLE.len()].fill(b'x');
+    let changed = container::signed(&clear, &sections, &targets::key()).unwrap();
+    let refused = RuleSet::load(&changed, &targets::trusted()).unwrap_err();
+    assert_eq!(refused.to_string(), "artefact failed its self-test at rule `t.near`");
 }
 
 /// A change of a masked section breaks its compression and goes no deeper, so seeds have theirs in clear.

@@ -136,6 +136,33 @@ async fn a_pupil_reads_nothing_of_the_agent_and_stops_nothing() {
     hears_of(&classroom, "dsl", "filter_bypass").await.expect("it goes on as if nothing had been tried");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_program_or_configuration_is_told_of_and_the_agent_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let school = School::open(folder.path(), &[]).await.expect("a school");
+    let mut agent = school.start_agent("pc", &[]).expect("a PC");
+    enrolled(&school).await.expect("it enrols");
+    let mut technician = school.signed_in("technician").await.expect("they sign in");
+    let shows = async |technician: &mut e2e::Console, words: &str| {
+        let shown = async || technician.get("/devices").await.ok()?.body.contains(words).then_some(());
+        eventually_within(TOLD_WITHIN, "the technician's page to tell of it", shown).await
+    };
+
+    let config = std::fs::read_to_string(agent.config()).expect("a configuration");
+    std::fs::write(agent.config(), format!("{config}\n# changed\n")).expect("it is changed");
+    shows(&mut technician, "(configuration)").await.expect("the configuration is named");
+    let program = std::fs::read(agent.program()).expect("a program");
+    std::fs::remove_file(agent.program()).expect("it is replaced, as whoever may write there does");
+    std::fs::write(agent.program(), [program.as_slice(), b"\0"].concat()).expect("it is changed");
+    shows(&mut technician, "(program, configuration)").await.expect("the program is named");
+    let mailed = async || {
+        let messages = school.mailbox.messages().ok()?;
+        messages.iter().any(|mail| mail.contains("the agent's own files changed")).then_some(())
+    };
+    eventually_within(TOLD_WITHIN, "a message to the technician", mailed).await.expect("they are told");
+    agent.stop().await.expect("it goes on until it is told to stop");
+}
+
 async fn pupil_window(classroom: &Classroom, title: &str) -> e2e::Window {
     classroom.desktop(Who::Pupil).expect("a desk").window(title).await.expect("a window")
 }

@@ -1,28 +1,44 @@
+use std::time::Duration;
+
 use super::*;
+use crate::clock::ManualClock;
 use crate::sample::{
-    artefact, artefact_until, artefact_upon, artefact_without_base, project_key, signed_policy, signing_key, trusted,
+    NOON_US, artefact, artefact_until, artefact_upon, artefact_without_base, project_key, signed_policy, signing_key,
+    trusted,
 };
 
 struct Desk {
     keeper: Keeper,
     diagnostics: Diagnostics,
     notice: watch::Receiver<Notice>,
+    clock: Arc<ManualClock>,
     folder: tempfile::TempDir,
+}
+
+impl Desk {
+    /// The rule set that was taken last goes on for as long as it has to.
+    fn passes(&mut self) {
+        self.clock.advance(Duration::from_micros(trial::PERIOD_US));
+        self.keeper.look_at_trial();
+    }
 }
 
 fn desk_in(folder: tempfile::TempDir, keys: Option<TrustedKeys>) -> Desk {
     let diagnostics = Diagnostics::new();
     let (send, notice) = watch::channel(Notice::without_policy());
+    let clock = Arc::new(ManualClock::at(NOON_US));
     let keeper = Keeper {
         force: Force::default(),
         state_dir: folder.path().to_owned(),
+        trial: Trial::open(folder.path(), clock.boot_id()),
+        clock: clock.clone(),
         rule_keys: keys.clone(),
         policy_keys: keys,
         base_keys: Some(crate::sample::trusted_project()),
         diagnostics: diagnostics.clone(),
         notice: send,
     };
-    Desk { keeper, diagnostics, notice, folder }
+    Desk { keeper, diagnostics, notice, clock, folder }
 }
 
 fn desk() -> Desk {
@@ -70,6 +86,7 @@ fn what_is_refused_leaves_the_last_good_one_in_force_and_on_disk() {
 fn an_illegal_base_older_than_the_one_in_force_is_not_taken_again() {
     let mut desk = desk();
     desk.keeper.take_rule_set(&artefact_upon(&project_key(), 5, 3));
+    desk.passes();
     desk.keeper.take_rule_set(&artefact_upon(&project_key(), 4, 4));
     assert_eq!(desk.keeper.force().releases().0, 3);
     let told = desk.diagnostics.snapshot().remove(&Code::RuleSetRefused).unwrap();
@@ -94,6 +111,7 @@ fn where_the_last_rule_set_cannot_be_read_any_more_the_one_before_it_is_in_force
     let mut desk = desk();
     for release in [3, 4, 4] {
         desk.keeper.take_rule_set(&artefact(release));
+        desk.passes();
     }
     std::fs::write(desk.folder.path().join(state_folder::RULE_SET), b"torn").unwrap();
     let mut again = desk_in(desk.folder, Some(trusted()));
@@ -103,6 +121,48 @@ fn where_the_last_rule_set_cannot_be_read_any_more_the_one_before_it_is_in_force
     again.keeper.take_rule_set(&artefact(5));
     assert_eq!(again.keeper.force().releases().0, 5);
     assert!(!again.diagnostics.snapshot().contains_key(&Code::RuleSetRefused));
+}
+
+/// The service starts again by itself, `times` times. Answers the last start.
+fn ends(mut desk: Desk, times: u32) -> Desk {
+    for _ in 0..times {
+        desk = desk_in(desk.folder, Some(trusted()));
+        desk.keeper.take_kept();
+    }
+    desk
+}
+
+#[test]
+fn a_rule_set_under_which_the_service_keeps_ending_goes_and_the_one_before_it_comes_back() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact(3));
+    desk.passes();
+    desk.keeper.take_rule_set(&artefact(4));
+    let mut desk = ends(desk, trial::MAX_STARTS - 1);
+    assert_eq!((desk.keeper.force().releases().0, desk.diagnostics.snapshot().get(&Code::RuleSetRefused)), (4, None));
+    desk = ends(desk, 1);
+    assert_eq!(desk.keeper.force().releases().0, 3);
+    let told = desk.diagnostics.snapshot().remove(&Code::RuleSetRefused).unwrap();
+    assert_eq!(told, "the service ended 3 times by itself while it was new");
+    desk.keeper.take_rule_set(&artefact(4));
+    desk = ends(desk, 9);
+    assert_eq!(desk.keeper.force().releases().0, 3, "nor where it is offered again");
+    desk.keeper.take_rule_set(&artefact(5));
+    assert_eq!((desk.keeper.force().releases().0, desk.diagnostics.snapshot().get(&Code::RuleSetRefused)), (5, None));
+    desk = ends(desk, trial::MAX_STARTS);
+    assert_eq!(desk.keeper.force().releases().0, 3, "the one to go back to is one that has passed");
+}
+
+#[test]
+fn where_none_has_passed_yet_the_one_before_is_back_until_it_breaks_too() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact(3));
+    desk.keeper.take_rule_set(&artefact(4));
+    desk = ends(desk, trial::MAX_STARTS);
+    assert_eq!(desk.keeper.force().releases().0, 3);
+    desk = ends(desk, trial::MAX_STARTS);
+    assert_eq!(desk.keeper.force().releases().0, 0, "it watches without rules, and says so, rather than end for ever");
+    assert!(desk.diagnostics.snapshot().contains_key(&Code::RuleSetRefused));
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn keeper_and_judge_at(
     );
     let config = Config::from_text(&text, std::path::Path::new("agent.toml")).unwrap();
     let (notice, _) = watch::channel(crate::notice::Notice::without_policy());
-    let mut keeper = Keeper::new(&config, crate::diagnostic::Diagnostics::new(), notice);
+    let clock = Arc::new(crate::clock::ManualClock::at(NOON_US));
+    let mut keeper = Keeper::new(&config, clock, crate::diagnostic::Diagnostics::new(), notice);
     keeper.take_rule_set(&artefact(1));
     if take_policy {
         keeper.take_policy(&signed_policy(1));

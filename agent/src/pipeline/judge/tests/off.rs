@@ -120,7 +120,8 @@ fn keeper(rules: &[u8]) -> (Keeper, Config, tempfile::TempDir) {
     );
     let config = Config::from_text(&text, std::path::Path::new("agent.toml")).unwrap();
     let (notice, _) = watch::channel(crate::notice::Notice::without_policy());
-    let mut keeper = Keeper::new(&config, crate::diagnostic::Diagnostics::new(), notice);
+    let clock = Arc::new(crate::clock::ManualClock::at(NOON_US));
+    let mut keeper = Keeper::new(&config, clock, crate::diagnostic::Diagnostics::new(), notice);
     keeper.take_rule_set(rules);
     (keeper, config, folder)
 }
