@@ -111,6 +111,12 @@ pub enum ActKind {
     RoomsImported,
     /// A sign-in was added or changed.
     SignInChanged,
+    /// A person set an authenticator up.
+    SecondStepSetUp,
+    /// A person's authenticator was forgotten, so that they set another one up.
+    SecondStepForgotten,
+    /// A person gave a recovery code for their second step.
+    RecoveryCodeUsed,
     /// A person signed in.
     SignedIn,
     /// A sign-in failed.
@@ -197,6 +203,9 @@ impl ActKind {
             Self::AbsenceEnded => "absence_ended",
             Self::RoomsImported => "rooms_imported",
             Self::SignInChanged => "sign_in_changed",
+            Self::SecondStepSetUp => "second_step_set_up",
+            Self::SecondStepForgotten => "second_step_forgotten",
+            Self::RecoveryCodeUsed => "recovery_code_used",
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",

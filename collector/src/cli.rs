@@ -36,6 +36,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::hardening;
 use crate::lifecycle::{StartError, open_store};
+use crate::seal::SealError;
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
@@ -225,7 +226,11 @@ impl From<StoreError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let newer = matches!(error, StartError::Store(StoreError::Newer { .. }));
+        let newer = matches!(
+            error,
+            StartError::Store(StoreError::Newer { .. })
+                | StartError::Seal(SealError::KeyFile(StoreError::Newer { .. }))
+        );
         if newer { Self::Unusable(error.into()) } else { Self::Failed(error.into()) }
     }
 }

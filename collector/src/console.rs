@@ -61,9 +61,11 @@ mod request_words;
 mod requests;
 mod role;
 mod rule_book;
+mod second_step;
 #[cfg(test)]
 mod seeded;
 mod session;
+mod set_up;
 mod shadows;
 mod share;
 mod sign_in;
@@ -124,6 +126,8 @@ pub fn router(state: ConsoleState) -> Router {
     Router::new()
         .route("/", get(home::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-in/code", get(second_step::page).post(second_step::submit))
+        .route("/sign-in/set-up", get(set_up::page).post(set_up::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/queue", get(queue::page))
         .route("/queue/live", get(live::stream))

@@ -30,6 +30,7 @@ mod roll_out;
 pub mod rooms;
 pub mod routing;
 pub mod seal;
+pub mod second_step;
 pub mod sheet;
 pub mod shutdown;
 pub mod store;

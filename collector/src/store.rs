@@ -65,6 +65,7 @@ pub(crate) mod roll_outs;
 pub(crate) mod roll_overs;
 pub(crate) mod rooms;
 pub(crate) mod schools;
+pub(crate) mod second_steps;
 #[cfg(test)]
 pub(crate) mod seeded;
 pub(crate) mod settings;
@@ -79,6 +80,7 @@ pub(crate) mod tokens;
 pub(crate) mod upgrade;
 pub(crate) mod verdicts;
 mod visible;
+pub(crate) mod web_sessions;
 mod written_back;
 
 pub use visible::{Visible, visible_to};

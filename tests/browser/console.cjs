@@ -6,7 +6,10 @@
 // standard input and answers each with one line of JSON, so that a story decides what happens when.
 // The end of its input ends it:
 //
-//   sign-in            {"title": ...}
+//   password           gives name and password; {"path": ...} of the second step
+//   code [CODE]        gives CODE, or sets an authenticator up; {"path": ..., "title": ...}
+//   on                 leaves the page of the recovery codes
+//   sign-in [CODE]     all of it; {"title": ..., "path": ...}
 //   wait-row WORDS     waits until "N new" is announced, follows it, and until a row says WORDS
 //   open WORDS         opens the row that says WORDS; {"text": ..., "links": [...], "images": n}
 //   acknowledge        presses the button
@@ -14,12 +17,25 @@
 //   go PATH            opens a page
 "use strict";
 
+const crypto = require("node:crypto");
 const path = require("node:path");
 const readline = require("node:readline");
 const npm = process.env.LAPWING_NPM;
 const { chromium } = require(path.join(npm, "node_modules", "playwright-core"));
 const axe = require.resolve(path.join(npm, "node_modules", "axe-core", "axe.min.js"));
 const [address, pictures, login, password] = process.argv.slice(2);
+
+// The code that an authenticator with this key (base32, in groups) shows now: RFC 6238.
+function codeOf(key) {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...key.replaceAll(" ", "")].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const bytes = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
+  const made = crypto.createHmac("sha1", bytes).update(step).digest();
+  const number = made.readUInt32BE(made[19] & 0xf) & 0x7fffffff;
+  return String(number % 1000000).padStart(6, "0");
+}
 
 const rules = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } };
 
@@ -42,12 +58,28 @@ async function main() {
   const row = (words) => page.locator("[data-reference]", { hasText: words }).first();
 
   const commands = {
-    async "sign-in"() {
+    async password() {
       await page.goto(address + "/sign-in");
       await page.fill("#login", login);
       await page.fill("#password", password);
-      await Promise.all([page.waitForURL((url) => !url.pathname.startsWith("/sign-in")), page.click("button[type=submit]")]);
+      await Promise.all([page.waitForURL((url) => url.pathname.startsWith("/sign-in/")), page.click("button[type=submit]")]);
+      return { path: new URL(page.url()).pathname };
+    },
+    async code(given) {
+      const isFirst = new URL(page.url()).pathname === "/sign-in/set-up";
+      await page.fill("#code", isFirst ? codeOf(await page.locator(".key code").innerText()) : given);
+      const done = isFirst ? page.locator(".codes").waitFor() : page.waitForURL((url) => !url.pathname.startsWith("/sign-in"));
+      await Promise.all([done, page.click("button[type=submit]")]);
       return { title: await page.title(), path: new URL(page.url()).pathname };
+    },
+    async on() {
+      await Promise.all([page.waitForURL((url) => !url.pathname.startsWith("/sign-in")), page.click(".go a")]);
+      return { title: await page.title(), path: new URL(page.url()).pathname };
+    },
+    async "sign-in"(given) {
+      const { path: step } = await commands.password();
+      const landed = await commands.code(given);
+      return step === "/sign-in/set-up" ? commands.on() : landed;
     },
     async "wait-row"(words) {
       await page.locator("[data-bar]:not([hidden])").waitFor();

@@ -18,7 +18,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A signed-in person. Follows no redirect by itself; keeps cookies.
+use crate::Authenticator;
+
+/// A signed-in person. Follows no redirect by itself; keeps cookies. A clone is another window of the same session.
+#[derive(Clone)]
 pub struct Console {
     address: SocketAddr,
     tls: TlsConnector,
@@ -73,21 +76,42 @@ impl Console {
         Self { address, tls: self.tls.clone(), cookies: self.cookies.clone() }
     }
 
-    /// Signs in with a password.
+    /// Signs in with a password and a phone; whoever has none yet sets one up.
     ///
     /// # Errors
     ///
     /// When the console does not let them in.
-    pub async fn sign_in(&mut self, login: &str, password: &str) -> anyhow::Result<()> {
-        let page = self.get("/sign-in").await?;
-        let mut form = hidden_fields(&page.body);
-        form.push(("login".to_owned(), login.to_owned()));
-        form.push(("password".to_owned(), password.to_owned()));
-        let answer = self.post("/sign-in", &form).await?;
-        if !answer.status.is_redirection() {
-            bail!("`{login}` could not sign in: {}", answer.status);
+    pub async fn sign_in(
+        &mut self,
+        login: &str,
+        password: &str,
+        phone: &mut Option<Authenticator>,
+    ) -> anyhow::Result<()> {
+        let door = self.get("/sign-in").await?;
+        let answer = self.submit(&door, "/sign-in", &[("login", login), ("password", password)]).await?;
+        let next = answer.location.with_context(|| format!("`{login}` could not sign in: {}", answer.status))?;
+        let page = self.get(&next).await?;
+        if next.starts_with("/sign-in/set-up") {
+            let key = between(&page.body, "<p class=\"key\"><code>", "<").context("a key to set up")?;
+            *phone = Some(Authenticator::holding(key));
+        }
+        let phone = phone.as_mut().with_context(|| format!("`{login}` has a phone that is not here"))?;
+        let code = phone.code().await?;
+        let answer = self.submit(&page, &next, &[("code", &code)]).await?;
+        if !answer.status.is_redirection() && !answer.body.contains("Keep these recovery codes") {
+            bail!("`{login}` could not sign in: {} to a code", answer.status);
         }
         Ok(())
+    }
+
+    /// Whether there is an open session.
+    ///
+    /// # Errors
+    ///
+    /// When the console cannot be reached.
+    pub async fn is_signed_in(&mut self) -> anyhow::Result<bool> {
+        let first = self.get("/").await?;
+        Ok(!first.location.is_some_and(|location| location.starts_with("/sign-in")))
     }
 
     /// Fetches a page.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
 use e2e::{Classroom, PASSWORD, PEOPLE, Privileges, Report, School, Who};
 
 /// How the demonstration ends.
@@ -35,8 +37,8 @@ pub(crate) async fn run(way: Way) -> anyhow::Result<ExitCode> {
     let outcome = day(&classroom).await;
     if way == Way::Stay {
         tell(&outcome?);
-        invite(&classroom.school);
-        return std::future::pending().await;
+        invite(&classroom.school).await?;
+        return hand_out_codes(&classroom.school).await;
     }
     let code = match outcome {
         Ok(report) => tell(&report),
@@ -83,12 +85,32 @@ fn tell(report: &Report) -> ExitCode {
     ExitCode::from(1)
 }
 
-fn invite(school: &School) {
+async fn invite(school: &School) -> anyhow::Result<()> {
+    for person in PEOPLE {
+        // Each has set a phone up, which is here.
+        drop(school.signed_in(person.login).await?);
+    }
     say(&format!("\nThe console: {}   (its certificate is the demonstration's own)", school.console_url()));
     for person in PEOPLE {
         say(&format!("  {:<12} {:<14} pass phrase: {PASSWORD}", person.login, person.roles));
     }
+    say("After the pass phrase it asks for a code: type a sign-in name here and press Enter, and you have one.");
     say("Ctrl-C ends it and removes everything.");
+    Ok(())
+}
+
+/// A code for each sign-in name that comes in.
+async fn hand_out_codes(school: &School) -> anyhow::Result<ExitCode> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let login = line.trim();
+        if PEOPLE.iter().any(|person| person.login == login) {
+            say(&format!("  {login}: {}", school.code(login).await?));
+        } else {
+            say(&format!("  nobody signs in as that: {}", PEOPLE.map(|person| person.login).join(", ")));
+        }
+    }
+    std::future::pending().await
 }
 
 fn show_logs(school: &School) {

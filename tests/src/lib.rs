@@ -9,6 +9,7 @@
 
 mod account;
 mod at_console;
+mod authenticator;
 mod browser;
 mod certificates;
 mod chaos;
@@ -40,6 +41,7 @@ mod traces;
 
 pub use account::Account;
 pub use at_console::AtConsole;
+pub use authenticator::Authenticator;
 pub use browser::{Browser, Extension};
 pub use certificates::certificates;
 pub use chaos::{Chaos, Fault, Plan, Way};

@@ -1,14 +1,16 @@
 //! A sample school: its people, its collector, its PC.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use crate::signing::{self, Signing, finish};
-use crate::{Console, Desktop, Mailbox, Programs, Running, eventually};
+use crate::{Authenticator, Console, Desktop, Mailbox, Programs, Running, eventually};
 
 /// The password of everybody in the sample school.
 pub const PASSWORD: &str = "a long sample pass phrase";
@@ -45,6 +47,15 @@ pub struct School {
     collector: Option<Running>,
     /// Where its mails go.
     pub mailbox: Mailbox,
+    /// By sign-in name.
+    staff: Mutex<BTreeMap<String, Signed>>,
+}
+
+/// Somebody's window at the console, and their phone.
+#[derive(Debug)]
+struct Signed {
+    console: Console,
+    phone: Option<Authenticator>,
 }
 
 /// The collector's first line.
@@ -96,8 +107,16 @@ impl School {
             uplink: SocketAddr::from(([127, 0, 0, 1], 0)),
             console: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let mut school =
-            Self { programs, folder: folder.to_owned(), logs, signing, ready: nothing, collector: None, mailbox };
+        let mut school = Self {
+            programs,
+            folder: folder.to_owned(),
+            logs,
+            signing,
+            ready: nothing,
+            collector: None,
+            mailbox,
+            staff: Mutex::default(),
+        };
         school.write_config()?;
         school.bring_in_people(accounts)?;
         school.collect(&["rules", "publish"], &[&school.folder.join("rules.lwrs")])?;
@@ -153,15 +172,41 @@ impl School {
         format!("https://localhost:{}", self.ready.console.port())
     }
 
-    /// Somebody signed in at the console.
+    /// Somebody signed in at the console; while they stay so, another window of the same session.
     ///
     /// # Errors
     ///
     /// When they cannot sign in.
     pub async fn signed_in(&self, login: &str) -> anyhow::Result<Console> {
-        let mut console = Console::visit(self.ready.console, &self.folder.join("authority.pem"))?;
-        console.sign_in(login, PASSWORD).await?;
+        let mut staff = self.staff.lock().await;
+        let phone = match staff.get(login) {
+            Some(signed) => {
+                let mut console = signed.console.moved_to(self.ready.console);
+                if console.is_signed_in().await? {
+                    return Ok(console);
+                }
+                signed.phone.clone()
+            }
+            None => None,
+        };
+        let console = Console::visit(self.ready.console, &self.folder.join("authority.pem"))?;
+        let mut signed = Signed { console, phone };
+        signed.console.sign_in(login, PASSWORD, &mut signed.phone).await?;
+        let console = signed.console.clone();
+        staff.insert(login.to_owned(), signed);
         Ok(console)
+    }
+
+    /// A code of somebody's phone, for a browser that they sign in with. Whoever has not set one up yet does.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot.
+    pub async fn code(&self, login: &str) -> anyhow::Result<String> {
+        drop(self.signed_in(login).await?);
+        let mut staff = self.staff.lock().await;
+        let phone = staff.get_mut(login).and_then(|signed| signed.phone.as_mut());
+        phone.with_context(|| format!("`{login}` has a phone"))?.code().await
     }
 
     /// Where the collector takes deliveries.

@@ -7,6 +7,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::{Request, StatusCode};
+use data_encoding::BASE32;
+use lapwing_collector::second_step::AuthenticatorKey;
 use tower::ServiceExt as _;
 
 const HERE: &str = "lapwing.test";
@@ -19,17 +21,24 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// Signs in through the door.
-    pub(super) async fn signed_in(router: Router, login: &str, password: &str) -> anyhow::Result<Self> {
+    /// Signs in through the door at `now_us` of the console's clock, and sets an authenticator up.
+    pub(super) async fn signed_in(
+        router: Router,
+        (login, password): (&str, &str),
+        now_us: i64,
+    ) -> anyhow::Result<Self> {
         let mut browser = Self { router, cookies: BTreeMap::new() };
         let door = browser.send(Request::get("/sign-in"), String::new(), StatusCode::OK).await?;
         let (_, rest) = door.split_once("name=\"csrf\" value=\"").context("the door carries no token")?;
         let token = rest.split('"').next().unwrap_or_default();
         let form = format!("csrf={token}&login={login}&password={password}");
-        let post = Request::post("/sign-in")
-            .header(ORIGIN, format!("https://{HERE}"))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        browser.send(post, form, StatusCode::SEE_OTHER).await?;
+        browser.send(posted("/sign-in"), form, StatusCode::SEE_OTHER).await?;
+        let page = browser.send(Request::get("/sign-in/set-up"), String::new(), StatusCode::OK).await?;
+        let (_, rest) = page.split_once("<p class=\"key\"><code>").context("the page offers no key")?;
+        let typed: String = rest.split('<').next().unwrap_or_default().split(' ').collect();
+        let key = BASE32.decode(typed.as_bytes())?.try_into().ok().context("the key is no authenticator's")?;
+        let code = AuthenticatorKey::from_bytes(key).code_at(now_us);
+        browser.send(posted("/sign-in/set-up"), format!("csrf={token}&code={code}"), StatusCode::OK).await?;
         Ok(browser)
     }
 
@@ -56,6 +65,12 @@ impl Browser {
         ensure!(parts.status == expected, "`{path}` answers {}", parts.status);
         Ok(page)
     }
+}
+
+fn posted(path: &str) -> axum::http::request::Builder {
+    Request::post(path)
+        .header(ORIGIN, format!("https://{HERE}"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
 }
 
 /// The references that a list links to.

@@ -233,7 +233,8 @@ impl School {
             gate: Arc::default(),
             certificates: Arc::default(),
         };
-        Browser::signed_in(router(state), "dsl", PASSWORD).await
+        let now_us = state.clock.wall_us();
+        Browser::signed_in(router(state), ("dsl", PASSWORD), now_us).await
     }
 }
 

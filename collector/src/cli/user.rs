@@ -9,9 +9,11 @@ use zeroize::Zeroizing;
 
 use super::{ConfigFile, Desk, Failure, read_given, say};
 use crate::actor::PersonId;
+use crate::audit::{self, Act, ActKind};
 use crate::people::person_of;
-use crate::store::people;
+use crate::seal::Vault;
 use crate::store::sign_ins::{self, Login, MAX_PASSWORD_BYTES, NewSignIn, hash_password};
+use crate::store::{people, second_steps, web_sessions};
 use crate::triage;
 
 const MAX_MAIL_BYTES: usize = 254;
@@ -22,6 +24,9 @@ const MAX_READ_BYTES: u64 = MAX_PASSWORD_BYTES as u64 + 2;
 pub(super) enum User {
     /// Let a person of the list sign in, or give them a new password: it is read from a file or standard input.
     Add(Add),
+    /// Forget a person's authenticator and recovery codes, for whoever lost their phone: their sessions end, and they set one
+    /// up again at their next sign-in. Make sure that it is them who ask.
+    ResetSecondStep(ResetSecondStep),
 }
 
 #[derive(Debug, Args)]
@@ -42,11 +47,47 @@ pub(super) struct Add {
     file: ConfigFile,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ResetSecondStep {
+    /// Name they sign in with.
+    #[arg(long)]
+    login: Login,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
 impl User {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Add(add) => add.run().await,
+            Self::ResetSecondStep(reset) => reset.run().await,
         }
+    }
+}
+
+impl ResetSecondStep {
+    async fn run(self) -> Result<(), Failure> {
+        let desk = self.file.open().await?;
+        let (school, now_us) = (&desk.config.school.id, desk.clock.wall_us());
+        let Some(sign_in) = sign_ins::find(&desk.store, school, &self.login).await? else {
+            return Err(Failure::Unusable(anyhow!("nobody signs in as that, or they have left")));
+        };
+        let mut tx = desk.store.begin().await?;
+        let key = second_steps::forget(&mut tx, school, sign_in.person).await?;
+        web_sessions::end_all(&mut tx, school, sign_in.person).await?;
+        let act = Act::new(&desk.product(), now_us, ActKind::SecondStepForgotten, sign_in.person);
+        audit::append(&mut tx, &act).await?;
+        tx.commit().await?;
+        if let Some(key) = key {
+            let vault = Vault::open(&desk.config.keys_dir, school.clone()).await.context("failed to open the keys")?;
+            vault.erase(key).await.context("failed to erase a key")?;
+        }
+        desk.store.close().await;
+        let login = self.login.as_str();
+        say(match key {
+            Some(_) => format!("{login} sets an authenticator up at the next sign-in"),
+            None => format!("{login} had none: they set one up at the next sign-in"),
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use super::words::Present;
 use crate::ids::ConcernId;
 use crate::store::StoreError;
 use crate::store::queue::{self as rows, Shelf};
-use crate::store::sign_ins::{self, Session};
+use crate::store::web_sessions::{self, Session};
 use crate::triage::ConcernChanged;
 
 /// Clocks are told anew this often, and whatever was missed with them. Shorter than any proxy's idle limit.
@@ -119,7 +119,7 @@ impl Live {
     /// The session, read again: roles may have been taken, and listening does not keep it open.
     async fn session(&self) -> Option<Session> {
         let (now_us, hash) = (self.state.clock.wall_us(), self.person.secret().hash());
-        sign_ins::session(&self.state.store, &self.state.school, &hash, now_us).await.ok().flatten()
+        web_sessions::find(&self.state.store, &self.state.school, &hash, now_us).await.ok().flatten()
     }
 
     async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {

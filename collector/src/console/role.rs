@@ -12,7 +12,7 @@ use super::words::Present;
 use crate::actor::{Actor, Role};
 use crate::store::channels::{self, Trouble};
 use crate::store::people;
-use crate::store::sign_ins::{self, Session};
+use crate::store::web_sessions::{self, Session};
 
 /// A person with an open session. Made by the extractors below alone.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl SignedIn {
         let signed_out = Refusal::SignedOut { onward };
         let Some(secret) = session::of_request(parts) else { return Err(signed_out) };
         let (now_us, hash) = (state.clock.wall_us(), secret.hash());
-        let session = sign_ins::session(&state.store, &state.school, &hash, now_us).await;
+        let session = web_sessions::find(&state.store, &state.school, &hash, now_us).await;
         let Some(session) = session.map_err(|error| Refusal::failed(&error))? else { return Err(signed_out) };
         Ok(Self { session, secret, now_us, trouble: Trouble::default() })
     }
@@ -67,7 +67,7 @@ impl SignedIn {
     async fn used(mut self, state: &ConsoleState) -> Result<Self, Refusal> {
         let trouble = channels::trouble(&state.store, &self.session.actor, self.now_us).await;
         self.trouble = trouble.map_err(|error| Refusal::failed(&error))?;
-        let touched = sign_ins::touch(&state.store, &self.secret.hash(), &self.session, self.now_us).await;
+        let touched = web_sessions::touch(&state.store, &self.secret.hash(), &self.session, self.now_us).await;
         touched.map_err(|error| Refusal::failed(&error))?;
         Ok(self)
     }

@@ -28,7 +28,8 @@ use crate::shutdown::Shutdown;
 use crate::store::captures::{self, GapRow, Lane};
 use crate::store::device_health::{self, Health};
 use crate::store::fixture::{DEVICE, NINE_US, School, delivery, title};
-use crate::store::sign_ins::{self, NewSignIn, Opening, hash_password};
+use crate::store::sign_ins::{self, NewSignIn, hash_password};
+use crate::store::web_sessions::{self, Opening};
 use crate::store::{artefacts, seeded};
 use crate::triage::{Climber, ConcernChanged, Step, Triage};
 
@@ -132,7 +133,9 @@ impl Seeded {
             csrf: *csrf.bytes(),
         };
         let now_us = crate::clock::Clock::wall_us(&*self.clock);
-        sign_ins::open_session(&self.school.store, &opening, None, now_us).await.unwrap();
+        let mut tx = self.school.store.begin().await.unwrap();
+        web_sessions::open(&mut tx, &opening, None, now_us).await.unwrap();
+        tx.commit().await.unwrap();
         let mut visitor = self.stranger();
         visitor.keep(session::given(&secret).unwrap().to_str().unwrap());
         visitor.csrf = csrf.text();
@@ -315,7 +318,11 @@ impl Visitor {
 
     /// The session's cookie, or none.
     pub(super) fn session_cookie(&self) -> Option<&str> {
-        self.cookies.get("__Host-lapwing").map(String::as_str)
+        self.cookie_named("__Host-lapwing")
+    }
+
+    pub(super) fn cookie_named(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
     }
 
     /// The token its forms carry.

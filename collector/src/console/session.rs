@@ -8,11 +8,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::store::StoreError;
-use crate::store::sign_ins::SessionHash;
+use crate::store::web_sessions::SessionHash;
 
 const SESSION_COOKIE: &str = "__Host-lapwing";
 /// Holds the door's own token before anybody is signed in.
 const DOOR_COOKIE: &str = "__Host-lapwing-door";
+/// Of whoever gave the right password, and not their second step yet.
+const TURN_COOKIE: &str = "__Host-lapwing-turn";
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 const SECRET_BYTES: usize = 32;
 
@@ -66,6 +68,21 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Option<Secret> {
 /// The door's token among `headers`.
 pub(super) fn door_of_headers(headers: &HeaderMap) -> Option<Secret> {
     cookie(headers, DOOR_COOKIE)
+}
+
+/// The secret of a turn at the second step among `headers`.
+pub(super) fn turn_of_headers(headers: &HeaderMap) -> Option<Secret> {
+    cookie(headers, TURN_COOKIE)
+}
+
+/// Gives the browser a turn at the second step.
+pub(super) fn turn_given(secret: &Secret) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{TURN_COOKIE}={}; {ATTRIBUTES}; Max-Age=900", secret.text())).ok()
+}
+
+/// Takes the turn from the browser.
+pub(super) fn turn_taken() -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{TURN_COOKIE}=; {ATTRIBUTES}; Max-Age=0")).ok()
 }
 
 /// Gives the browser a session.

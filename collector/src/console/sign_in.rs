@@ -1,4 +1,4 @@
-//! Signing in with a name and a password.
+//! Signing in with a name and a password. What they open is a turn at the second step, no session.
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
@@ -10,9 +10,11 @@ use serde::Deserialize;
 
 use super::refusal::{self, Refusal};
 use super::session::{self, Secret};
-use super::{ConsoleState, frame};
+use super::{ConsoleState, frame, second_step};
 use crate::actor::PersonId;
-use crate::store::sign_ins::{self, Login, MAX_PASSWORD_BYTES, Opening};
+use crate::store::StoreError;
+use crate::store::second_steps::{self, Turn};
+use crate::store::sign_ins::{self, Login, MAX_PASSWORD_BYTES};
 
 /// The same for a wrong name, a wrong password and a closed sign-in: none tells which names exist.
 const WRONG: &str = "That name and password did not open Lapwing. Check both and try again. After 5 wrong tries a \
@@ -78,10 +80,11 @@ pub(super) async fn submit(
         *answer.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(answer);
     };
-    let secret = open(&state, &headers, &login, person).await?;
-    let onward = onward.filter(|path| refusal::is_onward(path)).unwrap_or_else(|| "/".to_owned());
-    let mut response = Redirect::to(&onward).into_response();
-    response.headers_mut().extend(session::given(&secret).map(|cookie| (SET_COOKIE, cookie)));
+    let (secret, has_authenticator) = begin(&state, Turn { login, person }).await?;
+    let page = if has_authenticator { "/sign-in/code" } else { "/sign-in/set-up" };
+    let onward = onward.filter(|path| refusal::is_onward(path));
+    let mut response = Redirect::to(&second_step::address(page, onward.as_deref())).into_response();
+    response.headers_mut().extend(session::turn_given(&secret).map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }
 
@@ -102,20 +105,27 @@ async fn known(state: &ConsoleState, login: &str, password: String) -> Result<Op
     if is_right {
         return Ok(Some((login, person)));
     }
-    let counted = sign_ins::count_failure(&state.store, &state.school, &login, person, now_us).await;
-    counted.map_err(|error| Refusal::failed(&error))?;
+    let counted = async {
+        let mut tx = state.store.begin().await?;
+        sign_ins::count_failure(&mut tx, &state.school, &login, person, now_us).await?;
+        tx.commit().await
+    };
+    counted.await.map_err(|error| Refusal::failed(&error))?;
     Ok(None)
 }
 
-/// Opens a session under a new secret; the one the browser had ends.
-async fn open(state: &ConsoleState, headers: &HeaderMap, login: &Login, person: PersonId) -> Result<Secret, Refusal> {
+/// Begins a turn at the second step, under a new secret. Says whether its person has an authenticator.
+async fn begin(state: &ConsoleState, turn: Turn) -> Result<(Secret, bool), Refusal> {
     let secret = Secret::random().map_err(|error| Refusal::failed(&error))?;
-    let csrf = Secret::random().map_err(|error| Refusal::failed(&error))?;
-    let opening = Opening { school: &state.school, login, person, hash: secret.hash(), csrf: *csrf.bytes() };
-    let previous = session::of_headers(headers).map(|previous| previous.hash());
-    let opened = sign_ins::open_session(&state.store, &opening, previous.as_ref(), state.clock.wall_us()).await;
-    opened.map_err(|error| Refusal::failed(&error))?;
-    Ok(secret)
+    let begun = async {
+        let mut tx = state.store.begin().await?;
+        second_steps::begin(&mut tx, &state.school, &turn, &secret.hash(), state.clock.wall_us()).await?;
+        let authenticator = second_steps::find(&mut tx, &state.school, turn.person).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(authenticator.is_some())
+    };
+    let has_authenticator = begun.await.map_err(|error| Refusal::failed(&error))?;
+    Ok((secret, has_authenticator))
 }
 
 async fn door(
@@ -136,123 +146,4 @@ async fn door(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::seeded::{PASSWORD, Seeded, Visitor};
-    use super::*;
-
-    const YEARS_US: i64 = 3 * 365 * 24 * 60 * 60 * 1_000_000;
-
-    async fn try_in(visitor: &mut Visitor, login: &str, password: &str) -> StatusCode {
-        visitor.get("/sign-in").await;
-        visitor.post("/sign-in", &[("login", login), ("password", password)]).await.status
-    }
-
-    #[tokio::test]
-    async fn the_right_password_opens_the_first_page_of_the_role() {
-        let seeded = Seeded::open().await;
-        seeded.add_sign_in("dsl").await;
-        let mut visitor = seeded.stranger();
-        assert_eq!(visitor.get("/").await.location(), "/sign-in");
-        assert_eq!(try_in(&mut visitor, " DSL ", PASSWORD).await, StatusCode::SEE_OTHER);
-        assert_eq!(visitor.get("/").await.location(), "/queue");
-        let queue = visitor.get("/queue").await;
-        assert_eq!(queue.status, StatusCode::OK);
-        assert!(queue.body.contains("Sam Okafor"));
-    }
-
-    #[tokio::test]
-    async fn a_session_is_new_at_each_sign_in_and_the_old_one_ends() {
-        let seeded = Seeded::open().await;
-        seeded.add_sign_in("dsl").await;
-        let mut visitor = seeded.stranger();
-        try_in(&mut visitor, "dsl", PASSWORD).await;
-        let first = visitor.session_cookie().unwrap().to_owned();
-        try_in(&mut visitor, "dsl", PASSWORD).await;
-        assert_ne!(visitor.session_cookie(), Some(first.as_str()));
-        let mut thief = seeded.stranger();
-        thief.keep(&format!("__Host-lapwing={first}"));
-        assert_eq!(thief.get("/queue").await.status, StatusCode::SEE_OTHER);
-    }
-
-    #[tokio::test]
-    async fn a_sign_in_closes_after_five_wrong_passwords_and_opens_again_later() {
-        let seeded = Seeded::open().await;
-        seeded.add_sign_in("dsl").await;
-        let mut visitor = seeded.stranger();
-        for _ in 0..5 {
-            assert_eq!(try_in(&mut visitor, "dsl", "a wrong password").await, StatusCode::UNAUTHORIZED);
-        }
-        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED);
-        seeded.clock.advance_us(60_000_001);
-        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::SEE_OTHER);
-    }
-
-    #[tokio::test]
-    async fn a_sign_in_closed_while_the_clock_was_years_ahead_is_open_and_closes_again() {
-        let seeded = Seeded::open().await;
-        seeded.add_sign_in("dsl").await;
-        let mut visitor = seeded.stranger();
-        seeded.clock.advance_us(YEARS_US);
-        for _ in 0..5 {
-            try_in(&mut visitor, "dsl", "a wrong password").await;
-        }
-        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED);
-        seeded.clock.advance_us(-YEARS_US);
-        try_in(&mut visitor, "dsl", "a wrong password").await;
-        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::UNAUTHORIZED, "it closes again");
-        seeded.clock.advance_us(2 * 60_000_000 + 1);
-        assert_eq!(try_in(&mut visitor, "dsl", PASSWORD).await, StatusCode::SEE_OTHER);
-    }
-
-    #[tokio::test]
-    async fn a_session_of_a_clock_that_was_years_ahead_is_over_and_one_of_seconds_ahead_is_not() {
-        let seeded = Seeded::open().await;
-        seeded.clock.advance_us(YEARS_US);
-        let mut ahead = seeded.visitor("dsl").await;
-        assert_eq!(ahead.get("/queue").await.status, StatusCode::OK);
-        seeded.clock.advance_us(-YEARS_US);
-        assert_eq!(ahead.get("/queue").await.status, StatusCode::SEE_OTHER);
-        let mut now = seeded.visitor("dsl").await;
-        seeded.clock.advance_us(-2_000_000);
-        assert_eq!(now.get("/queue").await.status, StatusCode::OK);
-    }
-
-    #[tokio::test]
-    async fn an_unknown_name_and_a_wrong_password_answer_alike() {
-        let seeded = Seeded::open().await;
-        seeded.add_sign_in("dsl").await;
-        let mut visitor = seeded.stranger();
-        visitor.get("/sign-in").await;
-        let wrong = visitor.post("/sign-in", &[("login", "dsl"), ("password", "a wrong password")]).await;
-        let unknown = visitor.post("/sign-in", &[("login", "nobody"), ("password", "a wrong password")]).await;
-        assert_eq!((wrong.status, wrong.body), (unknown.status, unknown.body));
-    }
-
-    #[tokio::test]
-    async fn the_door_refuses_a_form_from_elsewhere_or_without_its_token() {
-        let seeded = Seeded::open().await;
-        let mut visitor = seeded.stranger();
-        let fields = [("csrf", "x"), ("login", "dsl"), ("password", PASSWORD)];
-        assert_eq!(visitor.post_from("https://lapwing.test", "/sign-in", &fields).await.status, StatusCode::FORBIDDEN);
-        let page = visitor.get("/sign-in").await;
-        let csrf = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        let fields = [("csrf", csrf.as_str()), ("login", "dsl"), ("password", PASSWORD)];
-        assert_eq!(visitor.post_from("https://evil.test", "/sign-in", &fields).await.status, StatusCode::FORBIDDEN);
-    }
-
-    #[tokio::test]
-    async fn a_session_ends_unused_after_15_minutes_and_used_after_8_hours() {
-        let seeded = Seeded::open().await;
-        let mut visitor = seeded.visitor("dsl").await;
-        let minute_us = 60_000_000;
-        for _ in 0..34 {
-            seeded.clock.advance_us(14 * minute_us);
-            assert_eq!(visitor.get("/queue").await.status, StatusCode::OK);
-        }
-        seeded.clock.advance_us(14 * minute_us);
-        assert_eq!(visitor.get("/queue").await.status, StatusCode::SEE_OTHER);
-        let mut visitor = seeded.visitor("dsl").await;
-        seeded.clock.advance_us(15 * minute_us + 1);
-        assert_eq!(visitor.get("/queue").await.location(), "/sign-in?onward=/queue");
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use super::posted::{Bare, Posted};
 use super::refusal::Refusal;
 use super::role::Anyone;
 use super::{ConsoleState, session};
-use crate::store::sign_ins;
+use crate::store::web_sessions;
 
 /// Has the browser forget what it kept of the pages.
 const CLEAR_SITE_DATA: (HeaderName, &str) = (HeaderName::from_static("clear-site-data"), "\"cache\", \"storage\"");
@@ -19,7 +19,7 @@ pub(super) async fn submit(
     Posted { by, form: Bare {} }: Posted<Anyone, Bare>,
 ) -> Result<Response, Refusal> {
     let now_us = state.clock.wall_us();
-    let closed = sign_ins::close_session(&state.store, &by.secret().hash(), by.actor(), now_us).await;
+    let closed = web_sessions::close(&state.store, &by.secret().hash(), by.actor(), now_us).await;
     closed.map_err(|error| Refusal::not_saved(&error))?;
     let mut response = ([CLEAR_SITE_DATA], Redirect::to("/sign-in?said=signed-out")).into_response();
     response.headers_mut().extend(session::taken().map(|cookie| (SET_COOKIE, cookie)));

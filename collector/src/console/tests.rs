@@ -63,7 +63,7 @@ async fn the_blank_screen_shows_nothing_of_anybody() {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let seeded = Seeded::open().await;
-    for path in ["/sign-in", "/queue", "/no-such-page", "/assets/lapwing.css"] {
+    for path in ["/sign-in", "/sign-in/code", "/queue", "/no-such-page", "/assets/lapwing.css"] {
         let headers = seeded.stranger().get(path).await.headers;
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");

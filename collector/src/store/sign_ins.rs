@@ -1,25 +1,21 @@
-//! Sign-ins of people who use the console, and their sessions.
+//! Sign-ins of people who use the console.
 //!
-//! A password is kept as an argon2id string, a session as the SHA-256 of its cookie: neither opens anything to whoever
-//! reads the file.
+//! A password is kept as an argon2id string, which opens nothing to whoever reads the file.
 //!
 //! A time further ahead than a clock as it stands now could have written it was written by a clock that has been set back
-//! since. It is not believed: such a lock is open, so that nobody is kept out for years, and such a session is over.
+//! since. It is not believed: such a lock is open, so that nobody is kept out for years.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use jiff::tz::TimeZone;
 use lapwing_proto::SchoolId;
 use sqlx::Row;
 
-use super::{Store, StoreError, Tx, id, settings};
-use crate::actor::{Actor, PersonId, Role};
+use super::{Store, StoreError, Tx, id, web_sessions};
+use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
-use crate::calendar::Calendar;
 
 /// Longest sign-in name, in bytes.
 pub const MAX_LOGIN_BYTES: usize = 64;
@@ -34,13 +30,6 @@ const FIRST_LOCK_US: i64 = 60_000_000;
 const LONGEST_LOCK_US: i64 = 15 * 60_000_000;
 /// Memory of one hash in KiB, passes and lanes (OWASP's first choice for argon2id).
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
-/// A session ends this long after its last use.
-pub const IDLE_US: i64 = 15 * 60_000_000;
-/// A session ends this long after it began, used or not.
-pub const ABSOLUTE_US: i64 = 8 * 60 * 60_000_000;
-/// Uses closer together than this are written once.
-const TOUCH_US: i64 = 30_000_000;
-
 /// A sign-in name: 1 to 64 bytes without white space or control characters, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Login(String);
@@ -91,21 +80,6 @@ impl SignIn {
     pub(crate) const fn is_open(&self, now_us: i64) -> bool {
         self.locked_until_us <= now_us || self.locked_until_us > now_us.saturating_add(LONGEST_LOCK_US)
     }
-}
-
-/// SHA-256 of a session's cookie.
-pub(crate) type SessionHash = [u8; 32];
-
-/// An open session, with what every page shows of its person and school.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    pub(crate) actor: Actor,
-    pub(crate) name: String,
-    pub(crate) school_name: String,
-    pub(crate) zone: String,
-    pub(crate) calendar: Calendar,
-    pub(crate) csrf: Vec<u8>,
-    used_us: i64,
 }
 
 impl Login {
@@ -178,11 +152,7 @@ pub async fn add(store: &Store, school: &SchoolId, sign_in: &NewSignIn, now_us: 
     .bind(&sign_in.password.0)
     .execute(tx.connection())
     .await?;
-    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND person_id = $2")
-        .bind(school.as_str())
-        .bind(sign_in.person.as_bytes().as_slice())
-        .execute(tx.connection())
-        .await?;
+    web_sessions::end_all(&mut tx, school, sign_in.person).await?;
     let product = Actor::Product { school: school.clone() };
     audit::append(&mut tx, &Act::new(&product, now_us, ActKind::SignInChanged, sign_in.person)).await?;
     tx.commit().await
@@ -199,6 +169,11 @@ pub(crate) async fn school_name(store: &Store, school: &SchoolId) -> Result<Stri
 
 /// The sign-in of that name, unless its person left.
 pub(crate) async fn find(store: &Store, school: &SchoolId, login: &Login) -> Result<Option<SignIn>, StoreError> {
+    find_in(&mut store.view().await?, school, login).await
+}
+
+/// As [`find`], within a transaction.
+pub(crate) async fn find_in(tx: &mut Tx, school: &SchoolId, login: &Login) -> Result<Option<SignIn>, StoreError> {
     let row = sqlx::query(
         "SELECT i.person_id, i.password, i.locked_until_us FROM sign_ins AS i
          JOIN persons AS p ON p.school_id = i.school_id AND p.person_id = i.person_id
@@ -206,7 +181,7 @@ pub(crate) async fn find(store: &Store, school: &SchoolId, login: &Login) -> Res
     )
     .bind(school.as_str())
     .bind(login.as_str())
-    .fetch_optional(store.reader())
+    .fetch_optional(tx.connection())
     .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(SignIn {
@@ -216,15 +191,14 @@ pub(crate) async fn find(store: &Store, school: &SchoolId, login: &Login) -> Res
     }))
 }
 
-/// Counts a wrong password, and closes the sign-in for a while after several.
+/// Counts a wrong password or code, and closes the sign-in for a while after several.
 pub(crate) async fn count_failure(
-    store: &Store,
+    tx: &mut Tx,
     school: &SchoolId,
     login: &Login,
     person: PersonId,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
     let failures: i64 = sqlx::query_scalar(
         "UPDATE sign_ins SET failures = failures + 1 WHERE school_id = $1 AND login = $2 RETURNING failures",
     )
@@ -240,143 +214,18 @@ pub(crate) async fn count_failure(
         .await?;
     let product = Actor::Product { school: school.clone() };
     let act = Act::new(&product, now_us, ActKind::SignInFailed, person).with("failures", failures);
-    audit::append(&mut tx, &act).await?;
-    tx.commit().await
-}
-
-/// Opens a session for a person who gave the right password, ending `previous`.
-pub(crate) async fn open_session(
-    store: &Store,
-    opening: &Opening<'_>,
-    previous: Option<&SessionHash>,
-    now_us: i64,
-) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    sqlx::query("UPDATE sign_ins SET failures = 0, locked_until_us = 0 WHERE school_id = $1 AND login = $2")
-        .bind(opening.school.as_str())
-        .bind(opening.login.as_str())
-        .execute(tx.connection())
-        .await?;
-    if let Some(previous) = previous {
-        delete_session(&mut tx, opening.school, previous).await?;
-    }
-    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND (used_us < $2 OR created_us < $3 OR used_us > $4)")
-        .bind(opening.school.as_str())
-        .bind(now_us.saturating_sub(IDLE_US))
-        .bind(now_us.saturating_sub(ABSOLUTE_US))
-        .bind(now_us.saturating_add(IDLE_US))
-        .execute(tx.connection())
-        .await?;
-    sqlx::query(
-        "INSERT INTO web_sessions (school_id, session_hash, person_id, csrf, created_us, used_us)
-         VALUES ($1, $2, $3, $4, $5, $5)",
-    )
-    .bind(opening.school.as_str())
-    .bind(opening.hash.as_slice())
-    .bind(opening.person.as_bytes().as_slice())
-    .bind(opening.csrf.as_slice())
-    .bind(now_us)
-    .execute(tx.connection())
-    .await?;
-    let actor = Actor::Person { school: opening.school.clone(), person: opening.person, roles: BTreeSet::new() };
-    audit::append(&mut tx, &Act::new(&actor, now_us, ActKind::SignedIn, opening.person)).await?;
-    tx.commit().await
-}
-
-/// A session to be.
-pub(crate) struct Opening<'a> {
-    pub(crate) school: &'a SchoolId,
-    pub(crate) login: &'a Login,
-    pub(crate) person: PersonId,
-    pub(crate) hash: SessionHash,
-    pub(crate) csrf: [u8; 32],
-}
-
-/// The open session behind a cookie, unless it has ended by time.
-pub(crate) async fn session(
-    store: &Store,
-    school: &SchoolId,
-    hash: &SessionHash,
-    now_us: i64,
-) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query(
-        "SELECT w.person_id, w.csrf, w.used_us, p.name, s.name, s.zone, k.value FROM web_sessions AS w
-         LEFT JOIN settings AS k ON k.school_id = w.school_id AND k.name = 'calendar'
-         JOIN persons AS p ON p.school_id = w.school_id AND p.person_id = w.person_id
-         JOIN schools AS s ON s.school_id = w.school_id
-         WHERE w.school_id = $1 AND w.session_hash = $2 AND w.used_us >= $3 AND w.created_us >= $4
-         AND w.used_us <= $5 AND p.left_us IS NULL",
-    )
-    .bind(school.as_str())
-    .bind(hash.as_slice())
-    .bind(now_us.saturating_sub(IDLE_US))
-    .bind(now_us.saturating_sub(ABSOLUTE_US))
-    // A session is used after it was made. A clock that is set right by seconds signs nobody out.
-    .bind(now_us.saturating_add(IDLE_US))
-    .fetch_optional(store.reader())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let person: PersonId = id(&row, 0)?;
-    let (zone, text): (String, Option<String>) = (row.try_get(5)?, row.try_get(6)?);
-    let calendar = settings::calendar_of(text.as_deref(), TimeZone::get(&zone).unwrap_or(TimeZone::UTC), now_us);
-    Ok(Some(Session {
-        actor: Actor::Person { school: school.clone(), person, roles: roles(store, school, person).await? },
-        csrf: row.try_get(1)?,
-        used_us: row.try_get(2)?,
-        name: row.try_get(3)?,
-        school_name: row.try_get(4)?,
-        zone,
-        calendar,
-    }))
-}
-
-/// Notes that a session was used just now.
-pub(crate) async fn touch(store: &Store, hash: &SessionHash, session: &Session, now_us: i64) -> Result<(), StoreError> {
-    if now_us.saturating_sub(session.used_us) < TOUCH_US {
-        return Ok(());
-    }
-    let mut tx = store.begin().await?;
-    sqlx::query("UPDATE web_sessions SET used_us = $3 WHERE school_id = $1 AND session_hash = $2 AND used_us < $3")
-        .bind(session.actor.school().as_str())
-        .bind(hash.as_slice())
-        .bind(now_us)
-        .execute(tx.connection())
-        .await?;
-    tx.commit().await
-}
-
-/// Ends a session at its person's wish.
-pub(crate) async fn close_session(
-    store: &Store,
-    hash: &SessionHash,
-    actor: &Actor,
-    now_us: i64,
-) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    delete_session(&mut tx, actor.school(), hash).await?;
-    let who = actor.person().map_or_else(String::new, |person| person.to_string());
-    audit::append(&mut tx, &Act::new(actor, now_us, ActKind::SignedOut, who)).await?;
-    tx.commit().await
-}
-
-async fn delete_session(tx: &mut Tx, school: &SchoolId, hash: &SessionHash) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM web_sessions WHERE school_id = $1 AND session_hash = $2")
-        .bind(school.as_str())
-        .bind(hash.as_slice())
-        .execute(tx.connection())
-        .await?;
+    audit::append(tx, &act).await?;
     Ok(())
 }
 
-async fn roles(store: &Store, school: &SchoolId, person: PersonId) -> Result<BTreeSet<Role>, StoreError> {
-    let roles: Vec<String> =
-        sqlx::query_scalar("SELECT role FROM person_roles WHERE school_id = $1 AND person_id = $2")
-            .bind(school.as_str())
-            .bind(person.as_bytes().as_slice())
-            .fetch_all(store.reader())
-            .await?;
-    // A role of a newer build opens nothing here.
-    Ok(roles.iter().filter_map(|role| role.parse().ok()).collect())
+/// Forgets failures: somebody signed in.
+pub(crate) async fn forget_failures(tx: &mut Tx, school: &SchoolId, login: &Login) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sign_ins SET failures = 0, locked_until_us = 0 WHERE school_id = $1 AND login = $2")
+        .bind(school.as_str())
+        .bind(login.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 fn hasher() -> Result<Argon2<'static>, PasswordError> {

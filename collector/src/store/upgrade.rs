@@ -1,7 +1,7 @@
 //! Bringing the schema up to date: forward only, and only after a back-up that was looked through.
 //!
 //! ```text
-//! lapwing.db of schema 14 -> lapwing.db.schema-14, checked -> lapwing.db of schema 15
+//! lapwing.db of schema 14 -> lapwing.db.schema-14, checked -> lapwing.db of schema 16
 //! ```
 //!
 //! Back-ups are kept for 28 days. Going back is: stop the collector, remove `-wal` and `-shm` beside the database, put the back-up
@@ -29,7 +29,7 @@ const LOCK: &str = ".upgrade";
 const PATIENCE_US: u32 = 3_600_000_000;
 /// How long a back-up is kept: a build that cannot be used has shown it by then.
 const KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (1, "first school day", include_str!("migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("migrations/0003_no_captures_by_subject.sql")),
@@ -45,6 +45,7 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
     (13, "identity", include_str!("migrations/0013_identity.sql")),
     (14, "roll-outs", include_str!("migrations/0014_roll_outs.sql")),
     (15, "captured and refused", include_str!("migrations/0015_captured_and_refused.sql")),
+    (16, "second steps", include_str!("migrations/0016_second_steps.sql")),
 ];
 
 /// Brings the database at `path` up to date.

@@ -75,6 +75,23 @@ async fn a_bad_list_imports_nobody_and_names_the_line() {
 }
 
 #[tokio::test]
+async fn a_second_step_is_forgotten_by_the_sign_in_name_and_logged() {
+    let school = School::open().await;
+    assert!(import(&school, PEOPLE).await.status.success());
+    assert!(add_sign_in(&school, "joy", "J.Okafor", "a long pass phrase").await.status.success());
+    let reset = async |login| school.run(&["user", "reset-second-step", "--login", login]).await;
+
+    let nobody = reset("nobody").await;
+    assert_eq!(nobody.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("nobody signs in as that"));
+    let none = reset("joy").await;
+    assert!(none.status.success());
+    assert!(String::from_utf8_lossy(&none.stdout).contains("joy had none"), "{none:?}");
+    let logged = "SELECT COUNT(*) FROM audit_acts WHERE act LIKE '%second_step_forgotten%'";
+    assert_eq!(school.count(logged).await, 1);
+}
+
+#[tokio::test]
 async fn a_sign_in_needs_a_person_of_the_list_and_a_password_that_is_long_enough() {
     let school = School::open().await;
 

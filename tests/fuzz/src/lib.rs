@@ -8,8 +8,3 @@ pub fn run(name: &str, data: &[u8]) {
     let (_, target, _) = targets::ALL.into_iter().find(|(known, ..)| *known == name).expect("a target of that name");
     target(data);
 }
-
-/// Every target's name, and what it accepts.
-pub fn seeds() -> impl Iterator<Item = (&'static str, Vec<Vec<u8>>)> {
-    targets::ALL.into_iter().map(|(name, _, seeds)| (name, seeds()))
-}

@@ -215,13 +215,11 @@ impl Scene {
 async fn undo_newest_migration(database: &Path) -> anyhow::Result<()> {
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(database)).await?;
     let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
-    anyhow::ensure!(newest == 15, "how migration {newest} is undone is not written here yet");
-    for column in
-        ["high_water DROP COLUMN moved_us", "devices DROP COLUMN refused_code", "devices DROP COLUMN refused_us"]
-    {
-        sqlx::query(AssertSqlSafe(format!("ALTER TABLE {column}"))).execute(&pool).await?;
+    anyhow::ensure!(newest == 16, "how migration {newest} is undone is not written here yet");
+    for table in ["second_steps", "recovery_codes", "sign_in_turns"] {
+        sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&pool).await?;
     }
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 15").execute(&pool).await?;
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 16").execute(&pool).await?;
     pool.close().await;
     Ok(())
 }

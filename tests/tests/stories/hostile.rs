@@ -10,7 +10,7 @@ mod mutation;
 #[path = "hostile/targets.rs"]
 mod targets;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mutation::Chance;
 use targets::{Outcome, Target};
@@ -40,9 +40,24 @@ fn replay(name: &str, target: Target, seeds: &[Vec<u8>]) {
     }
 }
 
+/// Has a fuzzer begin where this test does.
+fn write_seeds(folder: &Path, name: &str, seeds: &[Vec<u8>]) {
+    let corpus = folder.join(name);
+    std::fs::create_dir_all(&corpus).expect("a folder");
+    for (number, seed) in seeds.iter().enumerate() {
+        std::fs::write(corpus.join(format!("seed-{number}")), seed).expect("a seed");
+    }
+}
+
+/// With `LAPWING_SEEDS` set, the seeds are written to that folder of the project besides.
 #[test]
 fn what_comes_from_outside_breaks_no_promise() {
+    let folder =
+        std::env::var_os("LAPWING_SEEDS").map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder));
     for (name, target, seeds) in targets::ALL {
+        if let Some(folder) = &folder {
+            write_seeds(folder, name, &seeds());
+        }
         replay(name, target, &seeds());
     }
 }
