@@ -63,7 +63,7 @@
     window.location.replace("/sign-in?said=ended&onward=" + encodeURIComponent(window.location.pathname));
   });
   source.addEventListener("error", function () {
-    if (source.readyState === EventSource.CLOSED) { say("This page has stopped updating. Load it again.", window.location.pathname); }
+    if (source.readyState === EventSource.CLOSED) { say("This page has stopped updating. Load it again.", here()); }
   });
   function change(known, fresh) {
     var link = known.querySelector("a");
@@ -73,8 +73,10 @@
     link.replaceChildren.apply(link, Array.from(next.childNodes));
   }
   function announce(count) {
-    say(count === 1 ? "1 new concern. Show it." : count + " new concerns. Show them.", window.location.pathname);
+    say(count === 1 ? "1 new concern. Show it." : count + " new concerns. Show them.", here());
   }
+  // The page with its filter, and without what was just done.
+  function here() { return window.location.pathname + window.location.search.replace(/([?&])done=[^&]*&?/, "$1"); }
   function say(words, address) {
     if (bar) { bar.textContent = words; bar.setAttribute("href", address); bar.hidden = false; }
     if (said) { said.textContent = words; }

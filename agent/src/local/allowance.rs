@@ -57,6 +57,8 @@ struct Account {
     seats: Vec<Arc<Seat>>,
     /// Messages not taken since then, microseconds since the device started.
     lost: (u64, u64),
+    /// When it was last told of since it holds every place.
+    told_us: Option<u64>,
     /// What its connections begin with.
     reserve: Bucket,
 }
@@ -154,7 +156,12 @@ impl Allowances {
         let now_us = self.clock.boot_us();
         let mut held = self.held();
         let reserve = Bucket { held_us: RESERVE_US, filled_us: now_us };
-        let account = held.accounts.entry(uid).or_insert(Account { seats: Vec::new(), lost: (0, now_us), reserve });
+        let account = held.accounts.entry(uid).or_insert(Account {
+            seats: Vec::new(),
+            lost: (0, now_us),
+            told_us: None,
+            reserve,
+        });
         if !account.makes_room(pid, now_us) {
             return None;
         }
@@ -165,9 +172,18 @@ impl Allowances {
         Some(Place { uid, allowances: self.clone(), seat, messages })
     }
 
-    /// Counts a connection that found no place. Says whether its account floods, as [`Place::loses`] does.
+    /// Counts a connection that found no place. Says whether its account floods: once a minute, since who it is has to be
+    /// looked up each time.
     pub(super) fn refuses(&self, (uid, _): (u32, Option<i32>)) -> bool {
-        self.loses(uid, REFUSAL)
+        let now_us = self.clock.boot_us();
+        let mut held = self.held();
+        let Some(account) = held.accounts.get_mut(&uid) else { return false };
+        let is_told = account.told_us.is_some_and(|told_us| now_us.saturating_sub(told_us) < FLOOD_WITHIN_US);
+        let tells = account.loses(REFUSAL, now_us) && !is_told;
+        if tells {
+            account.told_us = Some(now_us);
+        }
+        tells
     }
 
     fn loses(&self, uid: u32, messages: u64) -> bool {
@@ -342,11 +358,11 @@ mod tests {
         let clock = Arc::new(ManualClock::at(0));
         let allowances = Allowances::new(clock.clone());
         let _quiet: Vec<_> = (0..16).map(|_| allowances.enter((7, None)).unwrap()).collect();
-        let mut asked = (0..120).filter(|_| {
+        let asked = (0..1_250).filter(|_| {
             clock.advance(Duration::from_millis(100));
             allowances.enter((7, None)).is_none() && allowances.refuses((7, None))
         });
-        assert_eq!(asked.by_ref().count(), 2, "once in five seconds");
+        assert_eq!(asked.count(), 3, "after five seconds, then once a minute");
         assert!(!allowances.refuses((8, None)), "another account");
     }
 

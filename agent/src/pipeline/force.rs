@@ -113,7 +113,7 @@ impl Keeper {
         Self {
             force: Force::default(),
             state_dir: config.state_dir.to_path_buf(),
-            trial: Trial::open(&config.state_dir, clock.boot_id()),
+            trial: Trial::open(&config.state_dir, clock.boot_id(), env!("CARGO_PKG_VERSION")),
             clock,
             rule_keys: (*config.rule_keys).clone(),
             policy_keys: (*config.policy_keys).clone(),
@@ -163,8 +163,14 @@ impl Keeper {
     /// What an earlier run kept. Its start is counted before it is read: reading it may be what breaks.
     fn use_kept(&mut self, file: &str) -> Result<Vec<u8>, Refused> {
         let bytes = durable::read_bounded(&self.state_dir.join(file), MAX_ARTEFACT_BYTES)?;
-        self.trial.resume(&Digest::of(&bytes), self.clock.boot_us())?;
-        self.use_rule_set(&bytes)?;
+        let before = self.trial.resume(&Digest::of(&bytes), self.clock.boot_us())?;
+        if let Err(refused) = self.use_rule_set(&bytes) {
+            self.trial.withdraw(before);
+            return Err(refused);
+        }
+        if !self.trial.is_of(&Digest::of(&bytes)) {
+            self.keep_base()?;
+        }
         Ok(bytes)
     }
 
@@ -172,7 +178,9 @@ impl Keeper {
     pub(crate) fn take_rule_set(&mut self, bytes: &[u8]) {
         let last = durable::read_bounded(&self.state_dir.join(state_folder::RULE_SET), MAX_ARTEFACT_BYTES).ok();
         let taken = match last {
-            Some(last) if last == bytes && !self.trial.is_of(&Digest::of(bytes)) => self.use_rule_set(bytes),
+            Some(last) if last == bytes && !self.trial.is_of(&Digest::of(bytes)) => {
+                self.use_rule_set(bytes).and_then(|()| self.keep_base())
+            }
             last => self.try_rule_set(bytes, last),
         };
         self.report(Code::RuleSetRefused, taken);
@@ -197,7 +205,11 @@ impl Keeper {
 
     /// Looks whether a new rule set has been in force for long enough.
     pub(crate) fn look_at_trial(&mut self) {
-        self.trial.look(self.clock.boot_us());
+        if self.trial.look(self.clock.boot_us())
+            && let Err(error) = self.keep_base()
+        {
+            tracing::warn!(error = %error, "the release of the illegal base cannot be kept");
+        }
     }
 
     /// The service is told to stop.
@@ -225,15 +237,24 @@ impl Keeper {
         let base_keys = self.base_keys.as_ref().ok_or(Refused::NoBaseKeys)?;
         let (rules, held) = (RuleSet::load(bytes, keys)?, self.force.rules());
         let base_held = held.as_ref().and_then(|held| held.base()).map(Base::release).max(self.base_ever());
-        let base = rules.check_base(base_keys, base_held)?;
+        rules.check_base(base_keys, base_held)?;
         refuse_older(rules.release(), held.map(|held| held.release()))?;
         tracing::info!(rule_set.release = rules.release().number(), "a rule set is in force");
         self.force.rules.store(Some(Arc::new(rules)));
         self.diagnostics.clear(Code::NoRuleSet);
-        if base_held.is_none_or(|held| base > held) {
-            self.keep(state_folder::BASE, base.to_string().as_bytes())?;
-        }
         Ok(())
+    }
+
+    /// The illegal base of the rule set in force is the oldest that is taken from now on. Not before the rule set has passed its
+    /// trial: there would be nothing to go back to.
+    fn keep_base(&self) -> Result<(), Refused> {
+        let base = self.force.rules().as_ref().and_then(|rules| rules.base()).map(Base::release);
+        match base {
+            Some(base) if self.base_ever().is_none_or(|ever| base > ever) => {
+                self.keep(state_folder::BASE, base.to_string().as_bytes())
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The highest release of an illegal base that was in force here, also where the rule set that carried it is gone.

@@ -1,6 +1,7 @@
 //! Somebody at the console, without a network between: the router answers in this process.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
@@ -21,11 +22,13 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// Signs in through the door at `now_us` of the console's clock, and sets an authenticator up.
+    /// Signs in through the door at `now_us` of the console's clock, and with the authenticator in `phone`, which is set up
+    /// where there is none.
     pub(super) async fn signed_in(
         router: Router,
         (login, password): (&str, &str),
         now_us: i64,
+        phone: &OnceLock<AuthenticatorKey>,
     ) -> anyhow::Result<Self> {
         let mut browser = Self { router, cookies: BTreeMap::new() };
         let door = browser.send(Request::get("/sign-in"), String::new(), StatusCode::OK).await?;
@@ -33,12 +36,18 @@ impl Browser {
         let token = rest.split('"').next().unwrap_or_default();
         let form = format!("csrf={token}&login={login}&password={password}");
         browser.send(posted("/sign-in"), form, StatusCode::SEE_OTHER).await?;
+        if let Some(key) = phone.get() {
+            let code = key.code_at(now_us);
+            browser.send(posted("/sign-in/code"), format!("csrf={token}&code={code}"), StatusCode::SEE_OTHER).await?;
+            return Ok(browser);
+        }
         let page = browser.send(Request::get("/sign-in/set-up"), String::new(), StatusCode::OK).await?;
         let (_, rest) = page.split_once("<p class=\"key\"><code>").context("the page offers no key")?;
         let typed: String = rest.split('<').next().unwrap_or_default().split(' ').collect();
         let key = BASE32.decode(typed.as_bytes())?.try_into().ok().context("the key is no authenticator's")?;
-        let code = AuthenticatorKey::from_bytes(key).code_at(now_us);
-        browser.send(posted("/sign-in/set-up"), format!("csrf={token}&code={code}"), StatusCode::OK).await?;
+        let key = phone.get_or_init(|| AuthenticatorKey::from_bytes(key));
+        let form = format!("csrf={token}&code={}", key.code_at(now_us));
+        browser.send(posted("/sign-in/set-up"), form, StatusCode::OK).await?;
         Ok(browser)
     }
 

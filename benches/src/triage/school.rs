@@ -1,7 +1,7 @@
 //! One school of the database: its people, what its devices deliver, and what its DSL decides.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
@@ -12,6 +12,7 @@ use lapwing_collector::ids::ConcernId;
 use lapwing_collector::intake::{Delivery, Fate, Held, Intake, IntakeParts};
 use lapwing_collector::people::{self, Absentees, Mode, Wanted};
 use lapwing_collector::seal::Vault;
+use lapwing_collector::second_step::AuthenticatorKey;
 use lapwing_collector::store::sign_ins::{self, HashedPassword, NewSignIn};
 use lapwing_collector::subject::AccountGroups;
 use lapwing_collector::triage::commands::{Closing, Desk, Judgement, Outcome, Verdict};
@@ -61,6 +62,8 @@ pub(super) struct School {
     concerns: BTreeSet<ConcernId>,
     /// How far its year is; other schools have the clock meanwhile.
     now_us: i64,
+    /// The DSL's.
+    phone: OnceLock<AuthenticatorKey>,
 }
 
 impl School {
@@ -102,6 +105,7 @@ impl School {
             captures: 0,
             concerns: BTreeSet::new(),
             now_us: shared.clock.wall_us(),
+            phone: OnceLock::new(),
         })
     }
 
@@ -234,7 +238,7 @@ impl School {
             certificates: Arc::default(),
         };
         let now_us = state.clock.wall_us();
-        Browser::signed_in(router(state), ("dsl", PASSWORD), now_us).await
+        Browser::signed_in(router(state), ("dsl", PASSWORD), now_us, &self.phone).await
     }
 }
 

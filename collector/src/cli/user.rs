@@ -25,7 +25,7 @@ pub(super) enum User {
     /// Let a person of the list sign in, or give them a new password: it is read from a file or standard input.
     Add(Add),
     /// Forget a person's authenticator and recovery codes, for whoever lost their phone: their sessions end, and they set one
-    /// up again at their next sign-in. Make sure that it is them who ask.
+    /// up again at their next sign-in. Make sure that it is them who ask, and give them a new password with it.
     ResetSecondStep(ResetSecondStep),
 }
 
@@ -72,6 +72,7 @@ impl ResetSecondStep {
         let Some(sign_in) = sign_ins::find(&desk.store, school, &self.login).await? else {
             return Err(Failure::Unusable(anyhow!("nobody signs in as that, or they have left")));
         };
+        let vault = Vault::open(&desk.config.keys_dir, school.clone()).await.context("failed to open the keys")?;
         let mut tx = desk.store.begin().await?;
         let key = second_steps::forget(&mut tx, school, sign_in.person).await?;
         web_sessions::end_all(&mut tx, school, sign_in.person).await?;
@@ -79,13 +80,15 @@ impl ResetSecondStep {
         audit::append(&mut tx, &act).await?;
         tx.commit().await?;
         if let Some(key) = key {
-            let vault = Vault::open(&desk.config.keys_dir, school.clone()).await.context("failed to open the keys")?;
             vault.erase(key).await.context("failed to erase a key")?;
         }
         desk.store.close().await;
         let login = self.login.as_str();
         say(match key {
-            Some(_) => format!("{login} sets an authenticator up at the next sign-in"),
+            Some(_) => format!(
+                "{login} sets an authenticator up at the next sign-in. Until then the password is all there is: give them a new \
+                 one in person (`user add --login {login}`)"
+            ),
             None => format!("{login} had none: they set one up at the next sign-in"),
         })
     }

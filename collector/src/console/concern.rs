@@ -20,7 +20,7 @@ use super::words::{self, Present};
 use super::{ConsoleState, guidance};
 use crate::ids::ConcernId;
 use crate::store::concern_page::{self, Colleague, Decided, Other, StepFacts, Whereabouts};
-use crate::store::queue::{self as rows, QueueRow, Shelf};
+use crate::store::queue::{self as rows, QueueRow};
 use crate::triage::commands::{Evidence, Note, Opened};
 
 use may::Can;
@@ -114,7 +114,7 @@ pub(super) async fn page(
     let read = read(&state, &recipient, concern).await?;
     let said = asked.done.as_deref().and_then(decision::done_words);
     let view = view(&state, &recipient.present(), read, said);
-    let list = queue::list(&state, &recipient, Shelf::Open).await?;
+    let list = queue::list(&state, &recipient, &queue::filter::Filter::default()).await?;
     let frame = Frame::of(&recipient, "/queue");
     frame::shown(&ConcernPage { frame, list, current: Some(view.reference.clone()), view })
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, Sse};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::sync::broadcast::Receiver;
@@ -15,12 +15,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::ConsoleState;
+use super::queue::filter::Filter;
 use super::queue::{self, RowView};
 use super::role::{Listener, SignedIn};
 use super::words::Present;
 use crate::ids::ConcernId;
 use crate::store::StoreError;
-use crate::store::queue::{self as rows, Shelf};
+use crate::store::queue as rows;
 use crate::store::web_sessions::{self, Session};
 use crate::triage::ConcernChanged;
 
@@ -38,6 +39,8 @@ struct RowPart<'a> {
 struct Live {
     state: ConsoleState,
     person: SignedIn,
+    /// What the page shows: rows that do not match it are nothing to it.
+    filter: Filter,
     changes: Receiver<ConcernChanged>,
     rounds: Interval,
     is_over: bool,
@@ -54,11 +57,13 @@ enum Cause {
 pub(super) async fn stream(
     State(state): State<ConsoleState>,
     listener: Listener,
+    RawQuery(query): RawQuery,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = state.events.subscribe();
-    let live = Live { state, person: listener.into_signed_in(), changes, rounds, is_over: false };
+    let (person, filter) = (listener.into_signed_in(), Filter::of(query.as_deref()));
+    let live = Live { state, person, filter, changes, rounds, is_over: false };
     let batches = stream::unfold(live, |mut live| async move {
         let events = live.next().await?;
         Some((stream::iter(events.into_iter().map(Ok)), live))
@@ -123,16 +128,24 @@ impl Live {
     }
 
     async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {
+        if !self.filter.is_open_list() {
+            return self.matching(session).await.map(|rows| self.events(session, &rows));
+        }
         let row = rows::row(&self.state.store, &session.actor, concern).await?;
         let rows: Vec<_> = row.into_iter().filter(|row| !row.is_done()).collect();
         Ok(self.events(session, &rows))
     }
 
     async fn all(&self, session: &Session) -> Result<Vec<Event>, StoreError> {
-        let rows = rows::rows(&self.state.store, &session.actor, Shelf::Open, queue::LIMIT).await?;
+        let rows = self.matching(session).await?;
         let mut events = self.events(session, &rows);
         events.push(Event::default().comment("round"));
         Ok(events)
+    }
+
+    async fn matching(&self, session: &Session) -> Result<Vec<rows::QueueRow>, StoreError> {
+        let present = Present::new(self.state.clock.wall_us(), &session.calendar);
+        rows::rows(&self.state.store, &session.actor, &self.filter.sought(&present), queue::LIMIT).await
     }
 
     fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Vec<Event> {
@@ -165,6 +178,17 @@ mod tests {
         assert!(event.contains("A. J.") && !event.contains("seeded words"));
         seeded.shutdown.request();
         assert_eq!(dsl.next().await, "");
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_a_filtered_list_tells_of_what_matches_alone() {
+        let seeded = Seeded::open().await;
+        let mut dsl = seeded.visitor("dsl").await.listens("/queue/live?category=drugs").await;
+        assert_eq!(dsl.next().await, ": round");
+        seeded.concern("ben", Category::Gambling, Level::High, "words").await;
+        let own = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let event = dsl.next().await;
+        assert!(event.starts_with("event: row") && event.contains(&own), "{event}");
     }
 
     #[tokio::test]

@@ -1,10 +1,12 @@
 //! The queue: what to pick up next, and nothing more of a child than the choice needs.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::response::Response;
 use lapwing_rules::Level;
 use serde::Deserialize;
+
+use filter::{Filter, FilterView};
 
 use super::ConsoleState;
 use super::frame::{self, Frame};
@@ -12,16 +14,17 @@ use super::refusal::Refusal;
 use super::role::{Recipient, SignedIn};
 use super::words::{self, Clock, Present};
 use crate::store::expected::{self, Coverage};
-use crate::store::queue::{self as rows, QueueRow, Shelf, SubjectFacts};
+use crate::store::queue::{self as rows, Among, QueueRow, SubjectFacts};
 use crate::store::{coverage, losses};
+
+pub(super) mod filter;
 
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
 
-/// Which list.
+/// What is said first.
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
-    show: Option<String>,
     /// What was just done, by its code.
     done: Option<String>,
 }
@@ -32,6 +35,7 @@ struct QueuePage {
     frame: Frame,
     said: Option<&'static str>,
     list: ListView,
+    filter: FilterView,
     current: Option<String>,
 }
 
@@ -45,7 +49,7 @@ pub(super) struct ListView {
     pub(super) low: Vec<RowView>,
     pub(super) nothing: &'static str,
     pub(super) heard: String,
-    pub(super) live: Option<&'static str>,
+    pub(super) live: Option<String>,
     pub(super) is_cut: bool,
     pub(super) limit: u32,
 }
@@ -76,35 +80,41 @@ pub(super) async fn page(
     State(state): State<ConsoleState>,
     recipient: Recipient,
     Query(asked): Query<Asked>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let shelf = if asked.show.as_deref() == Some("closed") { Shelf::Closed } else { Shelf::Open };
-    let list = list(&state, &recipient, shelf).await?;
+    let filter = Filter::of(query.as_deref());
+    let list = list(&state, &recipient, &filter).await?;
     let said = asked.done.as_deref().filter(|code| *code == "handed-over");
     let said = said.map(|_| "You handed the concern over, and your colleague was told.");
-    frame::shown(&QueuePage { frame: Frame::of(&recipient, "/queue"), said, list, current: None })
+    let frame = Frame::of(&recipient, "/queue");
+    frame::shown(&QueuePage { frame, said, list, filter: filter.view(), current: None })
 }
 
-/// The list of `shelf`, as `person` may see it.
-pub(super) async fn list(state: &ConsoleState, person: &SignedIn, shelf: Shelf) -> Result<ListView, Refusal> {
+/// The list that `filter` asks for, as `person` may see it.
+pub(super) async fn list(state: &ConsoleState, person: &SignedIn, filter: &Filter) -> Result<ListView, Refusal> {
     let present = person.present();
-    let found = rows::rows(&state.store, person.actor(), shelf, LIMIT).await;
+    let found = rows::rows(&state.store, person.actor(), &filter.sought(&present), LIMIT).await;
     let found = found.map_err(|error| Refusal::failed(&error))?;
     let is_cut = found.len() >= LIMIT as usize;
     let views = found.iter().map(|row| row_view(&present, row));
-    let (rows, low) = match shelf {
-        Shelf::Open => views.partition(|row: &RowView| row.level > Level::Low),
-        Shelf::Closed => (views.collect(), Vec::new()),
+    let (rows, low) = match filter.among {
+        Among::Open => views.partition(|row: &RowView| row.level > Level::Low),
+        Among::Closed | Among::All => (views.collect(), Vec::new()),
     };
-    let (heading, nothing, other, live) = match shelf {
-        Shelf::Open => (
-            "Concerns",
-            "No concerns.",
-            Other { address: "/queue?show=closed", words: "Show closed" },
-            Some("/queue/live"),
-        ),
-        Shelf::Closed => {
-            ("Closed concerns", "No closed concerns.", Other { address: "/queue", words: "Show open" }, None)
-        }
+    let (heading, nothing) = match (filter.among, filter.is_open_list()) {
+        (_, true) => ("Concerns", "No concerns."),
+        (Among::Closed, false) => ("Closed concerns", "No closed concerns."),
+        (Among::Open | Among::All, false) => ("Concerns that match", "No concern matches."),
+    };
+    let other = match filter.among {
+        Among::Open if filter.is_open_list() => Other { address: "/queue?show=closed", words: "Show closed" },
+        Among::Open | Among::Closed | Among::All => Other { address: "/queue", words: "Show all open" },
+    };
+    let query = filter.to_query();
+    let live = match filter.among {
+        Among::Open if query.is_empty() => Some("/queue/live".to_owned()),
+        Among::Open => Some(format!("/queue/live?{query}")),
+        Among::Closed | Among::All => None,
     };
     Ok(ListView {
         heading,
@@ -246,7 +256,7 @@ mod tests {
     use http::StatusCode;
     use lapwing_rules::Category;
 
-    use super::super::seeded::Seeded;
+    use super::super::seeded::{Seeded, Visitor};
     use super::*;
 
     #[tokio::test]
@@ -271,6 +281,71 @@ mod tests {
         assert!(open.contains("weekly sign-off") && open.contains(&low) && !open.contains(&closed));
         let shelf = dsl.get("/queue?show=closed").await.body;
         assert!(shelf.contains(&closed) && !shelf.contains(&low));
+    }
+
+    /// The references in the list at `path`.
+    async fn listed(visitor: &mut Visitor, path: &str) -> Vec<String> {
+        let page = visitor.get(path).await.body;
+        let rows = page.split("data-reference=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        rows.map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn a_filter_narrows_the_list_by_what_stands_around_a_concern_and_never_by_its_words() {
+        let seeded = Seeded::open().await;
+        let amelia = seeded.concern("amelia", Category::SelfHarm, Level::High, "seeded words").await;
+        let ben = seeded.concern("ben", Category::Drugs, Level::Moderate, "seeded words").await;
+        let closed = seeded.concern("ben", Category::Gambling, Level::Moderate, "seeded words").await;
+        seeded.set_state(&closed, "closed").await;
+        seeded.set_state(&ben, "triage").await;
+        let mut dsl = seeded.visitor("dsl").await;
+        let (amelia, ben, closed) = (amelia.as_str(), ben.as_str(), closed.as_str());
+        let cases: [(&str, &[&str]); 19] = [
+            ("", &[amelia, ben]),
+            ("level=4", &[amelia]),
+            ("level=4&level=3", &[amelia, ben]),
+            ("level=4&not=level", &[ben]),
+            ("category=drugs", &[ben]),
+            ("category=drugs&category=gambling&not=category", &[amelia]),
+            ("state=waiting", &[amelia]),
+            ("state=working", &[ben]),
+            ("show=closed", &[closed]),
+            ("show=all&category=gambling&category=drugs", &[ben, closed]),
+            ("q=amelia+jones", &[amelia]),
+            ("q=10a", &[ben]),
+            (&format!("q={}", ben.to_lowercase()), &[ben]),
+            ("q=self_harm.words", &[amelia]),
+            ("q=seeded", &[]),
+            ("q=%25", &[]),
+            ("q=_", &[amelia]),
+            ("since=2000-01-01&until=2000-01-02", &[]),
+            ("since=2026-09-28&until=2026-09-28", &[amelia, ben]),
+        ];
+        for (query, expected) in cases {
+            let mut found = listed(&mut dsl, &format!("/queue?{query}")).await;
+            let mut expected: Vec<_> = expected.iter().map(|one| (*one).to_owned()).collect();
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{query}");
+        }
+        let page = dsl.get("/queue?level=5&q=%3Cb%3E").await.body;
+        assert!(page.contains("No concern matches.") && page.contains("/queue/live?q="), "{page}");
+        assert!(!page.contains("<b>") && page.contains("Showing open; critical"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_filter_finds_nobody_their_own_concern() {
+        let seeded = Seeded::open().await;
+        let mut head = seeded.visitor("head").await;
+        let views = ["q=ruth", "q=sam", "show=all", "level=4&state=waiting", "q=pc-12"];
+        let mut without = Vec::new();
+        for view in views {
+            without.push(head.get(&format!("/queue?{view}")).await.body);
+        }
+        seeded.concern("head", Category::Gambling, Level::High, "words").await;
+        for (view, before) in views.into_iter().zip(without) {
+            assert_eq!(head.get(&format!("/queue?{view}")).await.body, before, "{view}");
+        }
     }
 
     #[tokio::test]

@@ -14,6 +14,11 @@ pub(super) enum Refusal {
         /// A path of this console.
         onward: Option<String>,
     },
+    /// Nobody is between password and second step here; `onward` is where they wanted to go.
+    TurnOver {
+        /// A path of this console.
+        onward: Option<String>,
+    },
     /// The person's roles do not open this page.
     WrongRole,
     /// The concern does not exist, or is not theirs: the same words for both.
@@ -88,7 +93,7 @@ impl Refusal {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::SignedOut { .. } => StatusCode::SEE_OTHER,
+            Self::SignedOut { .. } | Self::TurnOver { .. } => StatusCode::SEE_OTHER,
             Self::WrongRole | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotYours | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::BadForm | Self::Contradiction | Self::NeedsReview | Self::NotForThem | Self::NoRequest(_) => {
@@ -102,7 +107,7 @@ impl Refusal {
 
     fn said(self) -> Said {
         let (heading, lines): (_, &'static [&'static str]) = match &self {
-            Self::SignedOut { .. } => ("You are signed out", &["Sign in to go on."]),
+            Self::SignedOut { .. } | Self::TurnOver { .. } => ("You are signed out", &["Sign in to go on."]),
             Self::WrongRole => ("You cannot open this page", &["Your role does not open it."]),
             Self::NotYours => ("You cannot open this concern.", &["It may be closed to you, or the address is wrong."]),
             Self::NoSuchPage => ("There is no such page", &["Check the address."]),
@@ -168,6 +173,7 @@ impl Refusal {
         let reference = match self {
             Self::Failed { reference } | Self::NotSaved { reference } => Some(reference),
             Self::SignedOut { .. }
+            | Self::TurnOver { .. }
             | Self::WrongRole
             | Self::NotYours
             | Self::NoSuchPage
@@ -189,6 +195,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if let Self::TurnOver { onward } = &self {
+            return super::second_step::again("turn-over", onward.as_deref());
+        }
         if let Self::SignedOut { onward } = &self {
             return Redirect::to(&sign_in_address(onward.as_deref())).into_response();
         }

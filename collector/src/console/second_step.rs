@@ -7,6 +7,8 @@
 //!
 //! A turn is what whoever gave the right password holds: a cookie that opens the second step and nothing else.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Query, State};
@@ -21,16 +23,19 @@ use super::{ConsoleState, frame};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::seal::Place;
-use crate::second_step::{AuthenticatorKey, Given, KEY_BYTES};
+use crate::second_step::{AuthenticatorKey, Given, KEY_BYTES, RecoveryDigest};
 use crate::store::second_steps::{self, SecondStep, Turn};
 use crate::store::sign_ins;
 use crate::store::web_sessions::{self, Opening};
 use crate::store::{StoreError, Tx};
 
-/// The same for a wrong code, one that was used, and a sign-in that is closed.
-const WRONG: &str = "That code did not open Lapwing. Each code works once: wait for the next one, and check that the clock of \
-     your phone is right. After 5 wrong tries you start again with your password, and the sign-in may close for up to 15 \
-     minutes.";
+/// The same for a wrong code and one that was used.
+const WRONG: &str = "That code did not open Lapwing. Each code works once: wait for the next one. If it goes on, check that the \
+     clock of your phone is right, and that the code is of the newest entry for Lapwing in the app. After 5 wrong tries you \
+     start again with your password.";
+/// To whoever gave the right password of a sign-in that closed since.
+pub(super) const CLOSED: &str =
+    "After too many wrong tries this sign-in is closed for up to 15 minutes. Wait, then try again.";
 /// What a sealed key belongs to.
 const TABLE: &str = "second_steps";
 
@@ -79,17 +84,40 @@ enum Passed {
     Recovery(i64),
 }
 
+/// What came of a code.
+enum Came {
+    In(Passed, Secret),
+    Wrong,
+    Not(MayNot),
+}
+
+/// What somebody gave, as far as it is one of those.
+enum Proof {
+    /// The code of this step of time.
+    Step(i64),
+    Recovery(RecoveryDigest),
+}
+
+/// Why a turn may try no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayNot {
+    /// The sign-in is closed for a while.
+    Closed,
+    /// The turn has tried enough.
+    UsedUp,
+}
+
 impl Entrant {
-    /// Whoever has a turn; whoever has none starts with the password.
-    pub(super) async fn of(state: &ConsoleState, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let signed_out = Refusal::SignedOut { onward: None };
-        let Some(secret) = session::turn_of_headers(headers) else { return Err(signed_out) };
-        let Some(csrf) = session::door_of_headers(headers) else { return Err(signed_out) };
+    /// Whoever has a turn; whoever has none starts with the password, and goes `onward` then.
+    pub(super) async fn of(state: &ConsoleState, headers: &HeaderMap, onward: Option<&str>) -> Result<Self, Refusal> {
+        let over = Refusal::TurnOver { onward: onward.filter(|path| refusal::is_onward(path)).map(str::to_owned) };
+        let Some(secret) = session::turn_of_headers(headers) else { return Err(over) };
+        let Some(csrf) = session::door_of_headers(headers) else { return Err(over) };
         let mut tx = state.store.view().await.map_err(|error| Refusal::failed(&error))?;
         let turn = second_steps::turn(&mut tx, &state.school, &secret.hash(), state.clock.wall_us()).await;
         match turn.map_err(|error| Refusal::failed(&error))? {
             Some(turn) => Ok(Self { secret, turn, csrf }),
-            None => Err(signed_out),
+            None => Err(over),
         }
     }
 
@@ -100,7 +128,7 @@ impl Entrant {
         form: Result<Form<Posted>, FormRejection>,
     ) -> Result<(Self, Posted), Refusal> {
         let Ok(Form(posted)) = form else { return Err(Refusal::BadForm) };
-        let entrant = Self::of(state, headers).await?;
+        let entrant = Self::of(state, headers, posted.onward.as_deref()).await?;
         if entrant.csrf.is(&posted.csrf) { Ok((entrant, posted)) } else { Err(Refusal::Forged) }
     }
 
@@ -111,12 +139,20 @@ impl Entrant {
         found.map_err(|error| Refusal::failed(&error))
     }
 
-    /// Whether the turn may try one more code; it is counted.
-    pub(super) async fn may_try(&self, state: &ConsoleState, tx: &mut Tx) -> Result<bool, StoreError> {
+    /// Counts a code that the turn tries, unless it may not.
+    pub(super) async fn tries(&self, state: &ConsoleState, tx: &mut Tx) -> Result<Result<(), MayNot>, StoreError> {
+        let (Turn { login, person }, now_us) = (&self.turn, state.clock.wall_us());
+        let sign_in = sign_ins::find_in(tx, &state.school, login).await?;
+        if !sign_in.is_some_and(|sign_in| sign_in.person == *person && sign_in.is_open(now_us)) {
+            return Ok(Err(MayNot::Closed));
+        }
         let may = second_steps::tries(tx, &state.school, &self.secret.hash()).await?;
-        let sign_in = sign_ins::find_in(tx, &state.school, &self.turn.login).await?;
-        let now_us = state.clock.wall_us();
-        Ok(may && sign_in.is_some_and(|sign_in| sign_in.person == self.turn.person && sign_in.is_open(now_us)))
+        Ok(if may { Ok(()) } else { Err(MayNot::UsedUp) })
+    }
+
+    /// The person, for the log: they gave their password.
+    pub(super) fn actor(&self, state: &ConsoleState) -> Actor {
+        Actor::Person { school: state.school.clone(), person: self.turn.person, roles: BTreeSet::new() }
     }
 
     /// Opens a session under a new secret; the turn and the session that the browser had end.
@@ -128,9 +164,9 @@ impl Entrant {
     ) -> Result<Secret, StoreError> {
         let (secret, csrf) = (Secret::random()?, Secret::random()?);
         let Turn { login, person } = &self.turn;
-        let opening =
-            Opening { school: &state.school, login, person: *person, hash: secret.hash(), csrf: *csrf.bytes() };
+        let opening = Opening { school: &state.school, person: *person, hash: secret.hash(), csrf: *csrf.bytes() };
         let previous = session::of_headers(headers).map(|previous| previous.hash());
+        sign_ins::forget_failures(tx, &state.school, login).await?;
         web_sessions::open(tx, &opening, previous.as_ref(), state.clock.wall_us()).await?;
         second_steps::end(tx, &state.school, &self.secret.hash()).await?;
         Ok(secret)
@@ -143,7 +179,7 @@ pub(super) async fn page(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let entrant = Entrant::of(&state, &headers).await?;
+    let entrant = Entrant::of(&state, &headers, asked.onward.as_deref()).await?;
     shown(&entrant, asked.onward, None)
 }
 
@@ -158,20 +194,35 @@ pub(super) async fn submit(
     let Some(authenticator) = entrant.authenticator(&state).await? else {
         return Ok(Redirect::to(&address("/sign-in/set-up", onward.as_deref())).into_response());
     };
-    let key = opened(&state, &entrant, &authenticator).await?;
-    let given = Given::of(&posted.code);
-    let passed = pass(&state, &headers, (&entrant, &authenticator), &key, given).await;
-    let Some((passed, secret)) = passed.map_err(|error| Refusal::failed(&error))? else {
-        let mut answer = shown(&entrant, onward, Some(WRONG))?;
-        *answer.status_mut() = StatusCode::UNAUTHORIZED;
-        return Ok(answer);
-    };
-    let onward = onward.unwrap_or_else(|| "/".to_owned());
-    let answer = match passed {
-        Passed::Code => Redirect::to(&onward).into_response(),
-        Passed::Recovery(left) => frame::shown(&RecoveredPage { left, onward })?,
-    };
-    Ok(with_session(answer, &secret))
+    let proof = proof(&state, (&entrant, &authenticator), &posted.code).await?;
+    let came = pass(&state, &headers, (&entrant, &authenticator), proof).await;
+    match came.map_err(|error| Refusal::failed(&error))? {
+        Came::In(passed, secret) => {
+            let onward = onward.unwrap_or_else(|| "/".to_owned());
+            let answer = match passed {
+                Passed::Code => Redirect::to(&onward).into_response(),
+                Passed::Recovery(left) => frame::shown(&RecoveredPage { left, onward })?,
+            };
+            Ok(with_session(answer, &secret))
+        }
+        Came::Wrong => refused(shown(&entrant, onward, Some(WRONG))?),
+        Came::Not(MayNot::Closed) => refused(shown(&entrant, onward, Some(CLOSED))?),
+        Came::Not(MayNot::UsedUp) => Ok(again("tries", onward.as_deref())),
+    }
+}
+
+/// A page that says what is wrong.
+pub(super) fn refused(mut page: Response) -> Result<Response, Refusal> {
+    *page.status_mut() = StatusCode::UNAUTHORIZED;
+    Ok(page)
+}
+
+/// Back to the password, without the turn; `said` is what is told there.
+pub(super) fn again(said: &str, onward: Option<&str>) -> Response {
+    let onward = onward.map_or_else(String::new, |path| format!("&onward={path}"));
+    let mut response = Redirect::to(&format!("/sign-in?said={said}{onward}")).into_response();
+    response.headers_mut().extend(session::turn_taken().map(|cookie| (SET_COOKIE, cookie)));
+    response
 }
 
 /// Gives the browser its session, and takes the turn from it.
@@ -186,12 +237,23 @@ pub(super) fn address(page: &str, onward: Option<&str>) -> String {
     onward.map_or_else(|| page.to_owned(), |path| format!("{page}?onward={path}"))
 }
 
-/// The key of a person's authenticator.
-async fn opened(state: &ConsoleState, entrant: &Entrant, kept: &SecondStep) -> Result<AuthenticatorKey, Refusal> {
+/// What was given, looked at as far as the database is not needed for it. The key is opened for a code alone: recovery codes
+/// are for when it is lost, too.
+async fn proof(
+    state: &ConsoleState,
+    (entrant, kept): (&Entrant, &SecondStep),
+    given: &str,
+) -> Result<Option<Proof>, Refusal> {
+    let code = match Given::of(given) {
+        Some(Given::Code(code)) => code,
+        Some(Given::Recovery(digest)) => return Ok(Some(Proof::Recovery(digest))),
+        None => return Ok(None),
+    };
     let place = place(entrant.turn.person.as_bytes());
     let bytes = state.vault.unseal(kept.key, place, &kept.sealed).await.map_err(|error| Refusal::failed(&error))?;
     let bytes: Result<[u8; KEY_BYTES], _> = bytes.as_slice().try_into();
-    bytes.map(AuthenticatorKey::from_bytes).map_err(|_| Refusal::failed(&StoreError::Corrupt { what: "authenticator" }))
+    let bytes = bytes.map_err(|_| Refusal::failed(&StoreError::Corrupt { what: "authenticator" }))?;
+    Ok(AuthenticatorKey::from_bytes(bytes).step_of(&code, state.clock.wall_us()).map(Proof::Step))
 }
 
 /// Where a person's key is sealed.
@@ -204,22 +266,19 @@ async fn pass(
     state: &ConsoleState,
     headers: &HeaderMap,
     (entrant, authenticator): (&Entrant, &SecondStep),
-    key: &AuthenticatorKey,
-    given: Option<Given>,
-) -> Result<Option<(Passed, Secret)>, StoreError> {
+    proof: Option<Proof>,
+) -> Result<Came, StoreError> {
     let (school, person, now_us) = (&state.school, entrant.turn.person, state.clock.wall_us());
     let mut tx = state.store.begin().await?;
-    if !entrant.may_try(state, &mut tx).await? {
-        tx.commit().await?;
-        return Ok(None);
+    if let Err(may_not) = entrant.tries(state, &mut tx).await? {
+        return Ok(Came::Not(may_not));
     }
-    let passed = match given {
-        Some(Given::Code(code)) => match key.step_of(&code, now_us) {
-            Some(step) => second_steps::take_step(&mut tx, school, person, authenticator.key, step).await?,
-            None => false,
+    let passed = match proof {
+        Some(Proof::Step(step)) => {
+            let is_taken = second_steps::take_step(&mut tx, school, person, authenticator.key, step).await?;
+            is_taken.then_some(Passed::Code)
         }
-        .then_some(Passed::Code),
-        Some(Given::Recovery(digest)) => {
+        Some(Proof::Recovery(digest)) => {
             second_steps::take_recovery_code(&mut tx, school, person, &digest).await?.map(Passed::Recovery)
         }
         None => None,
@@ -227,16 +286,15 @@ async fn pass(
     let Some(passed) = passed else {
         sign_ins::count_failure(&mut tx, school, &entrant.turn.login, person, now_us).await?;
         tx.commit().await?;
-        return Ok(None);
+        return Ok(Came::Wrong);
     };
     if let Passed::Recovery(left) = passed {
-        let product = Actor::Product { school: school.clone() };
-        let act = Act::new(&product, now_us, ActKind::RecoveryCodeUsed, person).with("left", left);
+        let act = Act::new(&entrant.actor(state), now_us, ActKind::RecoveryCodeUsed, person).with("left", left);
         audit::append(&mut tx, &act).await?;
     }
     let secret = entrant.let_in(state, headers, &mut tx).await?;
     tx.commit().await?;
-    Ok(Some((passed, secret)))
+    Ok(Came::In(passed, secret))
 }
 
 fn shown(entrant: &Entrant, onward: Option<String>, problem: Option<&'static str>) -> Result<Response, Refusal> {

@@ -7,21 +7,21 @@ use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
 use super::refusal::{self, Refusal};
-use super::second_step::{self, Asked, Entrant, Posted};
+use super::second_step::{self, Asked, CLOSED, Entrant, MayNot, Posted};
 use super::session::Secret;
 use super::{ConsoleState, frame};
-use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::seal::SealError;
 use crate::second_step::{AuthenticatorKey, Given, Picture, RECOVERY_CODES, RecoveryCode};
 use crate::store::second_steps::{self, SetUp};
 use crate::store::sign_ins;
 
-const WRONG: &str = "That is not the code that an authenticator with this key shows now. Check that the clock of your phone is \
-     right, and type the newest code.";
+const WRONG: &str = "That is not the code that an authenticator with this key shows now. Type the newest code. If it goes on, check \
+     that the clock of your phone is right; if you began before, remove the earlier entry for Lapwing from the app and add this \
+     key.";
 
 #[derive(Template)]
 #[template(path = "set_up.html")]
@@ -51,7 +51,8 @@ enum Came {
     /// It is the authenticator's: there is a session, and recovery codes.
     In(Secret, Vec<RecoveryCode>),
     Wrong,
-    /// Somebody set one up meanwhile.
+    Not(MayNot),
+    /// Somebody set one up meanwhile, not from this turn.
     Already,
 }
 
@@ -72,7 +73,7 @@ pub(super) async fn page(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let entrant = Entrant::of(&state, &headers).await?;
+    let entrant = Entrant::of(&state, &headers, asked.onward.as_deref()).await?;
     let onward = asked.onward.filter(|path| refusal::is_onward(path));
     if entrant.authenticator(&state).await?.is_some() {
         return Ok(Redirect::to(&second_step::address("/sign-in/code", onward.as_deref())).into_response());
@@ -88,21 +89,20 @@ pub(super) async fn submit(
 ) -> Result<Response, Refusal> {
     let (entrant, posted) = Entrant::with_form(&state, &headers, form).await?;
     let onward = posted.onward.filter(|path| refusal::is_onward(path));
+    // Before anything is kept: the answer holds what is shown once.
+    let school = school_name(&state).await?;
     let came = prove(&state, &headers, &entrant, &posted.code).await.map_err(|error| Refusal::not_saved(&error))?;
     match came {
         Came::In(secret, codes) => {
-            let school = school_name(&state).await?;
             let codes = codes.iter().map(RecoveryCode::to_show).collect();
             let login = entrant.turn.login.as_str().to_owned();
             let page = CodesPage { school, login, codes, onward: onward.unwrap_or_else(|| "/".to_owned()) };
             Ok(second_step::with_session(frame::shown(&page)?, &secret))
         }
-        Came::Wrong => {
-            let mut answer = shown(&state, &entrant, onward, Some(WRONG)).await?;
-            *answer.status_mut() = StatusCode::UNAUTHORIZED;
-            Ok(answer)
-        }
-        Came::Already => Ok(Redirect::to(&second_step::address("/sign-in/code", onward.as_deref())).into_response()),
+        Came::Wrong => second_step::refused(shown(&state, &entrant, onward, Some(WRONG)).await?),
+        Came::Not(MayNot::Closed) => second_step::refused(shown(&state, &entrant, onward, Some(CLOSED)).await?),
+        Came::Not(MayNot::UsedUp) => Ok(second_step::again("tries", onward.as_deref())),
+        Came::Already => Ok(second_step::again("set-up-already", onward.as_deref())),
     }
 }
 
@@ -114,12 +114,16 @@ async fn prove(state: &ConsoleState, headers: &HeaderMap, entrant: &Entrant, cod
         Some(Given::Code(code)) => offered.step_of(&code, now_us),
         Some(Given::Recovery(_)) | None => None,
     };
-    let Some(step) = step else {
-        let mut tx = state.store.begin().await?;
-        entrant.may_try(state, &mut tx).await?;
-        tx.commit().await?;
-        return Ok(Came::Wrong);
-    };
+    let mut tx = state.store.begin().await?;
+    if let Err(may_not) = entrant.tries(state, &mut tx).await? {
+        return Ok(Came::Not(may_not));
+    }
+    let is_set_up = second_steps::find(&mut tx, school, person).await?.is_some();
+    tx.commit().await?;
+    let Some(step) = step else { return Ok(Came::Wrong) };
+    if is_set_up {
+        return Ok(Came::Already);
+    }
     let codes: Result<Vec<_>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::random()).collect();
     let codes = codes.map_err(Failed::Randomness)?;
     let digests: Vec<_> = codes.iter().map(RecoveryCode::digest).collect();
@@ -128,14 +132,12 @@ async fn prove(state: &ConsoleState, headers: &HeaderMap, entrant: &Entrant, cod
     let sealed = state.vault.seal(&key, second_step::place(person.as_bytes()), offered.bytes())?;
     let mut tx = state.store.begin().await?;
     let set_up = SetUp { key: key.id(), sealed: &sealed, step, codes: &digests };
-    let may = entrant.may_try(state, &mut tx).await?;
-    if !may || !second_steps::set_up(&mut tx, school, person, &set_up, now_us).await? {
-        tx.commit().await?;
+    if !second_steps::set_up(&mut tx, school, person, &set_up, now_us).await? {
+        drop(tx);
         state.vault.erase(key.id()).await?;
-        return Ok(if may { Came::Already } else { Came::Wrong });
+        return Ok(Came::Already);
     }
-    let product = Actor::Product { school: school.clone() };
-    audit::append(&mut tx, &Act::new(&product, now_us, ActKind::SecondStepSetUp, person)).await?;
+    audit::append(&mut tx, &Act::new(&entrant.actor(state), now_us, ActKind::SecondStepSetUp, person)).await?;
     let secret = entrant.let_in(state, headers, &mut tx).await?;
     tx.commit().await?;
     Ok(Came::In(secret, codes))

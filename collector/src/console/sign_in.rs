@@ -58,6 +58,14 @@ pub(super) async fn page(
 ) -> Result<Response, Refusal> {
     let said = match asked.said.as_deref() {
         Some("signed-out") => Some("You are signed out."),
+        Some("turn-over") => {
+            Some("That took longer than 15 minutes, or was begun in another window. Start again with your password.")
+        }
+        Some("tries") => Some("Too many wrong codes. Start again with your password."),
+        Some("set-up-already") => Some(
+            "Two-step sign-in was set up for this name a moment ago, not from here. If that was not you, tell whoever looks \
+             after Lapwing at your school now.",
+        ),
         Some("ended") => Some("You were signed out, after 15 minutes without use or 8 hours in all."),
         Some(_) | None => None,
     };

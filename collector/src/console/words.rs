@@ -149,7 +149,8 @@ impl Present {
         Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone())
     }
 
-    fn midnight_us(&self, date: Date) -> i64 {
+    /// Midnight at the start of `date`, microseconds of UTC.
+    pub(crate) fn midnight_us(&self, date: Date) -> i64 {
         date.to_zoned(self.zone.clone()).map_or(0, |midnight| midnight.timestamp().as_microsecond())
     }
 }

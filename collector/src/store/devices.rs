@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lapwing_proto::{DeviceId, SchoolId};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::{Store, StoreError, Tx};
 
@@ -106,47 +106,21 @@ pub(crate) struct Pc<'a> {
     pub(crate) hostname: &'a str,
 }
 
-/// Whether device `$d` is the PC whose hardware is `$hash`, or is named `$name` where neither firmware names anything and
-/// the list of expected devices knows the name. A list names each PC once.
-macro_rules! is_pc {
-    ($d:literal, $hash:literal, $name:literal) => {
-        concat!(
-            "(",
-            $d,
-            ".hardware_hash = ",
-            $hash,
-            " OR (",
-            $hash,
-            " IS NULL AND ",
-            $d,
-            ".hardware_hash IS NULL AND LOWER(",
-            $d,
-            ".hostname) = LOWER(",
-            $name,
-            ") AND EXISTS (SELECT 1 FROM expected_devices AS e WHERE e.school_id = ",
-            $d,
-            ".school_id AND e.hostname_key = LOWER(",
-            $name,
-            "))))"
-        )
-    };
-}
-
-impl<'a> Pc<'a> {
-    fn hash(self) -> Option<&'a [u8]> {
-        (!self.hardware_hash.is_empty()).then_some(self.hardware_hash)
-    }
-}
+/// A device that is the PC of firmware `$2`.
+const BY_FIRMWARE: &str = "hardware_hash = $2";
+/// A device without firmware ids, of a name `$2` that the list of expected devices knows: it names each PC once.
+const BY_NAME: &str = "hardware_hash IS NULL AND LOWER(hostname) = LOWER($2) AND EXISTS (SELECT 1 FROM expected_devices AS e \
+     WHERE e.school_id = devices.school_id AND e.hostname_key = LOWER($2))";
 
 /// The room that a PC was last in; `None` where it never enrolled, or nothing names it.
 pub(crate) async fn room_of_pc(tx: &mut Tx, school: &SchoolId, pc: Pc<'_>) -> Result<Option<String>, StoreError> {
-    let newest = concat!(
-        "SELECT d.room FROM devices AS d WHERE d.school_id = $1 AND ",
-        is_pc!("d", "$2", "$3"),
-        " ORDER BY d.enrolled_us DESC LIMIT 1"
+    let newest = format!(
+        "SELECT room FROM devices WHERE school_id = $1 AND {} ORDER BY enrolled_us DESC LIMIT 1",
+        pc.condition()
     );
-    let room = sqlx::query_scalar(newest).bind(school.as_str()).bind(pc.hash()).bind(pc.hostname);
-    Ok(room.fetch_optional(tx.connection()).await?)
+    let query = sqlx::query_scalar(AssertSqlSafe(newest)).bind(school.as_str());
+    let query = if pc.is_named() { query.bind(pc.hostname) } else { query.bind(pc.hardware_hash) };
+    Ok(query.fetch_optional(tx.connection()).await?)
 }
 
 /// What enrolled before on the PC of `device` is replaced by it.
@@ -157,19 +131,24 @@ pub(crate) async fn replace_on_pc(
     pc: Pc<'_>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let replaced = concat!(
-        "UPDATE devices SET replaced_us = $5 WHERE school_id = $1 AND device_id <> $4 AND ",
-        is_pc!("devices", "$2", "$3")
-    );
-    sqlx::query(replaced)
-        .bind(school.as_str())
-        .bind(pc.hash())
-        .bind(pc.hostname)
-        .bind(device.as_bytes().as_slice())
-        .bind(now_us)
-        .execute(tx.connection())
-        .await?;
+    let replaced =
+        format!("UPDATE devices SET replaced_us = $4 WHERE school_id = $1 AND device_id <> $3 AND {}", pc.condition());
+    let query = sqlx::query(AssertSqlSafe(replaced)).bind(school.as_str());
+    let query = if pc.is_named() { query.bind(pc.hostname) } else { query.bind(pc.hardware_hash) };
+    query.bind(device.as_bytes().as_slice()).bind(now_us).execute(tx.connection()).await?;
     Ok(())
+}
+
+impl Pc<'_> {
+    /// Whether its name has to do.
+    const fn is_named(self) -> bool {
+        self.hardware_hash.is_empty()
+    }
+
+    /// A condition on `devices` by the index of what names it.
+    const fn condition(self) -> &'static str {
+        if self.is_named() { BY_NAME } else { BY_FIRMWARE }
+    }
 }
 
 /// The device, unless it never enrolled.

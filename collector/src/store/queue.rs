@@ -8,13 +8,54 @@ use super::{Store, StoreError, level, visible_to};
 use crate::actor::Actor;
 use crate::ids::ConcernId;
 
-/// Which concerns a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shelf {
+/// Among which concerns a list looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Among {
     /// Those that somebody still has to do something about.
+    #[default]
     Open,
     /// Those that are done.
     Closed,
+    /// Both.
+    All,
+}
+
+/// Whether somebody took a concern up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody yet.
+    Waiting,
+    /// Somebody.
+    Working,
+}
+
+/// What a list is asked for; each part narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sought {
+    pub(crate) among: Among,
+    /// In the reference, a person's name, class or account, a rule, a device's name or room; empty: any.
+    pub(crate) words: String,
+    /// These levels, or all but these.
+    pub(crate) levels: Option<(Vec<i64>, bool)>,
+    /// These categories, or all but these.
+    pub(crate) categories: Option<(Vec<String>, bool)>,
+    pub(crate) standing: Option<Standing>,
+    /// Seen at or after this moment, microseconds of UTC.
+    pub(crate) since_us: Option<i64>,
+    /// Seen before this moment.
+    pub(crate) until_us: Option<i64>,
+}
+
+/// A value of a condition.
+enum Value {
+    Text(String),
+    Number(i64),
+}
+
+/// Conditions that narrow a list, and what their placeholders take.
+struct Narrowing {
+    sql: String,
+    values: Vec<Value>,
 }
 
 /// A concern in a list.
@@ -63,28 +104,84 @@ const TABLES: &str = "concerns AS c \
      LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id \
      LEFT JOIN devices AS d ON d.school_id = s.school_id AND d.device_id = s.device_id";
 const DONE: &str = "('closed', 'signed_off')";
+/// Words in what is known of a concern besides its evidence. Names in the cases of ASCII are the same.
+const HOLDS_WORDS: &str = "(c.reference LIKE {} ESCAPE '\\' OR p.name LIKE {} ESCAPE '\\' OR p.class LIKE {} ESCAPE '\\' \
+     OR s.account LIKE {} ESCAPE '\\' OR EXISTS (SELECT 1 FROM concern_captures AS l \
+     JOIN captures AS x ON x.school_id = l.school_id AND x.capture_id = l.capture_id \
+     JOIN devices AS e ON e.school_id = x.school_id AND e.device_id = x.device_id \
+     WHERE l.school_id = c.school_id AND l.concern_id = c.concern_id AND (x.rule LIKE {} ESCAPE '\\' \
+     OR e.hostname LIKE {} ESCAPE '\\' OR e.room LIKE {} ESCAPE '\\')))";
 
-/// Up to `limit` concerns of a shelf: the most urgent first, among equals those nobody acknowledged, then the oldest;
-/// closed ones the latest first.
-pub(crate) async fn rows(store: &Store, actor: &Actor, shelf: Shelf, limit: u32) -> Result<Vec<QueueRow>, StoreError> {
-    let visible = visible_to(actor);
-    let (condition, order) = match shelf {
-        Shelf::Open => {
-            ("NOT IN", "c.level DESC, (c.state IN ('new', 'reopened', 'transferred')) DESC, c.opened_us, c.reference")
-        }
-        Shelf::Closed => ("IN", "c.changed_us DESC, c.reference"),
+/// Up to `limit` concerns: the most urgent first, among equals those nobody acknowledged, then the oldest; closed ones the
+/// latest first.
+pub(crate) async fn rows(
+    store: &Store,
+    actor: &Actor,
+    sought: &Sought,
+    limit: u32,
+) -> Result<Vec<QueueRow>, StoreError> {
+    let (visible, narrowing) = (visible_to(actor), Narrowing::of(sought));
+    let (among, order) = match sought.among {
+        Among::Open => (
+            format!("AND c.state NOT IN {DONE}"),
+            "c.level DESC, (c.state IN ('new', 'reopened', 'transferred')) DESC, c.opened_us, c.reference",
+        ),
+        Among::Closed => (format!("AND c.state IN {DONE}"), "c.changed_us DESC, c.reference"),
+        Among::All => (String::new(), "c.changed_us DESC, c.reference"),
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.merged_into IS NULL AND c.state {condition} {DONE} ORDER BY {order} LIMIT $3",
-        visible.sql_of_many
+        "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.merged_into IS NULL {among}{} ORDER BY {order} LIMIT $3",
+        visible.sql_of_many, narrowing.sql
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(visible.school())
-        .bind(visible.person())
-        .bind(i64::from(limit))
-        .fetch_all(store.reader())
-        .await?;
-    rows.iter().map(queue_row).collect()
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(visible.school()).bind(visible.person()).bind(i64::from(limit));
+    let query = narrowing.values.into_iter().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Number(number) => query.bind(number),
+    });
+    query.fetch_all(store.reader()).await?.iter().map(queue_row).collect()
+}
+
+impl Narrowing {
+    fn of(sought: &Sought) -> Self {
+        let mut narrowing = Self { sql: String::new(), values: Vec::new() };
+        if let Some((levels, is_not)) = &sought.levels {
+            narrowing.among("c.level", serde_json::to_string(levels).unwrap_or_default(), *is_not);
+        }
+        if let Some((categories, is_not)) = &sought.categories {
+            narrowing.among("c.category", serde_json::to_string(categories).unwrap_or_default(), *is_not);
+        }
+        match sought.standing {
+            Some(Standing::Waiting) => narrowing.sql.push_str(" AND c.state IN ('new', 'reopened', 'transferred')"),
+            Some(Standing::Working) => narrowing.sql.push_str(" AND c.state NOT IN ('new', 'reopened', 'transferred')"),
+            None => {}
+        }
+        if let Some(since_us) = sought.since_us {
+            narrowing.and("c.last_us >= {}", Value::Number(since_us));
+        }
+        if let Some(until_us) = sought.until_us {
+            narrowing.and("c.first_us < {}", Value::Number(until_us));
+        }
+        if !sought.words.is_empty() {
+            let escaped = sought.words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            narrowing.and(HOLDS_WORDS, Value::Text(format!("%{escaped}%")));
+        }
+        narrowing
+    }
+
+    /// A value of a column among those of a JSON list, or not.
+    fn among(&mut self, column: &str, list: String, is_not: bool) {
+        let not = if is_not { "NOT " } else { "" };
+        self.and(&format!("{column} {not}IN (SELECT value FROM json_each({{}}))"), Value::Text(list));
+    }
+
+    /// A further condition; `{}` in it is its value.
+    fn and(&mut self, condition: &str, value: Value) {
+        self.values.push(value);
+        // The first three are the school, the person and the limit.
+        let placeholder = format!("${}", self.values.len() + 3);
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&condition.replace("{}", &placeholder));
+    }
 }
 
 /// One concern, where `actor` may know of it.

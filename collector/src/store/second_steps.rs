@@ -120,7 +120,7 @@ pub(crate) async fn end(tx: &mut Tx, school: &SchoolId, hash: &TurnHash) -> Resu
 }
 
 /// Ends every turn of a person.
-async fn end_turns(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<(), StoreError> {
+pub(crate) async fn end_turns(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM sign_in_turns WHERE school_id = $1 AND person_id = $2")
         .bind(school.as_str())
         .bind(person.as_bytes().as_slice())

@@ -13,7 +13,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use lapwing_proto::SchoolId;
 use sqlx::Row;
 
-use super::{Store, StoreError, Tx, id, web_sessions};
+use super::{Store, StoreError, Tx, id, second_steps, web_sessions};
 use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
 
@@ -30,6 +30,7 @@ const FIRST_LOCK_US: i64 = 60_000_000;
 const LONGEST_LOCK_US: i64 = 15 * 60_000_000;
 /// Memory of one hash in KiB, passes and lanes (OWASP's first choice for argon2id).
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+
 /// A sign-in name: 1 to 64 bytes without white space or control characters, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Login(String);
@@ -133,7 +134,7 @@ pub fn hash_password(password: &str) -> Result<HashedPassword, PasswordError> {
     Ok(HashedPassword(hash.to_string()))
 }
 
-/// Adds a sign-in, or replaces the one of that name; sessions of its person end.
+/// Adds a sign-in, or replaces the one of that name; sessions of its person end, and turns at the second step.
 ///
 /// # Errors
 ///
@@ -153,6 +154,7 @@ pub async fn add(store: &Store, school: &SchoolId, sign_in: &NewSignIn, now_us: 
     .execute(tx.connection())
     .await?;
     web_sessions::end_all(&mut tx, school, sign_in.person).await?;
+    second_steps::end_turns(&mut tx, school, sign_in.person).await?;
     let product = Actor::Product { school: school.clone() };
     audit::append(&mut tx, &Act::new(&product, now_us, ActKind::SignInChanged, sign_in.person)).await?;
     tx.commit().await

@@ -9,7 +9,6 @@ use jiff::tz::TimeZone;
 use lapwing_proto::SchoolId;
 use sqlx::Row;
 
-use super::sign_ins::{self, Login};
 use super::{Store, StoreError, Tx, id, settings};
 use crate::actor::{Actor, PersonId, Role};
 use crate::audit::{self, Act, ActKind};
@@ -44,7 +43,6 @@ pub(crate) async fn open(
     previous: Option<&SessionHash>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    sign_ins::forget_failures(tx, opening.school, opening.login).await?;
     if let Some(previous) = previous {
         delete(tx, opening.school, previous).await?;
     }
@@ -74,7 +72,6 @@ pub(crate) async fn open(
 /// A session to be.
 pub(crate) struct Opening<'a> {
     pub(crate) school: &'a SchoolId,
-    pub(crate) login: &'a Login,
     pub(crate) person: PersonId,
     pub(crate) hash: SessionHash,
     pub(crate) csrf: [u8; 32],

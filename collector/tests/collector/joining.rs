@@ -257,9 +257,11 @@ async fn a_pc_that_enrols_anew_is_the_same_asset_until_its_earlier_self_is_heard
 }
 
 /// A PC of this name, whose firmware names nothing, enrols and is heard.
-async fn nameless(school: &School, hostname: &str) {
+async fn nameless(school: &School, hostname: &str, room: &str) {
     let (key, csr) = key_and_request();
     let request = with_hardware(named(join(&school.token(1).await, csr), hostname, ""), Vec::new());
+    let facts = request.facts.clone().map(|facts| wire::DeviceFacts { room: room.into(), ..facts });
+    let request = wire::JoinRequest { facts, ..request };
     let joined = asks(school, request).await.unwrap();
     let device = Device::enrol(school).await.joined(joined, key);
     let hello = wire::Hello { hardware_hash: Vec::new(), ..device.hello(&[]) };
@@ -277,15 +279,17 @@ async fn a_pc_whose_firmware_names_nothing_is_the_one_that_the_list_has_under_it
          hardware_hash IS NULL";
 
     for name in ["pc-12", "pc-13"] {
-        nameless(&school, name).await;
+        nameless(&school, name, "Room 12").await;
     }
     assert_eq!(school.count(replaced).await, 0);
     for name in ["PC-12", "pc-13"] {
-        nameless(&school, name).await;
+        nameless(&school, name, "").await;
     }
 
     assert_eq!(school.count(replaced).await, 1, "one that nobody listed may be any");
     assert_eq!(school.count(replaced_listed).await, 1);
+    let placed = "SELECT COUNT(*) FROM devices WHERE hostname = 'PC-12' AND hardware_hash IS NULL AND room = 'Room 12'";
+    assert_eq!(school.count(placed).await, 1);
 }
 
 #[tokio::test]

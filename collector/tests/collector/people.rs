@@ -87,8 +87,21 @@ async fn a_second_step_is_forgotten_by_the_sign_in_name_and_logged() {
     let none = reset("joy").await;
     assert!(none.status.success());
     assert!(String::from_utf8_lossy(&none.stdout).contains("joy had none"), "{none:?}");
+    for made in [
+        "INSERT INTO second_steps SELECT school_id, person_id, x'01010101010101010101010101010101', x'00', 0, 0 FROM sign_ins",
+        "INSERT INTO recovery_codes SELECT school_id, person_id, x'02' FROM sign_ins",
+        "INSERT INTO sign_in_turns SELECT school_id, x'03', login, person_id, 0, 0 FROM sign_ins",
+        "INSERT INTO web_sessions SELECT school_id, x'04', person_id, x'05', 0, 0 FROM sign_ins",
+    ] {
+        school.write(sqlx::query(made)).await;
+    }
+    let some = reset("joy").await;
+    assert!(String::from_utf8_lossy(&some.stdout).contains("give them a new one in person"), "{some:?}");
+    let left = "SELECT (SELECT COUNT(*) FROM second_steps) + (SELECT COUNT(*) FROM recovery_codes)
+        + (SELECT COUNT(*) FROM sign_in_turns) + (SELECT COUNT(*) FROM web_sessions)";
+    assert_eq!(school.count(left).await, 0);
     let logged = "SELECT COUNT(*) FROM audit_acts WHERE act LIKE '%second_step_forgotten%'";
-    assert_eq!(school.count(logged).await, 1);
+    assert_eq!(school.count(logged).await, 2);
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     let live = dsl.does("wait-row Self-harm").expect("the row comes in by itself");
     assert_eq!(live.get("announced").and_then(Value::as_str), Some("1 new concern. Show it."));
     is_clean(&mut dsl, "queue");
+    dsl.does("go /queue?level=4&level=5&category=self_harm&q=sam").expect("the list is filtered");
+    is_clean(&mut dsl, "queue-filtered");
+    dsl.does("go /queue").expect("the whole list");
     let concern = dsl.does("open Self-harm").expect("the concern opens");
     let text = concern.get("text").and_then(Value::as_str).expect("a text");
     for shown in ["Sam Pupil", "Room 12", "Window title", "What to do next", "What we do not know"] {

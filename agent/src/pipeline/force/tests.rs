@@ -18,8 +18,11 @@ struct Desk {
 impl Desk {
     /// The rule set that was taken last goes on for as long as it has to.
     fn passes(&mut self) {
-        self.clock.advance(Duration::from_micros(trial::PERIOD_US));
-        self.keeper.look_at_trial();
+        let between = Duration::from_secs(10);
+        for _ in 0..=trial::PERIOD_US / 10_000_000 {
+            self.clock.advance(between);
+            self.keeper.look_at_trial();
+        }
     }
 }
 
@@ -30,7 +33,7 @@ fn desk_in(folder: tempfile::TempDir, keys: Option<TrustedKeys>) -> Desk {
     let keeper = Keeper {
         force: Force::default(),
         state_dir: folder.path().to_owned(),
-        trial: Trial::open(folder.path(), clock.boot_id()),
+        trial: Trial::open(folder.path(), clock.boot_id(), "1.0.0"),
         clock: clock.clone(),
         rule_keys: keys.clone(),
         policy_keys: keys,
@@ -151,6 +154,34 @@ fn a_rule_set_under_which_the_service_keeps_ending_goes_and_the_one_before_it_co
     assert_eq!((desk.keeper.force().releases().0, desk.diagnostics.snapshot().get(&Code::RuleSetRefused)), (5, None));
     desk = ends(desk, trial::MAX_STARTS);
     assert_eq!(desk.keeper.force().releases().0, 3, "the one to go back to is one that has passed");
+}
+
+#[test]
+fn a_rule_set_on_a_newer_base_goes_back_too() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 1, 3));
+    desk.passes();
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 2, 4));
+    desk = ends(desk, trial::MAX_STARTS);
+    assert_eq!(desk.keeper.force().releases().0, 3, "what is illegal is looked for all the same");
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 2, 5));
+    desk.passes();
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 1, 6));
+    assert_eq!(desk.keeper.force().releases().0, 5, "from then on no older one");
+    desk = ends(desk, 1);
+    desk.keeper.take_rule_set(&artefact_upon(&project_key(), 1, 7));
+    assert_eq!(desk.keeper.force().releases().0, 5, "nor after a restart");
+}
+
+#[test]
+fn one_on_trial_that_is_not_trusted_any_more_has_not_ended_the_service() {
+    let mut desk = desk();
+    desk.keeper.take_rule_set(&artefact(3));
+    for _ in 0..9 {
+        desk = desk_in(desk.folder, None);
+        desk.keeper.take_kept();
+    }
+    assert_eq!(ends(desk, 1).keeper.force().releases().0, 3, "once it is trusted again");
 }
 
 #[test]

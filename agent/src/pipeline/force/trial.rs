@@ -18,6 +18,8 @@ use crate::{durable, state_folder};
 pub(super) const MAX_STARTS: u32 = 3;
 /// How long the service goes on under a rule set until that has passed, in microseconds: ten minutes.
 pub(super) const PERIOD_US: u64 = 10 * 60 * 1_000_000;
+/// Most of the time between two looks that counts, in microseconds: twice what there is between them in a PC that is awake.
+const MOST_BETWEEN_US: u64 = 20 * 1_000_000;
 /// Rule sets on trial that are remembered: the one in force, the one before it, and some that broke.
 const MAX_RECORDS: usize = 6;
 /// Largest file of them, in bytes.
@@ -35,62 +37,74 @@ struct Record {
     set: String,
     /// The boot in which the starts were.
     boot: String,
+    /// The agent that started. What one version breaks by another may not.
+    version: String,
     starts: u32,
+}
+
+/// The rule set on trial that this run goes on under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Running {
+    set: String,
+    /// How long it has, in microseconds.
+    for_us: u64,
+    /// When that was last looked at, in microseconds since the PC started.
+    looked_us: u64,
 }
 
 /// Counts the starts with rule sets that have not passed.
 pub(super) struct Trial {
     file: PathBuf,
     boot: String,
+    version: &'static str,
     /// The oldest first.
     records: Vec<Record>,
-    /// Which rule set of those this run goes on under, and since when, in microseconds since the PC started.
-    running: Option<(String, u64)>,
+    running: Option<Running>,
 }
 
 /// What stood before a trial began, to be put back where nothing comes of it.
+#[derive(Default)]
 pub(super) struct Before {
     records: Vec<Record>,
-    running: Option<(String, u64)>,
+    running: Option<Running>,
 }
 
 impl Trial {
     /// As it stands in `state_dir`; what cannot be read is none.
-    pub(super) fn open(state_dir: &std::path::Path, boot: BootId) -> Self {
+    pub(super) fn open(state_dir: &std::path::Path, boot: BootId, version: &'static str) -> Self {
         let file = state_dir.join(state_folder::TRIAL);
         let kept = durable::read_bounded(&file, MAX_BYTES).ok();
         let records = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { file, boot: boot.to_string(), records, running: None }
+        Self { file, boot: boot.to_string(), version, records, running: None }
     }
 
     /// A rule set that arrived is about to be read, at `now_us` since the PC started.
     pub(super) fn begin(&mut self, set: &Digest, now_us: u64) -> Result<Before, Broke> {
-        let (before, set) = (Before { records: self.records.clone(), running: self.running.take() }, set.to_string());
-        if before.running.as_ref().is_some_and(|(running, _)| *running == set) {
-            self.running.clone_from(&before.running);
+        let set = set.to_string();
+        let before = Before { records: self.records.clone(), running: self.running.clone() };
+        if self.running.as_ref().is_some_and(|running| running.set == set) {
             return Ok(before);
         }
-        let starts = match self.of(&set) {
-            Some(record) if record.starts >= MAX_STARTS => {
-                self.running = before.running;
-                return Err(Broke);
-            }
-            Some(record) if record.boot == self.boot => record.starts + 1,
-            Some(_) | None => 1,
-        };
+        let starts = self.starts(&set)? + 1;
+        // Where the service ends now, it is not for the one that it goes on under.
+        self.take_back();
         self.records.retain(|record| record.set != set);
-        self.records.push(Record { set: set.clone(), boot: self.boot.clone(), starts });
+        let (boot, version) = (self.boot.clone(), self.version.to_owned());
+        self.records.push(Record { set: set.clone(), boot, version, starts });
         if self.records.len() > MAX_RECORDS {
             self.records.remove(0);
         }
-        self.running = Some((set, now_us));
+        self.running = Some(Running { set, for_us: 0, looked_us: now_us });
         self.keep();
         Ok(before)
     }
 
     /// A rule set that an earlier run kept is about to be read again.
-    pub(super) fn resume(&mut self, set: &Digest, now_us: u64) -> Result<(), Broke> {
-        if self.is_of(set) { self.begin(set, now_us).map(drop) } else { Ok(()) }
+    pub(super) fn resume(&mut self, set: &Digest, now_us: u64) -> Result<Before, Broke> {
+        if self.is_of(set) {
+            return self.begin(set, now_us);
+        }
+        Ok(Before { records: self.records.clone(), running: self.running.clone() })
     }
 
     /// What began was refused, and nothing came of it.
@@ -107,28 +121,47 @@ impl Trial {
         self.of(&set.to_string()).is_some()
     }
 
-    /// Looks whether the rule set in force has passed.
-    pub(super) fn look(&mut self, now_us: u64) {
-        if let Some((set, _)) = self.running.take_if(|(_, since_us)| now_us.saturating_sub(*since_us) >= PERIOD_US) {
-            self.records.retain(|record| record.set != set);
-            self.keep();
-        }
+    /// Looks whether the rule set in force has passed just now. Sleep does not count.
+    pub(super) fn look(&mut self, now_us: u64) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        running.for_us += now_us.saturating_sub(running.looked_us).min(MOST_BETWEEN_US);
+        running.looked_us = now_us;
+        let Some(passed) = self.running.take_if(|running| running.for_us >= PERIOD_US) else { return false };
+        self.records.retain(|record| record.set != passed.set);
+        self.keep();
+        true
     }
 
     /// The service is told to stop: this run is none that ended by itself.
     pub(super) fn stop(&mut self) {
-        let Some((set, _)) = self.running.take() else { return };
-        for record in self.records.iter_mut().filter(|record| record.set == set) {
+        if self.take_back() {
+            self.keep();
+        }
+    }
+
+    /// The start of this run with the rule set that it goes on under counts no more. Says whether there is one.
+    fn take_back(&mut self) -> bool {
+        let Some(running) = self.running.take() else { return false };
+        for record in self.records.iter_mut().filter(|record| record.set == running.set) {
             record.starts = record.starts.saturating_sub(1);
         }
-        self.keep();
+        true
     }
 
     fn of(&self, set: &str) -> Option<&Record> {
         self.records.iter().find(|record| record.set == set)
     }
 
-    /// A disk that takes no record takes no rule set either: the one that it holds has passed.
+    /// Starts with it that count.
+    fn starts(&self, set: &str) -> Result<u32, Broke> {
+        match self.of(set).filter(|record| record.version == self.version) {
+            Some(record) if record.starts >= MAX_STARTS => Err(Broke),
+            Some(record) if record.boot == self.boot => Ok(record.starts),
+            Some(_) | None => Ok(0),
+        }
+    }
+
+    /// What the disk does not take counts for this run alone.
     fn keep(&self) {
         let kept = match self.records.as_slice() {
             [] => durable::remove(&self.file),
@@ -154,7 +187,13 @@ mod tests {
 
     /// The service starts once more.
     fn start(folder: &tempfile::TempDir, boot: BootId) -> Trial {
-        Trial::open(folder.path(), boot)
+        Trial::open(folder.path(), boot, "1.0.0")
+    }
+
+    /// Looks as a PC does that is awake. Says whether the rule set passed.
+    fn awake(trial: &mut Trial, since_us: u64, for_us: u64) -> bool {
+        let mut looks = (0..for_us / MOST_BETWEEN_US).map(|look| (look + 1) * MOST_BETWEEN_US).chain([for_us]);
+        looks.any(|at_us| trial.look(since_us + at_us))
     }
 
     #[test]
@@ -162,12 +201,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         start(&folder, BOOT).begin(&set(1), 5).unwrap();
         for _ in 1..MAX_STARTS {
-            assert_eq!(start(&folder, BOOT).resume(&set(1), 5), Ok(()));
+            assert!(start(&folder, BOOT).resume(&set(1), 5).is_ok());
         }
         let mut last = start(&folder, BOOT);
-        assert_eq!(last.resume(&set(1), 5), Err(Broke));
+        assert_eq!(last.resume(&set(1), 5).err(), Some(Broke));
         assert_eq!(last.begin(&set(1), 5).err(), Some(Broke), "nor where it comes again");
-        assert_eq!(start(&folder, BootId::from_bytes([2; 16])).resume(&set(1), 5), Err(Broke), "nor another day");
+        let another_day = start(&folder, BootId::from_bytes([2; 16])).resume(&set(1), 5).err();
+        assert_eq!(another_day, Some(Broke), "nor another day");
+        let mut upgraded = Trial::open(folder.path(), BOOT, "1.0.1");
+        assert!(upgraded.resume(&set(1), 5).is_ok(), "an agent that was mended tries again");
         assert!(last.begin(&set(2), 5).is_ok(), "another one is taken");
     }
 
@@ -176,11 +218,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut trial = start(&folder, BOOT);
         trial.begin(&set(1), 7).unwrap();
-        trial.look(PERIOD_US + 6);
+        assert!(!awake(&mut trial, 7, PERIOD_US - 1));
         assert!(trial.is_of(&set(1)));
-        trial.look(PERIOD_US + 7);
+        assert!(awake(&mut trial, 7 + PERIOD_US - 1, 1));
         assert!(!trial.is_of(&set(1)));
         assert!((0..9).all(|_| start(&folder, BOOT).resume(&set(1), 5).is_ok()));
+    }
+
+    #[test]
+    fn a_pc_that_sleeps_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = start(&folder, BOOT);
+        trial.begin(&set(1), 7).unwrap();
+        assert!(!trial.look(1_000 * PERIOD_US));
+        assert!(trial.is_of(&set(1)));
+    }
+
+    #[test]
+    fn an_end_while_the_next_one_is_read_is_not_for_the_one_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        start(&folder, BOOT).begin(&set(1), 5).unwrap();
+        for _ in 0..MAX_STARTS {
+            let mut trial = start(&folder, BOOT);
+            trial.resume(&set(1), 5).unwrap();
+            trial.begin(&set(2), 6).unwrap();
+        }
+        let mut last = start(&folder, BOOT);
+        assert!(last.resume(&set(1), 5).is_ok());
+        assert_eq!(last.begin(&set(2), 6).err(), Some(Broke));
     }
 
     #[test]
@@ -189,11 +254,11 @@ mod tests {
         start(&folder, BOOT).begin(&set(1), 5).unwrap();
         for number in 2..12 {
             let mut trial = start(&folder, BOOT);
-            assert_eq!(trial.resume(&set(1), 5), Ok(()), "told to stop, {number}");
+            assert!(trial.resume(&set(1), 5).is_ok(), "told to stop, {number}");
             trial.stop();
         }
         for number in 2..12 {
-            assert_eq!(start(&folder, BootId::from_bytes([number; 16])).resume(&set(1), 5), Ok(()), "off, {number}");
+            assert!(start(&folder, BootId::from_bytes([number; 16])).resume(&set(1), 5).is_ok(), "off, {number}");
         }
     }
 
@@ -207,8 +272,7 @@ mod tests {
         trial.withdraw(before);
         let kept = start(&folder, BOOT);
         assert!(kept.is_of(&set(1)) && !kept.is_of(&set(2)));
-        trial.look(PERIOD_US + 5);
-        assert!(!trial.is_of(&set(1)), "its time goes on");
+        assert!(awake(&mut trial, 5, PERIOD_US) && !trial.is_of(&set(1)), "its time goes on");
     }
 
     #[test]

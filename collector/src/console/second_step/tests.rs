@@ -135,11 +135,9 @@ async fn a_turn_tries_five_codes_and_wrong_ones_close_the_sign_in() {
         assert_eq!(person.gives("/sign-in/code", "000000").await.status, StatusCode::UNAUTHORIZED);
     }
     let code = person.code();
-    assert_eq!(
-        person.gives("/sign-in/code", &code).await.status,
-        StatusCode::UNAUTHORIZED,
-        "the turn has tried enough"
-    );
+    let closed = person.gives("/sign-in/code", &code).await;
+    assert_eq!(closed.status, StatusCode::UNAUTHORIZED);
+    assert!(closed.body.contains("closed for up to 15 minutes"), "{}", closed.body);
     person.visitor = seeded.stranger();
     assert_eq!(person.enters().await, "", "and the sign-in is closed");
 
@@ -147,6 +145,69 @@ async fn a_turn_tries_five_codes_and_wrong_ones_close_the_sign_in() {
     assert_eq!(person.enters().await, "/sign-in/code");
     let code = person.code();
     assert_eq!(person.gives("/sign-in/code", &code).await.location(), "/");
+}
+
+#[tokio::test]
+async fn a_turn_that_has_tried_enough_leads_back_to_the_password_and_says_so() {
+    let seeded = Seeded::open().await;
+    let mut person = Person::at(&seeded, "dsl").await;
+    person.enters().await;
+    person.key = Some(key_of(&person.visitor.get("/sign-in/set-up").await.body));
+    for _ in 0..5 {
+        assert_eq!(person.gives("/sign-in/set-up", "000000").await.status, StatusCode::UNAUTHORIZED);
+    }
+    let code = person.code();
+    let answer = person.gives("/sign-in/set-up", &code).await;
+    assert_eq!(answer.location(), "/sign-in?said=tries");
+    let said = person.visitor.get("/sign-in?said=tries").await.body;
+    assert!(said.contains("Too many wrong codes. Start again with your password."), "{said}");
+    assert_eq!(person.enters().await, "/sign-in/set-up", "slips while setting up close nothing");
+    person.sets_up().await;
+    assert!(person.is_in().await);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_turn_of_whoever_knew_the_old_one() {
+    let seeded = Seeded::open().await;
+    let mut thief = Person::at(&seeded, "dsl").await;
+    thief.enters().await;
+    thief.key = Some(key_of(&thief.visitor.get("/sign-in/set-up").await.body));
+    let code = thief.code();
+    seeded.add_sign_in("dsl").await;
+    let answer = thief.visitor.post("/sign-in/set-up", &[("code", code.as_str())]).await;
+    assert_eq!(answer.location(), "/sign-in?said=turn-over");
+    assert!(!thief.is_in().await);
+}
+
+#[tokio::test]
+async fn whoever_is_overtaken_while_setting_up_is_told() {
+    let seeded = Seeded::open().await;
+    let mut owner = Person::at(&seeded, "dsl").await;
+    owner.enters().await;
+    let mine = key_of(&owner.visitor.get("/sign-in/set-up").await.body);
+    let mut early = std::mem::replace(&mut owner.visitor, seeded.stranger());
+    owner.enters().await;
+    owner.sets_up().await;
+    assert!(owner.is_in().await, "from another browser");
+
+    let code = mine.code_at(seeded.clock.wall_us());
+    let answer = early.post("/sign-in/set-up", &[("code", code.as_str())]).await;
+    assert_eq!(answer.location(), "/sign-in?said=set-up-already");
+    let said = early.get("/sign-in?said=set-up-already").await.body;
+    assert!(said.contains("If that was not you, tell whoever looks after Lapwing"), "{said}");
+}
+
+#[tokio::test]
+async fn a_recovery_code_opens_a_session_where_the_key_of_the_authenticator_is_gone() {
+    let seeded = Seeded::open().await;
+    let mut person = Person::set_up(&seeded).await;
+    let mut tx = seeded.school.store.begin().await.unwrap();
+    let kept = second_steps::find(&mut tx, &seeded.school.id, seeded.person("dsl")).await.unwrap().unwrap();
+    drop(tx);
+    seeded.school.vault.erase(kept.key).await.unwrap();
+    person.enters().await;
+    let code = person.recovery[0].clone();
+    assert!(person.gives("/sign-in/code", &code).await.body.contains("9 recovery codes are left"));
 }
 
 #[tokio::test]
@@ -185,11 +246,8 @@ async fn a_recovery_code_opens_a_session_once_and_says_how_many_are_left() {
 async fn a_turn_is_its_browsers_and_over_after_a_quarter_of_an_hour() {
     let seeded = Seeded::open().await;
     let mut person = Person::set_up(&seeded).await;
-    assert_eq!(
-        person.visitor.get("/sign-in/code").await.location(),
-        "/sign-in",
-        "nobody has a turn without a password"
-    );
+    let without = person.visitor.get("/sign-in/code?onward=/queue").await;
+    assert_eq!(without.location(), "/sign-in?said=turn-over&onward=/queue", "nobody has a turn without a password");
     person.enters().await;
     let code = person.code();
     let fields = [("csrf", "x"), ("code", code.as_str())];
@@ -199,9 +257,10 @@ async fn a_turn_is_its_browsers_and_over_after_a_quarter_of_an_hour() {
     assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
 
     seeded.clock.advance_us(15 * MINUTE_US + 1);
-    assert_eq!(person.visitor.get("/sign-in/code").await.location(), "/sign-in");
+    assert_eq!(person.visitor.get("/sign-in/code").await.location(), "/sign-in?said=turn-over");
     let code = person.code();
-    assert_eq!(person.visitor.post("/sign-in/code", &[("code", code.as_str())]).await.location(), "/sign-in");
+    let late = person.visitor.post("/sign-in/code", &[("code", code.as_str()), ("onward", "/queue")]).await;
+    assert_eq!(late.location(), "/sign-in?said=turn-over&onward=/queue");
 }
 
 #[tokio::test]
