@@ -117,6 +117,8 @@ pub enum ActKind {
     SecondStepForgotten,
     /// A person gave a recovery code for their second step.
     RecoveryCodeUsed,
+    /// A person made new recovery codes.
+    RecoveryCodesRenewed,
     /// A person signed in.
     SignedIn,
     /// A sign-in failed.
@@ -206,6 +208,7 @@ impl ActKind {
             Self::SecondStepSetUp => "second_step_set_up",
             Self::SecondStepForgotten => "second_step_forgotten",
             Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",

@@ -55,6 +55,7 @@ mod merge;
 mod note;
 mod posted;
 mod queue;
+mod recovery;
 mod refusal;
 mod reopen;
 mod request_words;
@@ -164,6 +165,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/exemptions/{reference}/end", post(exemptions::end))
         .route("/away", get(away::page).post(away::record))
         .route("/away/end", post(away::end))
+        .route("/two-step", get(recovery::page).post(recovery::renew))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))
         .fallback(refusal::no_such_page)

@@ -39,7 +39,7 @@ impl DeviceKey {
         Ok(Self { pkcs8, public })
     }
 
-    /// As it is kept, PKCS #8.
+    /// As it is kept: PKCS #8 today, what a TPM wraps where one holds it. Whoever keeps it reads nothing in it.
     pub(super) fn to_keep(&self) -> &[u8] {
         &self.pkcs8
     }

@@ -78,6 +78,9 @@ struct Onward {
     words: &'static str,
 }
 
+/// Pages that a person may be sent to after signing in.
+const PAGES: [&str; 9] =
+    ["/queue", "/devices", "/checks", "/media", "/counts", "/requests", "/exemptions", "/away", "/two-step"];
 const HOME: Onward = Onward { address: "/", words: "Go to the first page" };
 
 impl Refusal {
@@ -223,8 +226,7 @@ pub(super) fn onward(uri: &Uri) -> Option<String> {
 /// Whether `path` is one of the pages that a person may be sent to: never another host.
 pub(super) fn is_onward(path: &str) -> bool {
     let reference = path.strip_prefix("/concerns/");
-    matches!(path, "/queue" | "/devices" | "/checks" | "/media" | "/counts" | "/requests" | "/exemptions" | "/away")
-        || reference.is_some_and(is_reference)
+    PAGES.contains(&path) || reference.is_some_and(is_reference)
 }
 
 /// Whether `text` could be a concern's reference.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::refusal::{self, Refusal};
 use super::session::{self, Secret};
 use super::{ConsoleState, frame};
-use crate::actor::Actor;
+use crate::actor::{Actor, PersonId};
 use crate::audit::{self, Act, ActKind};
 use crate::seal::Place;
 use crate::second_step::{AuthenticatorKey, Given, KEY_BYTES, RecoveryDigest};
@@ -92,7 +92,7 @@ enum Came {
 }
 
 /// What somebody gave, as far as it is one of those.
-enum Proof {
+pub(super) enum Proof {
     /// The code of this step of time.
     Step(i64),
     Recovery(RecoveryDigest),
@@ -194,7 +194,7 @@ pub(super) async fn submit(
     let Some(authenticator) = entrant.authenticator(&state).await? else {
         return Ok(Redirect::to(&address("/sign-in/set-up", onward.as_deref())).into_response());
     };
-    let proof = proof(&state, (&entrant, &authenticator), &posted.code).await?;
+    let proof = proof(&state, (entrant.turn.person, &authenticator), &posted.code).await?;
     let came = pass(&state, &headers, (&entrant, &authenticator), proof).await;
     match came.map_err(|error| Refusal::failed(&error))? {
         Came::In(passed, secret) => {
@@ -239,9 +239,9 @@ pub(super) fn address(page: &str, onward: Option<&str>) -> String {
 
 /// What was given, looked at as far as the database is not needed for it. The key is opened for a code alone: recovery codes
 /// are for when it is lost, too.
-async fn proof(
+pub(super) async fn proof(
     state: &ConsoleState,
-    (entrant, kept): (&Entrant, &SecondStep),
+    (person, kept): (PersonId, &SecondStep),
     given: &str,
 ) -> Result<Option<Proof>, Refusal> {
     let code = match Given::of(given) {
@@ -249,7 +249,7 @@ async fn proof(
         Some(Given::Recovery(digest)) => return Ok(Some(Proof::Recovery(digest))),
         None => return Ok(None),
     };
-    let place = place(entrant.turn.person.as_bytes());
+    let place = place(person.as_bytes());
     let bytes = state.vault.unseal(kept.key, place, &kept.sealed).await.map_err(|error| Refusal::failed(&error))?;
     let bytes: Result<[u8; KEY_BYTES], _> = bytes.as_slice().try_into();
     let bytes = bytes.map_err(|_| Refusal::failed(&StoreError::Corrupt { what: "authenticator" }))?;
@@ -304,4 +304,4 @@ fn shown(entrant: &Entrant, onward: Option<String>, problem: Option<&'static str
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

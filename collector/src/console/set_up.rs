@@ -17,7 +17,7 @@ use crate::audit::{self, Act, ActKind};
 use crate::seal::SealError;
 use crate::second_step::{AuthenticatorKey, Given, Picture, RECOVERY_CODES, RecoveryCode};
 use crate::store::second_steps::{self, SetUp};
-use crate::store::sign_ins;
+use crate::store::{StoreError, sign_ins};
 
 const WRONG: &str = "That is not the code that an authenticator with this key shows now. Type the newest code. If it goes on, check \
      that the clock of your phone is right; if you began before, remove the earlier entry for Lapwing from the app and add this \
@@ -60,11 +60,9 @@ enum Came {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] StoreError),
     #[error(transparent)]
     Seal(#[from] SealError),
-    #[error("no randomness for recovery codes: {0}")]
-    Randomness(getrandom::Error),
 }
 
 /// `GET /sign-in/set-up`.
@@ -124,8 +122,7 @@ async fn prove(state: &ConsoleState, headers: &HeaderMap, entrant: &Entrant, cod
     if is_set_up {
         return Ok(Came::Already);
     }
-    let codes: Result<Vec<_>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::random()).collect();
-    let codes = codes.map_err(Failed::Randomness)?;
+    let codes = recovery_codes()?;
     let digests: Vec<_> = codes.iter().map(RecoveryCode::digest).collect();
     // The key is durable before what it seals.
     let key = state.vault.new_key(now_us).await?;
@@ -141,6 +138,11 @@ async fn prove(state: &ConsoleState, headers: &HeaderMap, entrant: &Entrant, cod
     let secret = entrant.let_in(state, headers, &mut tx).await?;
     tx.commit().await?;
     Ok(Came::In(secret, codes))
+}
+
+/// New recovery codes.
+pub(super) fn recovery_codes() -> Result<Vec<RecoveryCode>, StoreError> {
+    (0..RECOVERY_CODES).map(|_| Ok(RecoveryCode::random()?)).collect()
 }
 
 async fn shown(

@@ -8,13 +8,14 @@ use lapwing_rules::{Category, Level};
 use super::seeded::Seeded;
 
 /// Everybody but those named is refused; whoever is not signed in is sent to the door.
-const PAGES: [(&str, &[&str]); 6] = [
+const PAGES: [(&str, &[&str]); 7] = [
     ("/queue", &["dsl", "deputy", "head", "chair"]),
     ("/devices", &["tech"]),
     ("/checks", &["dsl", "deputy", "head", "tech"]),
     ("/counts", &["governor"]),
     ("/exemptions", &["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"]),
     ("/away", &["dsl", "deputy", "head"]),
+    ("/two-step", &PEOPLE),
 ];
 const PEOPLE: [&str; 8] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher", "amelia"];
 

@@ -1,5 +1,7 @@
 //! Rows of the queue: every concern an actor may know of, and no word of evidence.
 
+use std::fmt::Write as _;
+
 use lapwing_rules::Level;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -145,10 +147,10 @@ impl Narrowing {
     fn of(sought: &Sought) -> Self {
         let mut narrowing = Self { sql: String::new(), values: Vec::new() };
         if let Some((levels, is_not)) = &sought.levels {
-            narrowing.among("c.level", serde_json::to_string(levels).unwrap_or_default(), *is_not);
+            narrowing.among("c.level", levels.iter().copied().map(Value::Number), *is_not);
         }
         if let Some((categories, is_not)) = &sought.categories {
-            narrowing.among("c.category", serde_json::to_string(categories).unwrap_or_default(), *is_not);
+            narrowing.among("c.category", categories.iter().cloned().map(Value::Text), *is_not);
         }
         match sought.standing {
             Some(Standing::Waiting) => narrowing.sql.push_str(" AND c.state IN ('new', 'reopened', 'transferred')"),
@@ -168,19 +170,25 @@ impl Narrowing {
         narrowing
     }
 
-    /// A value of a column among those of a JSON list, or not.
-    fn among(&mut self, column: &str, list: String, is_not: bool) {
+    /// A value of a column among those of a list, or not.
+    fn among(&mut self, column: &str, list: impl Iterator<Item = Value>, is_not: bool) {
+        let placeholders: Vec<String> = list.map(|value| self.placeholder(value)).collect();
         let not = if is_not { "NOT " } else { "" };
-        self.and(&format!("{column} {not}IN (SELECT value FROM json_each({{}}))"), Value::Text(list));
+        // Writing to a string cannot fail.
+        let _ = write!(self.sql, " AND {column} {not}IN ({})", placeholders.join(", "));
     }
 
     /// A further condition; `{}` in it is its value.
     fn and(&mut self, condition: &str, value: Value) {
-        self.values.push(value);
-        // The first three are the school, the person and the limit.
-        let placeholder = format!("${}", self.values.len() + 3);
+        let placeholder = self.placeholder(value);
         self.sql.push_str(" AND ");
         self.sql.push_str(&condition.replace("{}", &placeholder));
+    }
+
+    /// What stands for `value`. The first three are the school, the person and the limit.
+    fn placeholder(&mut self, value: Value) -> String {
+        self.values.push(value);
+        format!("${}", self.values.len() + 3)
     }
 }
 

@@ -37,6 +37,15 @@ pub(crate) struct SecondStep {
     pub(crate) sealed: Vec<u8>,
 }
 
+/// What a person is told of their own second step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// When it was set up, microseconds of UTC.
+    pub(crate) set_up_us: i64,
+    /// Recovery codes that are left.
+    pub(crate) left: i64,
+}
+
 /// An authenticator that has proved itself, and the recovery codes that come with it.
 pub(crate) struct SetUp<'a> {
     pub(crate) key: KeyId,
@@ -162,7 +171,23 @@ pub(crate) async fn set_up(
     if kept.rows_affected() == 0 {
         return Ok(false);
     }
-    for digest in set_up.codes {
+    replace_codes(tx, school, person, set_up.codes).await?;
+    Ok(true)
+}
+
+/// Gives a person these recovery codes, and takes those that they had.
+pub(crate) async fn replace_codes(
+    tx: &mut Tx,
+    school: &SchoolId,
+    person: PersonId,
+    codes: &[RecoveryDigest],
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM recovery_codes WHERE school_id = $1 AND person_id = $2")
+        .bind(school.as_str())
+        .bind(person.as_bytes().as_slice())
+        .execute(tx.connection())
+        .await?;
+    for digest in codes {
         sqlx::query("INSERT INTO recovery_codes (school_id, person_id, digest) VALUES ($1, $2, $3)")
             .bind(school.as_str())
             .bind(person.as_bytes().as_slice())
@@ -170,7 +195,20 @@ pub(crate) async fn set_up(
             .execute(tx.connection())
             .await?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// When a person set their authenticator up, and how many recovery codes they have left.
+pub(crate) async fn facts(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<Option<Facts>, StoreError> {
+    let row = sqlx::query(
+        "SELECT s.set_up_us, (SELECT COUNT(*) FROM recovery_codes AS r WHERE r.school_id = s.school_id
+         AND r.person_id = s.person_id) FROM second_steps AS s WHERE s.school_id = $1 AND s.person_id = $2",
+    )
+    .bind(school.as_str())
+    .bind(person.as_bytes().as_slice())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(|row| Ok(Facts { set_up_us: row.try_get(0)?, left: row.try_get(1)? })).transpose()
 }
 
 /// Takes the code of a step of time. Says whether none of it or of a later one was taken before, from the same key. A step that

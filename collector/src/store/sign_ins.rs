@@ -193,6 +193,16 @@ pub(crate) async fn find_in(tx: &mut Tx, school: &SchoolId, login: &Login) -> Re
     }))
 }
 
+/// The names that a person signs in with.
+pub(crate) async fn of_person(tx: &mut Tx, school: &SchoolId, person: PersonId) -> Result<Vec<Login>, StoreError> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT login FROM sign_ins WHERE school_id = $1 AND person_id = $2")
+        .bind(school.as_str())
+        .bind(person.as_bytes().as_slice())
+        .fetch_all(tx.connection())
+        .await?;
+    names.iter().map(|name| name.parse().map_err(|_| StoreError::Corrupt { what: "sign-in name" })).collect()
+}
+
 /// Counts a wrong password or code, and closes the sign-in for a while after several.
 pub(crate) async fn count_failure(
     tx: &mut Tx,

@@ -52,7 +52,7 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     is_clean(&mut dsl, "concern");
     dsl.does("acknowledge").expect("the DSL acknowledges");
     is_clean(&mut dsl, "concern-acknowledged");
-    for page in ["requests", "exemptions", "away", "checks", "media"] {
+    for page in ["requests", "exemptions", "away", "checks", "media", "two-step"] {
         dsl.does(&format!("go /{page}")).expect("the page opens");
         is_clean(&mut dsl, page);
     }

@@ -7,12 +7,12 @@ use crate::clock::Clock as _;
 const MINUTE_US: i64 = 60_000_000;
 
 /// Somebody at the console, and what their phone holds.
-struct Person<'a> {
+pub(in crate::console) struct Person<'a> {
     seeded: &'a Seeded,
     login: &'static str,
-    visitor: Visitor,
+    pub(in crate::console) visitor: Visitor,
     key: Option<AuthenticatorKey>,
-    recovery: Vec<String>,
+    pub(in crate::console) recovery: Vec<String>,
 }
 
 impl<'a> Person<'a> {
@@ -22,7 +22,7 @@ impl<'a> Person<'a> {
     }
 
     /// Gives name and password. Answers where that leads.
-    async fn enters(&mut self) -> String {
+    pub(in crate::console) async fn enters(&mut self) -> String {
         self.visitor.get("/sign-in").await;
         let fields = [("login", self.login), ("password", PASSWORD)];
         self.visitor.post("/sign-in", &fields).await.location().to_owned()
@@ -39,17 +39,27 @@ impl<'a> Person<'a> {
     }
 
     /// The code that their phone shows now.
-    fn code(&self) -> String {
+    pub(in crate::console) fn code(&self) -> String {
         self.key.as_ref().unwrap().code_at(self.seeded.clock.wall_us())
     }
 
-    async fn gives(&mut self, page: &str, code: &str) -> Answer {
+    pub(in crate::console) async fn gives(&mut self, page: &str, code: &str) -> Answer {
         self.visitor.get(page).await;
         self.visitor.post(page, &[("code", code)]).await
     }
 
     async fn is_in(&mut self) -> bool {
         self.visitor.get("/queue").await.status == StatusCode::OK
+    }
+
+    /// Signed in, a minute ago.
+    pub(in crate::console) async fn signed_in(seeded: &'a Seeded) -> Self {
+        let mut person = Self::set_up(seeded).await;
+        person.enters().await;
+        let code = person.code();
+        assert_eq!(person.gives("/sign-in/code", &code).await.location(), "/");
+        seeded.clock.advance_us(MINUTE_US);
+        person
     }
 
     /// Signed in with an authenticator; the next code is another.
