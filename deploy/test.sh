@@ -68,7 +68,8 @@ dependencies() {
         rm -rf "$tools/target"
     fi
     "$deny" --all-features --locked check --show-stats licenses bans sources || return
-    if timeout 60 "$deny" --locked fetch db 2>/dev/null || [ -d "$databases" ]; then
+    # A fetch that failed leaves the folder behind, with a lock in it and no database.
+    if timeout 60 "$deny" --locked fetch db 2>/dev/null || compgen -G "$databases/*/.git" >/dev/null; then
         "$deny" --all-features --locked --offline check advisories
     else
         echo "skipped: advisories, because their database can neither be fetched nor is there one from before"
