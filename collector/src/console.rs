@@ -55,7 +55,6 @@ mod merge;
 mod note;
 mod posted;
 mod queue;
-mod recovery;
 mod refusal;
 mod reopen;
 mod request_words;
@@ -66,7 +65,7 @@ mod second_step;
 #[cfg(test)]
 mod seeded;
 mod session;
-mod set_up;
+mod set_up_authenticator;
 mod shadows;
 mod share;
 mod sign_in;
@@ -75,6 +74,7 @@ mod silences;
 mod suppression;
 mod tickets;
 mod transfer;
+mod two_step;
 mod undelivered;
 mod words;
 
@@ -128,7 +128,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/", get(home::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/sign-in/code", get(second_step::page).post(second_step::submit))
-        .route("/sign-in/set-up", get(set_up::page).post(set_up::submit))
+        .route("/sign-in/set-up", get(set_up_authenticator::page).post(set_up_authenticator::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/queue", get(queue::page))
         .route("/queue/live", get(live::stream))
@@ -165,7 +165,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/exemptions/{reference}/end", post(exemptions::end))
         .route("/away", get(away::page).post(away::record))
         .route("/away/end", post(away::end))
-        .route("/two-step", get(recovery::page).post(recovery::renew))
+        .route("/two-step", get(two_step::page).post(two_step::renew))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))
         .fallback(refusal::no_such_page)

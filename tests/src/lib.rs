@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod agent;
 mod at_console;
 mod authenticator;
 mod browser;
@@ -40,6 +41,7 @@ mod stick;
 mod traces;
 
 pub use account::Account;
+pub use agent::Agent;
 pub use at_console::AtConsole;
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Extension};
@@ -66,6 +68,6 @@ pub use programs::Programs;
 pub use relay::Relay;
 pub use rollout::Rollout;
 pub use running::Running;
-pub use school::{Agent, PASSWORD, PEOPLE, Person, School, device_works};
+pub use school::{PASSWORD, PEOPLE, Person, School, device_works};
 pub use stick::Stick;
 pub use traces::Traces;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::signing::{self, Signing, finish};
-use crate::{Authenticator, Console, Desktop, Mailbox, Programs, Running, eventually};
+use crate::{Agent, Authenticator, Console, Mailbox, Programs, Running, eventually};
 
 /// The password of everybody in the sample school.
 pub const PASSWORD: &str = "a long sample pass phrase";
@@ -64,17 +64,6 @@ struct Ready {
     enrol: SocketAddr,
     uplink: SocketAddr,
     console: SocketAddr,
-}
-
-/// An agent's service on the sample school's PC.
-#[derive(Debug)]
-pub struct Agent {
-    folder: PathBuf,
-    program: PathBuf,
-    config: PathBuf,
-    token: String,
-    logs: PathBuf,
-    service: Option<Running>,
 }
 
 impl School {
@@ -405,100 +394,6 @@ impl School {
         let mut command = Command::new(&self.programs.collector);
         command.args(words).args(paths).arg("--config").arg(self.config());
         finish(command)
-    }
-}
-
-impl Agent {
-    /// Starts the service.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
-    pub fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(&self.program);
-        command.args(["service", "--log", "debug"]).arg("--config").arg(&self.config);
-        self.service = Some(Running::start("agent", command, &self.logs)?);
-        Ok(())
-    }
-
-    /// Has the service deliver to another address from its next start on.
-    ///
-    /// # Errors
-    ///
-    /// When its configuration cannot be written.
-    pub fn deliver_to(&self, uplink: SocketAddr) -> anyhow::Result<()> {
-        let written = std::fs::read_to_string(&self.config)?;
-        let lines = written.lines().map(|line| match line.starts_with("uplink = ") {
-            true => format!("uplink = \"https://localhost:{}\"", uplink.port()),
-            false => line.to_owned(),
-        });
-        std::fs::write(&self.config, lines.collect::<Vec<_>>().join("\n")).context("failed to write agent.toml")
-    }
-
-    /// Kills the service without a chance to tidy up.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        self.service.take().context("the agent runs")?.kill()
-    }
-
-    /// Stops the service.
-    ///
-    /// # Errors
-    ///
-    /// When it does not stop.
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
-        self.service.take().context("the agent runs")?.stop().await?;
-        Ok(())
-    }
-
-    /// Starts the session role on a desktop, as the person's log-on does.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
-    pub fn start_session(&self, desktop: &Desktop) -> anyhow::Result<Running> {
-        let mut command = desktop.command(&self.program.display().to_string());
-        command.arg("session").arg("--socket").arg(self.folder.join("agent.sock"));
-        Running::start(&format!("session-{}", desktop.account().name()), command, &self.logs)
-    }
-
-    /// Id of the service's process, while it runs.
-    #[must_use]
-    pub fn id(&self) -> Option<u32> {
-        self.service.as_ref().map(Running::id)
-    }
-
-    /// The campaign token that it joined by.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        &self.token
-    }
-
-    /// Its program.
-    #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
-    /// Its configuration.
-    #[must_use]
-    pub fn config(&self) -> &Path {
-        &self.config
-    }
-
-    /// Its local socket.
-    #[must_use]
-    pub fn socket(&self) -> PathBuf {
-        self.folder.join("agent.sock")
-    }
-
-    /// Its state folder.
-    #[must_use]
-    pub fn state(&self) -> PathBuf {
-        self.folder.join("state")
     }
 }
 

@@ -169,7 +169,7 @@ impl Keeper {
             return Err(refused);
         }
         if !self.trial.is_of(&Digest::of(&bytes)) {
-            self.keep_base()?;
+            self.keep_base();
         }
         Ok(bytes)
     }
@@ -179,7 +179,7 @@ impl Keeper {
         let last = durable::read_bounded(&self.state_dir.join(state_folder::RULE_SET), MAX_ARTEFACT_BYTES).ok();
         let taken = match last {
             Some(last) if last == bytes && !self.trial.is_of(&Digest::of(bytes)) => {
-                self.use_rule_set(bytes).and_then(|()| self.keep_base())
+                self.use_rule_set(bytes).map(|()| self.keep_base())
             }
             last => self.try_rule_set(bytes, last),
         };
@@ -205,10 +205,8 @@ impl Keeper {
 
     /// Looks whether a new rule set has been in force for long enough.
     pub(crate) fn look_at_trial(&mut self) {
-        if self.trial.look(self.clock.boot_us())
-            && let Err(error) = self.keep_base()
-        {
-            tracing::warn!(error = %error, "the release of the illegal base cannot be kept");
+        if self.trial.look(self.clock.boot_us()) {
+            self.keep_base();
         }
     }
 
@@ -247,13 +245,13 @@ impl Keeper {
 
     /// The illegal base of the rule set in force is the oldest that is taken from now on. Not before the rule set has passed its
     /// trial: there would be nothing to go back to.
-    fn keep_base(&self) -> Result<(), Refused> {
-        let base = self.force.rules().as_ref().and_then(|rules| rules.base()).map(Base::release);
-        match base {
-            Some(base) if self.base_ever().is_none_or(|ever| base > ever) => {
-                self.keep(state_folder::BASE, base.to_string().as_bytes())
-            }
-            Some(_) | None => Ok(()),
+    fn keep_base(&self) {
+        let Some(base) = self.force.rules().as_ref().and_then(|rules| rules.base()).map(Base::release) else { return };
+        if self.base_ever().is_some_and(|ever| base <= ever) {
+            return;
+        }
+        if let Err(error) = self.keep(state_folder::BASE, base.to_string().as_bytes()) {
+            tracing::warn!(error = %error, "the release of the illegal base cannot be kept");
         }
     }
 

@@ -21,7 +21,7 @@ use super::role::{Listener, SignedIn};
 use super::words::Present;
 use crate::ids::ConcernId;
 use crate::store::StoreError;
-use crate::store::queue as rows;
+use crate::store::queue::{self as rows, Sought};
 use crate::store::web_sessions::{self, Session};
 use crate::triage::ConcernChanged;
 
@@ -127,25 +127,23 @@ impl Live {
         web_sessions::find(&self.state.store, &self.state.school, &hash, now_us).await.ok().flatten()
     }
 
+    /// The row of a concern that changed, where the reader may know of it and their list holds it.
     async fn one(&self, session: &Session, concern: ConcernId) -> Result<Vec<Event>, StoreError> {
-        if !self.filter.is_open_list() {
-            return self.matching(session).await.map(|rows| self.events(session, &rows));
-        }
-        let row = rows::row(&self.state.store, &session.actor, concern).await?;
-        let rows: Vec<_> = row.into_iter().filter(|row| !row.is_done()).collect();
+        let rows = self.rows(session, Some(concern)).await?;
         Ok(self.events(session, &rows))
     }
 
     async fn all(&self, session: &Session) -> Result<Vec<Event>, StoreError> {
-        let rows = self.matching(session).await?;
+        let rows = self.rows(session, None).await?;
         let mut events = self.events(session, &rows);
         events.push(Event::default().comment("round"));
         Ok(events)
     }
 
-    async fn matching(&self, session: &Session) -> Result<Vec<rows::QueueRow>, StoreError> {
+    async fn rows(&self, session: &Session, only: Option<ConcernId>) -> Result<Vec<rows::QueueRow>, StoreError> {
         let present = Present::new(self.state.clock.wall_us(), &session.calendar);
-        rows::rows(&self.state.store, &session.actor, &self.filter.sought(&present), queue::LIMIT).await
+        let sought = Sought { only, ..self.filter.sought(&present) };
+        rows::rows(&self.state.store, &session.actor, &sought, queue::LIMIT).await
     }
 
     fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Vec<Event> {
@@ -186,9 +184,14 @@ mod tests {
         let mut dsl = seeded.visitor("dsl").await.listens("/queue/live?category=drugs").await;
         assert_eq!(dsl.next().await, ": round");
         seeded.concern("ben", Category::Gambling, Level::High, "words").await;
-        let own = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let own = seeded.concern("amelia", Category::Drugs, Level::High, "words").await;
         let event = dsl.next().await;
         assert!(event.starts_with("event: row") && event.contains(&own), "{event}");
+        // What the reader may not know of sends nothing, not the first of the list again either.
+        seeded.concern("dsl", Category::Drugs, Level::Moderate, "words").await;
+        let further = seeded.concern("ben", Category::Drugs, Level::Moderate, "words").await;
+        let event = dsl.next().await;
+        assert!(event.contains(&further) && !event.contains(&own), "{event}");
     }
 
     #[tokio::test]

@@ -50,6 +50,7 @@ pub(super) struct Asked {
 pub(super) struct Posted {
     csrf: String,
     pub(super) code: String,
+    /// A page of this console, once it is read by [`Entrant::with_form`].
     pub(super) onward: Option<String>,
 }
 
@@ -127,7 +128,8 @@ impl Entrant {
         headers: &HeaderMap,
         form: Result<Form<Posted>, FormRejection>,
     ) -> Result<(Self, Posted), Refusal> {
-        let Ok(Form(posted)) = form else { return Err(Refusal::BadForm) };
+        let Ok(Form(mut posted)) = form else { return Err(Refusal::BadForm) };
+        posted.onward = posted.onward.filter(|path| refusal::is_onward(path));
         let entrant = Self::of(state, headers, posted.onward.as_deref()).await?;
         if entrant.csrf.is(&posted.csrf) { Ok((entrant, posted)) } else { Err(Refusal::Forged) }
     }
@@ -190,7 +192,7 @@ pub(super) async fn submit(
     form: Result<Form<Posted>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let (entrant, posted) = Entrant::with_form(&state, &headers, form).await?;
-    let onward = posted.onward.filter(|path| refusal::is_onward(path));
+    let onward = posted.onward;
     let Some(authenticator) = entrant.authenticator(&state).await? else {
         return Ok(Redirect::to(&address("/sign-in/set-up", onward.as_deref())).into_response());
     };

@@ -46,12 +46,15 @@ pub(crate) struct Sought {
     pub(crate) since_us: Option<i64>,
     /// Seen before this moment.
     pub(crate) until_us: Option<i64>,
+    /// This one alone.
+    pub(crate) only: Option<ConcernId>,
 }
 
 /// A value of a condition.
 enum Value {
     Text(String),
     Number(i64),
+    Id(ConcernId),
 }
 
 /// Conditions that narrow a list, and what their placeholders take.
@@ -133,12 +136,14 @@ pub(crate) async fn rows(
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM {TABLES} WHERE {} AND c.merged_into IS NULL {among}{} ORDER BY {order} LIMIT $3",
-        visible.sql_of_many, narrowing.sql
+        if sought.only.is_some() { visible.sql } else { visible.sql_of_many },
+        narrowing.sql
     );
     let query = sqlx::query(AssertSqlSafe(sql)).bind(visible.school()).bind(visible.person()).bind(i64::from(limit));
     let query = narrowing.values.into_iter().fold(query, |query, value| match value {
         Value::Text(text) => query.bind(text),
         Value::Number(number) => query.bind(number),
+        Value::Id(id) => query.bind(id.as_bytes().to_vec()),
     });
     query.fetch_all(store.reader()).await?.iter().map(queue_row).collect()
 }
@@ -162,6 +167,9 @@ impl Narrowing {
         }
         if let Some(until_us) = sought.until_us {
             narrowing.and("c.first_us < {}", Value::Number(until_us));
+        }
+        if let Some(only) = sought.only {
+            narrowing.and("c.concern_id = {}", Value::Id(only));
         }
         if !sought.words.is_empty() {
             let escaped = sought.words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -226,11 +234,6 @@ impl QueueRow {
     /// Whether somebody still has to acknowledge it.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.state.as_str(), "new" | "reopened" | "transferred")
-    }
-
-    /// Whether it is done with.
-    pub(crate) fn is_done(&self) -> bool {
-        matches!(self.state.as_str(), "closed" | "signed_off")
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct SecondStep {
 }
 
 /// What a person is told of their own second step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// When it was set up, microseconds of UTC.
     pub(crate) set_up_us: i64,

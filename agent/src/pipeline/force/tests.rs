@@ -146,7 +146,7 @@ fn a_rule_set_under_which_the_service_keeps_ending_goes_and_the_one_before_it_co
     desk = ends(desk, 1);
     assert_eq!(desk.keeper.force().releases().0, 3);
     let told = desk.diagnostics.snapshot().remove(&Code::RuleSetRefused).unwrap();
-    assert_eq!(told, "the service ended 3 times by itself while it was new");
+    assert_eq!(told, "the agent ended 3 times by itself under it while it was new: publish a mended one");
     desk.keeper.take_rule_set(&artefact(4));
     desk = ends(desk, 9);
     assert_eq!(desk.keeper.force().releases().0, 3, "nor where it is offered again");

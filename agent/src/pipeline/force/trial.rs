@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 2_048;
 
 /// The service ended by itself too often under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the service ended {MAX_STARTS} times by itself while it was new")]
+#[error("the agent ended {MAX_STARTS} times by itself under it while it was new: publish a mended one")]
 pub(crate) struct Broke;
 
 /// A rule set on trial, as it is kept.
@@ -63,7 +63,6 @@ pub(super) struct Trial {
 }
 
 /// What stood before a trial began, to be put back where nothing comes of it.
-#[derive(Default)]
 pub(super) struct Before {
     records: Vec<Record>,
     running: Option<Running>,

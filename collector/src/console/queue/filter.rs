@@ -155,6 +155,7 @@ impl Filter {
             standing: self.state,
             since_us: self.since.map(|day| present.midnight_us(day)),
             until_us: self.until.and_then(|day| day.tomorrow().ok()).map(|day| present.midnight_us(day)),
+            only: None,
         }
     }
 

@@ -24,7 +24,7 @@ const WRONG: &str = "That is not the code that an authenticator with this key sh
      key.";
 
 #[derive(Template)]
-#[template(path = "set_up.html")]
+#[template(path = "set_up_authenticator.html")]
 struct SetUpPage {
     csrf: String,
     login: String,
@@ -86,7 +86,7 @@ pub(super) async fn submit(
     form: Result<Form<Posted>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let (entrant, posted) = Entrant::with_form(&state, &headers, form).await?;
-    let onward = posted.onward.filter(|path| refusal::is_onward(path));
+    let onward = posted.onward;
     // Before anything is kept: the answer holds what is shown once.
     let school = school_name(&state).await?;
     let came = prove(&state, &headers, &entrant, &posted.code).await.map_err(|error| Refusal::not_saved(&error))?;

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::frame::{self, Frame};
@@ -11,11 +10,10 @@ use super::posted::Posted;
 use super::refusal::Refusal;
 use super::role::{Anyone, SignedIn};
 use super::second_step::{self, CLOSED, Proof};
-use super::{ConsoleState, set_up};
+use super::{ConsoleState, set_up_authenticator};
 use crate::audit::{self, Act, ActKind};
 use crate::second_step::RecoveryCode;
-use crate::store::second_steps::{self, Facts};
-use crate::store::{StoreError, sign_ins};
+use crate::store::{StoreError, second_steps, sign_ins};
 
 const HERE: &str = "/two-step";
 const WRONG: &str = "That code was not right, or was used before. Wait for the next one that your phone shows. Your recovery codes \
@@ -25,7 +23,8 @@ const WRONG: &str = "That code was not right, or was used before. Wait for the n
 #[template(path = "two_step.html")]
 struct TwoStepPage {
     frame: Frame,
-    since: String,
+    /// Since when it is set up; none for whoever signed in before there was one.
+    since: Option<String>,
     left: i64,
     problem: Option<&'static str>,
     /// New ones, shown once.
@@ -57,14 +56,9 @@ pub(super) async fn renew(
 ) -> Result<Response, Refusal> {
     match renewed(&state, &by, &form.code).await? {
         Came::New(codes) => shown(&state, &by, None, codes.iter().map(RecoveryCode::to_show).collect()).await,
-        Came::Wrong => refused(shown(&state, &by, Some(WRONG), Vec::new()).await?),
-        Came::Closed => refused(shown(&state, &by, Some(CLOSED), Vec::new()).await?),
+        Came::Wrong => second_step::refused(shown(&state, &by, Some(WRONG), Vec::new()).await?),
+        Came::Closed => second_step::refused(shown(&state, &by, Some(CLOSED), Vec::new()).await?),
     }
-}
-
-fn refused(mut page: Response) -> Result<Response, Refusal> {
-    *page.status_mut() = StatusCode::UNAUTHORIZED;
-    Ok(page)
 }
 
 /// Replaces the recovery codes where `code` is right. A wrong one counts as one at the door does.
@@ -79,7 +73,7 @@ async fn renewed(state: &ConsoleState, by: &SignedIn, code: &str) -> Result<Came
         // One recovery code for ten would be a way to keep what was stolen.
         Some(Proof::Recovery(_)) | None => None,
     };
-    let codes = set_up::recovery_codes().map_err(|error| Refusal::not_saved(&error))?;
+    let codes = set_up_authenticator::recovery_codes().map_err(|error| Refusal::not_saved(&error))?;
     let came = async {
         let mut tx = state.store.begin().await?;
         let logins = sign_ins::of_person(&mut tx, &state.school, person).await?;
@@ -118,13 +112,15 @@ async fn shown(
     let id = person.actor().person().ok_or(Refusal::WrongRole)?;
     let mut tx = state.store.view().await.map_err(|error| Refusal::failed(&error))?;
     let facts = second_steps::facts(&mut tx, &state.school, id).await.map_err(|error| Refusal::failed(&error))?;
-    let Facts { set_up_us, left } = facts.unwrap_or_default();
-    let since = person.present().when(set_up_us);
+    let since = facts.map(|facts| person.present().when(facts.set_up_us));
+    let left = facts.map_or(0, |facts| facts.left);
     frame::shown(&TwoStepPage { frame: Frame::of(person, HERE), since, left, problem, codes })
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::super::second_step::tests::Person;
     use super::super::seeded::Seeded;
     use super::*;
@@ -155,6 +151,13 @@ mod tests {
         person.enters().await;
         assert_eq!(person.gives("/sign-in/code", &old).await.status, StatusCode::UNAUTHORIZED);
         assert!(person.gives("/sign-in/code", &new[0]).await.body.contains("9 recovery codes are left"));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_none_yet_is_told_when_they_set_it_up() {
+        let seeded = Seeded::open().await;
+        let page = seeded.visitor("dsl").await.get(HERE).await.body;
+        assert!(page.contains("You set it up at your next sign-in") && !page.contains("<form class=\"panel"), "{page}");
     }
 
     #[tokio::test]
