@@ -54,7 +54,8 @@ mkdir -p /tmp/.X11-unix
 chmod 1777 /tmp/.X11-unix
 
 export LAPWING_PRIVATE="$scratch"
-"$@" &
+# What is typed goes to the command: without this, one in the background reads nothing.
+"$@" <&0 &
 command_id=$!
 while :; do
     status=0
