@@ -33,9 +33,18 @@
       cover();
     }
   });
+  // Escape and then b, wherever the focus is: within two seconds, so that a b that is typed later stays a letter.
+  var escaped = 0;
   document.addEventListener("keydown", function (event) {
     if (event.key === "Escape") {
-      if (document.querySelector(".cover")) { uncover(); } else if (document.querySelector("[data-blank]")) { cover(); }
+      if (document.querySelector(".cover")) { uncover(); escaped = 0; } else { escaped = event.timeStamp; }
+      return;
+    }
+    var follows = escaped > 0 && event.timeStamp - escaped < 2000;
+    escaped = 0;
+    if (follows && event.key === "b" && document.querySelector("[data-blank]")) {
+      event.preventDefault();
+      cover();
     }
   });
 

@@ -71,6 +71,28 @@ pub enum ActKind {
     ConcernMerged,
     /// A person let a merged concern stand by itself again.
     ConcernSplit,
+    /// A person took back what they just did with a concern.
+    ConcernUndone,
+    /// A person put a concern off.
+    ConcernPutOff,
+    /// A person brought a concern back that they had put off.
+    ConcernBroughtBack,
+    /// A person said who deals with a concern.
+    ConcernAssigned,
+    /// A person brought a concern to whoever is next up.
+    ConcernEscalated,
+    /// A person wrote down to whom a concern was referred.
+    ConcernReferred,
+    /// A person asked to be told when a topic comes again.
+    RecurrenceWatched,
+    /// A person read everything that stands about a subject.
+    ChronologyViewed,
+    /// A person wrote the school's local numbers or its action matrix down.
+    LocalHelpChanged,
+    /// A technician looked at a rule that somebody called noisy.
+    RuleTicketDone,
+    /// A person told technicians that a rule is noisy.
+    RuleReported,
     /// A person handed a concern to somebody without a conflict of interest.
     ConcernTransferred,
     /// A person let a colleague see a concern.
@@ -185,6 +207,17 @@ impl ActKind {
             Self::ConcernReopened => "concern_reopened",
             Self::ConcernMerged => "concern_merged",
             Self::ConcernSplit => "concern_split",
+            Self::ConcernUndone => "concern_undone",
+            Self::ConcernPutOff => "concern_put_off",
+            Self::ConcernBroughtBack => "concern_brought_back",
+            Self::ConcernAssigned => "concern_assigned",
+            Self::ConcernEscalated => "concern_escalated",
+            Self::ConcernReferred => "concern_referred",
+            Self::RecurrenceWatched => "recurrence_watched",
+            Self::ChronologyViewed => "chronology_viewed",
+            Self::LocalHelpChanged => "local_help_changed",
+            Self::RuleTicketDone => "rule_ticket_done",
+            Self::RuleReported => "rule_reported",
             Self::ConcernTransferred => "concern_transferred",
             Self::ConcernShared => "concern_shared",
             Self::ConcernHeld => "concern_held",

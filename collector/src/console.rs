@@ -30,16 +30,19 @@ use crate::triage::commands::Desk;
 mod acknowledge;
 mod ask_close;
 mod assets;
+mod assign;
 mod attribute;
 mod away;
 mod blank;
 mod checks;
+mod chronology;
 mod close;
 mod concern;
 mod counts;
 mod decision;
 mod devices;
 mod enrolment;
+mod escalate;
 mod evidence;
 mod exemptions;
 mod frame;
@@ -49,23 +52,32 @@ mod headers;
 mod hold;
 mod home;
 mod judge;
+mod keys;
 mod live;
+mod local_help;
 mod media;
 mod merge;
 mod note;
 mod posted;
+mod put_off;
 mod queue;
+mod recurrence;
+mod refer;
 mod refusal;
 mod reopen;
 mod request_words;
+mod report_rule;
 mod requests;
 mod role;
 mod rule_book;
+mod said;
 mod second_step;
 #[cfg(test)]
 mod seeded;
 mod session;
 mod set_up_authenticator;
+mod settle;
+mod several;
 mod shadows;
 mod share;
 mod sign_in;
@@ -76,6 +88,7 @@ mod tickets;
 mod transfer;
 mod two_step;
 mod undelivered;
+mod undo;
 mod words;
 
 pub use gate::Gate;
@@ -132,11 +145,24 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/sign-out", post(sign_out::submit))
         .route("/queue", get(queue::page))
         .route("/queue/live", get(live::stream))
+        .route("/queue/several", get(several::page).post(several::submit))
+        .route("/queue/several/undo", post(several::undo))
         .route("/concerns/{reference}", get(concern::page))
         .route("/concerns/{reference}/acknowledge", post(acknowledge::submit))
         .route("/concerns/{reference}/note", post(note::submit))
         .route("/concerns/{reference}/judge", post(judge::submit))
         .route("/concerns/{reference}/close", post(close::submit))
+        .route("/concerns/{reference}/settle", post(settle::submit))
+        .route("/concerns/{reference}/undo", post(undo::submit))
+        .route("/concerns/{reference}/put-off", post(put_off::submit))
+        .route("/concerns/{reference}/bring-back", post(put_off::undo))
+        .route("/concerns/{reference}/assign", post(assign::submit))
+        .route("/concerns/{reference}/escalate", post(escalate::submit))
+        .route("/concerns/{reference}/refer", post(refer::submit))
+        .route("/concerns/{reference}/report-rule", post(report_rule::submit))
+        .route("/concerns/{reference}/chronology", get(chronology::page))
+        .route("/concerns/{reference}/watch", post(recurrence::submit))
+        .route("/concerns/{reference}/unwatch", post(recurrence::undo))
         .route("/concerns/{reference}/reopen", post(reopen::submit))
         .route("/concerns/{reference}/merge", post(merge::submit))
         .route("/concerns/{reference}/split", post(merge::undo))
@@ -150,6 +176,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/requests", get(requests::page).post(requests::ask))
         .route("/requests/{reference}/answer", post(requests::answer))
         .route("/requests/{reference}/withdraw", post(requests::withdraw))
+        .route("/rule-tickets/{ticket}/done", post(report_rule::done))
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
         .route("/enrolment", get(enrolment::page).post(enrolment::make))
@@ -165,6 +192,10 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/exemptions/{reference}/end", post(exemptions::end))
         .route("/away", get(away::page).post(away::record))
         .route("/away/end", post(away::end))
+        .route("/local-help", get(local_help::page))
+        .route("/local-help/numbers", post(local_help::numbers))
+        .route("/local-help/matrix", post(local_help::matrix))
+        .route("/keys", get(keys::page).post(keys::switch))
         .route("/two-step", get(two_step::page).post(two_step::renew))
         .route("/blank", get(blank::page))
         .route("/assets/{name}", get(assets::file))

@@ -75,6 +75,27 @@ random_id!(
     KeyId, "key id", "key-"
 );
 
+/// Bytes of a capture's id that tell when it arrived, in milliseconds.
+const TIME_BYTES: usize = 6;
+
+impl CaptureId {
+    /// The same id with the time `at_us`, microseconds of UTC, at its beginning: rows that arrive together stand together in
+    /// the index, so that a commit writes few of its pages. It tells no more than the row beside it does.
+    pub(crate) fn beginning_with(self, at_us: i64) -> Self {
+        let mut bytes = *self.as_bytes();
+        let ms = at_us.div_euclid(1000).to_be_bytes();
+        for (to, byte) in bytes.iter_mut().zip(ms.iter().skip(ms.len() - TIME_BYTES)) {
+            *to = *byte;
+        }
+        Self::from_bytes(bytes)
+    }
+
+    /// Not above the id of any capture that arrived at `at_us` or later.
+    pub(crate) fn from_time(at_us: i64) -> Self {
+        Self::from_bytes([0; 16]).beginning_with(at_us)
+    }
+}
+
 /// Without the letters and digits that are taken for one another.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const REFERENCE_LETTERS: usize = 6;

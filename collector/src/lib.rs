@@ -22,6 +22,7 @@ mod in_force;
 pub mod ingest;
 pub mod intake;
 pub mod lifecycle;
+mod local_help;
 pub mod notify;
 pub mod people;
 pub mod proof;

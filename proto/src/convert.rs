@@ -107,7 +107,9 @@ macro_rules! wire_numbers {
 }
 
 impl Signal {
-    wire_numbers!(pub(crate) from_wire, to_wire, Signal, wire::Signal,
+    wire_numbers!(
+        /// The number on the wire.
+        pub from_wire, to_wire, Signal, wire::Signal,
         Title = Title, Url = Url, FileDrop = FileDrop, Media = Media, System = System);
 }
 

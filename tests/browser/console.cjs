@@ -15,6 +15,18 @@
 //   acknowledge        presses the button
 //   check NAME         axe violations of the page as it is, and a picture of it; {"violations": [...]}
 //   go PATH            opens a page
+//   press KEY...       presses keys one after another
+//   press-on KEY...    the same, and waits for the page that the last leads to
+//   click WORDS        presses the button of that name in the page, and waits for the page that it leads to
+//   open-link WORDS    follows the link of that name
+//   row N              opens the row of that number, from 0
+//   wait SELECTOR      waits until that is there
+//   tick N             ticks the box of that number, from 0
+//   at                 {"path", "title", "focus", "said", "rows", "current"}
+//   walk               presses Tab through the page; {"stops": n, "unseen": [...], "returned": true}
+//   look HOW           light, dark, print, phone, narrow (320 px, as at 400 %) or desk; {"overflow": px}
+//
+// LAPWING_SCRIPT=off: a browser that runs no script.
 "use strict";
 
 const crypto = require("node:crypto");
@@ -45,7 +57,8 @@ async function main() {
     args: ["--no-sandbox", "--disable-gpu", "--disable-sync", "--disable-component-update", "--no-first-run"],
   });
   // The page's own policy forbids injected scripts; axe comes in through the debugger instead.
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 900 } });
+  const javaScriptEnabled = process.env.LAPWING_SCRIPT !== "off";
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled, viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
   const strangers = [];
   const complaints = [];
@@ -56,6 +69,9 @@ async function main() {
     if (message.type() === "error") complaints.push(message.text());
   });
   const row = (words) => page.locator("[data-reference]", { hasText: words }).first();
+
+  // Does what leads to another page, and waits for that page.
+  const led = async (act) => { await Promise.all([page.waitForEvent("load"), act()]); };
 
   const commands = {
     async password() {
@@ -100,8 +116,85 @@ async function main() {
     },
     async acknowledge() {
       await page.getByRole("button", { name: "Acknowledge" }).click();
-      await page.locator(".notice[role=status]").waitFor();
-      return { said: await page.locator(".notice[role=status]").innerText() };
+      await page.locator(".notice [role=status]").waitFor();
+      return { said: await page.locator(".notice [role=status]").innerText() };
+    },
+    async press(keys) {
+      for (const key of keys.split(" ")) await page.keyboard.press(key);
+      return commands.at();
+    },
+    async "press-on"(keys) {
+      const pressed = async () => { for (const key of keys.split(" ")) await page.keyboard.press(key); };
+      await led(pressed);
+      return commands.at();
+    },
+    async click(words) {
+      await led(() => page.getByRole("button", { name: words, exact: true }).first().click());
+      return commands.at();
+    },
+    async wait(selector) {
+      await page.locator(selector).waitFor();
+      return {};
+    },
+    async tick(number) {
+      await page.locator(".pick").nth(Number(number)).check();
+      return {};
+    },
+    async "open-link"(words) {
+      await led(() => page.getByRole("link", { name: words, exact: true }).first().click());
+      return commands.at();
+    },
+    async row(number) {
+      await led(() => page.locator("a.row").nth(Number(number)).click());
+      return commands.at();
+    },
+    async at() {
+      await page.waitForLoadState();
+      const said = page.locator(".said [role=status]");
+      const current = page.locator("a.row[aria-current]");
+      const focus = "document.activeElement ? [document.activeElement.tagName, document.activeElement.id || '', document.activeElement.innerText || ''].join(' ').trim() : ''";
+      return {
+        path: new URL(page.url()).pathname,
+        title: await page.title(),
+        focus: javaScriptEnabled ? await page.evaluate(focus) : "",
+        said: (await said.count()) ? await said.first().innerText() : "",
+        rows: await page.locator("a.row").count(),
+        current: (await current.count()) ? await current.first().innerText() : "",
+      };
+    },
+    // Every stop of the Tab key: what has the focus is inside the window, and nothing lies over it.
+    async walk() {
+      const first = await page.evaluate(() => { document.activeElement.blur(); window.scrollTo(0, 0); return location.href; });
+      const unseen = [];
+      let stops = 0;
+      let returned = false;
+      for (; stops < 400; stops += 1) {
+        await page.keyboard.press("Tab");
+        const stop = await page.evaluate(() => {
+          const at = document.activeElement;
+          if (!at || at === document.body) return null;
+          const name = [at.tagName, at.id || at.getAttribute("href") || at.innerText || ""].join(" ").slice(0, 60);
+          const box = at.getBoundingClientRect();
+          const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+          const x = Math.min(Math.max(box.left + box.width / 2, 1), innerWidth - 1);
+          const y = Math.min(Math.max(box.top + Math.min(box.height / 2, 20), 1), innerHeight - 1);
+          const over = document.elementFromPoint(x, y);
+          const shows = inside && (at.contains(over) || (over && over.contains(at)));
+          const style = getComputedStyle(at);
+          const isMarked = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+          return { name, shows, isMarked };
+        });
+        if (stop === null) { returned = true; break; }
+        if (!stop.shows || !stop.isMarked) unseen.push(stop.name + (stop.shows ? " is not marked" : " is covered"));
+      }
+      return { stops, unseen, returned, moved: first !== (await page.evaluate("location.href")) };
+    },
+    async look(how) {
+      const sizes = { phone: [390, 844], narrow: [320, 640], desk: [1280, 900] };
+      if (sizes[how]) await page.setViewportSize({ width: sizes[how][0], height: sizes[how][1] });
+      if (how === "light" || how === "dark") await page.emulateMedia({ colorScheme: how, media: "screen" });
+      if (how === "print") await page.emulateMedia({ colorScheme: "light", media: "print" });
+      return { overflow: await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") };
     },
     async go(where) {
       const response = await page.goto(address + where);

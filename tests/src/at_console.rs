@@ -22,6 +22,19 @@ impl AtConsole {
     ///
     /// When node, playwright-core or Chromium is not installed; `deploy/test.sh` installs them.
     pub fn start(address: &str, pictures: &Path, login: &str) -> anyhow::Result<Self> {
+        Self::open(address, pictures, login, "on")
+    }
+
+    /// The same in a browser that runs no script.
+    ///
+    /// # Errors
+    ///
+    /// As [`AtConsole::start`].
+    pub fn without_script(address: &str, pictures: &Path, login: &str) -> anyhow::Result<Self> {
+        Self::open(address, pictures, login, "off")
+    }
+
+    fn open(address: &str, pictures: &Path, login: &str, script_is: &str) -> anyhow::Result<Self> {
         std::fs::create_dir_all(pictures)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/console.cjs");
         let mut child = Command::new("node")
@@ -30,6 +43,7 @@ impl AtConsole {
             .arg(pictures)
             .args([login, crate::PASSWORD])
             .env("LAPWING_NPM", npm_folder()?)
+            .env("LAPWING_SCRIPT", script_is)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

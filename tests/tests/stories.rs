@@ -11,6 +11,8 @@
 mod architecture;
 #[path = "stories/console.rs"]
 mod console;
+#[path = "stories/decisions.rs"]
+mod decisions;
 #[path = "stories/faults.rs"]
 mod faults;
 #[path = "stories/full_disk.rs"]

@@ -12,9 +12,9 @@ use super::{ConsoleState, decision};
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Bare {} }: Posted<Recipient, Bare>,
+    Posted { by, form: Bare {}, list }: Posted<Recipient, Bare>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     state.desk().acknowledge(by.actor(), concern).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "acknowledged"))
+    Ok(decision::done(&list, &reference, "acknowledged"))
 }

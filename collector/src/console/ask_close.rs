@@ -23,7 +23,7 @@ pub(super) struct Asked {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Asked { reason, closing } }: Posted<Recipient, Asked>,
+    Posted { by, form: Asked { reason, closing }, list }: Posted<Recipient, Asked>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let review = close::review(&by.present(), &closing).ok_or(Refusal::BadForm)?;
@@ -32,5 +32,5 @@ pub(super) async fn submit(
         AskCloseError::Concern(error) => decision::refused(error),
         AskCloseError::Request(error) => request_words::refused(error),
     })?;
-    Ok(decision::done(&reference, "asked"))
+    Ok(decision::done(&list, &reference, "asked"))
 }

@@ -1,4 +1,4 @@
-//! The style sheet, the script and the mark, built into the program.
+//! The style sheet, the scripts and the mark, built into the program.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
@@ -6,9 +6,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::refusal::Refusal;
 
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     ("lapwing.css", "text/css; charset=utf-8", include_str!("../../assets/lapwing.css")),
     ("lapwing.js", "text/javascript; charset=utf-8", include_str!("../../assets/lapwing.js")),
+    ("keys.js", "text/javascript; charset=utf-8", include_str!("../../assets/keys.js")),
     ("bird.svg", "image/svg+xml", include_str!("../../assets/bird.svg")),
 ];
 

@@ -27,22 +27,22 @@ pub(super) struct TakenBack {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Attributed { account, reason } }: Posted<Recipient, Attributed>,
+    Posted { by, form: Attributed { account, reason }, list }: Posted<Recipient, Attributed>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let person = accounts::person(&state.store, &state.school, &account).await;
     let Some(person) = person.map_err(|error| Refusal::failed(&error))? else { return Err(Refusal::NotForThem) };
     state.desk().attribute(by.actor(), concern, person, &reason).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "attributed"))
+    Ok(decision::done(&list, &reference, "attributed"))
 }
 
 /// `POST /concerns/{reference}/unattribute`.
 pub(super) async fn undo(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: TakenBack { reason } }: Posted<Recipient, TakenBack>,
+    Posted { by, form: TakenBack { reason }, list }: Posted<Recipient, TakenBack>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     state.desk().unattribute(by.actor(), concern, &reason).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "unattributed"))
+    Ok(decision::done(&list, &reference, "unattributed"))
 }

@@ -87,7 +87,7 @@ pub(super) async fn page(
 /// `POST /away`.
 pub(super) async fn record(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Leader, Recorded>,
+    Posted { by, form, .. }: Posted<Leader, Recorded>,
 ) -> Result<Response, Refusal> {
     let Ok(person) = form.person.parse() else { return Err(Refusal::BadForm) };
     let zone = TimeZone::get(&by.session().zone).unwrap_or(TimeZone::UTC);
@@ -109,7 +109,7 @@ pub(super) async fn record(
 /// `POST /away/end`.
 pub(super) async fn end(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Leader, Ended>,
+    Posted { by, form, .. }: Posted<Leader, Ended>,
 ) -> Result<Response, Refusal> {
     let Ok(absence) = form.absence.parse() else { return Err(Refusal::BadForm) };
     match absence::end(&state.store, by.actor(), by.present().now_us(), absence).await {

@@ -86,7 +86,7 @@ pub(super) async fn page(
 /// `POST /checks`.
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Overseer, Written>,
+    Posted { by, form, .. }: Posted<Overseer, Written>,
 ) -> Result<Response, Refusal> {
     let outcome = form.result.parse().map_err(|_| Refusal::BadForm)?;
     let tested = Tested::new(&form.what, outcome, &form.followed).map_err(|_| Refusal::BadForm)?;

@@ -31,12 +31,13 @@ pub(super) struct Closed {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form }: Posted<Recipient, Closed>,
+    Posted { by, form, list }: Posted<Recipient, Closed>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let review = review(&by.present(), &form).ok_or(Refusal::BadForm)?;
+    let next = decision::next(&state, &by, &list, &reference).await?;
     state.desk().close(by.actor(), concern, form.closing(review)).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "closed"))
+    Ok(decision::onward(&list, next, "closed", &reference))
 }
 
 impl Closed {

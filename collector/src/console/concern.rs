@@ -1,35 +1,40 @@
 //! A concern: everything a decision needs, on one page. The act of opening it is in the log before a byte leaves.
 
+mod card;
+mod context;
+mod file_text;
 mod may;
+mod read;
 mod why;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use lapwing_proto::Capture;
 use lapwing_rules::Level;
-use serde::Deserialize;
 
 use super::decision::{self, Choice};
 use super::evidence::{self, SeenView};
 use super::frame::{self, Frame};
+use super::queue::filter::Filter;
 use super::queue::{self, ListView};
 use super::refusal::Refusal;
-use super::role::{Recipient, SignedIn};
+use super::role::Recipient;
+use super::said::{Done, Said};
 use super::words::{self, Present};
-use super::{ConsoleState, guidance};
-use crate::ids::ConcernId;
-use crate::store::concern_page::{self, Colleague, Decided, Other, StepFacts, Whereabouts};
-use crate::store::queue::{self as rows, QueueRow};
-use crate::triage::commands::{Evidence, Note, Opened};
+use super::{ConsoleState, guidance, put_off, settle};
+use crate::actor::PersonId;
+use crate::store::concern_page::{Colleague, Decided, Other, StepFacts};
+use crate::store::queue::QueueRow;
+use crate::triage::commands::{Basis, Evidence, Note, Opened, Same};
+use crate::triage::is_illegal;
 
+use card::Card;
 use may::Can;
+use read::Read;
 
-/// What was just done, by its code.
-#[derive(Default, Deserialize)]
-pub(super) struct Asked {
-    done: Option<String>,
-}
+/// Concerns of the same site or file that are named.
+const MOST_SAME: usize = 10;
 
 #[derive(Template)]
 #[template(path = "concern.html")]
@@ -37,6 +42,7 @@ struct ConcernPage {
     frame: Frame,
     list: ListView,
     current: Option<String>,
+    said: Option<Said>,
     view: ConcernView,
 }
 
@@ -46,7 +52,6 @@ struct ConcernView {
     what: String,
     standing: String,
     clock: String,
-    said: Option<&'static str>,
     do_not_view: &'static [&'static str],
     urgent: Option<&'static str>,
     facts: Vec<Fact>,
@@ -54,6 +59,23 @@ struct ConcernView {
     seen: Vec<SeenView>,
     why: Vec<String>,
     guidance: Vec<String>,
+    card: Card,
+    /// What came of others by the same rule.
+    like: Option<String>,
+    history: Option<String>,
+    same: Option<String>,
+    same_concerns: Vec<OtherView>,
+    /// Until when the reader put it off.
+    put_off: Option<String>,
+    /// Until when the reader is told if it recurs.
+    told: Option<String>,
+    routine: Vec<Choice>,
+    until: [(&'static str, &'static str); 3],
+    bases: [Basis; 4],
+    /// For the child's file.
+    file_text: String,
+    /// Rules that can be called noisy.
+    noisy: Vec<String>,
     around: Vec<OtherView>,
     before: Vec<OtherView>,
     steps: Vec<StepView>,
@@ -65,6 +87,8 @@ struct ConcernView {
     towards: Vec<OtherView>,
     into: Option<OtherView>,
     colleagues: Vec<Colleague>,
+    /// Whoever looks, where the concern can be given to them.
+    me: Option<PersonId>,
 }
 
 struct Fact {
@@ -82,25 +106,11 @@ struct OtherView {
 struct StepView {
     did: String,
     when: String,
+    /// The same as it is written down.
+    at: String,
     who: String,
+    is_by_person: bool,
     note: Option<String>,
-}
-
-/// Everything that was read of a concern.
-struct Read {
-    row: QueueRow,
-    decided: Decided,
-    is_senior: bool,
-    is_marked: bool,
-    places: Vec<Whereabouts>,
-    around: Vec<Other>,
-    before: Vec<Other>,
-    steps: Vec<StepFacts>,
-    rules: Vec<String>,
-    towards: Vec<Other>,
-    into: Option<Other>,
-    colleagues: Vec<Colleague>,
-    opened: Opened,
 }
 
 /// `GET /concerns/{reference}`.
@@ -108,61 +118,34 @@ pub(super) async fn page(
     State(state): State<ConsoleState>,
     recipient: Recipient,
     Path(reference): Path<String>,
-    Query(asked): Query<Asked>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &recipient, &reference).await?;
-    let read = read(&state, &recipient, concern).await?;
-    let said = asked.done.as_deref().and_then(decision::done_words);
-    let view = view(&state, &recipient.present(), read, said);
-    let list = queue::list(&state, &recipient, &queue::filter::Filter::default()).await?;
+    let read = read::read(&state, &recipient, concern).await?;
+    let mut view = view(&state, &recipient.present(), &read);
+    view.me = recipient.actor().person();
+    let list = queue::list(&state, &recipient, &Filter::of(query.as_deref())).await?;
+    let said = Done::of(query.as_deref()).said(&state, &recipient, Some(&view.reference), &list.kept).await?;
     let frame = Frame::of(&recipient, "/queue");
-    frame::shown(&ConcernPage { frame, list, current: Some(view.reference.clone()), view })
+    frame::shown(&ConcernPage { frame, list, current: Some(view.reference.clone()), said, view })
 }
 
-async fn read(state: &ConsoleState, person: &SignedIn, concern: ConcernId) -> Result<Read, Refusal> {
-    let opened = state.desk().open(person.actor(), concern).await.map_err(decision::refused_opening)?;
-    let (store, actor) = (&state.store, person.actor());
-    let rest = async {
-        let row = rows::row(store, actor, concern).await?;
-        let decided = concern_page::decided(store, actor, concern).await?;
-        let (Some(row), Some(decided)) = (row, decided) else { return Ok(None) };
-        let (towards, into) = concern_page::merged(store, actor, concern).await?;
-        Ok(Some(Read {
-            rules: concern_page::rules(store, actor, concern).await?,
-            towards,
-            into,
-            colleagues: concern_page::colleagues(store, actor, concern).await?,
-            row,
-            decided,
-            is_senior: actor.is_senior(),
-            is_marked: concern_page::is_marked(store, actor, concern).await?,
-            places: concern_page::whereabouts(store, actor, concern).await?,
-            around: concern_page::around(store, actor, concern).await?,
-            before: concern_page::before(store, actor, concern).await?,
-            steps: concern_page::steps(store, actor, concern).await?,
-            opened,
-        }))
-    };
-    let read: Result<Option<Read>, crate::store::StoreError> = rest.await;
-    read.map_err(|error| Refusal::failed(&error))?.ok_or(Refusal::NotYours)
-}
-
-fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'static str>) -> ConcernView {
+fn view(state: &ConsoleState, present: &Present, read: &Read) -> ConcernView {
     let rules = state.rules.load();
-    let Read { row, decided, opened, .. } = &read;
+    let Read { row, decided, opened, .. } = read;
     let fired = opened.captures.iter().filter_map(|one| capture(&one.evidence));
     let fired = fired.flat_map(|capture| capture.verdict.hits.iter().map(|hit| &hit.rule));
     let standing = standing(present, row, decided);
-    ConcernView {
+    let can = may::can(row, decided, read.into.is_some(), read.is_senior);
+    let mut view = ConcernView {
         reference: row.reference.clone(),
         level: row.level,
         what: words::category(&row.category),
         standing,
         clock: queue::clock(present, row).words,
-        said,
         do_not_view: guidance::do_not_view(&row.category),
         urgent: guidance::urgent(&row.category, row.level),
-        facts: facts(present, &read),
+        facts: facts(present, read),
         cut: cut(row, opened),
         seen: opened.captures.iter().map(|one| evidence::seen(present, &rules, one)).collect(),
         why: why::why(row, decided, opened),
@@ -170,14 +153,44 @@ fn view(state: &ConsoleState, present: &Present, read: Read, said: Option<&'stat
         around: read.around.iter().map(|other| other_view(present, other)).collect(),
         before: read.before.iter().map(|other| other_view(present, other)).collect(),
         steps: steps(present, &read.steps, &opened.notes),
-        can: may::can(row, decided, read.into.is_some(), read.is_senior),
+        can,
+        card: card::card(&row.subject.audience, &row.category, row.level, &read.matrix, &read.contacts),
+        like: context::like(&read.like),
+        history: context::history(read.history),
+        same: context::same(&read.same),
+        same_concerns: same_concerns(&read.same),
+        put_off: read.put_off_until_us.map(|until_us| present.moment(until_us)),
+        told: read.told_until_us.map(|until_us| present.date_and_time(until_us)),
+        routine: if can.settle { routine() } else { Vec::new() },
+        until: put_off::UNTIL,
+        bases: Basis::ALL,
+        file_text: String::new(),
+        noisy: if is_illegal(&row.category) { Vec::new() } else { read.rules.clone() },
         verdicts: decision::verdicts(decided.verdict.as_deref()),
         outcomes: decision::outcomes(decided.outcome.as_deref()),
         rules: if read.rules.len() > 1 { read.rules.clone() } else { Vec::new() },
         towards: read.towards.iter().map(|other| other_view(present, other)).collect(),
         into: read.into.as_ref().map(|other| other_view(present, other)),
         colleagues: read.colleagues.clone(),
-    }
+        me: None,
+    };
+    view.file_text = file_text::of(present, row, &view);
+    view
+}
+
+fn routine() -> Vec<Choice> {
+    let choice = |(value, _, _, words)| Choice { value, words, is_chosen: false };
+    settle::ROUTINE.into_iter().map(choice).collect()
+}
+
+fn same_concerns(same: &Same) -> Vec<OtherView> {
+    let view = |(reference, (level, category)): (&String, &(Level, String))| OtherView {
+        reference: reference.clone(),
+        level: *level,
+        what: words::category(category),
+        when: String::new(),
+    };
+    same.concerns.iter().take(MOST_SAME).map(view).collect()
 }
 
 fn standing(present: &Present, row: &QueueRow, decided: &Decided) -> String {
@@ -226,6 +239,8 @@ fn steps(present: &Present, steps: &[StepFacts], notes: &[Note]) -> Vec<StepView
         StepView {
             did: decision::step_words(&step.kind, &step.to_state),
             when: present.when(step.at_us),
+            at: present.at(step.at_us),
+            is_by_person: step.name.is_some(),
             who: step.name.clone().unwrap_or_else(|| "Lapwing".to_owned()),
             note: note.map(|note| note.text.clone().unwrap_or_else(|| "(erased)".to_owned())),
         }

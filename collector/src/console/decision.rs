@@ -2,7 +2,8 @@
 
 use axum::response::{IntoResponse as _, Redirect, Response};
 
-use super::ConsoleState;
+use super::queue::filter::Filter;
+use super::{ConsoleState, queue};
 use super::refusal::{self, Refusal};
 use super::role::SignedIn;
 use crate::audit::{self, Act, ActKind};
@@ -41,9 +42,32 @@ async fn log_refusal(state: &ConsoleState, person: &SignedIn) -> Result<(), Stor
     tx.commit().await
 }
 
-/// Back to the concern, with a sentence about what was done.
-pub(super) fn done(reference: &str, code: &'static str) -> Response {
-    Redirect::to(&format!("/concerns/{reference}?done={code}")).into_response()
+/// Back to the concern, with a sentence about what was done; `list` stays beside it.
+pub(super) fn done(list: &Filter, reference: &str, code: &'static str) -> Response {
+    let address = list.after(&format!("/concerns/{reference}"), &format!("done={code}"));
+    Redirect::to(&address).into_response()
+}
+
+/// The concern after this one in `list`, as it stands before the decision: the first where it is the last, and none where it
+/// is alone.
+pub(super) async fn next(
+    state: &ConsoleState,
+    person: &SignedIn,
+    list: &Filter,
+    reference: &str,
+) -> Result<Option<String>, Refusal> {
+    let rows = rows::rows(&state.store, person.actor(), &list.sought(&person.present()), queue::LIMIT).await;
+    let rows = rows.map_err(|error| Refusal::failed(&error))?;
+    let references: Vec<_> = rows.into_iter().map(|row| row.reference).collect();
+    let after = references.iter().position(|one| one == reference).map_or(0, |at| at + 1);
+    let next = references.get(after).or_else(|| references.first().filter(|first| *first != reference));
+    Ok(next.cloned())
+}
+
+/// On to the next concern, or to the list where there is none, with a sentence about what was done.
+pub(super) fn onward(list: &Filter, next: Option<String>, code: &'static str, reference: &str) -> Response {
+    let page = next.map_or_else(|| "/queue".to_owned(), |next| format!("/concerns/{next}"));
+    Redirect::to(&list.after(&page, &format!("done={code}&was={reference}"))).into_response()
 }
 
 /// Why a decision was not carried out.
@@ -54,6 +78,10 @@ pub(super) fn refused(error: CommandError) -> Refusal {
             Refusal::OutOfTurn
         }
         CommandError::NotForRole => Refusal::WrongRole,
+        CommandError::NotAtOnce => Refusal::NotAtOnce,
+        CommandError::CannotPutOff => Refusal::CannotPutOff,
+        CommandError::TooLate => Refusal::TooLate,
+        CommandError::NobodyFurther => Refusal::NobodyFurther,
         CommandError::NeedsReview => Refusal::NeedsReview,
         CommandError::CannotMerge | CommandError::IsHeld => Refusal::CannotMerge,
         CommandError::NotForThem | CommandError::CannotAttribute => Refusal::NotForThem,
@@ -78,6 +106,10 @@ pub(super) fn refused_opening(error: CommandError) -> Refusal {
         | CommandError::IsHeld
         | CommandError::NotForRole
         | CommandError::NotForThem
+        | CommandError::NotAtOnce
+        | CommandError::CannotPutOff
+        | CommandError::TooLate
+        | CommandError::NobodyFurther
         | CommandError::CannotAttribute => refused(error),
     }
 }
@@ -93,6 +125,15 @@ pub(super) fn done_words(code: &str) -> Option<&'static str> {
         "merged" => "This concern counts towards another one now. You can take that back below.",
         "split" => "This concern stands by itself again.",
         "shared" => "Your colleague can see this concern now, and was told.",
+        "undone" => "That was taken back. The concern stands as it did.",
+        "back" => "This concern is in your list again.",
+        "assigned" => "Your colleague was told that they deal with this concern.",
+        "taken" => "You deal with this concern.",
+        "escalated" => "The next people up were told, and see this concern now.",
+        "referred" => "The referral was written down.",
+        "watched" => "You will be told when this topic comes again for this person.",
+        "unwatched" => "You will not be told any more.",
+        "reported" => "The technician was told of the rule, and of nobody.",
         "held" => "This concern is kept as it is for legal reasons.",
         "released" => "This concern is under review again.",
         "attributed" => "This concern belongs to that pupil now. You can take that back below.",
@@ -110,7 +151,7 @@ pub(super) fn step_words(kind: &str, to_state: &str) -> String {
         "raised" => "Raised to a higher level".to_owned(),
         "acknowledged" => "Acknowledged".to_owned(),
         "noted" => "Note".to_owned(),
-        "judged" => format!("Decided: {}", super::queue::state_words(to_state).to_lowercase()),
+        "judged" => format!("Decided: {}", queue::state_words(to_state).to_lowercase()),
         "closed" => "Closed".to_owned(),
         "reopened" => "Reopened".to_owned(),
         "climbed" => "Went to further people: nobody had acknowledged it in time".to_owned(),
@@ -119,6 +160,10 @@ pub(super) fn step_words(kind: &str, to_state: &str) -> String {
         "took_in" => "Another concern counts towards this one".to_owned(),
         "split" => "Stands by itself again".to_owned(),
         "shared" => "Shared with a colleague".to_owned(),
+        "assigned" => "Given to somebody to deal with".to_owned(),
+        "escalated" => "Brought to the next people up".to_owned(),
+        "referral" => "Referred".to_owned(),
+        "undone" => format!("Taken back: {}", queue::state_words(to_state).to_lowercase()),
         "transferred" => "Handed over: conflict of interest".to_owned(),
         "held" => "Kept for legal reasons".to_owned(),
         "released" => "No longer kept for legal reasons".to_owned(),
@@ -190,7 +235,7 @@ mod tests {
             ("acknowledge", &[], "You acknowledged this concern."),
             ("note", &[("note", "Spoke to her <b>form</b> tutor.")], "Your note was saved."),
             ("judge", &[("verdict", "true"), ("outcome", "talked")], "Your decision was saved."),
-            ("close", &[], "This concern is closed."),
+            ("close", &[], "is closed."),
             ("reopen", &[], "This concern is open again."),
         ];
         for (action, fields, said) in life {

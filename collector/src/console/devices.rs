@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::role::Technician;
 use super::shadows::{self, ShadowView};
 use super::silences::{self, SilenceView};
+use super::report_rule::{self, RuleTicketView};
 use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
@@ -40,6 +41,7 @@ struct DevicesView {
     rooms: Vec<RoomView>,
     shadows: Vec<ShadowView>,
     tickets: Vec<TicketView>,
+    rule_tickets: Vec<RuleTicketView>,
 }
 
 /// Devices that are expected and were never heard.
@@ -84,9 +86,10 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let heard = queue::heard(&state, &present).await?;
     let shadows = shadows::views(&state, &present).await?;
     let tickets = tickets::views(&state).await?;
+    let rule_tickets = report_rule::views(&state).await?;
     let silences = silences::views(&state, &present).await?;
     let missing = missing(&state, &present).await?;
-    let view = DevicesView { heard, silences, missing, rooms: rooms((&present, due), devices), shadows, tickets };
+    let view = DevicesView { heard, silences, missing, rooms: rooms((&present, due), devices), shadows, tickets, rule_tickets };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
 

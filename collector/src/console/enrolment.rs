@@ -109,7 +109,7 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
 /// `POST /enrolment`: makes a token.
 pub(super) async fn make(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Technician, Written>,
+    Posted { by, form, .. }: Posted<Technician, Written>,
 ) -> Result<Response, Refusal> {
     let made = match wanted(&by.present(), &form) {
         Ok(wanted) => desk::create_token(&state.store, by.actor(), wanted, by.present().now_us()).await,
@@ -125,7 +125,7 @@ pub(super) async fn make(
 /// `POST /enrolment/withdraw`: ends a token.
 pub(super) async fn withdraw(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Technician, Withdrawn>,
+    Posted { by, form, .. }: Posted<Technician, Withdrawn>,
 ) -> Result<Response, Refusal> {
     let withdrawn = desk::withdraw_token(&state.store, by.actor(), &form.reference, by.present().now_us()).await;
     // Somebody else was quicker: the list says how it stands.
@@ -154,7 +154,7 @@ pub(super) async fn turn_away(
 async fn answer(
     State(state): State<ConsoleState>,
     Path(join): Path<String>,
-    Posted { by, form: Bare {} }: Posted<Technician, Bare>,
+    Posted { by, form: Bare {}, .. }: Posted<Technician, Bare>,
     answer: Answer,
 ) -> Result<Response, Refusal> {
     let Ok(join) = join.parse::<JoinId>() else { return Err(Refusal::NoSuchPage) };

@@ -198,7 +198,7 @@ fn media_words(media: &Media) -> String {
     format!("{bus}, {size}, {}. {fingerprint}", media.filesystem)
 }
 
-const fn source(signal: Open<Signal>) -> &'static str {
+pub(super) const fn source(signal: Open<Signal>) -> &'static str {
     match signal {
         Open::Known(Signal::Title) => "Window title",
         Open::Known(Signal::Url) => "Web address",

@@ -27,6 +27,8 @@ pub(super) struct Frame {
     pub(super) places: Vec<Place>,
     /// The one that is open.
     pub(super) here: &'static str,
+    /// Whether lists take keys in this browser.
+    pub(super) keys: bool,
     /// What does not go out of messages.
     pub(super) troubles: Vec<String>,
 }
@@ -41,7 +43,7 @@ pub(super) struct Place {
 }
 
 /// With the roles that open them; none: everybody who is let in.
-const PLACES: [(Place, Option<&[Role]>); 9] = [
+const PLACES: [(Place, Option<&[Role]>); 10] = [
     (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
     (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
     (Place { address: "/enrolment", words: "Enrolment" }, Some(Technician::ROLES)),
@@ -51,6 +53,7 @@ const PLACES: [(Place, Option<&[Role]>); 9] = [
     (Place { address: "/requests", words: "Requests" }, Some(&ASKERS)),
     (Place { address: "/exemptions", words: "Exemptions" }, None),
     (Place { address: "/away", words: "Away" }, Some(Leader::ROLES)),
+    (Place { address: "/local-help", words: "Local help" }, Some(Leader::ROLES)),
 ];
 
 impl Frame {
@@ -66,6 +69,7 @@ impl Frame {
             csrf: Secret::from_bytes(&session.csrf).map_or_else(String::new, |secret| secret.text()),
             places: places(person).collect(),
             here,
+            keys: person.has_keys(),
             troubles: undelivered::sentences(person.trouble(), &person.present()),
         }
     }

@@ -19,20 +19,20 @@ pub(super) struct Reasoned {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Reasoned { reason } }: Posted<Recipient, Reasoned>,
+    Posted { by, form: Reasoned { reason }, list }: Posted<Recipient, Reasoned>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     state.desk().hold(by.actor(), concern, &reason).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "held"))
+    Ok(decision::done(&list, &reference, "held"))
 }
 
 /// `POST /concerns/{reference}/release`.
 pub(super) async fn undo(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Reasoned { reason } }: Posted<Recipient, Reasoned>,
+    Posted { by, form: Reasoned { reason }, list }: Posted<Recipient, Reasoned>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     state.desk().release(by.actor(), concern, &reason).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "released"))
+    Ok(decision::done(&list, &reference, "released"))
 }

@@ -30,7 +30,7 @@ pub(super) struct Judged {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Judged { verdict, outcome, reason, rules } }: Posted<Recipient, Judged>,
+    Posted { by, form: Judged { verdict, outcome, reason, rules }, list }: Posted<Recipient, Judged>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let (Ok(verdict), Ok(outcome)) = (verdict.parse(), outcome.parse()) else { return Err(Refusal::BadForm) };
@@ -42,5 +42,5 @@ pub(super) async fn submit(
     let Ok(differing) = differing else { return Err(Refusal::BadForm) };
     let why = note::checked(&reason)?;
     state.desk().judge(by.actor(), concern, judgement, &why, &differing).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "judged"))
+    Ok(decision::done(&list, &reference, "judged"))
 }

@@ -148,7 +148,8 @@ impl Live {
 
     fn events(&self, session: &Session, rows: &[rows::QueueRow]) -> Vec<Event> {
         let present = Present::new(self.state.clock.wall_us(), &session.calendar);
-        rows.iter().filter_map(|row| event(&queue::row_view(&present, row))).collect()
+        let kept = self.filter.kept();
+        rows.iter().filter_map(|row| event(&queue::row_view(&present, row, &kept))).collect()
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn page(
 /// `POST /media`.
 pub(super) async fn approve(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Overseer, Written>,
+    Posted { by, form, .. }: Posted<Overseer, Written>,
 ) -> Result<Response, Refusal> {
     let again = async |problem: &str| {
         let mut page = show(&state, &by, None, Some(problem.to_owned()), form.clone()).await?;
@@ -123,7 +123,7 @@ pub(super) async fn approve(
 /// `POST /media/withdraw`.
 pub(super) async fn withdraw(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Overseer, Withdrawn>,
+    Posted { by, form, .. }: Posted<Overseer, Withdrawn>,
 ) -> Result<Response, Refusal> {
     let Some(serial_hash) = fingerprint(&form.fingerprint) else { return Err(Refusal::BadForm) };
     match approved_media::withdraw(&state.store, by.actor(), by.present().now_us(), serial_hash).await {

@@ -19,21 +19,21 @@ pub(super) struct Merged {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Merged { into } }: Posted<Recipient, Merged>,
+    Posted { by, form: Merged { into }, list }: Posted<Recipient, Merged>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let into = decision::find(&state, &by, into.trim()).await?;
     state.desk().merge(by.actor(), concern, into).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "merged"))
+    Ok(decision::done(&list, &reference, "merged"))
 }
 
 /// `POST /concerns/{reference}/split`.
 pub(super) async fn undo(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Bare {} }: Posted<Recipient, Bare>,
+    Posted { by, form: Bare {}, list }: Posted<Recipient, Bare>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     state.desk().split(by.actor(), concern).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "split"))
+    Ok(decision::done(&list, &reference, "split"))
 }

@@ -22,12 +22,12 @@ pub(super) struct Written {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Written { note } }: Posted<Recipient, Written>,
+    Posted { by, form: Written { note }, list }: Posted<Recipient, Written>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let note = checked(&note)?;
     state.desk().note(by.actor(), concern, &note).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "noted"))
+    Ok(decision::done(&list, &reference, "noted"))
 }
 
 /// What was written, with one character a line end, where it is as short as the form says.

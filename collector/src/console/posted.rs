@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ConsoleState;
+use super::queue::filter::Filter;
 use super::refusal::Refusal;
 use super::role::SignedIn;
 use super::session::Secret;
@@ -15,6 +16,8 @@ pub(super) struct Posted<R, T> {
     pub(super) by: R,
     /// The form.
     pub(super) form: T,
+    /// The list that they work through.
+    pub(super) list: Filter,
 }
 
 /// A form without a field of its own.
@@ -37,10 +40,11 @@ where
 
     async fn from_request(request: Request, state: &ConsoleState) -> Result<Self, Refusal> {
         let (mut parts, body) = request.into_parts();
+        let list = Filter::of(parts.uri.query());
         let by = R::from_request_parts(&mut parts, state).await?;
         let form = Form::<WithToken<T>>::from_request(Request::from_parts(parts, body), state).await;
         let Ok(Form(WithToken { csrf, form })) = form else { return Err(Refusal::BadForm) };
         let token = Secret::from_bytes(&by.session().csrf);
-        if token.is_some_and(|token| token.is(&csrf)) { Ok(Self { by, form }) } else { Err(Refusal::Forged) }
+        if token.is_some_and(|token| token.is(&csrf)) { Ok(Self { by, form, list }) } else { Err(Refusal::Forged) }
     }
 }

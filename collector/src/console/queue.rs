@@ -12,6 +12,8 @@ use super::ConsoleState;
 use super::frame::{self, Frame};
 use super::refusal::Refusal;
 use super::role::{Recipient, SignedIn};
+use super::said::{Done, Said};
+use super::several;
 use super::words::{self, Clock, Present};
 use crate::store::expected::{self, Coverage};
 use crate::store::queue::{self as rows, Among, QueueRow, SubjectFacts};
@@ -22,18 +24,18 @@ pub(super) mod filter;
 /// Rows on one page; beyond it a person cannot choose anyway.
 pub(super) const LIMIT: u32 = 200;
 
-/// What is said first.
+/// What is asked of the list besides its filter.
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
-    /// What was just done, by its code.
-    done: Option<String>,
+    /// Boxes stand beside its rows.
+    choose: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "queue.html")]
 struct QueuePage {
     frame: Frame,
-    said: Option<&'static str>,
+    said: Option<Said>,
     list: ListView,
     filter: FilterView,
     current: Option<String>,
@@ -52,6 +54,15 @@ pub(super) struct ListView {
     pub(super) live: Option<String>,
     pub(super) is_cut: bool,
     pub(super) limit: u32,
+    /// The part of an address that says it; empty for the open list.
+    pub(super) kept: String,
+    /// The same as fields of a form.
+    pub(super) fields: Vec<(String, String)>,
+    /// Where boxes stand beside its rows.
+    pub(super) choose: String,
+    pub(super) is_selecting: bool,
+    /// What is done with those that are chosen.
+    pub(super) acts: [(&'static str, &'static str); 3],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +75,8 @@ pub(super) struct Other {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RowView {
     pub(super) reference: String,
+    /// The part of an address that says the list.
+    pub(super) kept: String,
     pub(super) level: Level,
     pub(super) what: String,
     pub(super) who: String,
@@ -73,6 +86,8 @@ pub(super) struct RowView {
     pub(super) is_new: bool,
     /// The school's web filter reported some of it.
     pub(super) is_from_filter: bool,
+    /// It may be chosen with others.
+    pub(super) is_pickable: bool,
 }
 
 /// `GET /queue`.
@@ -83,9 +98,9 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let filter = Filter::of(query.as_deref());
-    let list = list(&state, &recipient, &filter).await?;
-    let said = asked.done.as_deref().filter(|code| *code == "handed-over");
-    let said = said.map(|_| "You handed the concern over, and your colleague was told.");
+    let mut list = list(&state, &recipient, &filter).await?;
+    list.is_selecting = asked.choose.is_some();
+    let said = Done::of(query.as_deref()).said(&state, &recipient, None, &list.kept).await?;
     let frame = Frame::of(&recipient, "/queue");
     frame::shown(&QueuePage { frame, said, list, filter: filter.view(), current: None })
 }
@@ -96,25 +111,27 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, filter: &Filte
     let found = rows::rows(&state.store, person.actor(), &filter.sought(&present), LIMIT).await;
     let found = found.map_err(|error| Refusal::failed(&error))?;
     let is_cut = found.len() >= LIMIT as usize;
-    let views = found.iter().map(|row| row_view(&present, row));
+    let kept = filter.kept();
+    let views = found.iter().map(|row| row_view(&present, row, &kept));
     let (rows, low) = match filter.among {
         Among::Open => views.partition(|row: &RowView| row.level > Level::Low),
-        Among::Closed | Among::All => (views.collect(), Vec::new()),
+        Among::Closed | Among::All | Among::PutOff => (views.collect(), Vec::new()),
     };
     let (heading, nothing) = match (filter.among, filter.is_open_list()) {
         (_, true) => ("Concerns", "No concerns."),
         (Among::Closed, false) => ("Closed concerns", "No closed concerns."),
+        (Among::PutOff, false) => ("Put off by you", "You put nothing off."),
         (Among::Open | Among::All, false) => ("Concerns that match", "No concern matches."),
     };
     let other = match filter.among {
         Among::Open if filter.is_open_list() => Other { address: "/queue?show=closed", words: "Show closed" },
-        Among::Open | Among::Closed | Among::All => Other { address: "/queue", words: "Show all open" },
+        Among::Open | Among::Closed | Among::All | Among::PutOff => Other { address: "/queue", words: "Show all open" },
     };
     let query = filter.to_query();
     let live = match filter.among {
         Among::Open if query.is_empty() => Some("/queue/live".to_owned()),
         Among::Open => Some(format!("/queue/live?{query}")),
-        Among::Closed | Among::All => None,
+        Among::Closed | Among::All | Among::PutOff => None,
     };
     Ok(ListView {
         heading,
@@ -126,6 +143,11 @@ pub(super) async fn list(state: &ConsoleState, person: &SignedIn, filter: &Filte
         live,
         is_cut,
         limit: LIMIT,
+        fields: filter.fields(),
+        choose: filter.after("/queue", "choose=several"),
+        is_selecting: false,
+        acts: several::ACTS,
+        kept,
     })
 }
 
@@ -170,10 +192,11 @@ async fn lost(state: &ConsoleState, present: &Present) -> Result<String, Refusal
 }
 
 /// A row as the list shows it.
-pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
+pub(super) fn row_view(present: &Present, row: &QueueRow, kept: &str) -> RowView {
     let Clock { words: clock, is_late } = clock(present, row);
     RowView {
         reference: row.reference.clone(),
+        kept: kept.to_owned(),
         level: row.level,
         what: words::category(&row.category),
         who: masked(&row.subject),
@@ -182,13 +205,18 @@ pub(super) fn row_view(present: &Present, row: &QueueRow) -> RowView {
         is_late,
         is_new: row.is_waiting(),
         is_from_filter: row.is_from_filter,
+        is_pickable: several::why_alone(row).is_none(),
     }
 }
 
 /// What is to be done by when, or where it stands.
 pub(super) fn clock(present: &Present, row: &QueueRow) -> Clock {
     if !row.is_waiting() {
-        return Clock { words: state_words(&row.state), is_late: false };
+        let words = match (&row.assigned, row.state.as_str()) {
+            (Some(name), "acknowledged" | "under_review") => format!("With {name}"),
+            (Some(_) | None, state) => state_words(state),
+        };
+        return Clock { words, is_late: false };
     }
     if let Some(due_us) = row.acknowledge_by_us {
         return present.acknowledge_by(due_us, row.level);

@@ -43,6 +43,14 @@ pub(super) enum Refusal {
     CannotMerge,
     /// Somebody for whom that cannot be done.
     NotForThem,
+    /// A concern that is decided a step at a time.
+    NotAtOnce,
+    /// A concern that is not put off.
+    CannotPutOff,
+    /// Nothing can be taken back any more.
+    TooLate,
+    /// Nobody further up may see the concern.
+    NobodyFurther,
     /// A request that cannot be made or answered, and why.
     NoRequest(String),
     /// Too many sign-ins at once.
@@ -102,7 +110,14 @@ impl Refusal {
             Self::BadForm | Self::Contradiction | Self::NeedsReview | Self::NotForThem | Self::NoRequest(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::OutOfTurn | Self::Settled | Self::Over | Self::CannotMerge => StatusCode::CONFLICT,
+            Self::OutOfTurn
+            | Self::Settled
+            | Self::Over
+            | Self::CannotMerge
+            | Self::NotAtOnce
+            | Self::CannotPutOff
+            | Self::TooLate
+            | Self::NobodyFurther => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { .. } | Self::NotSaved { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -167,6 +182,22 @@ impl Refusal {
                      list. Nothing was changed.",
                 ],
             ),
+            Self::NotAtOnce => (
+                "Decide this one a step at a time",
+                &["It is critical, illegal, or a case for the child's file or another body. Nothing was changed.", "Open it and go through the steps."],
+            ),
+            Self::CannotPutOff => (
+                "That was not put off",
+                &["Acknowledge a concern before you put it off, by two weeks at most. A critical one is not put off. Nothing was changed."],
+            ),
+            Self::TooLate => (
+                "That cannot be taken back any more",
+                &["Somebody has gone on since, or the time for it is over. Nothing was changed.", "Open the concern to see where it stands. You can reopen or decide it again there."],
+            ),
+            Self::NobodyFurther => (
+                "Nobody further up can see this concern",
+                &["Everybody who may see it and is there sees it already. Nothing was changed.", "Speak with them. If a child is in danger, call 999."],
+            ),
             Self::NoRequest(_) => ("That request was not made", &["Nothing was changed. Go back and check it."]),
             Self::Busy => ("The console is busy", &["Too many people are signing in at once. Try again in a minute."]),
             Self::Failed { .. } => ("The page could not be shown", &["Nothing was lost. Try again."]),
@@ -189,6 +220,10 @@ impl Refusal {
             | Self::NeedsReview
             | Self::CannotMerge
             | Self::NotForThem
+            | Self::NotAtOnce
+            | Self::CannotPutOff
+            | Self::TooLate
+            | Self::NobodyFurther
             | Self::NoRequest(_)
             | Self::Busy => None,
         };
@@ -297,6 +332,10 @@ mod tests {
             Refusal::NeedsReview,
             Refusal::CannotMerge,
             Refusal::NotForThem,
+            Refusal::NotAtOnce,
+            Refusal::CannotPutOff,
+            Refusal::TooLate,
+            Refusal::NobodyFurther,
             Refusal::NoRequest("it takes two".to_owned()),
             Refusal::Busy,
             Refusal::Failed { reference: reference() },

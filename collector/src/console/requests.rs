@@ -98,7 +98,7 @@ pub(super) struct Answered {
 pub(super) async fn answer(
     extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Answered { answer } }: Posted<StaffMember, Answered>,
+    Posted { by, form: Answered { answer }, .. }: Posted<StaffMember, Answered>,
 ) -> Result<Response, Refusal> {
     let Ok(answer) = answer.parse::<Answer>() else { return Err(Refusal::BadForm) };
     state.approvals().answer(by.actor(), &reference, answer).await.map_err(request_words::refused)?;
@@ -109,7 +109,7 @@ pub(super) async fn answer(
 pub(super) async fn withdraw(
     extract::State(state): extract::State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Bare {} }: Posted<StaffMember, Bare>,
+    Posted { by, form: Bare {}, .. }: Posted<StaffMember, Bare>,
 ) -> Result<Response, Refusal> {
     state.approvals().withdraw(by.actor(), &reference).await.map_err(request_words::refused)?;
     Ok(Redirect::to("/requests?done=withdrawn").into_response())
@@ -140,7 +140,7 @@ pub(super) struct Requested {
 /// `POST /requests`.
 pub(super) async fn ask(
     extract::State(state): extract::State<ConsoleState>,
-    Posted { by, form }: Posted<StaffMember, Requested>,
+    Posted { by, form, .. }: Posted<StaffMember, Requested>,
 ) -> Result<Response, Refusal> {
     let Some(change) = change(&by.present(), &form) else { return Err(Refusal::BadForm) };
     state.approvals().ask(by.actor(), change, &form.reason).await.map_err(request_words::refused)?;

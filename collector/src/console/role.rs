@@ -21,6 +21,7 @@ pub(super) struct SignedIn {
     secret: Secret,
     now_us: i64,
     trouble: Trouble,
+    has_keys: bool,
 }
 
 impl SignedIn {
@@ -49,6 +50,11 @@ impl SignedIn {
         Present::new(self.now_us, &self.session.calendar)
     }
 
+    /// Whether lists take keys in their browser.
+    pub(super) const fn has_keys(&self) -> bool {
+        self.has_keys
+    }
+
     /// Whether they hold one of `roles`.
     pub(super) fn holds(&self, roles: &[Role]) -> bool {
         roles.iter().any(|role| self.session.actor.has(*role))
@@ -61,7 +67,8 @@ impl SignedIn {
         let (now_us, hash) = (state.clock.wall_us(), secret.hash());
         let session = web_sessions::find(&state.store, &state.school, &hash, now_us).await;
         let Some(session) = session.map_err(|error| Refusal::failed(&error))? else { return Err(signed_out) };
-        Ok(Self { session, secret, now_us, trouble: Trouble::default() })
+        let has_keys = session::has_keys(&parts.headers);
+        Ok(Self { session, secret, now_us, trouble: Trouble::default(), has_keys })
     }
 
     async fn used(mut self, state: &ConsoleState) -> Result<Self, Refusal> {

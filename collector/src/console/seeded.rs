@@ -116,6 +116,19 @@ impl Seeded {
         self.people[account]
     }
 
+    /// A member of staff whose account and name are `account`.
+    pub(super) async fn joins(&mut self, number: u8, account: &'static str, roles: &[&str]) {
+        let person = PersonId::from_bytes([number; 16]);
+        let already = self.people.insert(account, person);
+        if already.is_some() {
+            for (table, column) in [("accounts", "account"), ("sign_ins", "login")] {
+                let suffix = if table == "sign_ins" { ".another" } else { "" };
+                self.school.write(&format!("DELETE FROM {table} WHERE {column} = '{account}{suffix}'")).await;
+            }
+        }
+        seeded::add_person(&self.school, person, [account, account, "staff", "staff", ""], roles).await;
+    }
+
     /// Somebody who is not signed in.
     pub(super) fn stranger(&self) -> Visitor {
         Visitor { router: self.router.clone(), cookies: BTreeMap::new(), csrf: String::new() }
@@ -268,6 +281,13 @@ impl Visitor {
     pub(super) async fn get(&mut self, path: &str) -> Answer {
         let request = Request::get(path).header(HOST, "lapwing.test").header(COOKIE, self.cookie());
         self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// What a page that never ends begins with.
+    pub(super) async fn begins(&mut self, path: &str) -> Answer {
+        let request = Request::get(path).header(HOST, "lapwing.test").header(COOKIE, self.cookie());
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        Answer { status: response.status(), headers: response.headers().clone(), body: String::new() }
     }
 
     /// Posts a form with the token of the session.

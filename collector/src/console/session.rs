@@ -15,6 +15,8 @@ const SESSION_COOKIE: &str = "__Host-lapwing";
 const DOOR_COOKIE: &str = "__Host-lapwing-door";
 /// Of whoever gave the right password, and not their second step yet.
 const TURN_COOKIE: &str = "__Host-lapwing-turn";
+/// Says that somebody does without keys in this browser.
+const KEYS_COOKIE: &str = "__Host-lapwing-keys";
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 const SECRET_BYTES: usize = 32;
 
@@ -90,6 +92,20 @@ pub(super) fn given(secret: &Secret) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{SESSION_COOKIE}={}; {ATTRIBUTES}", secret.text())).ok()
 }
 
+/// Whether lists take keys in the browser of `headers`: unless somebody switched them off there.
+pub(super) fn has_keys(headers: &HeaderMap) -> bool {
+    !pairs(headers).any(|(key, value)| key == KEYS_COOKIE && value == "off")
+}
+
+/// Switches keys on or off in the browser.
+pub(super) const fn keys_given(are_on: bool) -> HeaderValue {
+    if are_on {
+        HeaderValue::from_static("__Host-lapwing-keys=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+    } else {
+        HeaderValue::from_static("__Host-lapwing-keys=off; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000")
+    }
+}
+
 /// Gives the browser the door's token.
 pub(super) fn door_given(secret: &Secret) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{DOOR_COOKIE}={}; {ATTRIBUTES}; Max-Age=3600", secret.text())).ok()
@@ -101,9 +117,13 @@ pub(super) fn taken() -> Option<HeaderValue> {
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut named = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(key, _)| *key == name);
+    let mut named = pairs(headers).filter(|(key, _)| *key == name);
     named.next().and_then(|(_, value)| Secret::from_text(value))
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| pair.trim().split_once('='))
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ pub(super) struct Shared {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Shared { person } }: Posted<Recipient, Shared>,
+    Posted { by, form: Shared { person }, list }: Posted<Recipient, Shared>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let Ok(person) = person.parse() else { return Err(Refusal::BadForm) };
     state.desk().share(by.actor(), concern, person).await.map_err(decision::refused)?;
-    Ok(decision::done(&reference, "shared"))
+    Ok(decision::done(&list, &reference, "shared"))
 }

@@ -16,7 +16,7 @@ const CLEAR_SITE_DATA: (HeaderName, &str) = (HeaderName::from_static("clear-site
 /// `POST /sign-out`.
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
-    Posted { by, form: Bare {} }: Posted<Anyone, Bare>,
+    Posted { by, form: Bare {}, .. }: Posted<Anyone, Bare>,
 ) -> Result<Response, Refusal> {
     let now_us = state.clock.wall_us();
     let closed = web_sessions::close(&state.store, &by.secret().hash(), by.actor(), now_us).await;

@@ -1,5 +1,6 @@
 //! Who may open what: every route against every role.
 
+mod routes;
 mod two_worlds;
 
 use http::StatusCode;

@@ -46,7 +46,7 @@ pub(super) async fn views(state: &ConsoleState) -> Result<Vec<TicketView>, Refus
 pub(super) async fn done(
     State(state): State<ConsoleState>,
     Path(ticket): Path<String>,
-    Posted { by, form: Bare {} }: Posted<Technician, Bare>,
+    Posted { by, form: Bare {}, .. }: Posted<Technician, Bare>,
 ) -> Result<Response, Refusal> {
     let Ok(ticket) = ticket.parse::<TicketId>() else { return Err(Refusal::NoSuchPage) };
     let done = async {

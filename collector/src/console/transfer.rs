@@ -20,10 +20,10 @@ pub(super) struct Transferred {
 pub(super) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Transferred { person, reason } }: Posted<Recipient, Transferred>,
+    Posted { by, form: Transferred { person, reason }, list }: Posted<Recipient, Transferred>,
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &by, &reference).await?;
     let Ok(person) = person.parse() else { return Err(Refusal::BadForm) };
     state.desk().transfer(by.actor(), concern, person, &reason).await.map_err(decision::refused)?;
-    Ok(Redirect::to("/queue?done=handed-over").into_response())
+    Ok(Redirect::to(&list.after("/queue", "done=handed-over")).into_response())
 }

@@ -52,7 +52,7 @@ pub(super) async fn page(State(state): State<ConsoleState>, person: Anyone) -> R
 /// `POST /two-step`: new recovery codes, for a code of the authenticator.
 pub(super) async fn renew(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<Anyone, Wanted>,
+    Posted { by, form, .. }: Posted<Anyone, Wanted>,
 ) -> Result<Response, Refusal> {
     match renewed(&state, &by, &form.code).await? {
         Came::New(codes) => shown(&state, &by, None, codes.iter().map(RecoveryCode::to_show).collect()).await,

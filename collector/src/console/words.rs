@@ -44,6 +44,12 @@ impl Present {
         morning.map_or(0, |morning| morning.timestamp().as_microsecond())
     }
 
+    /// Eight in the morning, `days` from today, microseconds of UTC.
+    pub(crate) fn morning_after_us(&self, days: i32) -> i64 {
+        let today = self.zoned(self.now_us).date();
+        today.checked_add(jiff::Span::new().days(days)).map_or(0, |day| self.morning_us(day))
+    }
+
     /// A date and a time as a browser's field says them, "2026-09-07T09:00", in microseconds of UTC.
     pub(crate) fn local_us(&self, text: &str) -> Option<i64> {
         let local: jiff::civil::DateTime = text.trim().parse().ok()?;

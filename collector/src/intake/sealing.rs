@@ -20,8 +20,6 @@ use crate::subject::{AccountGroups, Named, account_key};
 
 /// Captures sealed together: some milliseconds of work.
 const TOGETHER: usize = 256;
-/// Bytes of a capture's id that tell its time; the rest is random.
-const TIME_BYTES: usize = 6;
 
 #[derive(Debug)]
 pub(super) struct Sealing {
@@ -103,7 +101,7 @@ impl Sealing {
             let mut captures = Vec::with_capacity(batch.captures.len());
             for (capture, named) in batch.captures.iter().zip(named.by_ref()) {
                 let (subject, key) = keys.get(named).ok_or(StoreError::Corrupt { what: "subject" })?;
-                let id = id_at(batch.received_us)?;
+                let id = CaptureId::random().map_err(StoreError::from)?.beginning_with(batch.received_us);
                 captures.push(SealedCapture {
                     id,
                     seq,
@@ -196,15 +194,4 @@ impl Waiting {
         let batch = Batch { device, epoch, lane, first, captures, gaps, received_us };
         Awaited { batch, held: self.held, answer: self.answer }
     }
-}
-
-/// An id that begins with the time: rows that arrive together stand together in the index, so that a commit writes few
-/// of its pages. It tells no more than the row beside it does.
-fn id_at(received_us: i64) -> Result<CaptureId, StoreError> {
-    let mut bytes = *CaptureId::random()?.as_bytes();
-    let ms = received_us.div_euclid(1000).to_be_bytes();
-    for (to, byte) in bytes.iter_mut().zip(ms.iter().skip(ms.len() - TIME_BYTES)) {
-        *to = *byte;
-    }
-    Ok(CaptureId::from_bytes(bytes))
 }

@@ -157,6 +157,16 @@ fn of_one(purpose: Purpose, reference: &str, (level, watch): (Level, Watch)) -> 
             format!("Nobody has acknowledged it yet: concern {reference}, level {level}, {word}."),
             urgency(level, watch),
         ),
+        Purpose::Asked => (
+            format!("concern {reference}, {word}: a colleague asks you"),
+            format!("A colleague asks you to deal with concern {reference}, level {level}, {word}."),
+            "What they wrote about it stands on its page.",
+        ),
+        Purpose::Recurred => (
+            format!("concern {reference}, {word}: it came again"),
+            format!("You wanted to hear if it came again: concern {reference}, level {level}, {word}."),
+            urgency(level, watch),
+        ),
         Purpose::Request => (
             format!("request {reference} waits for you"),
             format!("Somebody asks for a change that needs your approval: {reference}."),

@@ -13,6 +13,10 @@ pub(crate) enum Purpose {
     Climbed,
     /// A critical concern still waits.
     Again,
+    /// A colleague asks whoever reads this to deal with a concern.
+    Asked,
+    /// A topic came again about the same subject, of which whoever reads this wanted to hear.
+    Recurred,
     /// A change waits for an approval.
     Request,
     /// A concern was read by one person alone, as the law asks where it is urgent.
@@ -58,10 +62,12 @@ pub(crate) enum Bond {
 
 impl Purpose {
     /// All of them.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Concern,
         Self::Climbed,
         Self::Again,
+        Self::Asked,
+        Self::Recurred,
         Self::Request,
         Self::ReadAlone,
         Self::Review,
@@ -85,6 +91,8 @@ impl Purpose {
             Self::Concern => "concern",
             Self::Climbed => "climbed",
             Self::Again => "again",
+            Self::Asked => "asked",
+            Self::Recurred => "recurred",
             Self::Request => "request",
             Self::ReadAlone => "read_alone",
             Self::Review => "review",
@@ -106,7 +114,13 @@ impl Purpose {
     /// Who may still be told when it is sent.
     pub(crate) const fn bond(self) -> Bond {
         match self {
-            Self::Concern | Self::Climbed | Self::Again | Self::Review | Self::Undelivered => Bond::Sees,
+            Self::Concern
+            | Self::Climbed
+            | Self::Again
+            | Self::Asked
+            | Self::Recurred
+            | Self::Review
+            | Self::Undelivered => Bond::Sees,
             Self::Request
             | Self::ReadAlone
             | Self::Unmapped
@@ -125,7 +139,9 @@ impl Purpose {
     pub(crate) const fn is_shared(self) -> bool {
         match self {
             Self::Concern | Self::Climbed | Self::Again | Self::Undelivered => true,
-            Self::Request
+            Self::Asked
+            | Self::Recurred
+            | Self::Request
             | Self::ReadAlone
             | Self::Review
             | Self::Unmapped

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::many::{Filling, MOST, Many};
 use super::{Store, StoreError, Tx, escalations, id, level, parsed, visible_to};
-use crate::actor::Actor;
+use crate::actor::{Actor, PersonId};
 use crate::ids::{CaptureId, ConcernId, KeyId, SubjectId};
 use crate::triage::{State, Topic};
 
@@ -315,6 +315,24 @@ pub(crate) async fn lately(
     Ok(lately)
 }
 
+/// Says who deals with it.
+pub(crate) async fn assign(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    person: PersonId,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE concerns SET assigned_to = $3, changed_us = $4 WHERE school_id = $1 AND concern_id = $2")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .bind(person.as_bytes().as_slice())
+        .bind(now_us)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// By when it should be acknowledged.
 pub(crate) async fn set_due(
     tx: &mut Tx,
@@ -441,7 +459,7 @@ pub(super) fn read_undecided(row: &SqliteRow) -> Result<Undecided, StoreError> {
     Ok(Undecided { id: id(row, 0)?, subject: id(row, 1)?, category: row.try_get(2)?, level: level(row, 3)? })
 }
 
-fn read_sealed(row: &SqliteRow) -> Result<Sealed, StoreError> {
+pub(super) fn read_sealed(row: &SqliteRow) -> Result<Sealed, StoreError> {
     Ok(Sealed {
         id: id(row, 0)?,
         device: row.try_get(1)?,

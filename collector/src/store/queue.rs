@@ -6,6 +6,7 @@ use lapwing_rules::Level;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::snoozes::PUT_OFF;
 use super::{Store, StoreError, level, visible_to};
 use crate::actor::Actor;
 use crate::ids::ConcernId;
@@ -20,6 +21,8 @@ pub(crate) enum Among {
     Closed,
     /// Both.
     All,
+    /// What whoever looks put off, and is not back yet.
+    PutOff,
 }
 
 /// Whether somebody took a concern up.
@@ -29,6 +32,8 @@ pub(crate) enum Standing {
     Waiting,
     /// Somebody.
     Working,
+    /// Whoever looks.
+    Mine,
 }
 
 /// What a list is asked for; each part narrows it.
@@ -48,6 +53,8 @@ pub(crate) struct Sought {
     pub(crate) until_us: Option<i64>,
     /// This one alone.
     pub(crate) only: Option<ConcernId>,
+    /// The moment of the list: what was put off beyond it is not among the open ones.
+    pub(crate) now_us: i64,
 }
 
 /// A value of a condition.
@@ -78,6 +85,8 @@ pub(crate) struct QueueRow {
     pub(crate) acknowledge_by_us: Option<i64>,
     /// Whether some of it was reported by the web filter.
     pub(crate) is_from_filter: bool,
+    /// Name of whoever deals with it.
+    pub(crate) assigned: Option<String>,
     pub(crate) subject: SubjectFacts,
 }
 
@@ -103,11 +112,12 @@ pub(crate) struct PersonFacts {
 }
 
 const COLUMNS: &str = "c.concern_id, c.reference, c.category, c.level, c.state, c.captures, c.first_us, c.last_us, \
-     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room, c.from_filter";
+     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room, c.from_filter, a.name";
 const TABLES: &str = "concerns AS c \
      JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id \
      LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id \
-     LEFT JOIN devices AS d ON d.school_id = s.school_id AND d.device_id = s.device_id";
+     LEFT JOIN devices AS d ON d.school_id = s.school_id AND d.device_id = s.device_id \
+     LEFT JOIN persons AS a ON a.school_id = c.school_id AND a.person_id = c.assigned_to";
 const DONE: &str = "('closed', 'signed_off')";
 /// Words in what is known of a concern besides its evidence. Names in the cases of ASCII are the same.
 const HOLDS_WORDS: &str = "(c.reference LIKE {} ESCAPE '\\' OR p.name LIKE {} ESCAPE '\\' OR p.class LIKE {} ESCAPE '\\' \
@@ -127,7 +137,7 @@ pub(crate) async fn rows(
 ) -> Result<Vec<QueueRow>, StoreError> {
     let (visible, narrowing) = (visible_to(actor), Narrowing::of(sought));
     let (among, order) = match sought.among {
-        Among::Open => (
+        Among::Open | Among::PutOff => (
             format!("AND c.state NOT IN {DONE}"),
             "c.level DESC, (c.state IN ('new', 'reopened', 'transferred')) DESC, c.opened_us, c.reference",
         ),
@@ -160,6 +170,7 @@ impl Narrowing {
         match sought.standing {
             Some(Standing::Waiting) => narrowing.sql.push_str(" AND c.state IN ('new', 'reopened', 'transferred')"),
             Some(Standing::Working) => narrowing.sql.push_str(" AND c.state NOT IN ('new', 'reopened', 'transferred')"),
+            Some(Standing::Mine) => narrowing.sql.push_str(" AND c.assigned_to = $2"),
             None => {}
         }
         if let Some(since_us) = sought.since_us {
@@ -168,6 +179,7 @@ impl Narrowing {
         if let Some(until_us) = sought.until_us {
             narrowing.and("c.first_us < {}", Value::Number(until_us));
         }
+        narrowing.put_off(sought);
         if let Some(only) = sought.only {
             narrowing.and("c.concern_id = {}", Value::Id(only));
         }
@@ -176,6 +188,16 @@ impl Narrowing {
             narrowing.and(HOLDS_WORDS, Value::Text(format!("%{escaped}%")));
         }
         narrowing
+    }
+
+    /// Leaves out what was put off, or shows that alone.
+    fn put_off(&mut self, sought: &Sought) {
+        let not = match sought.among {
+            Among::Open => "NOT ",
+            Among::PutOff => "",
+            Among::Closed | Among::All => return,
+        };
+        self.and(&format!("{not}{PUT_OFF}"), Value::Number(sought.now_us));
     }
 
     /// A value of a column among those of a list, or not.
@@ -248,6 +270,7 @@ fn queue_row(row: &SqliteRow) -> Result<QueueRow, StoreError> {
         last_us: row.try_get(7)?,
         acknowledge_by_us: row.try_get(8)?,
         is_from_filter: row.try_get(16)?,
+        assigned: row.try_get(17)?,
         subject: subject(row)?,
     })
 }

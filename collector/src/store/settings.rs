@@ -6,6 +6,7 @@ use lapwing_rules::Digest;
 
 use super::{StoreError, Tx};
 use crate::calendar::Calendar;
+use crate::local_help::{Contacts, Matrix};
 use crate::routing::Table;
 
 /// A setting's name.
@@ -15,6 +16,10 @@ pub(crate) enum Setting {
     Calendar,
     /// Changes to the routing table.
     Routing,
+    /// What is done about an incident.
+    Matrix,
+    /// Whom the school can ring.
+    Contacts,
 }
 
 impl Setting {
@@ -23,6 +28,8 @@ impl Setting {
         match self {
             Self::Calendar => "calendar",
             Self::Routing => "routing",
+            Self::Matrix => "matrix",
+            Self::Contacts => "contacts",
         }
     }
 }
@@ -82,6 +89,18 @@ pub(crate) fn calendar_of(text: Option<&str>, zone: TimeZone, now_us: i64) -> Ca
 pub(crate) async fn routing(tx: &mut Tx, school: &SchoolId) -> Result<Table, StoreError> {
     let text = read(tx, school, Setting::Routing).await?.unwrap_or_default();
     Ok(Table::parse(&text).unwrap_or_default())
+}
+
+/// What the school does about incidents: its own matrix, else the sample.
+pub(crate) async fn matrix(tx: &mut Tx, school: &SchoolId) -> Result<Matrix, StoreError> {
+    let text = read(tx, school, Setting::Matrix).await?.unwrap_or_default();
+    Matrix::parse(&text).or_else(|_| Matrix::parse("")).map_err(|_| StoreError::Corrupt { what: "sample matrix" })
+}
+
+/// Whom the school can ring.
+pub(crate) async fn contacts(tx: &mut Tx, school: &SchoolId) -> Result<Contacts, StoreError> {
+    let text = read(tx, school, Setting::Contacts).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// The school's time zone.

@@ -29,7 +29,7 @@ const LOCK: &str = ".upgrade";
 const PATIENCE_US: u32 = 3_600_000_000;
 /// How long a back-up is kept: a build that cannot be used has shown it by then.
 const KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "first school day", include_str!("migrations/0001_first_school_day.sql")),
     (2, "what devices tell", include_str!("migrations/0002_what_devices_tell.sql")),
     (3, "no captures by subject", include_str!("migrations/0003_no_captures_by_subject.sql")),
@@ -46,6 +46,7 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
     (14, "roll-outs", include_str!("migrations/0014_roll_outs.sql")),
     (15, "captured and refused", include_str!("migrations/0015_captured_and_refused.sql")),
     (16, "second steps", include_str!("migrations/0016_second_steps.sql")),
+    (17, "decided in seconds", include_str!("migrations/0017_decided_in_seconds.sql")),
 ];
 
 /// Brings the database at `path` up to date.

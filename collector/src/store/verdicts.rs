@@ -1,5 +1,7 @@
 //! Rows of verdicts, a rule each.
 
+use std::collections::BTreeMap;
+
 use lapwing_proto::SchoolId;
 use sqlx::Row as _;
 
@@ -23,6 +25,20 @@ pub(crate) async fn rules(tx: &mut Tx, school: &SchoolId, concern: ConcernId) ->
         .fetch_all(tx.connection())
         .await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// What was judged of each rule of a concern.
+pub(crate) async fn of(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sqlx::query("SELECT rule, verdict FROM rule_verdicts WHERE school_id = $1 AND concern_id = $2")
+        .bind(school.as_str())
+        .bind(concern.as_bytes().as_slice())
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// Says whether `rule` was right about `concern`.

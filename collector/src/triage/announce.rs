@@ -19,7 +19,7 @@ use crate::routing::{self, BY_CLASS, Told};
 use crate::store::captures::Untriaged;
 use crate::store::concerns::{self, NewConcern};
 use crate::store::outbox::{self, Message};
-use crate::store::{StoreError, Tx, escalations, holds, recipients as rows, steps, subjects, verdicts};
+use crate::store::{StoreError, Tx, escalations, holds, recipients as rows, recurrences, steps, subjects, verdicts};
 
 /// References are 30 random bits; a few tries find a free one in any school.
 const REFERENCE_TRIES: usize = 16;
@@ -111,10 +111,19 @@ impl Announcer<'_> {
         }
         failpoint!("triage.recipients", rows::add(tx, school, concern, &recipients, now_us).await?);
         let recused = rows::recused(tx, school, concern).await?;
-        let told = recipients.into_iter().filter(|one| one.told == Told::AtOnce && !recused.contains(&one.person));
-        for person in told.map(|recipient| recipient.person) {
+        // Whoever is told at once need not be told that it came again.
+        let (told, seen_by): (Vec<_>, Vec<_>) = recipients.into_iter().partition(|one| one.told == Told::AtOnce);
+        let seen_by: BTreeSet<_> = seen_by.into_iter().map(|one| one.person).collect();
+        for person in told.into_iter().map(|one| one.person).filter(|person| !recused.contains(person)) {
             let message = Message { person, purpose: Purpose::Concern, reference, level };
             failpoint!("outbox.insert", outbox::insert(tx, school, &message, now_us).await?);
+        }
+        let topic = (capture.subject, capture.category.as_str());
+        for person in recurrences::watching(tx, school, topic, now_us).await? {
+            if seen_by.contains(&person) && !recused.contains(&person) {
+                let message = Message { person, purpose: Purpose::Recurred, reference, level };
+                outbox::insert(tx, school, &message, now_us).await?;
+            }
         }
         for person in routing::informed(&about, &setting.staffing, &setting.table) {
             let message = Message { person, purpose: Purpose::Unmapped, reference, level };

@@ -153,7 +153,7 @@ impl Climber {
     async fn climb(&self, tx: &mut Tx, waiting: &Waiting, moment: &Moment) -> Result<(), StoreError> {
         let school = self.actor.school();
         let about = subjects::read(tx, school, waiting.subject).await?.about(&waiting.category);
-        let rungs = moment.rungs(tx, school, waiting.concern, &about).await?;
+        let rungs = rungs(tx, school, waiting.concern, &about, (&moment.staffing, &moment.table)).await?;
         let present = |person: PersonId| moment.staffing.is_present(person);
         let climbed = usize::try_from(waiting.step).unwrap_or(usize::MAX);
         let climb = climb(waiting.level, climbed, &rungs, present, (moment.now_us, &moment.calendar));
@@ -219,28 +219,28 @@ impl Moment {
         Level::ALL.into_iter().filter_map(latest).collect()
     }
 
-    /// The ladder of a concern, without whoever handed it over.
-    async fn rungs(
-        &self,
-        tx: &mut Tx,
-        school: &SchoolId,
-        concern: ConcernId,
-        about: &About,
-    ) -> Result<Vec<Rung>, StoreError> {
-        let recused = recipients::recused(tx, school, concern).await?;
-        let mut rungs = ladder(about, &self.staffing, &self.table);
-        for rung in &mut rungs {
-            rung.people.retain(|person| !recused.contains(person));
-        }
-        rungs.retain(|rung| !rung.people.is_empty());
-        Ok(rungs)
-    }
-
     async fn is_deserted(&self, tx: &mut Tx, school: &SchoolId, waiting: &Waiting) -> Result<bool, StoreError> {
         let about = subjects::read(tx, school, waiting.subject).await?.about(&waiting.category);
-        let rungs = self.rungs(tx, school, waiting.concern, &about).await?;
+        let rungs = rungs(tx, school, waiting.concern, &about, (&self.staffing, &self.table)).await?;
         Ok(is_deserted(waiting.level, &rungs, |person| self.staffing.is_present(person)))
     }
+}
+
+/// The ladder of a concern, without whoever handed it over.
+pub(super) async fn rungs(
+    tx: &mut Tx,
+    school: &SchoolId,
+    concern: ConcernId,
+    about: &About,
+    (staffing, table): (&Staffing, &Table),
+) -> Result<Vec<Rung>, StoreError> {
+    let recused = recipients::recused(tx, school, concern).await?;
+    let mut rungs = ladder(about, staffing, table);
+    for rung in &mut rungs {
+        rung.people.retain(|person| !recused.contains(person));
+    }
+    rungs.retain(|rung| !rung.people.is_empty());
+    Ok(rungs)
 }
 
 #[cfg(test)]

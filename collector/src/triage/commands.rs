@@ -3,6 +3,7 @@
 //! Whoever is no recipient gets [`CommandError::NotFound`], the same as for a concern that does not exist, and the
 //! attempt is in the log. Evidence is unsealed only after the act of opening it has been committed.
 
+mod assigning;
 mod attributing;
 mod closing;
 mod evidence;
@@ -11,6 +12,13 @@ mod holding;
 mod judgement;
 mod judging;
 mod merging;
+mod referring;
+mod reporting;
+mod sameness;
+mod settling;
+mod snoozing;
+mod undoing;
+mod watching;
 
 use std::sync::Arc;
 
@@ -20,6 +28,9 @@ use tokio::sync::{Notify, broadcast};
 pub use closing::{AskCloseError, Closing, MAX_ELSEWHERE_BYTES, Review};
 pub use evidence::{Evidence, Note, Opened, OpenedCapture};
 pub use judgement::{Judgement, Outcome, Verdict};
+pub use referring::{Basis, Referral};
+pub use sameness::Same;
+pub use watching::Wish;
 
 use super::deadline::taken_up_again;
 use super::state::{InvalidTransition, Move, State};
@@ -31,7 +42,7 @@ use crate::ids::{ConcernId, KeyId, StepId};
 use crate::seal::{Place, SealError, Vault};
 use crate::store::concerns::{self, Standing};
 use crate::store::steps::{self, NewStep};
-use crate::store::{Store, StoreError, Tx, settings};
+use crate::store::{Store, StoreError, Tx, settings, undoable};
 
 /// Longest note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 8 * 1024;
@@ -87,6 +98,18 @@ pub enum CommandError {
     /// Not a class log-on, or not a pupil.
     #[error("only what a class log-on did can be said to be a pupil's")]
     CannotAttribute,
+    /// Critical or illegal, or a case: it is decided a step at a time.
+    #[error("such a concern is decided a step at a time")]
+    NotAtOnce,
+    /// Nobody took it yet, it is finished or critical, or the time is no time.
+    #[error("only what somebody took and nobody finished is put off, by two weeks at most, and nothing critical")]
+    CannotPutOff,
+    /// Nothing to take back, or no longer.
+    #[error("there is nothing that can be taken back any more")]
+    TooLate,
+    /// Nobody further up may see it who does not see it already.
+    #[error("nobody further up may see this concern")]
+    NobodyFurther,
     /// The evidence was erased, and with it the key that a note would be sealed under.
     #[error("what was known of the subject was erased")]
     Erased,
@@ -125,10 +148,10 @@ impl Desk {
     ///
     /// [`CommandError`].
     pub async fn acknowledge(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
-        let step =
-            Step { moved: Move::Acknowledge, kind: "acknowledged", act: ActKind::ConcernAcknowledged, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
-        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        let before = undoable::before(&mut tx, actor.school(), concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, Step::acknowledge()).await?;
+        self.can_undo(&mut tx, actor, concern, &before).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
@@ -156,11 +179,16 @@ impl Desk {
     pub async fn reopen(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
         let step = Step { moved: Move::Reopen, kind: "reopened", act: ActKind::ConcernReopened, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
+        let before = undoable::before(&mut tx, actor.school(), concern).await?;
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
         let calendar = settings::calendar(&mut tx, school, now_us).await?;
         if let Some(routed) = concerns::routed(&mut tx, school, concern).await? {
             taken_up_again(&mut tx, school, &routed, (now_us, &calendar)).await?;
+        }
+        // What an illegal case keeps from then on is let go of by two people alone.
+        if !is_illegal(&standing.category) {
+            self.can_undo(&mut tx, actor, concern, &before).await?;
         }
         self.finish(tx, actor, concern).await?;
         Ok(state)

@@ -215,11 +215,12 @@ impl Scene {
 async fn undo_newest_migration(database: &Path) -> anyhow::Result<()> {
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(database)).await?;
     let newest: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&pool).await?;
-    anyhow::ensure!(newest == 16, "how migration {newest} is undone is not written here yet");
-    for table in ["second_steps", "recovery_codes", "sign_in_turns"] {
+    anyhow::ensure!(newest == 17, "how migration {newest} is undone is not written here yet");
+    for table in ["undoable", "snoozes", "recurrences", "rule_tickets"] {
         sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&pool).await?;
     }
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 16").execute(&pool).await?;
+    sqlx::query("ALTER TABLE concerns DROP COLUMN assigned_to").execute(&pool).await?;
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 17").execute(&pool).await?;
     pool.close().await;
     Ok(())
 }

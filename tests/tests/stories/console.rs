@@ -6,11 +6,11 @@ use e2e::{AtConsole, Classroom, Who};
 use serde_json::Value;
 
 /// Pictures of every page, to be looked at: `target/pictures` beside the build.
-fn pictures() -> PathBuf {
+pub(crate) fn pictures() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures")
 }
 
-fn is_clean(page: &mut AtConsole, name: &str) {
+pub(crate) fn is_clean(page: &mut AtConsole, name: &str) {
     let found = page.does(&format!("check {name}")).expect("the page is checked");
     for what in ["violations", "strangers", "complaints"] {
         assert_eq!(found.get(what), Some(&Value::Array(Vec::new())), "{what} on the page {name}");
@@ -52,7 +52,7 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     is_clean(&mut dsl, "concern");
     dsl.does("acknowledge").expect("the DSL acknowledges");
     is_clean(&mut dsl, "concern-acknowledged");
-    for page in ["requests", "exemptions", "away", "checks", "media", "two-step"] {
+    for page in ["requests", "exemptions", "away", "checks", "media", "two-step", "local-help", "keys"] {
         dsl.does(&format!("go /{page}")).expect("the page opens");
         is_clean(&mut dsl, page);
     }

@@ -1,5 +1,7 @@
 //! What may be done with a concern as it stands.
 
+use lapwing_rules::Level;
+
 use crate::store::concern_page::Decided;
 use crate::store::queue::QueueRow;
 use crate::triage::{Decision, Move, State, is_illegal};
@@ -10,6 +12,12 @@ pub(super) struct Can {
     pub(super) acknowledge: bool,
     pub(super) judge: bool,
     pub(super) close: bool,
+    /// Acknowledged, decided and closed by one button.
+    pub(super) settle: bool,
+    pub(super) put_off: bool,
+    pub(super) assign: bool,
+    pub(super) escalate: bool,
+    pub(super) refer: bool,
     /// It closes with a review date and what was learnt.
     pub(super) needs_review: bool,
     pub(super) needs_approvers: bool,
@@ -37,6 +45,15 @@ pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool, is_senior:
         acknowledge: allows(Move::Acknowledge),
         judge: allows(Move::Decide(Decision::NoAction)),
         close: allows(Move::Close) && !needs_approvers,
+        settle: !is_illegal(&row.category)
+            && row.level < Level::Critical
+            && (standing.is_waiting() || allows(Move::Decide(Decision::NoAction))),
+        put_off: row.level < Level::Critical
+            && !standing.is_waiting()
+            && !matches!(standing, State::Closed | State::SignedOff | State::LegalHold),
+        assign: is_senior && !matches!(standing, State::Closed | State::SignedOff),
+        escalate: !matches!(standing, State::Closed | State::SignedOff),
+        refer: is_senior,
         needs_review: standing.is_case(),
         needs_approvers,
         reopen: allows(Move::Reopen),

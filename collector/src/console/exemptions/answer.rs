@@ -31,7 +31,7 @@ enum Said {
 pub(in crate::console) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form }: Posted<StaffMember, Given>,
+    Posted { by, form, .. }: Posted<StaffMember, Given>,
 ) -> Result<Response, Refusal> {
     let (reference, desk) = (checked(&reference)?, state.approvals());
     let (answer, code) = match form.answer {

@@ -15,7 +15,7 @@ use crate::store::settings;
 /// `POST /exemptions`.
 pub(in crate::console) async fn submit(
     State(state): State<ConsoleState>,
-    Posted { by, form }: Posted<StaffMember, Written>,
+    Posted { by, form, .. }: Posted<StaffMember, Written>,
 ) -> Result<Response, Refusal> {
     let mut tx = state.store.view().await.map_err(|error| Refusal::failed(&error))?;
     let calendar = settings::calendar(&mut tx, &state.school, by.present().now_us()).await;

@@ -15,7 +15,7 @@ use crate::store::{StoreError, exemptions};
 pub(in crate::console) async fn submit(
     State(state): State<ConsoleState>,
     Path(reference): Path<String>,
-    Posted { by, form: Bare {} }: Posted<StaffMember, Bare>,
+    Posted { by, form: Bare {}, .. }: Posted<StaffMember, Bare>,
 ) -> Result<Response, Refusal> {
     let ended = end(&state, &by, checked(&reference)?).await.map_err(|error| Refusal::not_saved(&error))?;
     match ended {

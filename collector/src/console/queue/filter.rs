@@ -4,9 +4,9 @@
 //! q=amelia                words: reference, person, class, account, rule, device or room; never evidence
 //! level=5&level=4         any of these levels
 //! category=drugs&not=category   all categories but these; not=level likewise
-//! state=waiting | working acknowledged by nobody yet, or by somebody
+//! state=waiting | working | mine   acknowledged by nobody yet, by somebody, or given to whoever looks
 //! since=2026-11-01&until=2026-11-30   seen on these days of the school, both included
-//! show=closed | all       besides: what is closed, or everything
+//! show=closed | all | put-off   what is closed, everything, or what whoever looks put off
 //! ```
 //!
 //! What is not understood is left out; nothing in an address is an error.
@@ -53,8 +53,8 @@ pub(in crate::console) struct FilterView {
     pub(in crate::console) not_levels: bool,
     pub(in crate::console) categories: Vec<Choice>,
     pub(in crate::console) not_categories: bool,
-    pub(in crate::console) states: [Choice; 3],
-    pub(in crate::console) shows: [Choice; 3],
+    pub(in crate::console) states: [Choice; 4],
+    pub(in crate::console) shows: [Choice; 4],
     pub(in crate::console) since: String,
     pub(in crate::console) until: String,
     /// What is shown, in a sentence.
@@ -92,10 +92,12 @@ impl Filter {
             ("not", "category") => self.not_categories = true,
             ("state", "waiting") => self.state = Some(Standing::Waiting),
             ("state", "working") => self.state = Some(Standing::Working),
+            ("state", "mine") => self.state = Some(Standing::Mine),
             ("since", day) => self.since = day.parse().ok(),
             ("until", day) => self.until = day.parse().ok(),
             ("show", "closed") => self.among = Among::Closed,
             ("show", "all") => self.among = Among::All,
+            ("show", "put-off") => self.among = Among::PutOff,
             (_, _) => {}
         }
     }
@@ -138,8 +140,30 @@ impl Filter {
             Among::Open => {}
             Among::Closed => add("show", "closed"),
             Among::All => add("show", "all"),
+            Among::PutOff => add("show", "put-off"),
         }
         query
+    }
+
+    /// The same as fields of a form, as they are before they are encoded.
+    pub(in crate::console) fn fields(&self) -> Vec<(String, String)> {
+        let query = self.to_query();
+        let pairs = query.split('&').filter_map(|part| part.split_once('='));
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        pairs.map(|(key, value)| (key.to_owned(), plain(value))).collect()
+    }
+
+    /// The part of an address that says it, with its `?`; empty for the open list.
+    pub(in crate::console) fn kept(&self) -> String {
+        let query = self.to_query();
+        if query.is_empty() { query } else { format!("?{query}") }
+    }
+
+    /// `page` with this filter, and with what `also` says.
+    pub(in crate::console) fn after(&self, page: &str, also: &str) -> String {
+        let query = self.to_query();
+        let between = if query.is_empty() { "" } else { "&" };
+        format!("{page}?{query}{between}{also}")
     }
 
     /// The same as the store looks for it.
@@ -156,6 +180,7 @@ impl Filter {
             since_us: self.since.map(|day| present.midnight_us(day)),
             until_us: self.until.and_then(|day| day.tomorrow().ok()).map(|day| present.midnight_us(day)),
             only: None,
+            now_us: present.now_us(),
         }
     }
 
@@ -188,11 +213,13 @@ impl Filter {
                 state(None, "Any"),
                 state(Some(Standing::Waiting), "Not acknowledged"),
                 state(Some(Standing::Working), "Acknowledged"),
+                state(Some(Standing::Mine), "Given to me"),
             ],
             shows: [
                 show(Among::Open, "", "Open"),
                 show(Among::Closed, "closed", "Closed"),
                 show(Among::All, "all", "Open and closed"),
+                show(Among::PutOff, "put-off", "Put off by me"),
             ],
             since: self.since.map_or_else(String::new, |day| day.to_string()),
             until: self.until.map_or_else(String::new, |day| day.to_string()),
@@ -210,6 +237,7 @@ impl Filter {
                 Among::Open => "open",
                 Among::Closed => "closed",
                 Among::All => "open and closed",
+                Among::PutOff => "put off by you",
             }
             .to_owned(),
         ];
@@ -225,6 +253,7 @@ impl Filter {
         match self.state {
             Some(Standing::Waiting) => parts.push("not acknowledged".to_owned()),
             Some(Standing::Working) => parts.push("acknowledged".to_owned()),
+            Some(Standing::Mine) => parts.push("given to you".to_owned()),
             None => {}
         }
         match (self.since, self.until) {
@@ -253,6 +282,7 @@ const fn state_code(state: Standing) -> &'static str {
     match state {
         Standing::Waiting => "waiting",
         Standing::Working => "working",
+        Standing::Mine => "mine",
     }
 }
 

@@ -1,11 +1,11 @@
 //! Closing: with a review date, what was learnt, and where it is recorded.
 
-use super::{CommandError, Desk, MAX_NOTE_BYTES, Move, NewStep, Standing, Step, Tx, concerns, is_illegal, steps};
+use super::{CommandError, Desk, MAX_NOTE_BYTES, NewStep, Standing, Step, Tx, concerns, is_illegal, steps};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
 use crate::ids::{ConcernId, StepId};
 use crate::requests::{self, Change, RequestError};
-use crate::store::{StoreError, reviews};
+use crate::store::{StoreError, reviews, undoable};
 use crate::triage::State;
 
 /// Longest reference in another system, in bytes.
@@ -56,14 +56,15 @@ impl Desk {
     /// or with another body that says neither when it is reviewed nor what was learnt; otherwise [`CommandError`].
     pub async fn close(&self, actor: &Actor, concern: ConcernId, closing: Closing<'_>) -> Result<State, CommandError> {
         let review_us = self.check_closing(&closing)?;
-        let step = Step { moved: Move::Close, kind: "closed", act: ActKind::ConcernClosed, note: None };
         let (mut tx, standing) = self.begin(actor, concern).await?;
         if is_illegal(&standing.category) {
             return Err(CommandError::NeedsApprovers);
         }
+        let before = undoable::before(&mut tx, actor.school(), concern).await?;
         self.write_down(&mut tx, actor, (concern, &standing), &closing).await?;
-        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        let state = self.carry_out(&mut tx, actor, concern, &standing, Step::close()).await?;
         reviews::set(&mut tx, actor.school(), concern, review_us).await?;
+        self.can_undo(&mut tx, actor, concern, &before).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }

@@ -160,7 +160,7 @@ impl Desk {
     }
 }
 
-fn evidence(category: &str, plain: &[u8]) -> Result<Evidence, StoreError> {
+pub(super) fn evidence(category: &str, plain: &[u8]) -> Result<Evidence, StoreError> {
     let corrupt = StoreError::Corrupt { what: "capture" };
     let Some(mut capture) = wire::Capture::decode(plain).ok().and_then(|message| Capture::try_from(message).ok())
     else {

@@ -22,7 +22,7 @@ impl Desk {
     /// [`CommandError::NotForThem`]; otherwise [`CommandError`].
     pub async fn share(&self, actor: &Actor, concern: ConcernId, person: PersonId) -> Result<(), CommandError> {
         let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
-        self.let_see(&mut tx, actor, (concern, &standing), person).await?;
+        self.let_see(&mut tx, actor, (concern, &standing), (person, Purpose::Concern)).await?;
         let at_us = self.clock.wall_us();
         steps::mark(&mut tx, actor, concern, "shared", (standing.state, standing.state), at_us).await?;
         let act = Act::new(actor, at_us, ActKind::ConcernShared, concern).with("with", person);
@@ -46,7 +46,7 @@ impl Desk {
         let reason = checked(reason)?;
         let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         let Some(own) = actor.person().filter(|own| *own != person) else { return Err(CommandError::NotForThem) };
-        self.let_see(&mut tx, actor, (concern, &standing), person).await?;
+        self.let_see(&mut tx, actor, (concern, &standing), (person, Purpose::Concern)).await?;
         let act = ActKind::ConcernTransferred;
         let step = Step { moved: Move::Transfer, kind: "transferred", act, note: Some(reason) };
         let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
@@ -58,12 +58,12 @@ impl Desk {
         Ok(state)
     }
 
-    async fn let_see(
+    pub(super) async fn let_see(
         &self,
         tx: &mut Tx,
         actor: &Actor,
         (concern, standing): (ConcernId, &Standing),
-        person: PersonId,
+        (person, purpose): (PersonId, Purpose),
     ) -> Result<(), CommandError> {
         let (school, now_us) = (actor.school(), self.clock.wall_us());
         let staffing = people::staffing(tx, school, now_us).await?;
@@ -76,7 +76,7 @@ impl Desk {
         let recipient = Recipient { person, reason: BY_PERSON, told: Told::AtOnce };
         recipients::add(tx, school, concern, &[recipient], now_us).await?;
         let (reference, level) = (standing.reference.as_str(), standing.level);
-        let message = Message { person, purpose: Purpose::Concern, reference, level };
+        let message = Message { person, purpose, reference, level };
         outbox::insert(tx, school, &message, now_us).await?;
         Ok(())
     }

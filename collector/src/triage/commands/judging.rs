@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lapwing_proto::{Capture, Open, wire};
+use lapwing_proto::{Capture, Open, SchoolId, wire};
 use lapwing_rules::Scope;
 use prost::Message as _;
 
 use super::evidence::is_withheld;
-use super::{CommandError, Desk, Judgement, MAX_NOTE_BYTES, Move, Outcome, Step, Verdict, audit, concerns, is_illegal};
+use super::{
+    CommandError, Desk, Judgement, MAX_NOTE_BYTES, Move, Outcome, Standing, Step, Tx, Verdict, audit, concerns,
+    is_illegal,
+};
 use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
-use crate::ids::ConcernId;
+use crate::ids::{ConcernId, SubjectId};
 use crate::seal::{Place, SealError};
 use crate::store::tickets::{self, Wanted};
-use crate::store::{settings, subjects, verdicts};
+use crate::store::{StoreError, settings, subjects, undoable, verdicts};
 use crate::subject::Audience;
 use crate::triage::State;
 
@@ -21,6 +24,17 @@ use crate::triage::State;
 const MAX_CAPTURES: u32 = 100;
 /// Hosts a concern asks the filter to change.
 const MAX_HOSTS: usize = 5;
+
+/// A decision about to be written.
+pub(super) struct Judging<'a> {
+    pub(super) judgement: Judgement,
+    /// A note; may be empty.
+    pub(super) reason: &'a str,
+    /// Rules whose verdict differs.
+    pub(super) rules: &'a BTreeMap<String, Verdict>,
+    /// What the filter is asked to change.
+    pub(super) hosts: BTreeSet<String>,
+}
 
 impl Desk {
     /// Decides; `reason` is a note, and may be empty. Every rule of the concern gets the judgement's verdict but those that `rules` names. May be done again while
@@ -37,37 +51,74 @@ impl Desk {
         reason: &str,
         rules: &BTreeMap<String, Verdict>,
     ) -> Result<State, CommandError> {
-        let hosts = if judgement.outcome() == Outcome::FilterChange {
-            self.hosts(actor, concern).await?
-        } else {
-            BTreeSet::new()
-        };
-        let moved = Move::Decide(judgement.decision());
-        let reason = reason.trim();
+        let hosts = self.hosts_for(actor, concern, judgement).await?;
+        let judging = Judging { judgement, reason, rules, hosts };
+        let (mut tx, standing) = self.begin(actor, concern).await?;
+        let mut before = undoable::before(&mut tx, actor.school(), concern).await?;
+        let (state, tickets) = self.judge_within(&mut tx, actor, (concern, &standing), &judging).await?;
+        before.tickets = tickets;
+        self.can_undo(&mut tx, actor, concern, &before).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// The same within a transaction. Answers what was asked of the filter besides.
+    pub(super) async fn judge_within(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        (concern, standing): (ConcernId, &Standing),
+        judging: &Judging<'_>,
+    ) -> Result<(State, Vec<String>), CommandError> {
+        let judgement = judging.judgement;
+        let reason = judging.reason.trim();
         if reason.len() > MAX_NOTE_BYTES {
             return Err(CommandError::NoteLength(reason.len()));
         }
         let note = Some(reason).filter(|reason| !reason.is_empty());
+        let moved = Move::Decide(judgement.decision());
         let step = Step { moved, kind: "judged", act: ActKind::ConcernJudged, note };
-        let (mut tx, standing) = self.begin(actor, concern).await?;
-        let state = self.carry_out(&mut tx, actor, concern, &standing, step).await?;
+        let state = self.carry_out(tx, actor, concern, standing, step).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
         let (verdict, outcome) = (judgement.verdict().as_str(), judgement.outcome().as_str());
-        concerns::set_verdict(&mut tx, school, concern, Some(verdict), Some(outcome)).await?;
-        for rule in verdicts::rules(&mut tx, school, concern).await? {
-            let verdict = rules.get(&rule).copied().unwrap_or(judgement.verdict());
-            verdicts::set(&mut tx, school, concern, (&rule, verdict.as_str()), now_us).await?;
+        concerns::set_verdict(tx, school, concern, Some(verdict), Some(outcome)).await?;
+        for rule in verdicts::rules(tx, school, concern).await? {
+            let verdict = judging.rules.get(&rule).copied().unwrap_or(judgement.verdict());
+            verdicts::set(tx, school, concern, (&rule, verdict.as_str()), now_us).await?;
         }
-        // Technicians are staff: one would read of themselves in the list that all of them see.
-        let audience = subjects::read(&mut tx, school, standing.subject).await?.audience;
-        let is_for_list = matches!(audience, Audience::Pupil | Audience::Shared | Audience::UnmappedPupil);
         let wanted = if judgement.verdict() == Verdict::True { Wanted::Block } else { Wanted::Check };
-        let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
-        for host in hosts.into_iter().filter(|_| is_for_list) {
-            tickets::ask(&mut tx, school, (&host, &standing.category, wanted), day).await?;
+        let day = settings::calendar(tx, school, now_us).await?.date(now_us);
+        let is_for_list = is_for_list(tx, school, standing.subject).await?;
+        let mut asked = Vec::new();
+        for host in judging.hosts.iter().filter(|_| is_for_list) {
+            let ticket = tickets::ask(tx, school, (host, &standing.category, wanted), day).await?;
+            asked.extend(ticket.map(|ticket| ticket.to_string()));
         }
-        self.finish(tx, actor, concern).await?;
-        Ok(state)
+        Ok((state, asked))
+    }
+
+    /// The hosts that the filter is asked to change by `judgement`; none where it asks for no change.
+    pub(super) async fn hosts_for(
+        &self,
+        actor: &Actor,
+        concern: ConcernId,
+        judgement: Judgement,
+    ) -> Result<BTreeSet<String>, CommandError> {
+        match judgement.outcome() {
+            Outcome::FilterChange => self.hosts(actor, concern).await,
+            Outcome::None
+            | Outcome::Talked
+            | Outcome::ParentsTold
+            | Outcome::ClassTeacher
+            | Outcome::SetUpByAnother
+            | Outcome::Cpoms
+            | Outcome::SocialCare
+            | Outcome::Police
+            | Outcome::Lado
+            | Outcome::Prevent
+            | Outcome::Ceop
+            | Outcome::Iwf => Ok(BTreeSet::new()),
+        }
     }
 
     /// The hosts of a concern's addresses, as far as `actor` may see it; looking for them is a view, and in the log before.
@@ -96,4 +147,11 @@ impl Desk {
         }
         Ok(hosts.into_iter().take(MAX_HOSTS).collect())
     }
+}
+
+/// Whether technicians may read in a list of what came of a concern about `subject`: they are staff, and one would read of
+/// themselves in the list that all of them see.
+pub(super) async fn is_for_list(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<bool, StoreError> {
+    let audience = subjects::read(tx, school, subject).await?.audience;
+    Ok(matches!(audience, Audience::Pupil | Audience::Shared | Audience::UnmappedPupil))
 }

@@ -1,4 +1,5 @@
 mod handling;
+mod quick;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ const SEEN: &str = "matched words of the title";
 struct Day {
     school: School,
     desk: Desk,
+    clock: Arc<ManualClock>,
     events: broadcast::Receiver<ConcernChanged>,
     dsl: Actor,
     head: Actor,
@@ -33,11 +35,11 @@ async fn day(category: Category) -> Day {
     let (dsl, head) = (school.actor(dsl, &[Role::Dsl]), school.actor(head, &[Role::Headteacher]));
     let clock = Arc::new(ManualClock::at(NINE_US));
     let (events, listener) = broadcast::channel(16);
-    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock, Arc::default(), events);
+    let desk = Desk::new(school.store.clone(), school.vault.clone(), clock.clone(), Arc::default(), events);
     school.intake().take(delivery(Level::High, 1, vec![title("amy", category, Level::High, SEEN)])).await.unwrap();
     settle(&school).await;
     let concern = *school.concerns().await.first().unwrap();
-    Day { school, desk, events: listener, dsl, head, concern }
+    Day { school, desk, clock, events: listener, dsl, head, concern }
 }
 
 async fn settle(school: &School) {

@@ -4,14 +4,14 @@ use super::*;
 use crate::actor::PersonId;
 
 /// A second concern about the same pupil, of `category`.
-async fn second(day: &Day, category: Category, level: Level) -> ConcernId {
+pub(super) async fn second(day: &Day, category: Category, level: Level) -> ConcernId {
     day.school.intake().take(delivery(level, 1, vec![title("amy", category, level, SEEN)])).await.unwrap();
     settle(&day.school).await;
     *day.school.concerns().await.last().unwrap()
 }
 
 /// Everything about concerns but what was done with them and when.
-async fn picture(day: &Day) -> Vec<String> {
+pub(super) async fn picture(day: &Day) -> Vec<String> {
     let mut rows = Vec::new();
     for sql in [
         "SELECT hex(concern_id) || level || state || captures || first_us || last_us || COALESCE(hex(merged_into), '-')
