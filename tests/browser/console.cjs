@@ -15,6 +15,7 @@
 //   acknowledge        presses the button
 //   check NAME         axe violations of the page as it is, and a picture of it; {"violations": [...]}
 //   go PATH            opens a page
+//   again              loads the page again; {"seen": captures that it shows, "images": n}
 //   press KEY...       presses keys one after another
 //   press-on KEY...    the same, and waits for the page that the last leads to
 //   click WORDS        presses the button of that name in the page, and waits for the page that it leads to
@@ -67,6 +68,10 @@ async function main() {
   });
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("dialog", (dialog) => {
+    complaints.push("a dialog: " + dialog.message());
+    dialog.dismiss();
   });
   const row = (words) => page.locator("[data-reference]", { hasText: words }).first();
 
@@ -196,8 +201,16 @@ async function main() {
       if (how === "print") await page.emulateMedia({ colorScheme: "light", media: "print" });
       return { overflow: await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") };
     },
+    async again() {
+      await page.reload();
+      const seen = page.locator(".seen");
+      return { seen: await seen.count(), images: await page.locator("article img, article script").count() };
+    },
     async go(where) {
+      const heard = complaints.length;
       const response = await page.goto(address + where);
+      // The browser notes a page that is refused; nothing else may be wrong with it.
+      if (response.status() >= 400) complaints.length = heard;
       return { status: response.status(), title: await page.title() };
     },
     async check(name) {

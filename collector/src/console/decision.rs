@@ -3,9 +3,9 @@
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::queue::filter::Filter;
-use super::{ConsoleState, queue};
 use super::refusal::{self, Refusal};
 use super::role::SignedIn;
+use super::{ConsoleState, queue};
 use crate::audit::{self, Act, ActKind};
 use crate::ids::ConcernId;
 use crate::store::StoreError;
@@ -35,7 +35,8 @@ pub(super) async fn find(state: &ConsoleState, person: &SignedIn, reference: &st
     Err(Refusal::NotYours)
 }
 
-async fn log_refusal(state: &ConsoleState, person: &SignedIn) -> Result<(), StoreError> {
+/// Writes down that somebody asked for a concern that they may not know of.
+pub(super) async fn log_refusal(state: &ConsoleState, person: &SignedIn) -> Result<(), StoreError> {
     let mut tx = state.store.begin().await?;
     let act = Act::new(person.actor(), state.clock.wall_us(), ActKind::ConcernRefused, "");
     audit::append(&mut tx, &act).await?;
@@ -78,6 +79,8 @@ pub(super) fn refused(error: CommandError) -> Refusal {
             Refusal::OutOfTurn
         }
         CommandError::NotForRole => Refusal::WrongRole,
+        CommandError::Moved | CommandError::Finished => Refusal::OutOfTurn,
+        CommandError::CannotReport => Refusal::CannotReport,
         CommandError::NotAtOnce => Refusal::NotAtOnce,
         CommandError::CannotPutOff => Refusal::CannotPutOff,
         CommandError::TooLate => Refusal::TooLate,
@@ -106,6 +109,9 @@ pub(super) fn refused_opening(error: CommandError) -> Refusal {
         | CommandError::IsHeld
         | CommandError::NotForRole
         | CommandError::NotForThem
+        | CommandError::Moved
+        | CommandError::Finished
+        | CommandError::CannotReport
         | CommandError::NotAtOnce
         | CommandError::CannotPutOff
         | CommandError::TooLate
@@ -129,11 +135,11 @@ pub(super) fn done_words(code: &str) -> Option<&'static str> {
         "back" => "This concern is in your list again.",
         "assigned" => "Your colleague was told that they deal with this concern.",
         "taken" => "You deal with this concern.",
-        "escalated" => "The next people up were told, and see this concern now.",
+        "escalated" => "Someone more senior was told, and can see this concern now.",
         "referred" => "The referral was written down.",
         "watched" => "You will be told when this topic comes again for this person.",
         "unwatched" => "You will not be told any more.",
-        "reported" => "The technician was told of the rule, and of nobody.",
+        "reported" => "The technician was told about the rule, and not about any person.",
         "held" => "This concern is kept as it is for legal reasons.",
         "released" => "This concern is under review again.",
         "attributed" => "This concern belongs to that pupil now. You can take that back below.",
@@ -161,7 +167,7 @@ pub(super) fn step_words(kind: &str, to_state: &str) -> String {
         "split" => "Stands by itself again".to_owned(),
         "shared" => "Shared with a colleague".to_owned(),
         "assigned" => "Given to somebody to deal with".to_owned(),
-        "escalated" => "Brought to the next people up".to_owned(),
+        "escalated" => "Passed to someone more senior".to_owned(),
         "referral" => "Referred".to_owned(),
         "undone" => format!("Taken back: {}", queue::state_words(to_state).to_lowercase()),
         "transferred" => "Handed over: conflict of interest".to_owned(),

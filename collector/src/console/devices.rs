@@ -11,10 +11,10 @@ use lapwing_proto::wire::{ErrorCode, GapReason, Health};
 
 use super::frame::{self, Frame};
 use super::refusal::Refusal;
+use super::report_rule::{self, RuleTicketView};
 use super::role::Technician;
 use super::shadows::{self, ShadowView};
 use super::silences::{self, SilenceView};
-use super::report_rule::{self, RuleTicketView};
 use super::tickets::{self, TicketView};
 use super::words::Present;
 use super::{ConsoleState, queue, words};
@@ -89,7 +89,15 @@ pub(super) async fn page(State(state): State<ConsoleState>, technician: Technici
     let rule_tickets = report_rule::views(&state).await?;
     let silences = silences::views(&state, &present).await?;
     let missing = missing(&state, &present).await?;
-    let view = DevicesView { heard, silences, missing, rooms: rooms((&present, due), devices), shadows, tickets, rule_tickets };
+    let view = DevicesView {
+        heard,
+        silences,
+        missing,
+        rooms: rooms((&present, due), devices),
+        shadows,
+        tickets,
+        rule_tickets,
+    };
     frame::shown(&DevicesPage { frame: Frame::of(&technician, "/devices"), view })
 }
 

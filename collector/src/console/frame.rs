@@ -25,6 +25,8 @@ pub(super) struct Frame {
     pub(super) csrf: String,
     /// Pages they may open.
     pub(super) places: Vec<Place>,
+    /// Those that are seldom needed.
+    pub(super) foot: Vec<Place>,
     /// The one that is open.
     pub(super) here: &'static str,
     /// Whether lists take keys in this browser.
@@ -43,7 +45,7 @@ pub(super) struct Place {
 }
 
 /// With the roles that open them; none: everybody who is let in.
-const PLACES: [(Place, Option<&[Role]>); 10] = [
+const PLACES: [(Place, Option<&[Role]>); 9] = [
     (Place { address: "/queue", words: "Concerns" }, Some(Recipient::ROLES)),
     (Place { address: "/devices", words: "Devices" }, Some(Technician::ROLES)),
     (Place { address: "/enrolment", words: "Enrolment" }, Some(Technician::ROLES)),
@@ -53,7 +55,13 @@ const PLACES: [(Place, Option<&[Role]>); 10] = [
     (Place { address: "/requests", words: "Requests" }, Some(&ASKERS)),
     (Place { address: "/exemptions", words: "Exemptions" }, None),
     (Place { address: "/away", words: "Away" }, Some(Leader::ROLES)),
+];
+
+/// Pages that are seldom needed, at the foot of each.
+const FOOT: [(Place, Option<&[Role]>); 3] = [
     (Place { address: "/local-help", words: "Local help" }, Some(Leader::ROLES)),
+    (Place { address: "/keys", words: "Keys" }, Some(Recipient::ROLES)),
+    (Place { address: "/two-step", words: "Your two-step sign-in" }, None),
 ];
 
 impl Frame {
@@ -68,6 +76,7 @@ impl Frame {
             roles: roles.collect::<Vec<_>>().join(", "),
             csrf: Secret::from_bytes(&session.csrf).map_or_else(String::new, |secret| secret.text()),
             places: places(person).collect(),
+            foot: opened_by(person, &FOOT).collect(),
             here,
             keys: person.has_keys(),
             troubles: undelivered::sentences(person.trouble(), &person.present()),
@@ -77,7 +86,11 @@ impl Frame {
 
 /// The pages that `person` may open, the most pressing first.
 pub(super) fn places(person: &SignedIn) -> impl Iterator<Item = Place> {
-    PLACES.into_iter().filter(|(_, roles)| roles.is_none_or(|roles| person.holds(roles))).map(|(place, _)| place)
+    opened_by(person, &PLACES)
+}
+
+fn opened_by(person: &SignedIn, places: &'static [(Place, Option<&[Role]>)]) -> impl Iterator<Item = Place> {
+    places.iter().filter(|(_, roles)| roles.is_none_or(|roles| person.holds(roles))).map(|(place, _)| *place)
 }
 
 /// Renders a page.

@@ -166,7 +166,11 @@ mod tests {
         let text = "[[pupil]]\nincident = \"x\"\ncategories = [\"nothing\"]\n";
         let answer = head.post("/local-help/matrix", &[("matrix", text)]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(answer.body.contains("row 1: there is no category") && answer.body.contains("categories = [&#34;nothing"), "{}", answer.body);
+        assert!(
+            answer.body.contains("row 1: there is no category") && answer.body.contains("categories = [&#34;nothing"),
+            "{}",
+            answer.body
+        );
         assert_eq!(seeded.school.count("SELECT COUNT(*) FROM settings").await, 0);
         let long = "x".repeat(121);
         assert_eq!(head.post("/local-help/numbers", &[("lado", &long)]).await.status, StatusCode::BAD_REQUEST);

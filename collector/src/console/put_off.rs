@@ -13,7 +13,8 @@ use super::{ConsoleState, decision};
 const HOUR_US: i64 = 60 * 60 * 1_000_000;
 
 /// Until when a concern is put off, by the code of a button.
-pub(super) const UNTIL: [(&str, &str); 3] = [("hour", "For an hour"), ("tomorrow", "Until tomorrow at 8"), ("week", "For a week")];
+pub(super) const UNTIL: [(&str, &str); 3] =
+    [("hour", "For an hour"), ("tomorrow", "Until tomorrow at 8"), ("week", "For a week")];
 
 /// The form.
 #[derive(Deserialize)]
@@ -52,5 +53,51 @@ fn until_us(present: &Present, code: &str) -> Option<i64> {
         "tomorrow" => Some(present.morning_after_us(1)),
         "week" => Some(present.morning_after_us(7)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use lapwing_rules::{Category, Level};
+
+    use super::super::seeded::Seeded;
+    use super::HOUR_US;
+
+    #[tokio::test]
+    async fn what_is_put_off_leaves_ones_own_list_and_is_back_when_the_time_comes_or_anything_happens() {
+        let seeded = Seeded::open().await;
+        let reference = seeded.concern("amelia", Category::Drugs, Level::Moderate, "words").await;
+        let address = format!("/concerns/{reference}");
+        let (mut dsl, mut deputy) = (seeded.visitor("dsl").await, seeded.visitor("deputy").await);
+        let row = format!("data-reference=\"{reference}\"");
+        let early = dsl.post(&format!("{address}/put-off"), &[("until", "hour")]).await;
+        assert_eq!(early.status, StatusCode::CONFLICT, "nobody took it yet");
+        dsl.post(&format!("{address}/acknowledge"), &[]).await;
+        let put_off = dsl.post(&format!("{address}/put-off"), &[("until", "hour")]).await;
+        let page = dsl.get(put_off.location()).await.body;
+        assert!(page.contains("is hidden from your list") && page.contains("/bring-back\""), "{page}");
+        assert!(!dsl.get("/queue").await.body.contains(&row));
+        assert!(dsl.get("/queue?show=put-off").await.body.contains(&row));
+        assert!(dsl.get(&address).await.body.contains("It is hidden from your list until"));
+        assert!(deputy.get("/queue").await.body.contains(&row), "nobody else's list changes");
+
+        seeded.clock.advance_us(HOUR_US);
+        // The session ended meanwhile.
+        let mut dsl = seeded.visitor("dsl").await;
+        assert!(dsl.get("/queue").await.body.contains(&row), "the time came");
+        dsl.post(&format!("{address}/put-off"), &[("until", "tomorrow")]).await;
+        assert!(!dsl.get("/queue").await.body.contains(&row));
+        seeded.visitor("deputy").await.post(&format!("{address}/note"), &[("note", "saw her")]).await;
+        assert!(dsl.get("/queue").await.body.contains(&row), "a colleague wrote a note");
+
+        seeded.clock.advance_us(1);
+        dsl.post(&format!("{address}/put-off"), &[("until", "week")]).await;
+        dsl.post(&format!("{address}/bring-back"), &[]).await;
+        assert!(dsl.get("/queue").await.body.contains(&row), "brought back");
+        assert_eq!(
+            dsl.post(&format!("{address}/put-off"), &[("until", "never")]).await.status,
+            StatusCode::BAD_REQUEST
+        );
     }
 }

@@ -30,8 +30,7 @@ pub(super) async fn submit(
     let Ok(basis) = form.basis.parse() else { return Err(Refusal::BadForm) };
     let (recipient, purpose) = (note::checked(&form.recipient)?, note::checked(&form.purpose)?);
     let (consent, wishes) = (note::checked(&form.consent)?, note::checked(&form.wishes)?);
-    let referral =
-        Referral { recipient: &recipient, purpose: &purpose, basis, consent: &consent, wishes: &wishes };
+    let referral = Referral { recipient: &recipient, purpose: &purpose, basis, consent: &consent, wishes: &wishes };
     state.desk().refer(by.actor(), concern, &referral).await.map_err(decision::refused)?;
     Ok(decision::done(&list, &reference, "referred"))
 }

@@ -43,6 +43,8 @@ pub(super) enum Refusal {
     CannotMerge,
     /// Somebody for whom that cannot be done.
     NotForThem,
+    /// A rule that technicians are not told of.
+    CannotReport,
     /// A concern that is decided a step at a time.
     NotAtOnce,
     /// A concern that is not put off.
@@ -87,8 +89,19 @@ struct Onward {
 }
 
 /// Pages that a person may be sent to after signing in.
-const PAGES: [&str; 9] =
-    ["/queue", "/devices", "/checks", "/media", "/counts", "/requests", "/exemptions", "/away", "/two-step"];
+const PAGES: [&str; 11] = [
+    "/queue",
+    "/devices",
+    "/checks",
+    "/media",
+    "/counts",
+    "/requests",
+    "/exemptions",
+    "/away",
+    "/local-help",
+    "/keys",
+    "/two-step",
+];
 const HOME: Onward = Onward { address: "/", words: "Go to the first page" };
 
 impl Refusal {
@@ -114,6 +127,7 @@ impl Refusal {
             | Self::Settled
             | Self::Over
             | Self::CannotMerge
+            | Self::CannotReport
             | Self::NotAtOnce
             | Self::CannotPutOff
             | Self::TooLate
@@ -182,21 +196,38 @@ impl Refusal {
                      list. Nothing was changed.",
                 ],
             ),
+            Self::CannotReport => (
+                "Nobody was told of that rule",
+                &[
+                    "Technicians are told of rules that fired on a pupil's own account, and of no illegal class. Nothing was changed.",
+                ],
+            ),
             Self::NotAtOnce => (
                 "Decide this one a step at a time",
-                &["It is critical, illegal, or a case for the child's file or another body. Nothing was changed.", "Open it and go through the steps."],
+                &[
+                    "It is critical, illegal, or a case for the child's file or another body. Nothing was changed.",
+                    "Open it and go through the steps.",
+                ],
             ),
             Self::CannotPutOff => (
                 "That was not put off",
-                &["Acknowledge a concern before you put it off, by two weeks at most. A critical one is not put off. Nothing was changed."],
+                &[
+                    "Acknowledge a concern before you put it off, by two weeks at most. A critical one is not put off. Nothing was changed.",
+                ],
             ),
             Self::TooLate => (
                 "That cannot be taken back any more",
-                &["Somebody has gone on since, or the time for it is over. Nothing was changed.", "Open the concern to see where it stands. You can reopen or decide it again there."],
+                &[
+                    "Somebody has gone on since, or the time for it is over. Nothing was changed.",
+                    "Open the concern to see where it stands. You can reopen or decide it again there.",
+                ],
             ),
             Self::NobodyFurther => (
                 "Nobody further up can see this concern",
-                &["Everybody who may see it and is there sees it already. Nothing was changed.", "Speak with them. If a child is in danger, call 999."],
+                &[
+                    "Everybody who may see it and is there sees it already. Nothing was changed.",
+                    "Speak with them. If a child is in danger, call 999.",
+                ],
             ),
             Self::NoRequest(_) => ("That request was not made", &["Nothing was changed. Go back and check it."]),
             Self::Busy => ("The console is busy", &["Too many people are signing in at once. Try again in a minute."]),
@@ -220,6 +251,7 @@ impl Refusal {
             | Self::NeedsReview
             | Self::CannotMerge
             | Self::NotForThem
+            | Self::CannotReport
             | Self::NotAtOnce
             | Self::CannotPutOff
             | Self::TooLate
@@ -332,6 +364,7 @@ mod tests {
             Refusal::NeedsReview,
             Refusal::CannotMerge,
             Refusal::NotForThem,
+            Refusal::CannotReport,
             Refusal::NotAtOnce,
             Refusal::CannotPutOff,
             Refusal::TooLate,

@@ -103,7 +103,9 @@ mod tests {
             let answer = dsl.post(&address, &[("rule", "self_harm.words")]).await;
             assert!(answer.location().ends_with("?done=reported"), "{}", answer.location());
         }
-        assert_eq!(dsl.post(&address, &[("rule", "no.such")]).await.status, StatusCode::NOT_FOUND);
+        let unknown = dsl.post(&address, &[("rule", "no.such")]).await;
+        assert_eq!(unknown.status, StatusCode::CONFLICT);
+        assert!(unknown.body.contains("Nobody was told of that rule"), "{}", unknown.body);
         let mut technician = seeded.visitor("tech").await;
         let page = technician.get("/devices").await.body;
         assert_eq!(page.matches("/rule-tickets/").count(), 1, "{page}");
@@ -118,12 +120,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_what_staff_did_no_technician_is_told() {
+    async fn of_what_staff_did_and_of_what_is_illegal_no_technician_is_told() {
         let seeded = Seeded::open().await;
-        let reference = seeded.concern("teacher", Category::SelfHarm, Level::Moderate, "seeded words").await;
-        let mut head = seeded.visitor("head").await;
-        let address = format!("/concerns/{reference}/report-rule");
-        assert_eq!(head.post(&address, &[("rule", "self_harm.words")]).await.status, StatusCode::SEE_OTHER);
+        for (account, category) in [("teacher", Category::SelfHarm), ("amelia", Category::Grooming)] {
+            let reference = seeded.concern(account, category, Level::Critical, "seeded words").await;
+            let mut head = seeded.visitor("head").await;
+            assert!(!head.get(&format!("/concerns/{reference}")).await.body.contains("This rule is noisy"));
+            let address = format!("/concerns/{reference}/report-rule");
+            assert_eq!(head.post(&address, &[("rule", "self_harm.words")]).await.status, StatusCode::CONFLICT);
+        }
+        let opened = "SELECT COUNT(*) FROM audit_acts WHERE act ->> 'what' = 'rule_reported'";
+        assert_eq!(seeded.school.count(opened).await, 0);
         assert_eq!(seeded.school.count("SELECT COUNT(*) FROM rule_tickets").await, 0);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! done=closed&was=K7-3F2P           a concern that is not the one on the page
-//! done=several&was=..&was=..&left=2   several at once
+//! done=closed-several&was=..&was=..&left=2   several at once
 //! ```
 
 use percent_encoding::percent_decode_str;
@@ -69,15 +69,26 @@ impl Done {
         current: Option<&str>,
         kept: &str,
     ) -> Result<Option<Said>, Refusal> {
-        let (Some(words), about) = (self.words(), self.was.first().map(String::as_str).or(current)) else {
+        let mut known = Self { code: self.code.clone(), was: Vec::new(), left: self.left };
+        for reference in &self.was {
+            let found = rows::by_reference(&state.store, person.actor(), reference).await;
+            if found.map_err(|error| Refusal::failed(&error))?.is_some() {
+                known.was.push(reference.clone());
+            }
+        }
+        if known.was.is_empty() && !self.was.is_empty() {
+            return Ok(None);
+        }
+        let (Some(words), about) = (known.words(), known.was.first().map(String::as_str).or(current)) else {
             return Ok(None);
         };
         let undo = match (self.code.as_str(), about) {
             ("put-off", Some(about)) => {
                 Some(Undo { address: format!("/concerns/{about}/bring-back{kept}"), concerns: Vec::new() })
             }
-            ("several", _) => {
-                Some(Undo { address: format!("/queue/several/undo{kept}"), concerns: self.was.clone() })
+            ("acknowledged-several" | "closed-several", Some(about)) => {
+                let undo = Undo { address: format!("/queue/several/undo{kept}"), concerns: known.was.clone() };
+                is_offered(state, person, about).await?.then_some(undo)
             }
             ("acknowledged" | "judged" | "closed" | "reopened", Some(about)) => {
                 let is_offered = is_offered(state, person, about).await?;
@@ -89,27 +100,35 @@ impl Done {
         Ok(Some(Said { words, undo }))
     }
 
+    /// "18 concerns acknowledged. 2 could not be acknowledged."
+    fn counted(&self, done: &str, not_done: &str) -> String {
+        let count = i64::try_from(self.was.len()).unwrap_or(i64::MAX);
+        let left = match self.left {
+            0 => String::new(),
+            left => format!(" {} could not {not_done}.", words::thousands(left.into())),
+        };
+        format!("{} {done}.{left}", words::plural(count, "concern"))
+    }
+
     fn words(&self) -> Option<String> {
         let Some(was) = self.was.first() else {
             return match self.code.as_str() {
                 "handed-over" => Some("You handed the concern over, and your colleague was told.".to_owned()),
-                "taken-back" => Some("That was taken back.".to_owned()),
-                "several" => Some("Nothing was changed: all of them had moved on.".to_owned()),
+                "acknowledged-several" | "closed-several" => {
+                    Some("Nothing was changed. None of them could be done together.".to_owned())
+                }
+                "back-several" => Some("Nothing could be taken back any more.".to_owned()),
                 code => decision::done_words(code).map(str::to_owned),
             };
         };
         match self.code.as_str() {
             "closed" => Some(format!("Concern {was} is closed.")),
-            "put-off" => Some(format!("Concern {was} is out of your list. It comes back at the time you chose, or earlier if \
-                 anything happens to it.")),
-            "several" => {
-                let count = i64::try_from(self.was.len()).unwrap_or(i64::MAX);
-                let left = match self.left {
-                    0 => String::new(),
-                    left => format!(" {} had moved on and stayed as they were.", words::thousands(left.into())),
-                };
-                Some(format!("Done with {}.{left}", words::plural(count, "concern")))
-            }
+            "put-off" => Some(format!(
+                "Concern {was} is hidden from your list until the time you chose, or until anything changes."
+            )),
+            "acknowledged-several" => Some(self.counted("acknowledged", "be acknowledged")),
+            "closed-several" => Some(self.counted("closed", "be closed")),
+            "back-several" => Some(self.counted("taken back", "be taken back")),
             _ => None,
         }
     }
@@ -132,8 +151,8 @@ mod tests {
 
     #[test]
     fn an_address_names_what_was_done_and_nothing_else_of_it_is_believed() {
-        let done = Done::of(Some("level=4&done=several&was=K7-3F2P&was=%3Cb%3E&was=K8-AAAA&left=2&left=x&x"));
-        assert_eq!((done.code.as_str(), done.was.len(), done.left), ("several", 2, 0));
+        let done = Done::of(Some("level=4&done=closed-several&was=K7-3F2P&was=%3Cb%3E&was=K8-AAAA&left=2&left=x&x"));
+        assert_eq!((done.code.as_str(), done.was.len(), done.left), ("closed-several", 2, 0));
         assert_eq!(Done::of(Some("done=<script>")).words(), None);
         assert_eq!(Done::of(Some("done=anything&was=K7-3F2P")).words(), None);
         assert_eq!(Done::of(Some("done=closed&was=K7-3F2P")).words().unwrap(), "Concern K7-3F2P is closed.");

@@ -153,11 +153,13 @@ pub(crate) async fn move_concern(
     school: &SchoolId,
     concern: ConcernId,
     subject: SubjectId,
+    now_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE concerns SET subject_id = $3 WHERE school_id = $1 AND concern_id = $2")
+    sqlx::query("UPDATE concerns SET subject_id = $3, changed_us = $4 WHERE school_id = $1 AND concern_id = $2")
         .bind(school.as_str())
         .bind(concern.as_bytes().as_slice())
         .bind(subject.as_bytes().as_slice())
+        .bind(now_us)
         .execute(tx.connection())
         .await?;
     Ok(())

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::concerns::Sealed;
+use super::dialect::as_written;
 use super::{Store, StoreError, id, level, visible_to};
 use crate::actor::Actor;
 use crate::ids::{CaptureId, ConcernId};
@@ -127,7 +128,7 @@ pub(crate) async fn elsewhere_since(
          c.category FROM captures AS k
          CROSS JOIN concern_captures AS l ON l.school_id = k.school_id AND l.capture_id = k.capture_id
          CROSS JOIN concerns AS c ON c.school_id = l.school_id AND c.concern_id = l.concern_id
-         WHERE k.school_id = $1 AND k.capture_id >= $4 AND k.signal IN (2, 3) AND {} AND c.concern_id <> $3
+         WHERE k.school_id = $1 AND k.capture_id >= $4 AND k.signal IN (2, 3) AND {} AND c.concern_id <> $3 AND c.merged_into IS DISTINCT FROM $3
          ORDER BY k.capture_id DESC LIMIT $5";
     let visible = visible_to(actor);
     let rows = sqlx::query(AssertSqlSafe(sql.replace("{}", visible.sql)))
@@ -149,9 +150,10 @@ pub(crate) async fn chronology(
 ) -> Result<(Vec<Entry>, Vec<EntryStep>), StoreError> {
     let among = "JOIN concerns AS this ON this.school_id = c.school_id AND this.concern_id = $3
          AND this.subject_id = c.subject_id";
-    let mut entries = "SELECT c.concern_id, c.reference, c.category, c.level, c.state, c.captures, c.first_us, c.last_us,
+    let mut entries =
+        "SELECT c.concern_id, c.reference, c.category, c.level, c.state, c.captures, c.first_us, c.last_us,
          c.outcome, c.recorded_elsewhere FROM concerns AS c "
-        .to_owned();
+            .to_owned();
     let mut steps = "SELECT t.concern_id, t.at_us, p.name, t.kind, t.to_state FROM concerns AS c
          JOIN concern_steps AS t ON t.school_id = c.school_id AND t.concern_id = c.concern_id
          LEFT JOIN persons AS p ON p.school_id = t.school_id AND p.person_id = t.person_id "
@@ -159,7 +161,7 @@ pub(crate) async fn chronology(
     let visible = visible_to(actor);
     // Writing to a string cannot fail.
     let _ = write!(entries, "{among} WHERE {} ORDER BY c.first_us, c.reference LIMIT $4", visible.sql);
-    let _ = write!(steps, "{among} WHERE {} ORDER BY t.at_us, t.step_id LIMIT $4", visible.sql);
+    let _ = write!(steps, "{among} WHERE {} ORDER BY t.at_us, {} LIMIT $4", visible.sql, as_written!("t"));
     let mut found = Vec::new();
     for (sql, limit) in [(entries, CHRONOLOGY), (steps, CHRONOLOGY_STEPS)] {
         let query = sqlx::query(AssertSqlSafe(sql)).bind(visible.school()).bind(visible.person());

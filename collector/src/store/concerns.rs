@@ -315,22 +315,24 @@ pub(crate) async fn lately(
     Ok(lately)
 }
 
-/// Says who deals with it.
+/// Says who deals with it. Answers whether that was somebody else.
 pub(crate) async fn assign(
     tx: &mut Tx,
     school: &SchoolId,
     concern: ConcernId,
     person: PersonId,
     now_us: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE concerns SET assigned_to = $3, changed_us = $4 WHERE school_id = $1 AND concern_id = $2")
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE concerns SET assigned_to = $3, changed_us = $4
+         WHERE school_id = $1 AND concern_id = $2 AND assigned_to IS DISTINCT FROM $3";
+    let assigned = sqlx::query(sql)
         .bind(school.as_str())
         .bind(concern.as_bytes().as_slice())
         .bind(person.as_bytes().as_slice())
         .bind(now_us)
         .execute(tx.connection())
         .await?;
-    Ok(())
+    Ok(assigned.rows_affected() > 0)
 }
 
 /// By when it should be acknowledged.

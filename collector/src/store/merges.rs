@@ -13,13 +13,19 @@ pub(crate) async fn link(
     into: Option<ConcernId>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE concerns SET merged_into = $3, changed_us = $4 WHERE school_id = $1 AND concern_id = $2")
-        .bind(school.as_str())
-        .bind(concern.as_bytes().as_slice())
-        .bind(into.map(|into| into.as_bytes().to_vec()))
-        .bind(now_us)
-        .execute(tx.connection())
-        .await?;
+    // Both change, and where it is split off again the one that it counted towards.
+    let both = "UPDATE concerns SET changed_us = $4 WHERE school_id = $1 AND (concern_id = $3 OR concern_id =
+         (SELECT c.merged_into FROM concerns AS c WHERE c.school_id = $1 AND c.concern_id = $2))";
+    let link = "UPDATE concerns SET merged_into = $3, changed_us = $4 WHERE school_id = $1 AND concern_id = $2";
+    for sql in [both, link] {
+        sqlx::query(sql)
+            .bind(school.as_str())
+            .bind(concern.as_bytes().as_slice())
+            .bind(into.map(|into| into.as_bytes().to_vec()))
+            .bind(now_us)
+            .execute(tx.connection())
+            .await?;
+    }
     Ok(())
 }
 

@@ -85,8 +85,9 @@ pub(crate) struct QueueRow {
     pub(crate) acknowledge_by_us: Option<i64>,
     /// Whether some of it was reported by the web filter.
     pub(crate) is_from_filter: bool,
-    /// Name of whoever deals with it.
+    /// Name of whoever deals with it, as long as they are here and see it.
     pub(crate) assigned: Option<String>,
+    pub(crate) changed_us: i64,
     pub(crate) subject: SubjectFacts,
 }
 
@@ -112,12 +113,14 @@ pub(crate) struct PersonFacts {
 }
 
 const COLUMNS: &str = "c.concern_id, c.reference, c.category, c.level, c.state, c.captures, c.first_us, c.last_us, \
-     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room, c.from_filter, a.name";
+     c.acknowledge_by_us, s.audience, s.account, p.name, p.class, p.band, d.hostname, d.room, c.from_filter, a.name, c.changed_us";
 const TABLES: &str = "concerns AS c \
      JOIN subjects AS s ON s.school_id = c.school_id AND s.subject_id = c.subject_id \
      LEFT JOIN persons AS p ON p.school_id = s.school_id AND p.person_id = s.person_id \
      LEFT JOIN devices AS d ON d.school_id = s.school_id AND d.device_id = s.device_id \
-     LEFT JOIN persons AS a ON a.school_id = c.school_id AND a.person_id = c.assigned_to";
+     LEFT JOIN persons AS a ON a.school_id = c.school_id AND a.person_id = c.assigned_to AND a.left_us IS NULL \
+     AND EXISTS (SELECT 1 FROM concern_recipients AS q WHERE q.school_id = c.school_id AND q.concern_id = c.concern_id \
+     AND q.person_id = c.assigned_to)";
 const DONE: &str = "('closed', 'signed_off')";
 /// Words in what is known of a concern besides its evidence. Names in the cases of ASCII are the same.
 const HOLDS_WORDS: &str = "(c.reference LIKE {} ESCAPE '\\' OR p.name LIKE {} ESCAPE '\\' OR p.class LIKE {} ESCAPE '\\' \
@@ -271,6 +274,7 @@ fn queue_row(row: &SqliteRow) -> Result<QueueRow, StoreError> {
         acknowledge_by_us: row.try_get(8)?,
         is_from_filter: row.try_get(16)?,
         assigned: row.try_get(17)?,
+        changed_us: row.try_get(18)?,
         subject: subject(row)?,
     })
 }

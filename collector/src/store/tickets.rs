@@ -49,42 +49,25 @@ impl FromStr for Wanted {
     }
 }
 
-/// Asks for a change, and answers the ticket; one that waits already is not asked for twice.
+/// Asks for a change; one that waits already is not asked for twice.
 pub(crate) async fn ask(
     tx: &mut Tx,
     school: &SchoolId,
     (host, category, wanted): (&str, &str, Wanted),
     day: Date,
-) -> Result<Option<TicketId>, StoreError> {
-    let ticket = TicketId::random()?;
-    let asked = sqlx::query(
+) -> Result<(), StoreError> {
+    sqlx::query(
         "INSERT INTO filter_tickets (school_id, ticket_id, host, category, wanted, day) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (school_id, host, category, wanted) WHERE done_us IS NULL DO NOTHING",
     )
     .bind(school.as_str())
-    .bind(ticket.as_bytes().as_slice())
+    .bind(TicketId::random()?.as_bytes().as_slice())
     .bind(host)
     .bind(category)
     .bind(wanted.as_str())
     .bind(day.to_string())
     .execute(tx.connection())
     .await?;
-    Ok((asked.rows_affected() > 0).then_some(ticket))
-}
-
-/// What asked for them was taken back: those that nobody has done are gone.
-pub(crate) async fn take_back(
-    tx: &mut Tx,
-    school: &SchoolId,
-    tickets: impl Iterator<Item = TicketId>,
-) -> Result<(), StoreError> {
-    for ticket in tickets {
-        sqlx::query("DELETE FROM filter_tickets WHERE school_id = $1 AND ticket_id = $2 AND done_us IS NULL")
-            .bind(school.as_str())
-            .bind(ticket.as_bytes().as_slice())
-            .execute(tx.connection())
-            .await?;
-    }
     Ok(())
 }
 

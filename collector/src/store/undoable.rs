@@ -8,12 +8,12 @@ use lapwing_proto::SchoolId;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Tx, escalations, tickets, verdicts};
+use super::{Store, StoreError, Tx, escalations, verdicts};
 use crate::actor::PersonId;
-use crate::ids::{ConcernId, TicketId};
+use crate::ids::ConcernId;
 
-/// How long an act can be taken back. The page offers ten seconds; whoever needs longer has ten times that (WCAG 2.2,
-/// success criterion 2.2.1).
+/// How long an act can be taken back: ten times the ten seconds in which most people notice, for whoever needs longer (WCAG
+/// 2.2, success criterion 2.2.1).
 pub(crate) const WITHIN_US: i64 = 100 * 1_000_000;
 
 /// How a concern stood.
@@ -28,8 +28,6 @@ pub(crate) struct Before {
     /// When it would have climbed, and how often it had.
     climbs: Option<(i64, u32)>,
     rules: BTreeMap<String, String>,
-    /// What the act asked of the filter.
-    pub(crate) tickets: Vec<String>,
 }
 
 /// How a concern stands now.
@@ -53,11 +51,10 @@ pub(crate) async fn before(tx: &mut Tx, school: &SchoolId, concern: ConcernId) -
         acknowledge_by_us: row.try_get(5)?,
         climbs: due_us.zip(step),
         rules: verdicts::of(tx, school, concern).await?,
-        tickets: Vec::new(),
     })
 }
 
-/// Remembers how a concern stood before what `person` just did.
+/// Remembers how a concern stood before what `person` just did, and forgets what nobody can take back any more.
 pub(crate) async fn remember(
     tx: &mut Tx,
     school: &SchoolId,
@@ -65,6 +62,11 @@ pub(crate) async fn remember(
     before: &Before,
     now_us: i64,
 ) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM undoable WHERE school_id = $1 AND at_us < $2")
+        .bind(school.as_str())
+        .bind(now_us.saturating_sub(WITHIN_US))
+        .execute(tx.connection())
+        .await?;
     let before = serde_json::to_string(before).map_err(|_| StoreError::Corrupt { what: "act to be undone" })?;
     sqlx::query(
         "INSERT INTO undoable (school_id, concern_id, person_id, at_us, changed_us, before)
@@ -172,6 +174,5 @@ pub(crate) async fn restore(
         }
         None => escalations::stop(tx, school, concern).await?,
     }
-    let asked = before.tickets.iter().filter_map(|ticket| ticket.parse::<TicketId>().ok());
-    tickets::take_back(tx, school, asked).await
+    Ok(())
 }

@@ -98,7 +98,16 @@ pub enum CommandError {
     /// Not a class log-on, or not a pupil.
     #[error("only what a class log-on did can be said to be a pupil's")]
     CannotAttribute,
-    /// Critical or illegal, or a case: it is decided a step at a time.
+    /// Something happened to it since it was seen.
+    #[error("the concern has moved on since it was seen")]
+    Moved,
+    /// It is closed.
+    #[error("the concern is finished")]
+    Finished,
+    /// A rule that technicians are not told of.
+    #[error("technicians are told of rules that fired on a pupil's own account, and of no illegal class")]
+    CannotReport,
+    /// High, critical or illegal, or a case: it is decided a step at a time.
     #[error("such a concern is decided a step at a time")]
     NotAtOnce,
     /// Nobody took it yet, it is finished or critical, or the time is no time.
@@ -119,6 +128,18 @@ pub enum CommandError {
     /// The vault did not do it.
     #[error("cannot use the vault")]
     Seal(#[from] SealError),
+}
+
+/// A concern as somebody saw it: whatever happens to it later makes it another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(i64);
+
+impl Seen {
+    /// Of the time of its last change, microseconds of UTC.
+    #[must_use]
+    pub const fn at(changed_us: i64) -> Self {
+        Self(changed_us)
+    }
 }
 
 /// A step about to be committed.
@@ -148,12 +169,18 @@ impl Desk {
     ///
     /// [`CommandError`].
     pub async fn acknowledge(&self, actor: &Actor, concern: ConcernId) -> Result<State, CommandError> {
-        let (mut tx, standing) = self.begin(actor, concern).await?;
-        let before = undoable::before(&mut tx, actor.school(), concern).await?;
-        let state = self.carry_out(&mut tx, actor, concern, &standing, Step::acknowledge()).await?;
-        self.can_undo(&mut tx, actor, concern, &before).await?;
-        self.finish(tx, actor, concern).await?;
-        Ok(state)
+        let (tx, standing) = self.begin(actor, concern).await?;
+        self.acknowledge_within(tx, actor, (concern, &standing)).await
+    }
+
+    /// Takes a concern as it was `seen` in a list.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Moved`] where anything happened since; otherwise [`CommandError`].
+    pub async fn acknowledge_seen(&self, actor: &Actor, concern: ConcernId, seen: Seen) -> Result<State, CommandError> {
+        let (tx, standing) = self.begin_as_seen(actor, concern, seen).await?;
+        self.acknowledge_within(tx, actor, (concern, &standing)).await
     }
 
     /// Writes a note, sealed under the subject's key.
@@ -201,6 +228,30 @@ impl Desk {
             return Ok((tx, standing));
         }
         self.refuse(tx, actor, concern).await
+    }
+
+    async fn acknowledge_within(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        (concern, standing): (ConcernId, &Standing),
+    ) -> Result<State, CommandError> {
+        let before = undoable::before(&mut tx, actor.school(), concern).await?;
+        let state = self.carry_out(&mut tx, actor, concern, standing, Step::acknowledge()).await?;
+        self.can_undo(&mut tx, actor, concern, &before).await?;
+        self.finish(tx, actor, concern).await?;
+        Ok(state)
+    }
+
+    /// As [`Self::begin`], and refuses where anything happened to the concern since it was `seen`.
+    async fn begin_as_seen(
+        &self,
+        actor: &Actor,
+        concern: ConcernId,
+        seen: Seen,
+    ) -> Result<(Tx, Standing), CommandError> {
+        let (tx, standing) = self.begin(actor, concern).await?;
+        if Seen::at(standing.changed_us) == seen { Ok((tx, standing)) } else { Err(CommandError::Moved) }
     }
 
     /// Refuses whoever may not know of `concern`, with a leaf in the log and nothing else.

@@ -144,6 +144,12 @@ impl State {
         matches!(self, Self::ConcernOpened | Self::Referred)
     }
 
+    /// Whether nothing is left to do: it is closed, or was reviewed after that.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::Closed | Self::SignedOff)
+    }
+
     /// Whether somebody still has to acknowledge it.
     #[must_use]
     pub const fn is_waiting(self) -> bool {

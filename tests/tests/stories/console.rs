@@ -50,6 +50,22 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     let links = concern.get("links").map(Value::to_string).unwrap_or_default();
     assert!(!links.contains("http"), "no link leads elsewhere: {links}");
     is_clean(&mut dsl, "concern");
+
+    // What a pupil writes into a title is text: no script runs, nothing is loaded.
+    let hostile = "<script>alert(1)</script>how to self harm without anyone noticing<img src=x onerror=alert(1)>";
+    let _hostile = desk.desktop.window(&format!("{hostile}{}", "<b>".repeat(20))).await.expect("a window");
+    e2e::eventually("the concern to hold both titles", async || {
+        let page = dsl.does("again").ok()?;
+        page.get("seen").and_then(Value::as_u64).filter(|seen| *seen >= 2)
+    })
+    .await
+    .expect("both titles");
+    is_clean(&mut dsl, "concern-hostile");
+    let refused = dsl.does("go /concerns/ZZ-9999").expect("an answer");
+    assert_eq!(refused.get("status").and_then(Value::as_u64), Some(404));
+    is_clean(&mut dsl, "refused");
+    dsl.does("go /queue").expect("the list");
+    dsl.does("open Self-harm").expect("the concern opens");
     dsl.does("acknowledge").expect("the DSL acknowledges");
     is_clean(&mut dsl, "concern-acknowledged");
     for page in ["requests", "exemptions", "away", "checks", "media", "two-step", "local-help", "keys"] {

@@ -21,7 +21,7 @@ pub(super) fn history(history: History) -> Option<String> {
     })
 }
 
-/// "The last five like this: 4 false alarms, 1 right"; `None` where nobody judged one.
+/// "The last 5 by this rule: 4 false alarms, 1 right."; `None` where nobody judged one.
 pub(super) fn like(verdicts: &[Verdict]) -> Option<String> {
     let count = |verdict| verdicts.iter().filter(|one| **one == verdict).count();
     let parts = [
@@ -48,9 +48,10 @@ pub(super) fn same(same: &Same) -> Option<String> {
     let devices = i64::try_from(same.devices).unwrap_or(i64::MAX);
     (concerns > 0).then(|| {
         format!(
-            "The same site or file stands in {} of today, from {} in all.",
+            "Today the same site or file is also in {}, on {}.{}",
             words::plural(concerns, "other concern"),
-            words::plural(devices, "device")
+            words::plural(devices, "device"),
+            if same.is_cut { " Only the latest of today were compared." } else { "" }
         )
     })
 }

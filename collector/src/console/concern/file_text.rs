@@ -14,7 +14,7 @@ pub(super) fn of(present: &Present, row: &QueueRow, view: &ConcernView) -> Strin
     let mut text = String::new();
     let mut line = |words: &str| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{words}");
+        let _ = writeln!(text, "{}", one_line(words));
     };
     line(&format!("Online safety: {}.", view.what));
     line(&format!(
@@ -37,4 +37,24 @@ pub(super) fn of(present: &Present, row: &QueueRow, view: &ConcernView) -> Strin
     line("Who was at the keyboard is not known: an account is not a person.");
     line(&format!("Lapwing reference {}.", view.reference));
     text
+}
+
+/// Without what ends a line, turns a text round or is not seen: titles and names of devices are whatever somebody wrote.
+fn one_line(words: &str) -> String {
+    let is_hidden = |c: char| {
+        matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let shown = words.chars().filter(|c| !is_hidden(*c)).map(|c| if c.is_control() { ' ' } else { c });
+    shown.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn nothing_in_it_ends_a_line_or_turns_it_round() {
+        assert_eq!(one_line("one\r\ntwo\u{202e} three\u{200b}\u{2028}four"), "one two three four");
+    }
 }

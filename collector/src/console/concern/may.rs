@@ -46,13 +46,15 @@ pub(super) fn can(row: &QueueRow, decided: &Decided, is_merged: bool, is_senior:
         judge: allows(Move::Decide(Decision::NoAction)),
         close: allows(Move::Close) && !needs_approvers,
         settle: !is_illegal(&row.category)
-            && row.level < Level::Critical
+            && row.level < Level::High
+            && !standing.is_case()
             && (standing.is_waiting() || allows(Move::Decide(Decision::NoAction))),
         put_off: row.level < Level::Critical
             && !standing.is_waiting()
-            && !matches!(standing, State::Closed | State::SignedOff | State::LegalHold),
-        assign: is_senior && !matches!(standing, State::Closed | State::SignedOff),
-        escalate: !matches!(standing, State::Closed | State::SignedOff),
+            && !standing.is_finished()
+            && !matches!(standing, State::LegalHold),
+        assign: is_senior && !standing.is_finished(),
+        escalate: !standing.is_finished(),
         refer: is_senior,
         needs_review: standing.is_case(),
         needs_approvers,

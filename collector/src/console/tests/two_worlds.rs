@@ -16,7 +16,7 @@ use crate::store::fixture::title;
 
 const STAFF: [&str; 7] = ["dsl", "deputy", "head", "chair", "tech", "governor", "teacher"];
 const PUPILS: [&str; 2] = ["amelia", "ben"];
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 14] = [
     "/",
     "/queue",
     "/queue?show=closed",
@@ -27,6 +27,10 @@ const PAGES: [&str; 10] = [
     "/requests",
     "/away",
     "/exemptions",
+    "/queue?show=all",
+    "/queue?show=put-off&state=mine",
+    "/local-help",
+    "/keys",
 ];
 const MINUTE_US: i64 = 60_000_000;
 const CASES: u64 = 24;
@@ -94,6 +98,10 @@ async fn happen(seeded: &Seeded, event: Event) -> String {
             let judged = [("verdict", "true"), ("outcome", "filter_change")];
             visitor.post(&format!("{address}/judge"), &judged).await;
         }
+        // A rule that is called noisy, and whoever wants to hear of it again.
+        visitor.post(&format!("{address}/report-rule"), &[("rule", "self_harm.words")]).await;
+        visitor.post(&format!("{address}/watch"), &[]).await;
+        visitor.post(&format!("{address}/escalate"), &[("reason", "words")]).await;
         if event.done > 2 {
             visitor.post(&format!("{address}/close"), &[]).await;
             visitor.post(&format!("{address}/ask-close"), &[("reason", "it is over")]).await;
@@ -121,8 +129,11 @@ async fn view(seeded: &Seeded, account: &str, references: &[String], unknown: &s
     let mut visitor = seeded.visitor(account).await;
     let mut seen = String::new();
     let mut paths: Vec<String> = PAGES.map(str::to_owned).to_vec();
-    paths.extend(references.iter().map(|reference| format!("/concerns/{reference}")));
-    paths.push(format!("/concerns/{unknown}"));
+    for reference in references.iter().map(String::as_str).chain([unknown]) {
+        paths.push(format!("/concerns/{reference}"));
+        paths.push(format!("/concerns/{reference}/chronology"));
+        paths.push(format!("/queue/several?act=acknowledge&concern.{reference}=on"));
+    }
     for path in paths {
         look(&mut visitor, &path, &mut seen).await;
     }

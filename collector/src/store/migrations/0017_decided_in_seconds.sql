@@ -9,7 +9,7 @@ CREATE TABLE undoable (
     person_id   BLOB NOT NULL,                 -- who acted
     at_us       INTEGER NOT NULL,
     changed_us  INTEGER NOT NULL,              -- of the concern, after the act: whatever comes later leaves nothing to undo
-    before      TEXT NOT NULL,                 -- JSON: state, verdicts, dates; no text of anybody
+    before      TEXT NOT NULL,                 -- JSON: state, verdicts, dates, reference elsewhere
     PRIMARY KEY (school_id, concern_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -34,7 +34,7 @@ CREATE TABLE recurrences (
     PRIMARY KEY (school_id, subject_id, category, person_id)
 ) STRICT, WITHOUT ROWID;
 
--- What technicians are asked to look at in the rules: the rule and its own words that matched, nothing of anybody.
+-- What technicians are asked to look at in the rules: a rule and the shape of what matched, nothing of anybody.
 CREATE TABLE rule_tickets (
     school_id   TEXT NOT NULL,
     ticket_id   BLOB NOT NULL,

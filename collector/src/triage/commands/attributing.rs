@@ -114,7 +114,7 @@ impl Desk {
                 attributions::move_note(tx, school, &Moving { id: note.id, key: key.id(), sealed }).await?;
             }
         }
-        attributions::move_concern(tx, school, concern, subject).await?;
+        attributions::move_concern(tx, school, concern, subject, self.clock.wall_us()).await?;
         // What an illegal case keeps, it keeps of both.
         Ok(holds::follow(tx, school, concern, subject, self.clock.wall_us()).await?)
     }

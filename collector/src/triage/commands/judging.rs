@@ -54,22 +54,21 @@ impl Desk {
         let hosts = self.hosts_for(actor, concern, judgement).await?;
         let judging = Judging { judgement, reason, rules, hosts };
         let (mut tx, standing) = self.begin(actor, concern).await?;
-        let mut before = undoable::before(&mut tx, actor.school(), concern).await?;
-        let (state, tickets) = self.judge_within(&mut tx, actor, (concern, &standing), &judging).await?;
-        before.tickets = tickets;
+        let before = undoable::before(&mut tx, actor.school(), concern).await?;
+        let state = self.judge_within(&mut tx, actor, (concern, &standing), &judging).await?;
         self.can_undo(&mut tx, actor, concern, &before).await?;
         self.finish(tx, actor, concern).await?;
         Ok(state)
     }
 
-    /// The same within a transaction. Answers what was asked of the filter besides.
+    /// The same within a transaction.
     pub(super) async fn judge_within(
         &self,
         tx: &mut Tx,
         actor: &Actor,
         (concern, standing): (ConcernId, &Standing),
         judging: &Judging<'_>,
-    ) -> Result<(State, Vec<String>), CommandError> {
+    ) -> Result<State, CommandError> {
         let judgement = judging.judgement;
         let reason = judging.reason.trim();
         if reason.len() > MAX_NOTE_BYTES {
@@ -89,12 +88,10 @@ impl Desk {
         let wanted = if judgement.verdict() == Verdict::True { Wanted::Block } else { Wanted::Check };
         let day = settings::calendar(tx, school, now_us).await?.date(now_us);
         let is_for_list = is_for_list(tx, school, standing.subject).await?;
-        let mut asked = Vec::new();
         for host in judging.hosts.iter().filter(|_| is_for_list) {
-            let ticket = tickets::ask(tx, school, (host, &standing.category, wanted), day).await?;
-            asked.extend(ticket.map(|ticket| ticket.to_string()));
+            tickets::ask(tx, school, (host, &standing.category, wanted), day).await?;
         }
-        Ok((state, asked))
+        Ok(state)
     }
 
     /// The hosts that the filter is asked to change by `judgement`; none where it asks for no change.
@@ -151,7 +148,7 @@ impl Desk {
 
 /// Whether technicians may read in a list of what came of a concern about `subject`: they are staff, and one would read of
 /// themselves in the list that all of them see.
-pub(super) async fn is_for_list(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<bool, StoreError> {
+async fn is_for_list(tx: &mut Tx, school: &SchoolId, subject: SubjectId) -> Result<bool, StoreError> {
     let audience = subjects::read(tx, school, subject).await?.audience;
     Ok(matches!(audience, Audience::Pupil | Audience::Shared | Audience::UnmappedPupil))
 }

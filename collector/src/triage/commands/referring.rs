@@ -114,6 +114,10 @@ impl Referral<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name}: {said}");
         }
-        if text.len() > MAX_NOTE_BYTES { Err(CommandError::NoteLength(text.len())) } else { Ok(text.trim_end().to_owned()) }
+        if text.len() > MAX_NOTE_BYTES {
+            Err(CommandError::NoteLength(text.len()))
+        } else {
+            Ok(text.trim_end().to_owned())
+        }
     }
 }

@@ -6,40 +6,45 @@ use lapwing_proto::{Capture, Hit, Signal};
 use lapwing_rules::Mark;
 
 use super::evidence::evidence;
-use super::judging::is_for_list;
-use super::{CommandError, Desk, Evidence, audit, concerns};
+use super::{CommandError, Desk, Evidence, audit, concerns, is_illegal};
 use crate::actor::Actor;
 use crate::audit::{Act, ActKind};
 use crate::ids::ConcernId;
+use crate::proof::filter::RULE_PREFIX;
 use crate::seal::{Place, SealError};
-use crate::store::{rule_tickets, settings};
+use crate::store::{rule_tickets, settings, subjects};
+use crate::subject::Audience;
 
 /// Captures looked through for the rule.
-const MAX_CAPTURES: u32 = 20;
+const MAX_CAPTURES: u32 = 100;
 /// Matched words of a shape.
 const MAX_WORDS: usize = 12;
 /// Letters of a word that are counted; beyond them nobody counts dots.
 const MAX_LETTERS: usize = 20;
 
 impl Desk {
-    /// Tells technicians of `rule`, which fired in a concern. Looking for what matched is a view, and in the log before. About
-    /// staff nothing is told: a technician is staff, and would read of themselves.
+    /// Tells technicians of `rule`, which fired in a concern about a pupil's own account: who uses others may be a technician, who
+    /// would read of themselves. Nobody is sent to look at what is illegal, and the filter's rules are its own. Looking for what
+    /// matched is a view, and in the log before.
     ///
     /// # Errors
     ///
-    /// [`CommandError::NotFound`] where the rule is none of the concern's; otherwise [`CommandError`].
+    /// [`CommandError::CannotReport`]; otherwise [`CommandError`].
     pub async fn report_rule(&self, actor: &Actor, concern: ConcernId, rule: &str) -> Result<(), CommandError> {
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let (school, now_us) = (actor.school(), self.clock.wall_us());
+        let audience = subjects::read(&mut tx, school, standing.subject).await?.audience;
+        if audience != Audience::Pupil || is_illegal(&standing.category) || rule.starts_with(RULE_PREFIX) {
+            return Err(CommandError::CannotReport);
+        }
         let viewed = Act::new(actor, now_us, ActKind::ConcernViewed, concern).with("for", "rule_report");
         audit::append(&mut tx, &viewed).await?;
         tx.commit().await?;
-        let Some((signal, shape)) = self.shape(actor, concern, rule).await? else { return Err(CommandError::NotFound) };
+        let shape = self.shape(actor, concern, rule).await?;
+        let (signal, shape) = shape.ok_or(CommandError::CannotReport)?;
         let (mut tx, _) = self.begin(actor, concern).await?;
-        if is_for_list(&mut tx, school, standing.subject).await? {
-            let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
-            rule_tickets::ask(&mut tx, school, (rule, signal, &shape), day).await?;
-        }
+        let day = settings::calendar(&mut tx, school, now_us).await?.date(now_us);
+        rule_tickets::ask(&mut tx, school, (rule, signal, &shape), day).await?;
         audit::append(&mut tx, &Act::new(actor, now_us, ActKind::RuleReported, concern)).await?;
         tx.commit().await?;
         Ok(())
@@ -80,7 +85,7 @@ fn dotted(capture: &Capture, hit: &Hit) -> String {
         .filter_map(|span| {
             let text = capture.excerpts.get(span.text)?.text.get(span.start..span.end)?;
             let word = |word: &str| "\u{2022}".repeat(word.chars().count().min(MAX_LETTERS));
-            Some((span.mark, text.split_whitespace().map(word).collect::<Vec<_>>().join(" ")))
+            Some((span.mark, text.split_whitespace().take(MAX_WORDS).map(word).collect::<Vec<_>>().join(" ")))
         })
         .collect();
     let says = |(mark, dots): (Mark, String)| {

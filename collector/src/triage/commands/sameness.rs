@@ -9,10 +9,11 @@ use lapwing_rules::{Level, Scope};
 use super::evidence::evidence;
 use super::{CommandError, Desk, Evidence, Opened};
 use crate::actor::Actor;
+use crate::audit::{self, Act, ActKind};
 use crate::ids::{ConcernId, KeyId};
-use crate::seal::{Place, SealError};
+use crate::seal::Place;
 use crate::store::StoreError;
-use crate::store::concern_context;
+use crate::store::concern_context::{self, Elsewhere};
 
 /// Captures compared: the latest of the day.
 const MAX_COMPARED: u32 = 200;
@@ -24,6 +25,8 @@ pub struct Same {
     pub devices: usize,
     /// Other concerns by reference: level and category.
     pub concerns: BTreeMap<String, (Level, String)>,
+    /// Only the latest captures of the day were compared: there were more.
+    pub is_cut: bool,
 }
 
 impl Desk {
@@ -52,17 +55,19 @@ impl Desk {
             return Ok(same);
         }
         let rows = concern_context::elsewhere_since(&self.store, actor, concern, (since_us, MAX_COMPARED)).await?;
+        if rows.is_empty() {
+            return Ok(same);
+        }
+        self.log_comparison(actor, concern, &rows).await?;
+        same.is_cut = u32::try_from(rows.len()).is_ok_and(|compared| compared >= MAX_COMPARED);
         let keys: BTreeSet<KeyId> = rows.iter().map(|row| row.sealed.key).collect();
         let keys = self.vault.keys(&keys.into_iter().collect::<Vec<_>>()).await?;
         for row in rows {
             let Some(key) = keys.get(&row.sealed.key) else { continue };
             let place = Place { table: "captures", row: row.sealed.id.as_bytes() };
-            let plain = match self.vault.open_with(key, place, &row.sealed.sealed) {
-                Ok(plain) => plain,
-                Err(SealError::Erased(_)) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let Evidence::Shown(capture) = evidence(&row.sealed.category, &plain)? else { continue };
+            // One that cannot be read says so on its own page, and closes no other.
+            let Ok(plain) = self.vault.open_with(key, place, &row.sealed.sealed) else { continue };
+            let Ok(Evidence::Shown(capture)) = evidence(&row.sealed.category, &plain) else { continue };
             if places(&capture).iter().any(|place| own.contains(place)) {
                 devices.insert(DeviceId::try_from(row.sealed.device.as_slice()).map_err(StoreError::from)?);
                 same.concerns.insert(row.concern, (row.concern_level, row.concern_category));
@@ -70,6 +75,19 @@ impl Desk {
         }
         same.devices = devices.len();
         Ok(same)
+    }
+}
+
+impl Desk {
+    /// What is opened to be compared is in the log before: which concerns, and for which.
+    async fn log_comparison(&self, actor: &Actor, concern: ConcernId, rows: &[Elsewhere]) -> Result<(), CommandError> {
+        let with: BTreeSet<&str> = rows.iter().map(|row| row.concern.as_str()).collect();
+        let with = with.into_iter().collect::<Vec<_>>().join(" ");
+        let act = Act::new(actor, self.clock.wall_us(), ActKind::ConcernsCompared, concern).with("with", with);
+        let mut tx = self.store.begin().await?;
+        audit::append(&mut tx, &act).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 

@@ -22,7 +22,8 @@ impl Desk {
     pub async fn put_off(&self, actor: &Actor, concern: ConcernId, until_us: i64) -> Result<(), CommandError> {
         let (mut tx, standing) = self.begin(actor, concern).await?;
         let now_us = self.clock.wall_us();
-        let is_open = !standing.state.is_waiting() && !matches!(standing.state, State::Closed | State::SignedOff);
+        let is_held = matches!(standing.state, State::LegalHold);
+        let is_open = !standing.state.is_waiting() && !standing.state.is_finished() && !is_held;
         let is_near = now_us < until_us && until_us <= now_us.saturating_add(FURTHEST_US);
         let Some(person) = actor.person().filter(|_| is_open && is_near && standing.level < Level::Critical) else {
             return Err(CommandError::CannotPutOff);

@@ -26,8 +26,13 @@ struct Day {
     concern: ConcernId,
 }
 
-/// A pupil's concern of `category` on the DSL's list.
+/// A pupil's concern of `category` on the DSL's list, high.
 async fn day(category: Category) -> Day {
+    day_of(category, Level::High).await
+}
+
+/// The same of `level`.
+async fn day_of(category: Category, level: Level) -> Day {
     let school = School::open().await;
     let dsl = school.person("dsl", Kind::Staff, &[Role::Dsl]).await;
     let head = school.person("head", Kind::Staff, &[Role::Headteacher]).await;
@@ -36,7 +41,7 @@ async fn day(category: Category) -> Day {
     let clock = Arc::new(ManualClock::at(NINE_US));
     let (events, listener) = broadcast::channel(16);
     let desk = Desk::new(school.store.clone(), school.vault.clone(), clock.clone(), Arc::default(), events);
-    school.intake().take(delivery(Level::High, 1, vec![title("amy", category, Level::High, SEEN)])).await.unwrap();
+    school.intake().take(delivery(level, 1, vec![title("amy", category, level, SEEN)])).await.unwrap();
     settle(&school).await;
     let concern = *school.concerns().await.first().unwrap();
     Day { school, desk, clock, events: listener, dsl, head, concern }

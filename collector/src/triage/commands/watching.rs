@@ -40,7 +40,8 @@ impl Desk {
                 "stop"
             }
         };
-        audit::append(&mut tx, &Act::new(actor, now_us, ActKind::RecurrenceWatched, concern).with("wish", told)).await?;
+        audit::append(&mut tx, &Act::new(actor, now_us, ActKind::RecurrenceWatched, concern).with("wish", told))
+            .await?;
         tx.commit().await?;
         Ok(())
     }
