@@ -27,6 +27,45 @@ async fn a_role_is_asked_for_by_one_and_given_by_two_others() {
     assert_eq!(seeded.visitor("amelia").await.get("/requests").await.status, StatusCode::FORBIDDEN);
 }
 
+/// What takes two people is not done by one of them in two browsers, by a role that was taken meanwhile, or by an answer that
+/// is sent again.
+#[tokio::test]
+async fn two_people_are_two_people_whatever_browsers_roles_and_repeats_say() {
+    let seeded = Seeded::open().await;
+    let teacher = seeded.person("teacher").to_string();
+    let fields =
+        [("change", "grant_role"), ("person", teacher.as_str()), ("role", "deputy_dsl"), ("reason", "from Monday on")];
+    let (mut one, mut other) = (seeded.visitor("head").await, seeded.visitor("head").await);
+    one.post("/requests", &fields).await;
+    let page = one.get("/requests").await.body;
+    let reference = page.split("/requests/R-").nth(1).unwrap().split('/').next().unwrap();
+    let address = format!("/requests/R-{reference}/answer");
+    let approved = [("answer", "approved")];
+    let stands = async || seeded.visitor("deputy").await.get("/requests").await.body;
+    for browser in [&mut one, &mut other] {
+        assert!(!browser.get("/requests").await.body.contains(">Approve<"));
+        assert_eq!(browser.post(&address, &approved).await.status, StatusCode::FORBIDDEN, "whoever asked");
+    }
+    assert!(stands().await.contains("Waits for 2 approvals"));
+
+    // One approver, in two browsers, again and again, counts once.
+    for _ in 0..2 {
+        let mut dsl = seeded.visitor("dsl").await;
+        dsl.post(&address, &approved).await;
+        dsl.post(&address, &approved).await;
+        assert!(stands().await.contains("Waits for 1 approval"));
+    }
+
+    // A role that is taken away while the page is open approves nothing, and what it approved counts no more.
+    let mut chair = seeded.visitor("chair").await;
+    assert!(chair.get("/requests").await.body.contains(">Approve<"));
+    seeded.school.write("DELETE FROM person_roles WHERE role IN ('chair', 'dsl')").await;
+    let late = chair.post(&address, &approved).await.status;
+    assert_ne!(late, StatusCode::SEE_OTHER);
+    assert!(!stands().await.contains("Agreed, and carried out"));
+    assert_eq!(seeded.school.count("SELECT COUNT(*) FROM person_roles WHERE role = 'deputy_dsl'").await, 1);
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_for_says_why_and_changes_nothing() {
     let seeded = Seeded::open().await;
@@ -137,6 +176,7 @@ async fn whoever_teaches_a_class_decides_and_does_no_more() {
         ("share", vec![("person", head.as_str())]),
         ("transfer", vec![("person", head.as_str()), ("reason", "mine")]),
         ("hold", vec![("reason", "mine")]),
+        ("assign", vec![("person", head.as_str())]),
     ] {
         let status = visitor.post(&format!("/concerns/{first}/{action}"), &fields).await.status;
         assert_eq!(status, StatusCode::FORBIDDEN, "{action}");
