@@ -7,6 +7,7 @@
 
 mod compile;
 mod domains;
+mod end_to_end;
 mod footprint;
 mod herd;
 mod ingest;
@@ -35,5 +36,6 @@ pub const ALL: &[(&str, Run)] = &[
     ("herd", herd::run),
     ("titles", titles::run),
     ("triage", triage::run),
+    ("end-to-end", end_to_end::run),
     ("agent-footprint", footprint::run),
 ];

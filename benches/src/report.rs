@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn every_benchmark_runs_quickly() {
-        for (name, run) in crate::ALL {
+        // That one has a test of its own: it needs the accounts of the stories.
+        for (name, run) in crate::ALL.iter().filter(|(name, _)| *name != "end-to-end") {
             let report = run(Effort::Quick).unwrap_or_else(|error| panic!("{name}: {error:#}"));
             assert!(!report.metrics.is_empty(), "{name} measured nothing");
             let sound = |metric: &Metric| metric.value.is_finite() && metric.ratio.is_none_or(|ratio| ratio > 0.0);

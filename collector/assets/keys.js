@@ -52,7 +52,7 @@
   }
   // A form or a panel of the open concern; of another row, its page is opened at that place.
   function go(row, place) {
-    if (row && referenceOf(row) !== open) {
+    if (referenceOf(row) !== open) {
       remember();
       window.location.assign(row.href + "#" + place);
       return;
@@ -76,14 +76,14 @@
     form.requestSubmit();
   }
   function acknowledge(row) {
-    if (!row || referenceOf(row) === open) {
+    if (referenceOf(row) === open) {
       submit(document.querySelector("form[data-acknowledge]"));
       return;
     }
     go(row, "decide");
   }
   function pick(row) {
-    var box = row && row.parentElement.querySelector(".pick");
+    var box = row.parentElement.querySelector(".pick");
     list.classList.add("selecting");
     if (!box) { tell("This one is decided by itself."); return; }
     box.checked = !box.checked;
@@ -120,7 +120,7 @@
     n: function (row) { go(row, "note"); },
     e: function (row) { go(row, "escalate"); },
     t: function (row) {
-      if (row && referenceOf(row) !== open) { go(row, "file-text"); return; }
+      if (referenceOf(row) !== open) { go(row, "file-text"); return; }
       var button = document.querySelector("[data-copy]");
       if (button) { button.click(); }
     },
@@ -164,7 +164,9 @@
     event.preventDefault();
     var leaves = event.key !== "j" && event.key !== "k" && event.key !== "x" && event.key !== "?";
     if (leaves && isDraft()) { tell("What you wrote is not saved yet. Save it or clear it first."); return; }
-    act(focused());
+    var row = focused();
+    if (!row && "jku/?".indexOf(event.key) < 0) { tell("Move to a concern first."); return; }
+    act(row);
   });
 
   // ---- copying, where the browser lets a page do it

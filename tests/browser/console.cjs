@@ -21,6 +21,9 @@
 //   click WORDS        presses the button of that name in the page, and waits for the page that it leads to
 //   open-link WORDS    follows the link of that name
 //   row N              opens the row of that number, from 0
+//   watch              notes when anything changes in the list from now on
+//   change MS          the first change at that time or later; {"at": ms or null}
+//   listeners N        N further streams of the list are read; {"statuses": [...]}
 //   wait SELECTOR      waits until that is there
 //   tick N             ticks the box of that number, from 0
 //   at                 {"path", "title", "focus", "said", "rows", "current"}
@@ -31,6 +34,7 @@
 "use strict";
 
 const crypto = require("node:crypto");
+const https = require("node:https");
 const path = require("node:path");
 const readline = require("node:readline");
 const npm = process.env.LAPWING_NPM;
@@ -136,6 +140,35 @@ async function main() {
     async click(words) {
       await led(() => page.getByRole("button", { name: words, exact: true }).first().click());
       return commands.at();
+    },
+    // Whatever changes in the list, and when, in milliseconds of the clock of this machine.
+    async watch() {
+      await page.evaluate(() => {
+        window.changes = [];
+        const list = document.querySelector(".list");
+        const seen = () => { if (window.changes[window.changes.length - 1] !== Date.now()) window.changes.push(Date.now()); };
+        new MutationObserver(seen).observe(list, { childList: true, characterData: true, attributes: true, subtree: true });
+      });
+      return {};
+    },
+    // The first change at that time or later; none where nothing changes within three seconds.
+    async change(since) {
+      const first = (at) => window.changes.find((change) => change >= at);
+      const found = await page.waitForFunction(first, Number(since), { timeout: 3000 }).catch(() => null);
+      return { at: found ? await found.jsonValue() : null };
+    },
+    // Further readers of the same list, each with a stream of its own that is read and thrown away.
+    async listeners(count) {
+      const cookie = (await context.cookies()).map((one) => one.name + "=" + one.value).join("; ");
+      const opened = [...Array(Number(count))].map(() => new Promise((done, failed) => {
+        const request = https.get(address + "/queue/live", { agent: false, headers: { cookie }, rejectUnauthorized: false });
+        request.on("error", failed);
+        request.on("response", (answer) => {
+          answer.on("data", () => done(answer.statusCode));
+          answer.on("error", () => {});
+        });
+      }));
+      return { statuses: [...new Set(await Promise.all(opened))] };
     },
     async wait(selector) {
       await page.locator(selector).waitFor();

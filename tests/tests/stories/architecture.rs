@@ -100,7 +100,7 @@ const BANNED: [&str; 12] = [
 ];
 
 /// Functions of the store that read concerns for the product itself, or for everybody, and why they may.
-const READS_FOR_NOBODY: [(&str, &str, &str); 14] = [
+const READS_FOR_NOBODY: [(&str, &str, &str); 18] = [
     ("concerns", "joinable_statement", "triage looks for a concern to add to"),
     ("concerns", "reference_exists", "references are not given out twice"),
     ("concerns", "undecided", "people changed: who may see a concern is decided anew"),
@@ -110,6 +110,10 @@ const READS_FOR_NOBODY: [(&str, &str, &str); 14] = [
     ("escalations", "bring_forward", "the clock: no concern is named to anybody"),
     ("reviews", "due", "the clock: what comes back is told to its readers alone"),
     ("merges", "has_any", "whether anything counts towards a concern that was looked up for the person"),
+    ("merges", "link", "what a concern counted towards changes with it: nothing is read"),
+    ("snoozes", "put_off", "the time of change of a concern that was looked up for the person"),
+    ("undoable", "before", "how a concern that was looked up for the person stands"),
+    ("undoable", "remember", "the time of change of a concern that was looked up for the person"),
     ("verdicts", "rules_statement", "a judgement of a concern that was looked up for the person"),
     ("names", "read", "references of concerns that a request would close, shown to whoever may answer it"),
     ("recipients", "remove_of_other_classes", "who teaches a class no longer sees it: nothing is read"),
