@@ -176,7 +176,6 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/requests", get(requests::page).post(requests::ask))
         .route("/requests/{reference}/answer", post(requests::answer))
         .route("/requests/{reference}/withdraw", post(requests::withdraw))
-        .route("/rule-tickets/{ticket}/done", post(report_rule::done))
         .route("/tickets/{ticket}/done", post(tickets::done))
         .route("/devices", get(devices::page))
         .route("/enrolment", get(enrolment::page).post(enrolment::make))

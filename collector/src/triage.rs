@@ -31,13 +31,23 @@ pub use state::{Decision, InvalidTransition, Move, State};
 pub use worker::Triage;
 
 use lapwing_proto::SchoolId;
-use lapwing_rules::Category;
+use lapwing_rules::{Category, Mark};
 
 use crate::ids::ConcernId;
 
 /// Whether a concern of `category` is an illegal case: what it keeps and how it closes is not one person's to decide.
 pub(crate) fn is_illegal(category: &str) -> bool {
     category.parse::<Category>().is_ok_and(|category| category.class().is_illegal())
+}
+
+/// What matched words say.
+pub(crate) const fn mark_words(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Topic => "what it is about",
+        Mark::Intent => "wanting to",
+        Mark::Method => "how to",
+        Mark::Context => "said near it",
+    }
 }
 
 /// Something about a concern changed. Carries no more than which: whoever listens asks again what they may see.

@@ -20,6 +20,7 @@
 //   press-on KEY...    the same, and waits for the page that the last leads to
 //   click WORDS        presses the button of that name in the page, and waits for the page that it leads to
 //   open-link WORDS    follows the link of that name
+//   send FORM          presses the button of a form, by its selector
 //   row N              opens the row of that number, from 0
 //   watch              notes when anything changes in the list from now on
 //   change MS          the first change at that time or later; {"at": ms or null}
@@ -173,6 +174,10 @@ async function main() {
     async wait(selector) {
       await page.locator(selector).waitFor();
       return {};
+    },
+    async send(form) {
+      await led(() => page.locator(form + " button").first().click());
+      return commands.at();
     },
     async tick(number) {
       await page.locator(".pick").nth(Number(number)).check();

@@ -125,8 +125,7 @@ pub(super) async fn page(
 ) -> Result<Response, Refusal> {
     let concern = decision::find(&state, &recipient, &reference).await?;
     let read = read::read(&state, &recipient, concern).await?;
-    let mut view = view(&state, &recipient.present(), &read);
-    view.me = recipient.actor().person();
+    let view = view(&state, &recipient.present(), &read);
     let list = queue::list(&state, &recipient, &Filter::of(query.as_deref())).await?;
     let said = Done::of(query.as_deref()).said(&state, &recipient, Some(&view.reference), &list.kept).await?;
     let frame = Frame::of(&recipient, "/queue");
@@ -140,7 +139,7 @@ fn view(state: &ConsoleState, present: &Present, read: &Read) -> ConcernView {
     let fired = fired.flat_map(|capture| capture.verdict.hits.iter().map(|hit| &hit.rule));
     let standing = standing(present, row, decided);
     let can = may::can(row, decided, read.into.is_some(), read.is_senior);
-    let mut view = ConcernView {
+    let view = ConcernView {
         reference: row.reference.clone(),
         level: row.level,
         what: words::category(&row.category),
@@ -176,10 +175,9 @@ fn view(state: &ConsoleState, present: &Present, read: &Read) -> ConcernView {
         towards: read.towards.iter().map(|other| other_view(present, other)).collect(),
         into: read.into.as_ref().map(|other| other_view(present, other)),
         colleagues: read.colleagues.clone(),
-        me: None,
+        me: read.me,
     };
-    view.file_text = file_text::of(present, row, &view);
-    view
+    ConcernView { file_text: file_text::of(present, row, &view), ..view }
 }
 
 /// Rules that can be called noisy: of what pupils did with their own accounts. Those of an illegal class are nobody's to tune,

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use lapwing_proto::{Bus, Capture, Hit, Media, Open, Signal};
-use lapwing_rules::{Mark, Scope};
+use lapwing_rules::Scope;
 
 use super::rule_book::RuleBook;
 use super::words::{self, Present};
 use crate::proof::filter::RULE_PREFIX;
 use crate::triage::commands::{Evidence, OpenedCapture};
+use crate::triage::mark_words;
 
 /// Matched words listed under one capture.
 const MOST_WORDS: usize = 12;
@@ -219,15 +220,6 @@ const fn scope_words(scope: Open<Scope>) -> &'static str {
         Open::Known(Scope::Media) => "Label",
         Open::Known(Scope::App) => "Program",
         Open::Unknown(_) => "Text",
-    }
-}
-
-const fn mark_words(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Topic => "what it is about",
-        Mark::Intent => "wanting to",
-        Mark::Method => "how to",
-        Mark::Context => "said near it",
     }
 }
 

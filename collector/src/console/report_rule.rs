@@ -1,18 +1,16 @@
 //! "This rule is noisy": to the technician, with the rule and the shape of what matched, and never the child.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use lapwing_proto::{Open, Signal};
 use serde::Deserialize;
 
 use super::evidence;
-use super::posted::{Bare, Posted};
+use super::posted::Posted;
 use super::refusal::Refusal;
-use super::role::{Recipient, Technician};
+use super::role::Recipient;
 use super::{ConsoleState, decision};
-use crate::audit::{self, Act, ActKind};
-use crate::ids::TicketId;
-use crate::store::{StoreError, rule_tickets as rows};
+use crate::store::rule_tickets as rows;
 
 /// Tickets on the page.
 const LIMIT: u32 = 200;
@@ -66,26 +64,6 @@ pub(super) async fn views(state: &ConsoleState) -> Result<Vec<RuleTicketView>, R
     Ok(tickets.into_iter().map(view).collect())
 }
 
-/// `POST /rule-tickets/{ticket}/done`.
-pub(super) async fn done(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    Posted { by, form: Bare {}, .. }: Posted<Technician, Bare>,
-) -> Result<Response, Refusal> {
-    let Ok(ticket) = ticket.parse::<TicketId>() else { return Err(Refusal::NoSuchPage) };
-    let done = async {
-        let now_us = state.clock.wall_us();
-        let mut tx = state.store.begin().await?;
-        if rows::done(&mut tx, &state.school, ticket, now_us).await? {
-            audit::append(&mut tx, &Act::new(by.actor(), now_us, ActKind::RuleTicketDone, ticket)).await?;
-        }
-        tx.commit().await
-    };
-    let done: Result<(), StoreError> = done.await;
-    done.map_err(|error| Refusal::not_saved(&error))?;
-    Ok(Redirect::to("/devices").into_response())
-}
-
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
@@ -108,14 +86,14 @@ mod tests {
         assert!(unknown.body.contains("Nobody was told of that rule"), "{}", unknown.body);
         let mut technician = seeded.visitor("tech").await;
         let page = technician.get("/devices").await.body;
-        assert_eq!(page.matches("/rule-tickets/").count(), 1, "{page}");
+        assert_eq!(page.matches("/tickets/").count(), 1, "{page}");
         assert!(page.contains("\u{2022}\u{2022}\u{2022}\u{2022}\u{2022}\u{2022} \u{2022}\u{2022}\u{2022}\u{2022}\u{2022} (what it is about)"), "{page}");
         for private in ["seeded", "Amelia", "A. J.", &reference, "PC-12 "] {
             assert!(!page.contains(private), "{private}: {page}");
         }
-        let (_, rest) = page.split_once("/rule-tickets/").unwrap();
+        let (_, rest) = page.split_once("/tickets/").unwrap();
         let ticket = rest.split('/').next().unwrap();
-        technician.post(&format!("/rule-tickets/{ticket}/done"), &[]).await;
+        technician.post(&format!("/tickets/{ticket}/done"), &[]).await;
         assert!(!technician.get("/devices").await.body.contains("self_harm.words"));
     }
 

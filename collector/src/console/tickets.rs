@@ -9,7 +9,7 @@ use super::role::Technician;
 use super::{ConsoleState, words};
 use crate::audit::{self, Act, ActKind};
 use crate::ids::TicketId;
-use crate::store::tickets::Wanted;
+use crate::store::tickets::{About, Wanted};
 use crate::store::{StoreError, tickets as rows};
 
 /// Tickets on the page.
@@ -42,7 +42,7 @@ pub(super) async fn views(state: &ConsoleState) -> Result<Vec<TicketView>, Refus
     Ok(tickets.into_iter().map(view).collect())
 }
 
-/// `POST /tickets/{ticket}/done`.
+/// `POST /tickets/{ticket}/done`: of the filter, or of a rule that is called noisy.
 pub(super) async fn done(
     State(state): State<ConsoleState>,
     Path(ticket): Path<String>,
@@ -52,8 +52,12 @@ pub(super) async fn done(
     let done = async {
         let now_us = state.clock.wall_us();
         let mut tx = state.store.begin().await?;
-        if rows::done(&mut tx, &state.school, ticket, now_us).await? {
-            audit::append(&mut tx, &Act::new(by.actor(), now_us, ActKind::FilterTicketDone, ticket)).await?;
+        if let Some(about) = rows::done(&mut tx, &state.school, ticket, now_us).await? {
+            let kind = match about {
+                About::Filter => ActKind::FilterTicketDone,
+                About::Rule => ActKind::RuleTicketDone,
+            };
+            audit::append(&mut tx, &Act::new(by.actor(), now_us, kind, ticket)).await?;
         }
         tx.commit().await
     };

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use lapwing_proto::Signal;
 use lapwing_rules::Level;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -20,6 +21,23 @@ const VERDICTS: i64 = 5;
 pub(crate) const CHRONOLOGY: i64 = 500;
 /// Steps of a chronology.
 const CHRONOLOGY_STEPS: i64 = 5_000;
+
+/// The statement of [`history`]. The sign keeps the database from going through the school's concerns in order of time.
+const HISTORY: &str =
+    "SELECT COUNT(*), COALESCE(SUM(c.category = this.category), 0), COALESCE(SUM(c.opened_us >= $4), 0)
+     FROM concerns AS c JOIN concerns AS this ON this.school_id = c.school_id AND this.concern_id = $3
+     WHERE {} AND c.concern_id <> $3 AND c.subject_id = this.subject_id AND +c.opened_us <= this.opened_us";
+/// The statement of [`verdicts_like`]. In this order whatever the database thinks: a busy rule has thousands.
+const VERDICTS_LIKE: &str = "SELECT v.verdict FROM rule_verdicts AS v
+     CROSS JOIN concerns AS c ON c.school_id = v.school_id AND c.concern_id = v.concern_id
+     WHERE {} AND v.school_id = $1 AND v.rule = $4 AND v.concern_id <> $3 ORDER BY v.at_us DESC LIMIT $5";
+/// The statement of [`elsewhere_since`], from the captures of the day on.
+const ELSEWHERE: &str = "SELECT k.capture_id, k.device_id, k.received_us, k.category, k.key_id, k.sealed, c.reference,
+     c.level, c.category FROM captures AS k
+     CROSS JOIN concern_captures AS l ON l.school_id = k.school_id AND l.capture_id = k.capture_id
+     CROSS JOIN concerns AS c ON c.school_id = l.school_id AND c.concern_id = l.concern_id
+     WHERE k.school_id = $1 AND k.capture_id >= $4 AND k.signal IN ($6, $7) AND {} AND c.concern_id <> $3
+     AND c.merged_into IS DISTINCT FROM $3 ORDER BY k.capture_id DESC LIMIT $5";
 
 /// How often something was seen of the same subject before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,12 +91,8 @@ pub(crate) async fn history(
     concern: ConcernId,
     since_us: i64,
 ) -> Result<History, StoreError> {
-    // The sign keeps the database from going through the school's concerns in order of time.
-    let sql = "SELECT COUNT(*), COALESCE(SUM(c.category = this.category), 0), COALESCE(SUM(c.opened_us >= $4), 0)
-         FROM concerns AS c JOIN concerns AS this ON this.school_id = c.school_id AND this.concern_id = $3
-         WHERE {} AND c.concern_id <> $3 AND c.subject_id = this.subject_id AND +c.opened_us <= this.opened_us";
     let visible = visible_to(actor);
-    let row = sqlx::query(AssertSqlSafe(sql.replace("{}", visible.sql)))
+    let row = sqlx::query(AssertSqlSafe(HISTORY.replace("{}", visible.sql)))
         .bind(visible.school())
         .bind(visible.person())
         .bind(concern.as_bytes().as_slice())
@@ -95,11 +109,8 @@ pub(crate) async fn verdicts_like(
     concern: ConcernId,
     rule: &str,
 ) -> Result<Vec<Verdict>, StoreError> {
-    let sql = "SELECT v.verdict FROM rule_verdicts AS v
-         JOIN concerns AS c ON c.school_id = v.school_id AND c.concern_id = v.concern_id
-         WHERE {} AND v.school_id = $1 AND v.rule = $4 AND v.concern_id <> $3 ORDER BY v.at_us DESC LIMIT $5";
     let visible = visible_to(actor);
-    let rows = sqlx::query(AssertSqlSafe(sql.replace("{}", visible.sql)))
+    let rows = sqlx::query(AssertSqlSafe(VERDICTS_LIKE.replace("{}", visible.sql)))
         .bind(visible.school())
         .bind(visible.person())
         .bind(concern.as_bytes().as_slice())
@@ -115,7 +126,7 @@ pub(crate) async fn verdicts_like(
 }
 
 /// Up to `limit` captures of addresses and files that came since `since_us` and belong to other concerns which `actor` may
-/// know of, the latest first. What a no-evidence class holds is not among them.
+/// know of, the latest first.
 pub(crate) async fn elsewhere_since(
     store: &Store,
     actor: &Actor,
@@ -124,19 +135,15 @@ pub(crate) async fn elsewhere_since(
 ) -> Result<Vec<Elsewhere>, StoreError> {
     // Ids of captures begin with the time.
     let from = CaptureId::from_time(since_us);
-    let sql = "SELECT k.capture_id, k.device_id, k.received_us, k.category, k.key_id, k.sealed, c.reference, c.level,
-         c.category FROM captures AS k
-         CROSS JOIN concern_captures AS l ON l.school_id = k.school_id AND l.capture_id = k.capture_id
-         CROSS JOIN concerns AS c ON c.school_id = l.school_id AND c.concern_id = l.concern_id
-         WHERE k.school_id = $1 AND k.capture_id >= $4 AND k.signal IN (2, 3) AND {} AND c.concern_id <> $3 AND c.merged_into IS DISTINCT FROM $3
-         ORDER BY k.capture_id DESC LIMIT $5";
     let visible = visible_to(actor);
-    let rows = sqlx::query(AssertSqlSafe(sql.replace("{}", visible.sql)))
+    let rows = sqlx::query(AssertSqlSafe(ELSEWHERE.replace("{}", visible.sql)))
         .bind(visible.school())
         .bind(visible.person())
         .bind(concern.as_bytes().as_slice())
         .bind(from.as_bytes().as_slice())
         .bind(i64::from(limit))
+        .bind(Signal::to_wire(Signal::Url))
+        .bind(Signal::to_wire(Signal::FileDrop))
         .fetch_all(store.reader())
         .await?;
     rows.iter().map(read_elsewhere).collect()
@@ -207,4 +214,28 @@ fn read_step(row: &SqliteRow) -> Result<EntryStep, StoreError> {
         kind: row.try_get(3)?,
         to_state: row.try_get(4)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::School;
+
+    /// The page of every concern asks these: going through all that a school has, it would be slower with each of them.
+    #[tokio::test]
+    async fn what_helps_to_judge_is_looked_for_by_subject_rule_and_day() {
+        let school = School::open().await;
+        let person = school.person("dsl", crate::subject::Kind::Staff, &[crate::actor::Role::Dsl]).await;
+        let actor = school.actor(person, &[crate::actor::Role::Dsl]);
+        let visible = visible_to(&actor).sql;
+        for (statement, expected) in [
+            (HISTORY, "SEARCH c USING INDEX concerns_by_subject"),
+            (VERDICTS_LIKE, "SEARCH v USING INDEX verdicts_by_time"),
+            (ELSEWHERE, "SEARCH k USING INDEX sqlite_autoindex_captures_1 (school_id=? AND capture_id>?)"),
+        ] {
+            let steps = school.plan(&statement.replace("{}", visible)).await;
+            assert!(steps.iter().any(|step| step.starts_with(expected)), "{expected}: {steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+        }
+    }
 }

@@ -56,18 +56,6 @@ pub(crate) async fn waiting(store: &Store, school: &SchoolId, limit: u32) -> Res
     rows.iter().map(read).collect()
 }
 
-/// It is done. Answers whether it waited.
-pub(crate) async fn done(tx: &mut Tx, school: &SchoolId, ticket: TicketId, now_us: i64) -> Result<bool, StoreError> {
-    let sql = "UPDATE rule_tickets SET done_us = $3 WHERE school_id = $1 AND ticket_id = $2 AND done_us IS NULL";
-    let done = sqlx::query(sql)
-        .bind(school.as_str())
-        .bind(ticket.as_bytes().as_slice())
-        .bind(now_us)
-        .execute(tx.connection())
-        .await?;
-    Ok(done.rows_affected() > 0)
-}
-
 fn read(row: &SqliteRow) -> Result<RuleTicket, StoreError> {
     let (rule, signal, shape) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     Ok(RuleTicket { id: id(row, 0)?, rule, signal, shape, day: row.try_get(4)? })

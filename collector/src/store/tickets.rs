@@ -21,6 +21,15 @@ pub(crate) struct Ticket {
     pub(crate) day: String,
 }
 
+/// What a ticket is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The filter.
+    Filter,
+    /// A rule that somebody calls noisy.
+    Rule,
+}
+
 /// What is asked of the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -84,17 +93,28 @@ pub(crate) async fn waiting(store: &Store, school: &SchoolId, limit: u32) -> Res
     rows.iter().map(read).collect()
 }
 
-/// It is done. Answers whether it waited.
-pub(crate) async fn done(tx: &mut Tx, school: &SchoolId, ticket: TicketId, now_us: i64) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "UPDATE filter_tickets SET done_us = $3 WHERE school_id = $1 AND ticket_id = $2 AND done_us IS NULL",
-    )
-    .bind(school.as_str())
-    .bind(ticket.as_bytes().as_slice())
-    .bind(now_us)
-    .execute(tx.connection())
-    .await?;
-    Ok(done.rows_affected() > 0)
+/// It is done, of the filter or of a rule. Answers which, where it waited.
+pub(crate) async fn done(
+    tx: &mut Tx,
+    school: &SchoolId,
+    ticket: TicketId,
+    now_us: i64,
+) -> Result<Option<About>, StoreError> {
+    let of_filter =
+        "UPDATE filter_tickets SET done_us = $3 WHERE school_id = $1 AND ticket_id = $2 AND done_us IS NULL";
+    let of_rules = "UPDATE rule_tickets SET done_us = $3 WHERE school_id = $1 AND ticket_id = $2 AND done_us IS NULL";
+    for (sql, about) in [(of_filter, About::Filter), (of_rules, About::Rule)] {
+        let done = sqlx::query(sql)
+            .bind(school.as_str())
+            .bind(ticket.as_bytes().as_slice())
+            .bind(now_us)
+            .execute(tx.connection())
+            .await?;
+        if done.rows_affected() > 0 {
+            return Ok(Some(about));
+        }
+    }
+    Ok(None)
 }
 
 fn read(row: &SqliteRow) -> Result<Ticket, StoreError> {

@@ -219,6 +219,7 @@ async fn undo_newest_migration(database: &Path) -> anyhow::Result<()> {
     for table in ["undoable", "snoozes", "recurrences", "rule_tickets"] {
         sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&pool).await?;
     }
+    sqlx::query("DROP INDEX verdicts_by_time").execute(&pool).await?;
     sqlx::query("ALTER TABLE concerns DROP COLUMN assigned_to").execute(&pool).await?;
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 17").execute(&pool).await?;
     pool.close().await;

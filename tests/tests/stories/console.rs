@@ -66,6 +66,15 @@ async fn a_concern_comes_in_live_and_is_decided_in_a_real_browser() {
     is_clean(&mut dsl, "refused");
     dsl.does("go /queue").expect("the list");
     dsl.does("open Self-harm").expect("the concern opens");
+    let told = dsl.does("send form[action*=report-rule]").expect("a rule is called noisy");
+    assert!(told.to_string().contains("The technician was told about the rule"), "{told}");
+    let mut technician =
+        AtConsole::start(&classroom.school.console_url(), &pictures(), "technician").expect("a browser");
+    let code = classroom.school.code("technician").await.expect("a code");
+    technician.does(&format!("sign-in {code}")).expect("the technician signs in");
+    is_clean(&mut technician, "devices-noisy");
+    technician.does("send form[action*=tickets]").expect("the technician has looked at the rule");
+    drop(technician);
     dsl.does("acknowledge").expect("the DSL acknowledges");
     is_clean(&mut dsl, "concern-acknowledged");
     for page in ["requests", "exemptions", "away", "checks", "media", "two-step", "local-help", "keys"] {

@@ -6,6 +6,7 @@ use super::super::refusal::Refusal;
 use super::super::role::SignedIn;
 use super::super::{ConsoleState, decision};
 use super::capture;
+use crate::actor::PersonId;
 use crate::ids::ConcernId;
 use crate::local_help::{Contacts, Matrix};
 use crate::store::concern_context::{self, History};
@@ -21,6 +22,8 @@ const LATELY_US: i64 = 30 * 24 * 60 * 60 * 1_000_000;
 pub(super) struct Read {
     pub(super) row: QueueRow,
     pub(super) decided: Decided,
+    /// Whoever looks.
+    pub(super) me: Option<PersonId>,
     pub(super) is_senior: bool,
     pub(super) is_marked: bool,
     pub(super) places: Vec<Whereabouts>,
@@ -74,6 +77,7 @@ async fn around(
         colleagues: concern_page::colleagues(store, actor, concern).await?,
         row,
         decided,
+        me: actor.person(),
         is_senior: actor.is_senior(),
         is_marked: concern_page::is_marked(store, actor, concern).await?,
         places: concern_page::whereabouts(store, actor, concern).await?,

@@ -35,7 +35,7 @@ const LEADERS: &[Role] = &[Dsl, DeputyDsl, Headteacher];
 const OVERSEERS: &[Role] = &[Technician, Dsl, DeputyDsl, Headteacher];
 
 /// Method, address, and whom it lets in.
-const TABLE: [(&str, &str, LetsIn); 49] = [
+const TABLE: [(&str, &str, LetsIn); 48] = [
     ("GET", "/", Staff),
     ("GET", "/sign-in", Everybody),
     ("POST", "/sign-in", Everybody),
@@ -54,7 +54,6 @@ const TABLE: [(&str, &str, LetsIn); 49] = [
     ("POST", "/requests/{reference}/answer", Staff),
     ("POST", "/requests/{reference}/withdraw", Staff),
     ("POST", "/tickets/{ticket}/done", Roles(&[Technician])),
-    ("POST", "/rule-tickets/{ticket}/done", Roles(&[Technician])),
     ("GET", "/devices", Roles(&[Technician])),
     ("GET", "/enrolment", Roles(&[Technician])),
     ("POST", "/enrolment", Roles(&[Technician])),

@@ -34,6 +34,9 @@ CREATE TABLE recurrences (
     PRIMARY KEY (school_id, subject_id, category, person_id)
 ) STRICT, WITHOUT ROWID;
 
+-- The last verdicts on a rule, without those before.
+CREATE INDEX verdicts_by_time ON rule_verdicts (school_id, rule, at_us);
+
 -- What technicians are asked to look at in the rules: a rule and the shape of what matched, nothing of anybody.
 CREATE TABLE rule_tickets (
     school_id   TEXT NOT NULL,

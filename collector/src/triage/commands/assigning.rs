@@ -20,7 +20,7 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`CommandError::NotForThem`]; otherwise [`CommandError`].
+    /// [`CommandError::NotForThem`]; [`CommandError::Finished`] where it is closed; otherwise [`CommandError`].
     pub async fn assign(&self, actor: &Actor, concern: ConcernId, person: PersonId) -> Result<(), CommandError> {
         let (mut tx, standing) = self.begin_as_senior(actor, concern).await?;
         is_open(&standing)?;
@@ -53,7 +53,7 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`CommandError::NobodyFurther`]; otherwise [`CommandError`].
+    /// [`CommandError::NobodyFurther`]; [`CommandError::Finished`] where it is closed; otherwise [`CommandError`].
     pub async fn escalate(&self, actor: &Actor, concern: ConcernId, reason: &str) -> Result<State, CommandError> {
         let reason = super::checked(reason)?;
         let (mut tx, standing) = self.begin(actor, concern).await?;

@@ -181,7 +181,10 @@ pub(super) fn evidence(category: &str, plain: &[u8]) -> Result<Evidence, StoreEr
 
 /// Whether any of its hits is of a class whose evidence nobody views.
 pub(super) fn is_withheld(category: &str, capture: &Capture) -> bool {
-    let hits = capture.verdict.hits.iter().map(|hit| hit.category.id());
-    hits.chain([category])
-        .any(|id| id.parse::<Category>().is_ok_and(|category| category.class() == Class::IllegalNoEvidence))
+    capture.verdict.hits.iter().map(|hit| hit.category.id()).chain([category]).any(is_never_viewed)
+}
+
+/// Whether nobody views the evidence of a category.
+pub(super) fn is_never_viewed(category: &str) -> bool {
+    category.parse::<Category>().is_ok_and(|category| category.class() == Class::IllegalNoEvidence)
 }

@@ -101,21 +101,8 @@ impl Desk {
         concern: ConcernId,
         judgement: Judgement,
     ) -> Result<BTreeSet<String>, CommandError> {
-        match judgement.outcome() {
-            Outcome::FilterChange => self.hosts(actor, concern).await,
-            Outcome::None
-            | Outcome::Talked
-            | Outcome::ParentsTold
-            | Outcome::ClassTeacher
-            | Outcome::SetUpByAnother
-            | Outcome::Cpoms
-            | Outcome::SocialCare
-            | Outcome::Police
-            | Outcome::Lado
-            | Outcome::Prevent
-            | Outcome::Ceop
-            | Outcome::Iwf => Ok(BTreeSet::new()),
-        }
+        let asks = judgement.outcome() == Outcome::FilterChange;
+        if asks { self.hosts(actor, concern).await } else { Ok(BTreeSet::new()) }
     }
 
     /// The hosts of a concern's addresses, as far as `actor` may see it; looking for them is a view, and in the log before.

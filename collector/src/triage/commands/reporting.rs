@@ -14,6 +14,7 @@ use crate::proof::filter::RULE_PREFIX;
 use crate::seal::{Place, SealError};
 use crate::store::{rule_tickets, settings, subjects};
 use crate::subject::Audience;
+use crate::triage::mark_words;
 
 /// Captures looked through for the rule.
 const MAX_CAPTURES: u32 = 100;
@@ -88,14 +89,6 @@ fn dotted(capture: &Capture, hit: &Hit) -> String {
             Some((span.mark, text.split_whitespace().take(MAX_WORDS).map(word).collect::<Vec<_>>().join(" ")))
         })
         .collect();
-    let says = |(mark, dots): (Mark, String)| {
-        let says = match mark {
-            Mark::Topic => "what it is about",
-            Mark::Intent => "wanting to",
-            Mark::Method => "how to",
-            Mark::Context => "said near it",
-        };
-        format!("{dots} ({says})")
-    };
+    let says = |(mark, dots): (Mark, String)| format!("{dots} ({})", mark_words(mark));
     words.into_iter().take(MAX_WORDS).map(says).collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lapwing_proto::{Capture, DeviceId, Open};
 use lapwing_rules::{Level, Scope};
 
-use super::evidence::evidence;
+use super::evidence::{evidence, is_never_viewed};
 use super::{CommandError, Desk, Evidence, Opened};
 use crate::actor::Actor;
 use crate::audit::{self, Act, ActKind};
@@ -54,12 +54,13 @@ impl Desk {
         if own.is_empty() {
             return Ok(same);
         }
-        let rows = concern_context::elsewhere_since(&self.store, actor, concern, (since_us, MAX_COMPARED)).await?;
+        let mut rows = concern_context::elsewhere_since(&self.store, actor, concern, (since_us, MAX_COMPARED)).await?;
+        same.is_cut = u32::try_from(rows.len()).is_ok_and(|compared| compared >= MAX_COMPARED);
+        rows.retain(|row| !is_never_viewed(&row.sealed.category));
         if rows.is_empty() {
             return Ok(same);
         }
         self.log_comparison(actor, concern, &rows).await?;
-        same.is_cut = u32::try_from(rows.len()).is_ok_and(|compared| compared >= MAX_COMPARED);
         let keys: BTreeSet<KeyId> = rows.iter().map(|row| row.sealed.key).collect();
         let keys = self.vault.keys(&keys.into_iter().collect::<Vec<_>>()).await?;
         for row in rows {
@@ -76,9 +77,7 @@ impl Desk {
         same.devices = devices.len();
         Ok(same)
     }
-}
 
-impl Desk {
     /// What is opened to be compared is in the log before: which concerns, and for which.
     async fn log_comparison(&self, actor: &Actor, concern: ConcernId, rows: &[Elsewhere]) -> Result<(), CommandError> {
         let with: BTreeSet<&str> = rows.iter().map(|row| row.concern.as_str()).collect();
